@@ -1,0 +1,7 @@
+COMPONENTS   += broker
+broker_DIRS  := broker
+broker_MAIN  := broker/main.c
+broker_PROG  := pane-broker
+broker_PKGS  := libpq libmicrohttpd
+broker_LIBS  := -largon2 -lpthread
+broker_TESTS := tests/broker

@@ -1,0 +1,5 @@
+COMPONENTS += cli
+cli_DIRS   := clients/cli
+cli_MAIN   := clients/cli/main.c
+cli_PROG   := pane
+cli_TESTS  := tests/clients/cli
