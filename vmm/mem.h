@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Guest RAM: one memfd mapped once, seen by the guest as one region below the PCI hole and, when
+ * it is larger than that, a second one from 4 GiB up. Every access a device or loader makes goes
+ * through here and is checked against RAM: an address in the hole, in a BAR or past the end is
+ * refused, so a device cannot be made to write into another device (or into us).
+ *
+ * The guest may change RAM at any moment: copy a structure in once with vm_mem_read(), check the
+ * copy, use the copy. vm_mem_ptr() is for bulk payload only (disk sectors, pixels, packets).
+ * Thread-safe: the map never changes after vm_mem_new().
+ */
+#ifndef PANE_VMM_MEM_H
+#define PANE_VMM_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+#define VM_MEM_LOW_MAX 0xb0000000ull  /* RAM below 4 GiB ends here at the latest (ECAM follows) */
+#define VM_MEM_HIGH    0x100000000ull /* the rest of RAM begins here */
+
+struct vm_mem_region {
+	uint64_t gpa, size; /* bytes; size 0 where the region does not exist */
+	uint8_t *host;	    /* inside vm_mem's one mapping */
+};
+
+struct vm_mem {
+	int fd;				/* memfd, owned */
+	uint64_t size;			/* bytes, all regions together */
+	uint8_t *base;			/* the mapping, owned */
+	struct vm_mem_region region[2]; /* low, high */
+};
+
+/* RAM of size_bytes (a multiple of 4096), zeroed, not yet touched. Needs no KVM. NULL with *e. */
+struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e) must_check;
+void vm_mem_free(struct vm_mem *m);
+
+/* Copies n bytes out of or into RAM: 0, or -EFAULT (nothing copied) when any byte is not RAM.
+ * Naturally aligned copies of 1, 2, 4 or 8 bytes are one load or store; ordering between two
+ * calls is the caller's (virtio 1.2 §2.7.13). */
+int vm_mem_read(const struct vm_mem *m, uint64_t gpa, void *dst, size_t n) must_check;
+int vm_mem_write(const struct vm_mem *m, uint64_t gpa, const void *src, size_t n) must_check;
+/* A pointer to n contiguous bytes of RAM, NULL if any byte is not RAM or n is 0. Valid until
+ * vm_mem_free(). */
+void *vm_mem_ptr(const struct vm_mem *m, uint64_t gpa, size_t n) must_check;
+
+#endif
