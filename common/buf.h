@@ -27,6 +27,7 @@ int buf_append(struct buf *b, const void *p, size_t n) must_check;
 uint8_t *buf_reserve(struct buf *b, size_t n) must_check;
 void buf_commit(struct buf *b, size_t n);
 void buf_consume(struct buf *b, size_t n);
-int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3))) must_check;
+int buf_printf(struct buf *b, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3))) must_check;
 
 #endif

@@ -39,11 +39,11 @@ static inline int steal_fd(int *fd)
 	return v;
 }
 
-#define steal_ptr(p)                         \
-	({                                   \
-		__typeof__(*(p)) v_ = *(p);  \
-		*(p) = NULL;                 \
-		v_;                          \
+#define steal_ptr(p)                                                                               \
+	({                                                                                         \
+		__typeof__(*(p)) v_ = *(p);                                                        \
+		*(p) = NULL;                                                                       \
+		v_;                                                                                \
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -3,8 +3,8 @@
  * A grant lets one connection of one user reach one desktop on one host, once. The broker signs
  * it (Ed25519), the gateway carries it, the host verifies it with the broker's public key: neither
  * the database nor the broker is on that path. Text form: "pg1.<base64url JSON>.<base64url sig>"
- * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and the signature is over
- * everything before the second dot.
+ * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and the signature is
+ * over everything before the second dot.
  */
 #ifndef PANE_COMMON_GRANT_H
 #define PANE_COMMON_GRANT_H
@@ -30,8 +30,8 @@ struct grant {
 EVP_PKEY *grant_key_load(const char *path, bool private_key, struct err *e) must_check; /* PEM */
 EVP_PKEY *grant_key_parse_public(const char *pem, struct err *e) must_check;
 int grant_sign(EVP_PKEY *key, const struct grant *g, char out[GRANT_MAX], struct err *e) must_check;
-/* Signature and form only. The caller checks host, desktop, epoch, expiry and that the nonce is new:
- * grant_once() keeps the last nonces. */
+/* Signature and form only. The caller checks host, desktop, epoch, expiry and that the nonce is
+ * new: grant_once() keeps the last nonces. */
 int grant_verify(EVP_PKEY *key, const char *text, struct grant *g, struct err *e) must_check;
 
 /* Remembers nonces until they expire; -EEXIST when seen before, -ENOSPC when too many are live. */

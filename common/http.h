@@ -15,13 +15,14 @@
 struct http_client; /* one connection kept alive; one thread at a time */
 
 struct http_params {
-	const char *base;	/* "https://host:port", no trailing slash */
+	const char *base;	 /* "https://host:port", no trailing slash */
 	const char *unix_socket; /* NULL, or a path: base is then "http://broker" */
-	const char *ca;		/* PEM path, or NULL for the system's */
-	const char *verify_name; /* check the certificate for this name instead of base's host; or NULL */
-	const char *cert, *key; /* client certificate, or NULL */
-	const char *token;	/* bearer token, or NULL */
-	long timeout_ms;	/* whole request; 0 = 30 s */
+	const char *ca;		 /* PEM path, or NULL for the system's */
+	const char *verify_name; /* check the certificate for this name instead of base's host; or
+				    NULL */
+	const char *cert, *key;	 /* client certificate, or NULL */
+	const char *token;	 /* bearer token, or NULL */
+	long timeout_ms;	 /* whole request; 0 = 30 s */
 };
 
 struct http_client *http_new(const struct http_params *p, struct err *e) must_check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * JSON from peers: strict parsing (no duplicate keys, bounded size and depth) and typed getters that
- * name the field in the error.
+ * JSON from peers: strict parsing (no duplicate keys, bounded size and depth) and typed getters
+ * that name the field in the error.
  */
 #ifndef PANE_COMMON_JSON_H
 #define PANE_COMMON_JSON_H
@@ -29,7 +29,8 @@ int json_need_str(json_t *o, const char *key, size_t min, size_t max, const char
 int json_need_int(json_t *o, const char *key, int64_t min, int64_t max, int64_t *out,
 		  struct err *e) must_check;
 /* Optional fields: *out is left alone when the key is absent or null, wrong types still fail. */
-int json_opt_str(json_t *o, const char *key, size_t max, const char **out, struct err *e) must_check;
+int json_opt_str(json_t *o, const char *key, size_t max, const char **out,
+		 struct err *e) must_check;
 int json_opt_int(json_t *o, const char *key, int64_t min, int64_t max, int64_t *out,
 		 struct err *e) must_check;
 int json_opt_bool(json_t *o, const char *key, bool *out, struct err *e) must_check;

@@ -11,7 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_ERR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
+enum log_level {
+	LOG_ERR = 3,
+	LOG_WARN = 4,
+	LOG_INFO = 6,
+	LOG_DEBUG = 7
+};
 
 /* Names the program in every line and sets the lowest level shown. PANE_LOG=debug|info|warn|err
  * in the environment overrides level. */
@@ -35,7 +40,7 @@ const char *log_quote(char *buf, unsigned n, const char *s);
  * suppressed before, the next allowed one is preceded by "log.suppressed n=...". */
 struct log_bucket {
 	int64_t last_ms;
-	int tokens;       /* 0 before first use */
+	int tokens;	  /* 0 before first use */
 	unsigned dropped; /* since the last allowed line */
 };
 bool log_allow(struct log_bucket *b, int per_second);

@@ -13,10 +13,14 @@
 #include "common/cleanup.h"
 
 struct loop;
-struct loop_io;    /* one watched descriptor; the descriptor stays the caller's */
+struct loop_io;	   /* one watched descriptor; the descriptor stays the caller's */
 struct loop_timer; /* one-shot; re-arm in the handler to repeat */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HUP = 4 /* reported, never asked for */ };
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	LOOP_HUP = 4 /* reported, never asked for */
+};
 
 typedef void (*loop_io_fn)(void *arg, int fd, unsigned events);
 typedef void (*loop_fn)(void *arg);
@@ -33,7 +37,7 @@ void loop_io_del(struct loop_io *io); /* NULL is fine; call before closing the d
 
 struct loop_timer *loop_timer_add(struct loop *l, int64_t delay_ms, loop_fn fn, void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t delay_ms); /* negative disarms */
-void loop_timer_del(struct loop_timer *t);                   /* NULL is fine */
+void loop_timer_del(struct loop_timer *t);		     /* NULL is fine */
 
 /* Blocks signo in the calling thread and delivers it to fn; call before other threads start. */
 int loop_signal(struct loop *l, int signo, loop_signal_fn fn, void *arg) must_check;
@@ -41,8 +45,8 @@ int loop_signal(struct loop *l, int signo, loop_signal_fn fn, void *arg) must_ch
 /* Runs fn(arg) in the loop's thread soon; callable from any thread. */
 int loop_post(struct loop *l, loop_fn fn, void *arg) must_check;
 
-int64_t clock_ms(void);       /* CLOCK_MONOTONIC */
-int64_t clock_ns(void);       /* CLOCK_MONOTONIC */
-int64_t clock_wall_ms(void);  /* CLOCK_REALTIME, for display and certificates only */
+int64_t clock_ms(void);	     /* CLOCK_MONOTONIC */
+int64_t clock_ns(void);	     /* CLOCK_MONOTONIC */
+int64_t clock_wall_ms(void); /* CLOCK_REALTIME, for display and certificates only */
 
 #endif

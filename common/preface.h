@@ -5,10 +5,10 @@
  * "PANE", u16 version (1), u16 length (big-endian), and a JSON object of that many bytes (at most
  * 8 KiB). After the answer {"ok":true} the stream belongs to the protocol (RDP or RFB).
  *
- * preface: {"grant": "...", "protocol":"rdp"|"rfb", "conn":"<id>", "client":"ip:port", "user":"alice",
- *           "desktop":"<uuid>", "rdp":{"requested_protocols":3,"selected_protocol":1}}
- *          (grant only on the gateway -> host leg)
- * answer:  {"ok":true} or {"ok":false,"code":"desktop.unknown","message":"..."}
+ * preface: {"grant": "...", "protocol":"rdp"|"rfb", "conn":"<id>", "client":"ip:port",
+ * "user":"alice", "desktop":"<uuid>", "rdp":{"requested_protocols":3,"selected_protocol":1}} (grant
+ * only on the gateway -> host leg) answer:  {"ok":true} or
+ * {"ok":false,"code":"desktop.unknown","message":"..."}
  */
 #ifndef PANE_COMMON_PREFACE_H
 #define PANE_COMMON_PREFACE_H
@@ -17,7 +17,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define PREFACE_MAX 8192
+#define PREFACE_MAX  8192
 #define PREFACE_HEAD 8
 
 /* Appends the frame for o to b. */

@@ -2,9 +2,9 @@
  *
  * The relay: pumps bytes both ways between two established connections (TLS or plain) with
  * back-pressure, until either ends. Used by the gateway (client <-> host) and by the host agent
- * (gateway <-> display). An idle relay owns no buffers: one scratch buffer a loop, and a spill of at
- * most RELAY_SPILL bytes a direction while the other side is not writable, during which nothing more
- * is read. Fair: at most RELAY_READS reads a wake-up.
+ * (gateway <-> display). An idle relay owns no buffers: one scratch buffer a loop, and a spill of
+ * at most RELAY_SPILL bytes a direction while the other side is not writable, during which nothing
+ * more is read. Fair: at most RELAY_READS reads a wake-up.
  */
 #ifndef PANE_COMMON_RELAY_H
 #define PANE_COMMON_RELAY_H
@@ -17,9 +17,15 @@
 #define RELAY_READS 8
 
 struct relay;
-enum relay_end { RELAY_A_CLOSED, RELAY_B_CLOSED, RELAY_A_ERROR, RELAY_B_ERROR, RELAY_STOPPED };
+enum relay_end {
+	RELAY_A_CLOSED,
+	RELAY_B_CLOSED,
+	RELAY_A_ERROR,
+	RELAY_B_ERROR,
+	RELAY_STOPPED
+};
 struct relay_stats {
-	uint64_t a_to_b, b_to_a; /* bytes */
+	uint64_t a_to_b, b_to_a;   /* bytes */
 	int64_t since_ms, last_ms; /* clock_ms() of start and of the last byte */
 };
 /* Called once, after both sides are closed; the relay is freed when it returns. */

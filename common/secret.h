@@ -18,7 +18,8 @@ struct secret {
 
 int secret_set(struct secret *s, const void *p, size_t n) must_check; /* -E2BIG */
 void secret_wipe(struct secret *s);
-bool secret_equal(const struct secret *a, const struct secret *b); /* constant time for equal lengths */
+bool secret_equal(const struct secret *a,
+		  const struct secret *b); /* constant time for equal lengths */
 #define cleanup_secret __attribute__((cleanup(secret_wipe)))
 
 /* n random bytes from the kernel; never fails short. */

@@ -24,28 +24,29 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 
-#define SURFACE_VERSION	     1
-#define SURFACE_MAX_DIM	     8192 /* pixels, either way */
-#define SURFACE_MAX_RECTS    256
-#define SURFACE_MAX_CURSOR   96 /* pixels, either way */
-#define SURFACE_HEAD	     8
-#define SURFACE_MAX_MESSAGE  (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
+#define SURFACE_VERSION	    1
+#define SURFACE_MAX_DIM	    8192 /* pixels, either way */
+#define SURFACE_MAX_RECTS   256
+#define SURFACE_MAX_CURSOR  96 /* pixels, either way */
+#define SURFACE_HEAD	    8
+#define SURFACE_MAX_MESSAGE (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
 
 enum surface_type {
 	/* desktop -> display */
-	SURFACE_HELLO = 1,	  /* both ways: u32 version, u32 flags (0) */
-	SURFACE_SCANOUT = 2,	  /* + one descriptor; see struct surface_scanout. 0x0 = no screen, no fd */
+	SURFACE_HELLO = 1, /* both ways: u32 version, u32 flags (0) */
+	SURFACE_SCANOUT =
+		2, /* + one descriptor; see struct surface_scanout. 0x0 = no screen, no fd */
 	SURFACE_DAMAGE = 3,	  /* u32 seq, u32 n, n times rect */
 	SURFACE_CURSOR_SHAPE = 4, /* u32 width, height, hot_x, hot_y, pixels; 0x0 hides it */
 	SURFACE_CURSOR_POS = 5,	  /* s32 x, y of the hot spot, in pixels, moved by the desktop */
 	SURFACE_AUDIO = 6,	  /* reserved */
 	SURFACE_CLIPBOARD = 7,	  /* reserved, both ways */
 	/* display -> desktop */
-	SURFACE_KEY = 32,	 /* u32 evdev key code, u32 down (0/1; 2 = auto-repeat is not sent) */
-	SURFACE_POINTER = 33,	 /* u32 x, y pixels in the current scanout */
-	SURFACE_BUTTON = 34,	 /* u32 evdev button code (BTN_LEFT..), u32 down */
-	SURFACE_WHEEL = 35,	 /* s32 vertical, s32 horizontal, in 1/120 notch, positive = up/right */
-	SURFACE_RESIZE = 36,	 /* u32 width, height pixels, u32 scale percent */
+	SURFACE_KEY = 32,     /* u32 evdev key code, u32 down (0/1; 2 = auto-repeat is not sent) */
+	SURFACE_POINTER = 33, /* u32 x, y pixels in the current scanout */
+	SURFACE_BUTTON = 34,  /* u32 evdev button code (BTN_LEFT..), u32 down */
+	SURFACE_WHEEL = 35,  /* s32 vertical, s32 horizontal, in 1/120 notch, positive = up/right */
+	SURFACE_RESIZE = 36, /* u32 width, height pixels, u32 scale percent */
 	SURFACE_VIEWERS = 37,	 /* u32 how many viewers are connected */
 	SURFACE_POINTER_REL = 38 /* s32 dx, dy */
 };
@@ -55,9 +56,9 @@ struct surface_rect {
 };
 
 struct surface_scanout {
-	uint32_t id; /* changes with every new scanout */
+	uint32_t id;			/* changes with every new scanout */
 	uint32_t width, height, stride; /* pixels, pixels, bytes */
-	uint64_t offset, size;		/* bytes: where the pixels start in the file; length of the file */
+	uint64_t offset, size; /* bytes: where the pixels start in the file; length of the file */
 };
 
 struct surface_msg {

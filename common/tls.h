@@ -14,7 +14,10 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-enum tls_role { TLS_SERVER, TLS_CLIENT };
+enum tls_role {
+	TLS_SERVER,
+	TLS_CLIENT
+};
 
 struct tls_params {
 	enum tls_role role;
@@ -34,8 +37,8 @@ struct tlsconn {
 
 /* Wraps fd (ownership moves on success). verify_name: for clients, the DNS name or IP the
  * certificate must carry; NULL only with a context that has no ca. */
-int tlsconn_init(struct tlsconn *c, SSL_CTX *ctx, int fd, enum tls_role role, const char *verify_name,
-		 struct err *e) must_check;
+int tlsconn_init(struct tlsconn *c, SSL_CTX *ctx, int fd, enum tls_role role,
+		 const char *verify_name, struct err *e) must_check;
 void tlsconn_fini(struct tlsconn *c);
 /* 0 when done, -EAGAIN (see want_write), or -EPROTO with the reason in *e. */
 int tlsconn_handshake(struct tlsconn *c, struct err *e) must_check;
@@ -44,7 +47,8 @@ ssize_t tlsconn_read(struct tlsconn *c, void *p, size_t n) must_check;
 ssize_t tlsconn_write(struct tlsconn *c, const void *p, size_t n) must_check;
 bool tlsconn_pending(const struct tlsconn *c); /* decrypted bytes wait: epoll will not tell */
 void tlsconn_shutdown(struct tlsconn *c);      /* sends close_notify, best effort */
-/* The verified peer's subject: common name and organisational unit; -ENOENT without a verified peer. */
+/* The verified peer's subject: common name and organisational unit; -ENOENT without a verified
+ * peer. */
 int tlsconn_peer(const struct tlsconn *c, char cn[64], char ou[64]) must_check;
 
 #endif
