@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * JSON over HTTPS by libcurl; see http.h. One easy handle a client, so the connection is kept alive
+ * where the server allows it.
+ */
+#include "common/http.h"
+#include "common/buf.h"
+#include "common/json.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct http_client {
+	CURL *curl;		       /* owned */
+	char *base;		       /* owned */
+	char *token;		       /* owned; NULL = none */
+	struct curl_slist *connect_to; /* owned */
+	atomic_bool cancelled;
+	char error[CURL_ERROR_SIZE];
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+
+static void curl_start(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct http_client *h = arg;
+
+	(void)a, (void)b, (void)c, (void)d;
+	return atomic_load(&h->cancelled);
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+	return buf_append(arg, p, size * n) ? 0 : size * n;
+}
+
+/* A certificate that names "gateway" while the connection goes to 10.0.2.2:8443: keep the URL's
+ * port, put the name into the URL and connect to the address all the same. */
+static int set_verify_name(struct http_client *c, const struct http_params *p)
+{
+	const char *host = strstr(p->base, "://"), *port;
+	char to[512], base[512];
+
+	host = host ? host + 3 : p->base;
+	port = strrchr(host, ':');
+	port = port ? port + 1 : "443";
+	if (snprintf(to, sizeof(to), "%s:%s:%.*s", p->verify_name, port, (int)strcspn(host, "/"),
+		     host) >= (int)sizeof(to) ||
+	    snprintf(base, sizeof(base), "https://%s:%s", p->verify_name, port) >=
+		    (int)sizeof(base))
+		return -ENAMETOOLONG;
+	c->connect_to = curl_slist_append(NULL, to);
+	free(c->base);
+	c->base = strdup(base);
+	if (!c->connect_to || !c->base)
+		return -ENOMEM;
+	curl_easy_setopt(c->curl, CURLOPT_CONNECT_TO, c->connect_to);
+	return 0;
+}
+
+static void set_tls(struct http_client *c, const struct http_params *p)
+{
+	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (p->ca)
+		curl_easy_setopt(c->curl, CURLOPT_CAINFO, p->ca);
+	if (p->cert) {
+		curl_easy_setopt(c->curl, CURLOPT_SSLCERT, p->cert);
+		curl_easy_setopt(c->curl, CURLOPT_SSLKEY, p->key);
+	}
+	if (p->unix_socket)
+		curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, p->unix_socket);
+}
+
+struct http_client *http_new(const struct http_params *p, struct err *e)
+{
+	struct http_client *c;
+
+	pthread_once(&curl_once, curl_start);
+	c = calloc(1, sizeof(*c));
+	if (c) {
+		c->curl = curl_easy_init();
+		c->base = strdup(p->base);
+	}
+	if (!c || !c->curl || !c->base || (p->verify_name && set_verify_name(c, p))) {
+		http_free(c);
+		err_set(e, -ENOMEM, "cannot make an HTTP client for %s", p->base);
+		return NULL;
+	}
+	set_tls(c, p);
+	http_set_token(c, p->token);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, p->timeout_ms ? p->timeout_ms : 30000L);
+	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->error);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
+	return c;
+}
+
+static void wipe_free(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+void http_free(struct http_client *c)
+{
+	if (!c)
+		return;
+	if (c->curl)
+		curl_easy_cleanup(c->curl);
+	curl_slist_free_all(c->connect_to);
+	wipe_free(c->token);
+	free(c->base);
+	free(c);
+}
+
+void http_set_token(struct http_client *c, const char *token)
+{
+	wipe_free(c->token);
+	c->token = token ? strdup(token) : NULL;
+}
+
+void http_cancel(struct http_client *c)
+{
+	atomic_store(&c->cancelled, true);
+}
+
+static int transport_error(struct http_client *c, CURLcode code, struct err *e)
+{
+	const char *text = c->error[0] ? c->error : curl_easy_strerror(code);
+
+	switch (code) {
+	case CURLE_ABORTED_BY_CALLBACK:
+		return err_setw(e, -ECANCELED, "cancelled", "cancelled");
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return err_setw(
+			e, -ECONNREFUSED, "server.unreachable",
+			"cannot reach %s: %s. Check the address, and that the gateway runs.",
+			c->base, text);
+	case CURLE_OPERATION_TIMEDOUT:
+		return err_setw(e, -ETIMEDOUT, "server.timeout", "%s did not answer in time",
+				c->base);
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+		return err_setw(e, -EPROTO, "server.untrusted",
+				"%s could not prove its identity: %s. Check the CA file.", c->base,
+				text);
+	default:
+		return err_setw(e, -EIO, "server.transport", "%s: %s", c->base, text);
+	}
+}
+
+/* {"error":{"code","message","id"}} of an answer outside 2xx. */
+static int server_error(long status, json_t *body, struct err *e)
+{
+	const char *code = "server.error", *msg = NULL, *id = NULL;
+	json_t *o = json_object_get(body, "error");
+
+	if (o && json_unpack(o, "{s?s s?s s?s}", "code", &code, "message", &msg, "id", &id))
+		msg = NULL;
+	if (!msg)
+		return err_setw(e, -EREMOTEIO, code, "the server answered %ld without a reason",
+				status);
+	if (id)
+		return err_setw(e, -EREMOTEIO, code, "%s (id %s)", msg, id);
+	return err_setw(e, -EREMOTEIO, code, "%s", msg);
+}
+
+static CURLcode perform(struct http_client *c, const char *method, const char *url,
+			const char *text, struct buf *in)
+{
+	struct curl_slist *h = curl_slist_append(NULL, "Content-Type: application/json");
+	char auth[600];
+	CURLcode code;
+
+	h = curl_slist_append(h, "Expect:");
+	if (c->token &&
+	    snprintf(auth, sizeof(auth), "Authorization: Bearer %s", c->token) < (int)sizeof(auth))
+		h = curl_slist_append(h, auth);
+	c->error[0] = '\0';
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, h);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, in);
+	if (text) {
+		curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, text);
+	} else {
+		curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
+		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+	}
+	code = curl_easy_perform(c->curl);
+	curl_slist_free_all(h);
+	explicit_bzero(auth, sizeof(auth));
+	return code;
+}
+
+int http_call(struct http_client *c, const char *method, const char *path, json_t *body,
+	      json_t **reply, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	struct buf in;
+	char url[1200];
+	CURLcode code;
+	long status = 0;
+	int r;
+
+	*reply = NULL;
+	if (snprintf(url, sizeof(url), "%s%s", c->base, path) >= (int)sizeof(url))
+		return err_set(e, -ENAMETOOLONG, "the path %.60s… is too long", path);
+	/* A POST without a body still says its length. */
+	text = body ? json_dumps(body, JSON_COMPACT) : strcmp(method, "POST") ? NULL : strdup("");
+	atomic_store(&c->cancelled, false);
+	buf_init(&in, 16u << 20);
+	code = perform(c, method, url, text, &in);
+	if (text)
+		explicit_bzero(text, strlen(text));
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (code != CURLE_OK) {
+		r = transport_error(c, code, e);
+	} else {
+		if (in.len)
+			*reply = json_loadb((const char *)buf_head(&in), in.len, 0, NULL);
+		r = status >= 200 && status < 300 ? (int)status : server_error(status, *reply, e);
+		if (r > 0 && in.len && !*reply)
+			r = err_setw(e, -EPROTO, "server.garbled",
+				     "%s answered something that is not JSON", c->base);
+	}
+	buf_fini(&in);
+	return r;
+}
