@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A disk's bytes, whatever holds them: a raw file (block.c) or our copy-on-write overlay
+ * (overlay.h). Offsets and lengths are bytes; callers keep requests inside [0, size).
+ *
+ * Every operation may be called from several threads at once and returns 0 or a negative errno;
+ * nothing is durable before a flush that began after it returned.
+ */
+#ifndef PANE_VMM_VIRTIO_BLOCK_H
+#define PANE_VMM_VIRTIO_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct block;
+
+struct block_ops {
+	int (*readv)(struct block *b, const struct iovec *iov, int n, uint64_t off);
+	int (*writev)(struct block *b, const struct iovec *iov, int n, uint64_t off);
+	int (*flush)(struct block *b);
+	/* The contents are no longer needed; they may read as anything, here as zeros or as before.
+	 */
+	int (*discard)(struct block *b, uint64_t off, uint64_t len);
+	int (*write_zeroes)(struct block *b, uint64_t off, uint64_t len, bool may_unmap);
+	void (*close)(struct block *b);
+};
+
+struct block {
+	const struct block_ops *ops;
+	uint64_t size;		/* bytes, a multiple of 512 */
+	uint32_t discard_bytes; /* smallest useful discard */
+	bool read_only;
+};
+
+/* A raw file or block device. A writable one is locked against a second user. */
+struct block *block_raw_open(const char *path, bool read_only, struct err *e) must_check;
+static inline void block_close(struct block *b)
+{
+	if (b)
+		b->ops->close(b);
+}
+
+/* preadv/pwritev of the whole of iov in spite of short transfers; reads beyond the end of the file
+ * are zeros. For backends. */
+int block_preadv(int fd, const struct iovec *iov, int n, uint64_t off) must_check;
+int block_pwritev(int fd, const struct iovec *iov, int n, uint64_t off) must_check;
+/* Zeros at [off, off+len), by punching a hole where allowed and possible. For backends. */
+int block_zero(int fd, uint64_t off, uint64_t len, bool may_unmap) must_check;
+/* Takes a whole-file lock (shared or exclusive); -EBUSY with a message when another holds it. */
+int block_lock(int fd, bool exclusive, const char *path, struct err *e) must_check;
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A seat is what one person uses: screen (virtio-gpu), keyboard and pointer (virtio-input) and the
+ * surface server that shows and feeds them. This joins the four.
+ */
+#ifndef PANE_VMM_VIRTIO_SEAT_H
+#define PANE_VMM_VIRTIO_SEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "vmm/virtio/virtio.h"
+
+struct seat;
+
+struct seat_config {
+	const char *surface;	  /* path of the surface socket */
+	uint32_t width, height;	  /* first screen size, pixels; 0: 1280x800 */
+	void (*frame)(void *arg); /* every frame flushed to the screen; main loop; may be NULL */
+	void *arg;
+};
+
+/* On success the surface socket listens and three devices are on the bus. */
+struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
+		      struct err *e) must_check;
+void seat_free(struct seat *s);	     /* NULL is fine */
+bool seat_connected(struct seat *s); /* a display is connected */
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The desktop's end of the surface protocol (common/surface.h): listens, serves the newest
+ * display, and never waits for it. What there is to say is kept as state (scanout, damage, cursor)
+ * and sent when the socket takes it, so a slow display gets the newest state and merged damage.
+ *
+ * The surface_server_*() setters may be called from any thread; sockets are touched and callbacks
+ * run in the loop's thread only, without any lock held.
+ */
+#ifndef PANE_VMM_VIRTIO_SURFACE_SERVER_H
+#define PANE_VMM_VIRTIO_SURFACE_SERVER_H
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/surface.h"
+
+struct loop;
+struct surface_server;
+
+/* What displays ask for. Any member may be NULL. */
+struct surface_sink {
+	void *arg;
+	void (*key)(void *arg, uint32_t code, bool down);
+	/* x and y lie in the current scanout of width x height pixels. */
+	void (*pointer)(void *arg, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
+	void (*button)(void *arg, uint32_t code, bool down);
+	void (*wheel)(void *arg, int32_t vertical, int32_t horizontal);
+	void (*resize)(void *arg, uint32_t width, uint32_t height);
+	void (*viewers)(void *arg, uint32_t n);
+	void (*release)(void *arg); /* the display is gone: nothing is held down any more */
+};
+
+/* path is the socket's file. sink is copied. */
+struct surface_server *surface_server_new(struct loop *loop, const char *path,
+					  const struct surface_sink *sink,
+					  struct err *e) must_check;
+void surface_server_free(struct surface_server *s);
+
+/* fd is duplicated; s->id is ignored, the server counts. NULL: no screen. */
+void surface_server_scanout(struct surface_server *s, int fd, const struct surface_scanout *sc);
+void surface_server_damage(struct surface_server *s, struct surface_rect r);
+/* pixels: width * height ARGB8888, not premultiplied; 0x0 hides the cursor. */
+void surface_server_cursor(struct surface_server *s, uint32_t width, uint32_t height,
+			   uint32_t hot_x, uint32_t hot_y, const uint32_t *pixels);
+void surface_server_cursor_pos(struct surface_server *s, int32_t x, int32_t y);
+bool surface_server_connected(struct surface_server *s);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The disk (virtio 1.2 §5.2): several queues, several requests in flight on a few worker threads,
+ * FLUSH, DISCARD, WRITE_ZEROES, GET_ID. An error of the file below becomes an I/O error of that
+ * request; its reason is logged and kept for virtio_blk_problem().
+ */
+#ifndef PANE_VMM_VIRTIO_VIRTIO_BLK_H
+#define PANE_VMM_VIRTIO_VIRTIO_BLK_H
+
+#include "vmm/virtio/block.h"
+#include "vmm/virtio/virtio.h"
+
+struct virtio_blk;
+
+struct virtio_blk_config {
+	struct block *block; /* becomes the device's on success */
+	const char *serial;  /* at most 20 characters, NULL for none */
+	unsigned queues;     /* 1..4; 0 means 1 */
+	unsigned workers;    /* 1..8 threads; 0 means 4 */
+};
+
+struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct virtio_blk_config *c,
+				  struct err *e) must_check;
+void virtio_blk_free(struct virtio_blk *b); /* flushes; NULL is fine */
+/* The latest failure of the file below as a sentence, "" when there was none. Any thread. */
+void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n);
+struct virtio_dev *virtio_blk_dev(struct virtio_blk *b); /* for tests */
+
+#endif
