@@ -17,6 +17,8 @@ struct reading {
 	const struct cfg_key *keys;
 	char *conf;
 	uint64_t seen; /* bit per key */
+	FILE *file;
+	int line; /* inih as Debian builds it does not tell the handler */
 	int failed;
 	struct err *err;
 };
@@ -107,9 +109,10 @@ static const char *expectation(const struct cfg_key *k, char *buf, size_t n)
 	}
 }
 
-static int on_value(void *arg, const char *section, const char *name, const char *value, int line)
+static int on_value(void *arg, const char *section, const char *name, const char *value)
 {
 	struct reading *r = arg;
+	int line = r->line;
 	char buf[80];
 
 	for (unsigned i = 0; r->keys[i].name; i++) {
@@ -132,18 +135,25 @@ static int on_value(void *arg, const char *section, const char *name, const char
 	return 0;
 }
 
+static char *next_line(char *to, int size, void *arg)
+{
+	struct reading *r = arg;
+
+	r->line++;
+	return fgets(to, size, r->file);
+}
+
 int cfg_read(const char *path, const struct cfg_key *keys, void *conf, struct err *e)
 {
-	struct reading r = {.path = path, .keys = keys, .conf = conf, .err = e};
+	cleanup_fclose FILE *f = fopen(path, "re");
+	struct reading r = {.path = path, .keys = keys, .conf = conf, .file = f, .err = e};
 	int n;
 
-	errno = 0;
-	n = ini_parse(path, on_value, &r);
+	if (!f)
+		return err_set(e, -errno, "cannot read %s: %s", path, strerror(errno));
+	n = ini_parse_stream(next_line, &r, on_value, &r);
 	if (r.failed)
 		return r.failed;
-	if (n == -1)
-		return err_set(e, errno ? -errno : -ENOENT, "cannot read %s: %s", path,
-			       strerror(errno ? errno : ENOENT));
 	if (n)
 		return err_set(e, -EINVAL, "%s:%d: not \"key = value\" or \"[section]\"", path, n);
 	for (unsigned i = 0; keys[i].name; i++)

@@ -144,6 +144,7 @@ static int transport_error(struct http_client *c, CURLcode code, struct err *e)
 
 	switch (code) {
 	case CURLE_ABORTED_BY_CALLBACK:
+		atomic_store(&c->cancelled, false);
 		return err_setw(e, -ECANCELED, "cancelled", "cancelled");
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -228,7 +229,6 @@ int http_call(struct http_client *c, const char *method, const char *path, json_
 		return err_set(e, -ENAMETOOLONG, "the path %.60s… is too long", path);
 	/* A POST without a body still says its length. */
 	text = body ? json_dumps(body, JSON_COMPACT) : strcmp(method, "POST") ? NULL : strdup("");
-	atomic_store(&c->cancelled, false);
 	buf_init(&in, 16u << 20);
 	code = perform(c, method, url, text, &in);
 	if (text)

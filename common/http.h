@@ -28,7 +28,7 @@ struct http_params {
 struct http_client *http_new(const struct http_params *p, struct err *e) must_check;
 void http_free(struct http_client *c);
 void http_set_token(struct http_client *c, const char *token);
-/* Makes a running http_call() of another thread return -ECANCELED soon. */
+/* Makes the http_call() that another thread runs, or its next one, return -ECANCELED soon. */
 void http_cancel(struct http_client *c);
 
 /* method path [body] -> status; *reply is a new reference or NULL when the body was empty.
