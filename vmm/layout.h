@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Where everything lies in the guest's physical address space and port space. Shared by the
+ * machine, the ACPI tables and the tests, so that they cannot disagree.
+ *
+ *   0 .. low RAM (at most VM_MEM_LOW_MAX) | ECAM | PCI memory window | IOAPIC, LAPIC | 4 GiB: high
+ * RAM
+ */
+#ifndef PANE_VMM_LAYOUT_H
+#define PANE_VMM_LAYOUT_H
+
+#define VM_ECAM	     0xb0000000ull /* one bus = 1 MiB is decoded; 256 MiB are reserved */
+#define VM_ECAM_SIZE 0x10000000ull
+
+#define VM_PCI_MEM	 0xc0000000ull
+#define VM_PCI_MEM_END	 0xfec00000ull
+#define VM_PCI_PORTS	 0xc000
+#define VM_PCI_PORTS_END 0xd000
+
+#define VM_IOAPIC 0xfec00000ull
+#define VM_LAPIC  0xfee00000ull
+#define VM_KVM_TSS                                                                                 \
+	0xfffbd000ull /* three pages KVM wants on processors without unrestricted guest */
+#define VM_KVM_IDMAP 0xfffbc000ull
+
+/* ACPI fixed hardware (ACPI 6.4 §4.8). */
+#define VM_PM1_EVT  0x600 /* 4 bytes: status, enable */
+#define VM_PM1_CNT  0x604 /* 2 bytes */
+#define VM_PM_TIMER 0x608 /* 4 bytes */
+#define VM_GPE0	    0x620 /* 16 bytes: status, enable */
+#define VM_GPE0_LEN 16
+#define VM_RESET    0xcf9
+#define VM_SCI_IRQ  9
+
+#define VM_COM1_PORT 0x3f8
+#define VM_COM1_IRQ  4
+#define VM_RTC_PORT  0x70
+#define VM_RTC_IRQ   8
+
+/* INTx of slot s arrives at this IOAPIC pin. */
+#define VM_INTX_GSI(slot) (16u + (slot) % 8u)
+
+#endif
