@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct err *e, int code, const char *word, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void fill(struct err *e, int code, const char *word,
+						       const char *fmt, va_list ap)
 {
 	if (!e)
 		return;
