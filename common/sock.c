@@ -59,7 +59,7 @@ static int split(const char *addr, char host[256], char port[8], struct err *e)
 static int resolve(const char *addr, bool passive, struct addrinfo **ai, struct err *e)
 {
 	struct addrinfo hint = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
-	char host[256], port[8];
+	char host[256] = "", port[8] = "";
 	int r = split(addr, host, port, e);
 
 	if (r)
