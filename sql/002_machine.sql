@@ -1,0 +1,254 @@
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- The two state machines. A transition that is not in its table is refused whoever attempts it
+-- (trigger), and each one leaves an event. A transient state gets its deadline from the state
+-- table; what happens at the deadline is in 006_reconcile.sql.
+
+CREATE TABLE pane.machine_timeout (
+	state pane.machine_state PRIMARY KEY,
+	seconds integer NOT NULL CHECK (seconds > 0)
+);
+INSERT INTO pane.machine_timeout VALUES ('cloning', 300), ('booting', 600), ('draining', 600),
+	('recycling', 300), ('deleting', 300);
+
+CREATE TABLE pane.machine_transition (
+	from_state pane.machine_state NOT NULL,
+	to_state pane.machine_state NOT NULL,
+	PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO pane.machine_transition
+SELECT f::pane.machine_state, unnest(string_to_array(t, ' '))::pane.machine_state FROM (VALUES
+	('requested', 'cloning deleted failed'),
+	('cloning',   'booting ready failed lost recycling deleting'),
+	('booting',   'ready cloning suspended failed lost recycling deleting draining'),
+	('ready',     'booting cloning suspended draining recycling deleting failed lost'),
+	('suspended', 'booting ready draining recycling deleting failed lost'),
+	('draining',  'ready recycling deleting failed lost'),
+	('recycling', 'requested deleting failed lost'),
+	('deleting',  'deleted failed lost'),
+	('failed',    'requested cloning booting ready recycling deleting deleted lost'),
+	('lost',      'cloning booting ready suspended recycling deleting deleted requested failed')
+) AS v (f, t);
+
+CREATE TABLE pane.session_timeout (
+	state pane.session_state PRIMARY KEY,
+	seconds integer NOT NULL CHECK (seconds > 0)
+);
+INSERT INTO pane.session_timeout VALUES ('ticketed', 30), ('connecting', 60), ('logging_off', 120);
+
+CREATE TABLE pane.session_transition (
+	from_state pane.session_state NOT NULL,
+	to_state pane.session_state NOT NULL,
+	PRIMARY KEY (from_state, to_state)
+);
+INSERT INTO pane.session_transition
+SELECT f::pane.session_state, unnest(string_to_array(t, ' '))::pane.session_state FROM (VALUES
+	('none',         'ticketed connecting'),
+	('ticketed',     'connecting connected ended'),
+	('connecting',   'connected disconnected logging_off ended'),
+	('connected',    'disconnected logging_off ended'),
+	('disconnected', 'connecting connected logging_off ended'),
+	('logging_off',  'ended')
+) AS v (f, t);
+
+CREATE FUNCTION pane.desktop_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.epoch < OLD.epoch THEN
+		RAISE EXCEPTION 'epoch of desktop % cannot go back', OLD.name
+			USING ERRCODE = 'check_violation';
+	END IF;
+	IF NEW.state IS DISTINCT FROM OLD.state THEN
+		PERFORM FROM pane.machine_transition t
+			WHERE t.from_state = OLD.state AND t.to_state = NEW.state;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION 'desktop %: no transition from % to %', OLD.name, OLD.state,
+				NEW.state USING ERRCODE = 'check_violation';
+		END IF;
+		NEW.since := clock_timestamp();
+		NEW.deadline := clock_timestamp() + make_interval(secs =>
+			(SELECT t.seconds FROM pane.machine_timeout t WHERE t.state = NEW.state));
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER desktop_guard BEFORE UPDATE ON pane.desktop
+	FOR EACH ROW EXECUTE FUNCTION pane.desktop_guard();
+
+-- One order changed: the host's generation moves, and whoever holds its poll is told.
+CREATE FUNCTION pane.bump(p_host uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE g bigint;
+BEGIN
+	INSERT INTO pane.host_generation AS h (host_id) SELECT p_host WHERE p_host IS NOT NULL
+		ON CONFLICT (host_id) DO UPDATE SET generation = h.generation + 1
+		RETURNING generation INTO g;
+	PERFORM pg_notify('pane', 'host:' || p_host);
+	RETURN g;
+END $$;
+
+CREATE FUNCTION pane.desktop_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'UPDATE' AND OLD.host_id IS NOT NULL AND OLD.host_id IS DISTINCT FROM NEW.host_id
+	THEN
+		PERFORM pane.bump(OLD.host_id);
+	END IF;
+	IF NEW.host_id IS NOT NULL AND (TG_OP = 'INSERT'
+		OR (OLD.host_id, OLD.want, OLD.epoch) IS DISTINCT FROM (NEW.host_id, NEW.want, NEW.epoch))
+	THEN
+		NEW.ordered_generation := pane.bump(NEW.host_id);
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER desktop_order BEFORE INSERT OR UPDATE ON pane.desktop
+	FOR EACH ROW EXECUTE FUNCTION pane.desktop_order();
+
+CREATE FUNCTION pane.desktop_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO pane.event (kind, desktop_id, host_id, name, to_state, epoch, reason)
+			VALUES ('machine', NEW.id, NEW.host_id, NEW.name, NEW.state, NEW.epoch,
+				NEW.reason);
+	ELSIF NEW.state IS DISTINCT FROM OLD.state THEN
+		INSERT INTO pane.event (kind, desktop_id, host_id, name, from_state, to_state,
+			epoch, reason)
+			VALUES ('machine', NEW.id, coalesce(NEW.host_id, OLD.host_id), NEW.name,
+				OLD.state, NEW.state, NEW.epoch, NEW.reason);
+		PERFORM pg_notify('pane', 'desktop:' || NEW.id);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER desktop_event AFTER INSERT OR UPDATE ON pane.desktop
+	FOR EACH ROW EXECUTE FUNCTION pane.desktop_event();
+
+CREATE FUNCTION pane.session_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE v_old pane.session_state := 'none';
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		v_old := OLD.state;
+	END IF;
+	IF NEW.state = v_old THEN
+		RETURN NEW;
+	END IF;
+	PERFORM FROM pane.session_transition t
+		WHERE t.from_state = v_old AND t.to_state = NEW.state;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'session %: no transition from % to %', NEW.id, v_old, NEW.state
+			USING ERRCODE = 'check_violation';
+	END IF;
+	NEW.since := clock_timestamp();
+	NEW.deadline := clock_timestamp() + make_interval(secs =>
+		(SELECT t.seconds FROM pane.session_timeout t WHERE t.state = NEW.state));
+	IF NEW.state = 'disconnected' THEN -- a floating desktop is let go after a while
+		NEW.deadline := (SELECT clock_timestamp() + make_interval(secs => p.logoff_after_s)
+			FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
+			WHERE d.id = NEW.desktop_id AND p.assignment = 'floating'
+			AND p.logoff_after_s > 0);
+	ELSIF NEW.state = 'ended' THEN
+		NEW.ended_at := clock_timestamp();
+		NEW.viewers := 0;
+	END IF;
+	INSERT INTO pane.event (kind, desktop_id, session_id, name, from_state, to_state, reason)
+		VALUES ('session', NEW.desktop_id, NEW.id, NEW.user_name, v_old, NEW.state,
+			NEW.reason);
+	RETURN NEW;
+END $$;
+CREATE TRIGGER session_guard BEFORE INSERT OR UPDATE ON pane.session
+	FOR EACH ROW EXECUTE FUNCTION pane.session_guard();
+
+-- desktop.user_id follows the assignment, and being a column of the locked row makes
+-- SKIP LOCKED re-check it.
+CREATE FUNCTION pane.assignment_mirror() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		UPDATE pane.desktop SET user_id = NEW.user_id
+			WHERE id = NEW.desktop_id AND user_id IS NULL
+			AND (NOT dirty) AND state IN ('requested', 'cloning', 'booting', 'ready', 'suspended');
+		IF NOT FOUND THEN
+			RAISE EXCEPTION 'desktop % cannot be given to another user', NEW.desktop_id
+				USING ERRCODE = 'unique_violation';
+		END IF;
+	ELSIF NEW.released_at IS NOT NULL AND OLD.released_at IS NULL THEN
+		UPDATE pane.desktop SET user_id = NULL WHERE id = NEW.desktop_id;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER assignment_mirror AFTER INSERT OR UPDATE ON pane.assignment
+	FOR EACH ROW EXECUTE FUNCTION pane.assignment_mirror();
+
+-- The guarded update behind every machine transition: true when it happened.
+CREATE FUNCTION pane.machine_to(p_id uuid, p_to pane.machine_state, p_reason text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.desktop d SET state = p_to, reason = p_reason
+		FROM pane.machine_transition t
+		WHERE d.id = p_id AND t.from_state = d.state AND t.to_state = p_to;
+	RETURN FOUND;
+END $$;
+
+CREATE FUNCTION pane.session_to(p_id uuid, p_to pane.session_state, p_reason text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.session s SET state = p_to, reason = p_reason
+		FROM pane.session_transition t
+		WHERE s.id = p_id AND t.from_state = s.state AND t.to_state = p_to;
+	RETURN FOUND;
+END $$;
+
+-- Off the host's disk, then back to the pool ('recycling') or gone ('deleting'). Every order to
+-- remove carries a new epoch, so nothing said about the old life counts afterwards.
+CREATE FUNCTION pane.machine_remove(p_id uuid, p_to pane.machine_state, p_reason text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF p_to NOT IN ('recycling', 'deleting') THEN
+		RAISE EXCEPTION 'machine_remove: %', p_to;
+	END IF;
+	UPDATE pane.desktop d SET state = p_to, reason = p_reason, want = 'absent',
+		epoch = d.epoch + 1, retry_at = NULL
+		FROM pane.machine_transition t
+		WHERE d.id = p_id AND t.from_state = d.state AND t.to_state = p_to
+		AND d.host_id IS NOT NULL;
+	IF FOUND THEN
+		RETURN true;
+	END IF;
+	-- Nowhere yet: nothing to remove.
+	IF p_to = 'deleting' THEN
+		UPDATE pane.desktop SET state = 'deleted', reason = p_reason, want = 'absent'
+			WHERE id = p_id AND host_id IS NULL AND state IN ('requested', 'failed', 'lost');
+	ELSE
+		UPDATE pane.desktop SET state = 'requested', reason = p_reason, want = 'running',
+			dirty = false, retry_at = NULL, epoch = epoch + 1
+			WHERE id = p_id AND host_id IS NULL AND state IN ('failed', 'lost');
+	END IF;
+	RETURN FOUND;
+END $$;
+
+-- Stop, then start again: the agent's "stopped" for this epoch turns the order around.
+CREATE FUNCTION pane.machine_restart(p_id uuid, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.desktop SET state = 'booting', reason = p_reason, want = 'stopped',
+		epoch = epoch + 1, retry_at = NULL, since = clock_timestamp(),
+		deadline = clock_timestamp() + make_interval(secs =>
+			(SELECT seconds FROM pane.machine_timeout WHERE state = 'booting'))
+		WHERE id = p_id AND host_id IS NOT NULL
+		AND state IN ('booting', 'ready', 'suspended', 'failed');
+	RETURN FOUND;
+END $$;
+
+-- Ends the live session and the assignment of a desktop; a touched one must be recycled.
+CREATE FUNCTION pane.release(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE v_dirty boolean;
+BEGIN
+	SELECT dirty INTO v_dirty FROM pane.desktop WHERE id = p_desktop FOR UPDATE;
+	UPDATE pane.session SET state = 'ended', reason = p_reason
+		WHERE desktop_id = p_desktop AND state <> 'ended';
+	DELETE FROM pane.ticket WHERE desktop_id = p_desktop AND used_at IS NULL;
+	UPDATE pane.assignment SET released_at = now(), release_reason = p_reason
+		WHERE desktop_id = p_desktop AND released_at IS NULL;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	IF v_dirty THEN
+		PERFORM pane.machine_remove(p_desktop, 'recycling', p_reason)
+			FROM pane.desktop WHERE id = p_desktop AND state <> 'lost';
+	END IF;
+	RETURN true;
+END $$;

@@ -1,0 +1,256 @@
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- Giving people desktops: placement of a machine on a host, and assignment of a machine to a
+-- user. Both answer with reasons when they cannot.
+
+-- Why each host can or cannot take one more desktop of a pool. Memory is what the host owns less
+-- what is already ordered there, and what it reports free less what is still starting.
+CREATE FUNCTION pane.candidates(p_pool uuid)
+RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE AS $$
+	WITH used AS (
+		SELECT d.host_id, sum(d.memory_mib) AS placed,
+			sum(d.memory_mib) FILTER (WHERE d.state IN ('cloning', 'booting')) AS starting
+		FROM pane.desktop d
+		WHERE d.host_id IS NOT NULL AND d.state NOT IN ('deleted', 'requested')
+		GROUP BY d.host_id
+	), free AS (
+		SELECT h.*, greatest(0, least(h.memory_mib - coalesce(u.placed, 0),
+			h.memory_free_mib - coalesce(u.starting, 0)))::bigint AS free_mib
+		FROM pane.host h LEFT JOIN used u ON u.host_id = h.id
+	)
+	SELECT f.id, f.free_mib, CASE
+		WHEN f.enrolled_at IS NULL THEN format('host %s: not enrolled yet', f.name)
+		WHEN NOT f.online THEN format('host %s: not heard from since %s', f.name,
+			coalesce(to_char(f.last_sync_at, 'YYYY-MM-DD HH24:MI:SS TZ'), 'it enrolled'))
+		WHEN f.maintenance THEN format('host %s: in maintenance', f.name)
+		WHEN f.kvm = 'none' THEN format('host %s: no KVM', f.name)
+		WHEN NOT EXISTS (SELECT FROM pane.host_image i
+			WHERE i.host_id = f.id AND i.name = p.image)
+			THEN format('host %s: no image %s', f.name, p.image)
+		WHEN f.free_mib < p.memory_mib
+			THEN format('host %s: needs %s MiB, %s free', f.name, p.memory_mib, f.free_mib)
+		WHEN f.disk_free_mib < 64 + p.disk_mib
+			THEN format('host %s: needs %s MiB of disk, %s free', f.name, 64 + p.disk_mib,
+				f.disk_free_mib)
+		END
+	FROM free f CROSS JOIN pane.pool p WHERE p.id = p_pool
+$$;
+
+CREATE FUNCTION pane.place_host(p_pool uuid, OUT host uuid, OUT reasons text[])
+LANGUAGE plpgsql AS $$
+DECLARE v_image text;
+BEGIN
+	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c WHERE c.why_not IS NULL
+		ORDER BY c.free_mib DESC, c.host_id LIMIT 1;
+	IF host IS NOT NULL THEN
+		reasons := '{}';
+		RETURN;
+	END IF;
+	SELECT array_agg(c.why_not ORDER BY c.why_not) INTO reasons FROM pane.candidates(p_pool) c;
+	IF reasons IS NULL THEN
+		reasons := ARRAY['no host is enrolled: create one and run pane-host enroll on it'];
+		RETURN;
+	END IF;
+	SELECT p.image INTO v_image FROM pane.pool p WHERE p.id = p_pool;
+	PERFORM FROM pane.host_image i WHERE i.name = v_image;
+	IF NOT FOUND THEN
+		reasons := format('no host has image %s', v_image) || reasons;
+	END IF;
+END $$;
+
+-- One placement at a time, whichever broker: free memory is then counted once.
+CREATE FUNCTION pane.place_lock() RETURNS void LANGUAGE sql AS $$
+	SELECT pg_advisory_xact_lock(1885433445, 1)
+$$;
+
+CREATE FUNCTION pane.place(p_desktop uuid, p_host uuid) RETURNS void LANGUAGE sql AS $$
+	UPDATE pane.desktop d SET state = 'cloning', reason = '', want = 'running', host_id = p_host,
+		epoch = d.epoch + 1, image = p.image, cpus = p.cpus, memory_mib = p.memory_mib,
+		disk_mib = p.disk_mib
+	FROM pane.pool p WHERE d.id = p_desktop AND p.id = d.pool_id AND d.state = 'requested'
+$$;
+
+-- Desktops that count against size_max. A floating one on a lost host does not: its pool may
+-- replace it at once.
+CREATE FUNCTION pane.pool_size(p_pool uuid) RETURNS integer LANGUAGE sql STABLE AS $$
+	SELECT count(*)::integer FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
+	WHERE d.pool_id = p_pool AND d.state NOT IN ('deleted', 'deleting')
+	AND NOT (d.state = 'lost' AND p.assignment = 'floating')
+$$;
+
+-- Adds one desktop to a pool and places it; NULL with reasons when no host takes it.
+CREATE FUNCTION pane.desktop_create(p_pool uuid, OUT desktop uuid, OUT reasons text[])
+LANGUAGE plpgsql AS $$
+DECLARE v_host uuid; v_pool pane.pool; v_n integer; v_assigned integer;
+BEGIN
+	PERFORM pane.place_lock();
+	SELECT * INTO v_pool FROM pane.pool WHERE id = p_pool AND deleted_at IS NULL;
+	IF NOT FOUND THEN
+		reasons := ARRAY['the pool is being deleted'];
+		RETURN;
+	END IF;
+	v_n := pane.pool_size(p_pool);
+	IF v_n >= v_pool.size_max THEN
+		SELECT count(*) INTO v_assigned FROM pane.assignment
+			WHERE pool_id = p_pool AND released_at IS NULL;
+		reasons := ARRAY[format('pool %s is full: %s of %s assigned', v_pool.name, v_assigned,
+			v_pool.size_max)] || (SELECT array_agg(format('desktop %s is %s%s', d.name, d.state,
+				CASE WHEN d.reason <> '' THEN ': ' || d.reason ELSE '' END) ORDER BY d.name)
+			FROM pane.desktop d WHERE d.pool_id = p_pool AND d.user_id IS NULL
+			AND d.state <> 'deleted');
+		RETURN;
+	END IF;
+	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool) p;
+	IF v_host IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT min(n) INTO v_n FROM generate_series(1, 20001) n WHERE NOT EXISTS
+		(SELECT FROM pane.desktop d WHERE d.name = v_pool.name || '-' || n
+		 AND d.state <> 'deleted');
+	INSERT INTO pane.desktop (pool_id, name) VALUES (p_pool, v_pool.name || '-' || v_n)
+		RETURNING id INTO desktop;
+	PERFORM pane.place(desktop, v_host);
+END $$;
+
+-- How far a starting desktop is, in percent, guessed from its state and how long it has had it.
+CREATE FUNCTION pane.percent(p_state pane.machine_state, p_since timestamptz) RETURNS integer
+LANGUAGE sql STABLE AS $$
+	SELECT CASE p_state WHEN 'requested' THEN 5 WHEN 'recycling' THEN 5 WHEN 'cloning' THEN 15
+		WHEN 'booting' THEN least(95, 30 + (extract(epoch FROM now() - p_since) * 2)::integer)
+		WHEN 'ready' THEN 100 ELSE 0 END
+$$;
+
+-- What a user may be told of their desktop.
+CREATE FUNCTION pane.desktop_brief(p_desktop uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT jsonb_build_object('id', d.id, 'desktop', d.name, 'state', d.state, 'epoch', d.epoch,
+		'reason', d.reason, 'host', d.host_id, 'address', h.address,
+		'percent', pane.percent(d.state, d.since),
+		'host_name', h.name, 'retry_at', d.retry_at)
+	FROM pane.desktop d LEFT JOIN pane.host h ON h.id = d.host_id WHERE d.id = p_desktop
+$$;
+
+-- Takes an unassigned desktop of the pool: warm ones first, then those nearest to being so.
+CREATE FUNCTION pane.assign_free(p_user uuid, p_pool uuid, p_states pane.machine_state[])
+RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE v_desktop uuid;
+BEGIN
+	SELECT d.id INTO v_desktop FROM pane.desktop d
+		LEFT JOIN pane.host h ON h.id = d.host_id
+		WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty
+		AND d.state = ANY (p_states) AND d.want = 'running'
+		AND (d.host_id IS NULL OR (h.online AND NOT h.maintenance))
+		ORDER BY d.state DESC, d.since LIMIT 1
+		FOR UPDATE OF d SKIP LOCKED;
+	IF v_desktop IS NOT NULL THEN
+		INSERT INTO pane.assignment (desktop_id, pool_id, user_id, user_name)
+			SELECT v_desktop, p_pool, u.id, u.name FROM pane.users u WHERE u.id = p_user;
+	END IF;
+	RETURN v_desktop;
+END $$;
+
+-- Existing assignment, else warm, else preparing, else a new one. Answers
+-- {"desktop","state",...} of desktop_brief, or {"reasons":[...]}, or {"state":"recycling"} when the
+-- pool is full but a desktop is on its way back.
+CREATE FUNCTION pane.assign(p_user uuid, p_pool uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE v_desktop uuid; v_state pane.machine_state; v_dirty boolean; v_kind pane.assignment_kind;
+	v_reasons text[]; v_swap uuid;
+BEGIN
+	SELECT assignment INTO v_kind FROM pane.pool WHERE id = p_pool AND deleted_at IS NULL;
+	IF NOT FOUND THEN
+		RETURN '{"reasons":["the pool is being deleted"]}'::jsonb;
+	END IF;
+	-- One attempt of a user on a pool at a time; different users never meet here.
+	PERFORM pg_advisory_xact_lock(1885433446, hashtext(p_user::text || p_pool::text));
+	SELECT d.id, d.state, d.dirty INTO v_desktop, v_state, v_dirty
+		FROM pane.assignment a JOIN pane.desktop d ON d.id = a.desktop_id
+		WHERE a.user_id = p_user AND a.pool_id = p_pool AND a.released_at IS NULL;
+	IF FOUND THEN
+		IF v_kind = 'floating' AND v_state = 'lost' THEN
+			PERFORM pane.release(v_desktop, 'host lost');
+		ELSIF v_kind = 'floating' AND v_state = 'failed' AND EXISTS (SELECT FROM pane.desktop d
+			JOIN pane.host h ON h.id = d.host_id AND h.online WHERE d.pool_id = p_pool
+			AND d.state = 'ready' AND d.user_id IS NULL AND NOT d.dirty) THEN
+			PERFORM pane.release(v_desktop, 'failed');
+		ELSE
+			RETURN pane.desktop_brief(v_desktop);
+		END IF;
+	END IF;
+	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'),
+		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
+	IF v_desktop IS NULL THEN
+		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM pane.desktop_create(p_pool) c;
+		IF v_desktop IS NOT NULL THEN
+			INSERT INTO pane.assignment (desktop_id, pool_id, user_id, user_name)
+				SELECT v_desktop, p_pool, u.id, u.name FROM pane.users u
+				WHERE u.id = p_user;
+		END IF;
+	END IF;
+	IF v_desktop IS NOT NULL THEN
+		RETURN pane.desktop_brief(v_desktop);
+	END IF;
+	-- Somebody may have freed one while we waited for the placement lock.
+	v_desktop := pane.assign_free(p_user, p_pool, '{requested,cloning,booting,ready}');
+	IF v_desktop IS NOT NULL THEN
+		RETURN pane.desktop_brief(v_desktop);
+	END IF;
+	IF EXISTS (SELECT FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id AND h.online
+		WHERE d.pool_id = p_pool AND d.state = 'recycling') THEN
+		RETURN jsonb_build_object('state', 'recycling', 'percent', 5);
+	END IF;
+	RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
+END $$;
+
+-- Which pool a user means: by pool name, by the name of a desktop they hold, or the only one
+-- they have. {"pool":uuid}, {"choose":[names]}, {"unknown":true} or {"none":true}.
+CREATE FUNCTION pane.pick_pool(p_user uuid, p_name text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE v_pool uuid; v_names text[];
+BEGIN
+	IF p_name IS NOT NULL AND p_name <> '' THEN
+		SELECT p.id INTO v_pool FROM pane.pool p
+			JOIN pane.entitlement e ON e.pool_id = p.id AND e.user_id = p_user
+			WHERE p.deleted_at IS NULL AND (p.name = p_name OR EXISTS (
+				SELECT FROM pane.desktop d WHERE d.pool_id = p.id AND d.name = p_name
+				AND d.user_id = p_user AND d.state <> 'deleted'));
+		IF v_pool IS NULL THEN
+			RETURN '{"unknown":true}';
+		END IF;
+		RETURN jsonb_build_object('pool', v_pool);
+	END IF;
+	SELECT array_agg(p.name ORDER BY p.name), (array_agg(p.id))[1] INTO v_names, v_pool
+		FROM pane.pool p JOIN pane.entitlement e ON e.pool_id = p.id AND e.user_id = p_user
+		WHERE p.deleted_at IS NULL;
+	IF v_names IS NULL THEN
+		RETURN '{"none":true}';
+	ELSIF cardinality(v_names) > 1 THEN
+		RETURN jsonb_build_object('choose', to_jsonb(v_names));
+	END IF;
+	RETURN jsonb_build_object('pool', v_pool);
+END $$;
+
+-- The user is about to be let through: mark the desktop touched and the session connecting.
+-- False when the desktop is no longer theirs, ready and of that epoch.
+CREATE FUNCTION pane.session_begin(p_user uuid, p_desktop uuid, p_epoch bigint, p_protocol text,
+	p_client text, p_conn text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE v_session uuid; v_state pane.session_state;
+BEGIN
+	UPDATE pane.desktop SET dirty = true
+		WHERE id = p_desktop AND user_id = p_user AND epoch = p_epoch AND state = 'ready'
+		AND want = 'running';
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	SELECT id, state INTO v_session, v_state FROM pane.session
+		WHERE desktop_id = p_desktop AND state <> 'ended' FOR UPDATE;
+	IF v_session IS NULL THEN
+		INSERT INTO pane.session (desktop_id, user_id, user_name, state, protocol, client, conn)
+			SELECT p_desktop, u.id, u.name, 'connecting', p_protocol, p_client, p_conn
+			FROM pane.users u WHERE u.id = p_user;
+		RETURN true;
+	ELSIF v_state = 'logging_off' THEN
+		RETURN false;
+	END IF;
+	UPDATE pane.session SET protocol = p_protocol, client = p_client, conn = p_conn,
+		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END
+		WHERE id = v_session;
+	RETURN true;
+END $$;

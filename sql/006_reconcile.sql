@@ -1,0 +1,153 @@
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- What any broker does every second: each function is idempotent and skips rows another broker
+-- is working on. Each answers how many rows it changed.
+
+CREATE FUNCTION pane.rec_hosts() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE h record; d record; n integer := 0;
+BEGIN
+	FOR h IN SELECT id, name, last_sync_at FROM pane.host WHERE online AND sync_due_at < now()
+		ORDER BY id FOR UPDATE SKIP LOCKED
+	LOOP
+		UPDATE pane.host SET online = false WHERE id = h.id;
+		INSERT INTO pane.event (kind, host_id, name, from_state, to_state, reason)
+			VALUES ('host', h.id, h.name, 'online', 'lost', 'no sync');
+		n := n + 1;
+		FOR d IN SELECT id FROM pane.desktop WHERE host_id = h.id AND state NOT IN
+			('deleted', 'requested', 'lost') ORDER BY id FOR UPDATE
+		LOOP
+			PERFORM pane.machine_to(d.id, 'lost', format('host %s not heard from since %s',
+				h.name, to_char(h.last_sync_at, 'YYYY-MM-DD HH24:MI:SS TZ')));
+		END LOOP;
+	END LOOP;
+	RETURN n;
+END $$;
+
+-- Every transient state ends: in failure for what was starting, in another try for what was
+-- being removed.
+CREATE FUNCTION pane.rec_deadlines() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE d pane.desktop; s pane.session; n integer := 0;
+BEGIN
+	FOR d IN SELECT * FROM pane.desktop WHERE deadline < now() ORDER BY id LIMIT 100
+		FOR UPDATE SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF d.state IN ('cloning', 'booting') THEN
+			PERFORM pane.machine_failed(d, format('%s took longer than %s s%s', d.state,
+				extract(epoch FROM d.deadline - d.since)::integer,
+				CASE WHEN d.reason <> '' THEN ': ' || d.reason ELSE '' END));
+		ELSIF d.state = 'draining' THEN
+			PERFORM pane.machine_remove(d.id, 'recycling', 'drained');
+		ELSE -- recycling, deleting: order again under a new epoch
+			UPDATE pane.desktop SET epoch = epoch + 1, reason = 'the host has not removed it yet',
+				deadline = now() + make_interval(secs =>
+					(SELECT seconds FROM pane.machine_timeout t WHERE t.state = d.state))
+				WHERE id = d.id;
+		END IF;
+	END LOOP;
+	FOR s IN SELECT * FROM pane.session WHERE deadline < now() ORDER BY id LIMIT 100
+		FOR UPDATE SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF s.state = 'ticketed' THEN
+			PERFORM pane.session_to(s.id, 'ended', 'ticket not used');
+		ELSIF s.state = 'connecting' THEN
+			PERFORM pane.session_to(s.id, 'disconnected', 'did not connect');
+		ELSIF s.state = 'disconnected' THEN
+			PERFORM pane.release(s.desktop_id, 'disconnected too long');
+		ELSE
+			PERFORM pane.session_to(s.id, 'ended', 'logged off');
+		END IF;
+	END LOOP;
+	RETURN n;
+END $$;
+
+-- Failed machines whose time has come; a held or touched dedicated disk is restarted, all else
+-- starts over, maybe elsewhere. Touched machines nobody holds are recycled.
+CREATE FUNCTION pane.rec_repair() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE d record; n integer := 0;
+BEGIN
+	FOR d IN SELECT x.id, x.user_id, x.dirty, x.reason FROM pane.desktop x
+		JOIN pane.host h ON h.id = x.host_id AND h.online
+		WHERE x.state = 'failed' AND x.retry_at < now()
+		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF d.user_id IS NOT NULL AND d.dirty THEN
+			PERFORM pane.machine_restart(d.id, 'restarting after: ' || d.reason);
+		ELSE
+			PERFORM pane.machine_remove(d.id, 'recycling', 'starting over after: ' || d.reason);
+		END IF;
+	END LOOP;
+	FOR d IN SELECT id FROM pane.desktop WHERE dirty AND user_id IS NULL AND host_id IS NOT NULL
+		AND state IN ('cloning', 'booting', 'ready', 'suspended')
+		ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED
+	LOOP
+		n := n + 1;
+		PERFORM pane.machine_remove(d.id, 'recycling', 'used');
+	END LOOP;
+	RETURN n;
+END $$;
+
+-- Requested machines get a host; pools get their spare ones; deleted pools lose theirs.
+CREATE FUNCTION pane.rec_pools() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_spare integer;
+	v_id uuid;
+BEGIN
+	IF NOT pg_try_advisory_xact_lock(1885433445, 1) THEN
+		RETURN 0; -- somebody is placing; their work is seen next time
+	END IF;
+	FOR d IN SELECT x.id, x.pool_id, x.reason FROM pane.desktop x JOIN pane.pool q ON q.id = x.pool_id
+		WHERE x.state = 'requested' AND q.deleted_at IS NULL
+		ORDER BY x.user_id IS NULL, x.since LIMIT 50 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id);
+		IF v_host IS NOT NULL THEN
+			PERFORM pane.place(d.id, v_host);
+			n := n + 1;
+		ELSIF d.reason <> array_to_string(v_reasons, '; ') THEN
+			UPDATE pane.desktop SET reason = array_to_string(v_reasons, '; ') WHERE id = d.id;
+		END IF;
+	END LOOP;
+	FOR p IN SELECT * FROM pane.pool WHERE deleted_at IS NULL ORDER BY id LOOP
+		SELECT count(*) INTO v_spare FROM pane.desktop x WHERE x.pool_id = p.id
+			AND x.user_id IS NULL AND x.state NOT IN ('deleted', 'deleting', 'lost');
+		v_reasons := '{}';
+		WHILE v_spare < p.spare AND pane.pool_size(p.id) < p.size_max LOOP
+			SELECT c.desktop, c.reasons INTO v_id, v_reasons FROM pane.desktop_create(p.id) c;
+			EXIT WHEN v_id IS NULL;
+			v_spare := v_spare + 1;
+			n := n + 1;
+		END LOOP;
+		UPDATE pane.pool SET blocked = coalesce(v_reasons, '{}')
+			WHERE id = p.id AND blocked IS DISTINCT FROM coalesce(v_reasons, '{}');
+		-- Idle surplus goes; the newest first.
+		FOR d IN SELECT x.id FROM pane.desktop x WHERE x.pool_id = p.id AND x.user_id IS NULL
+			AND NOT x.dirty AND x.state IN ('requested', 'ready')
+			AND (x.state = 'requested' OR x.since < now() - interval '5 minutes')
+			ORDER BY x.state, x.since DESC LIMIT greatest(0, v_spare - p.spare)
+			FOR UPDATE SKIP LOCKED
+		LOOP
+			PERFORM pane.machine_remove(d.id, 'deleting', 'surplus');
+			n := n + 1;
+		END LOOP;
+	END LOOP;
+	FOR d IN SELECT x.id FROM pane.desktop x JOIN pane.pool q ON q.id = x.pool_id
+		WHERE q.deleted_at IS NOT NULL AND x.state NOT IN ('deleted', 'deleting', 'lost')
+		ORDER BY x.id LIMIT 200 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		PERFORM pane.machine_remove(d.id, 'deleting', 'pool deleted');
+		n := n + 1;
+	END LOOP;
+	RETURN n;
+END $$;
+
+CREATE FUNCTION pane.rec_purge() RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM pane.ticket WHERE expires_at < now() - interval '1 hour';
+	DELETE FROM pane.token WHERE expires_at < now();
+	DELETE FROM pane.throttle WHERE last_at < now() - interval '15 minutes';
+	DELETE FROM pane.pool p WHERE p.deleted_at IS NOT NULL AND NOT EXISTS
+		(SELECT FROM pane.desktop d WHERE d.pool_id = p.id AND d.state <> 'deleted');
+	RETURN 0;
+END $$;
