@@ -114,7 +114,8 @@ static inline bool virtio_has(const struct virtio_dev *d, uint64_t feature)
 bool virtio_running(const struct virtio_dev *d);
 /* Interrupts the driver for queue q if it asked for that. Call after pushing. */
 void virtio_signal(struct virtio_dev *d, unsigned q);
-/* Pops from queue q: true when *c was filled. A broken ring puts the device into NEEDS_RESET. */
+/* Pops from queue q: true when *c was filled; when it was empty, notifications are on again. A
+ * broken ring puts the device into NEEDS_RESET. */
 bool virtio_pop(struct virtio_dev *d, unsigned q, struct virtq_chain *c) must_check;
 void virtio_push(struct virtio_dev *d, unsigned q, const struct virtq_chain *c, uint32_t written);
 /* The guest broke the protocol: DEVICE_NEEDS_RESET, a configuration interrupt and a log line. */

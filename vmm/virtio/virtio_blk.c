@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The disk (virtio 1.2 §5.2). The main loop pops requests and checks their headers; worker threads
+ * do the file I/O and answer. A request is copied in once (16-byte head, discard segments), and
+ * checked against the disk's size before anything is done with it.
+ *
+ * Threads: dev.lock guards the job lists and the queues. A job on its way through a worker belongs
+ * to that worker alone. At most JOBS requests are out; with none free the queues are left alone
+ * until a worker has finished one. reset waits until no job is out, so that after it nothing of
+ * ours touches guest RAM (§2.4.1).
+ */
+#include "vmm/virtio/virtio_blk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/wire.h"
+
+enum {
+	QUEUE_SIZE = 128,
+	MAX_QUEUES = 4,
+	MAX_WORKERS = 8,
+	JOBS = 64,
+	SEG_MAX = 126, /* a head and a status buffer go with it */
+	SECTOR = 512,
+	HEAD = 16,
+	STACK = 256 * 1024,
+	DISCARD_SEGS = 16, /* ranges in one request */
+	RANGE = 16,	   /* bytes of one */
+	ID_BYTES = 20
+};
+
+/* Discard and write-zeroes of one range: 1 GiB at most, which bounds a request's time. */
+#define MAX_RANGE_SECTORS (1u << 21)
+
+enum {
+	F_SEG_MAX = 2,
+	F_RO = 5,
+	F_BLK_SIZE = 6,
+	F_FLUSH = 9,
+	F_MQ = 12,
+	F_DISCARD = 13,
+	F_WRITE_ZEROES = 14
+};
+
+enum {
+	T_IN = 0,
+	T_OUT = 1,
+	T_FLUSH = 4,
+	T_GET_ID = 8,
+	T_DISCARD = 11,
+	T_WRITE_ZEROES = 13
+};
+
+enum {
+	S_OK = 0,
+	S_IOERR = 1,
+	S_UNSUPP = 2
+};
+
+/* struct virtio_blk_config, §5.2.4 */
+enum {
+	C_CAPACITY = 0,
+	C_SEG_MAX = 12,
+	C_BLK_SIZE = 20,
+	C_NUM_QUEUES = 34,
+	C_MAX_DISCARD = 36,
+	C_MAX_DISCARD_SEG = 40,
+	C_DISCARD_ALIGN = 44,
+	C_MAX_ZEROES = 48,
+	C_MAX_ZEROES_SEG = 52,
+	C_ZEROES_UNMAP = 56,
+	C_BYTES = 60
+};
+
+struct job {
+	struct job *next;
+	unsigned queue;
+	uint32_t type;
+	uint64_t off; /* bytes */
+	struct virtq_chain chain;
+};
+
+struct virtio_blk {
+	struct virtio_dev dev;
+	struct block *block; /* owned */
+	char id[ID_BYTES];
+	struct job *jobs; /* owned, JOBS of them */
+
+	/* dev.lock */
+	struct job *idle, *head, **tail; /* free jobs; waiting for a worker, in order */
+	unsigned out;			 /* waiting or with a worker */
+	bool stop;
+	pthread_cond_t work, drained;
+
+	pthread_t thread[MAX_WORKERS];
+	unsigned threads;
+
+	pthread_mutex_t problem_lock;
+	char problem[160];
+	struct log_bucket log; /* problem_lock */
+};
+
+static struct virtio_blk *of(struct virtio_dev *d)
+{
+	return (struct virtio_blk *)(void *)d;
+}
+
+/* ---- what a request does: worker threads, no lock ------------------------------------------- */
+
+static void report(struct virtio_blk *b, const char *what, int rc)
+{
+	pthread_mutex_lock(&b->problem_lock);
+	snprintf(b->problem, sizeof(b->problem), "disk %s failed: %s%s", what, strerror(-rc),
+		 rc == -ENOSPC ? " (the host's disk is full)" : "");
+	if (log_allow(&b->log, 1))
+		log_warn("disk.error", "op=%s reason=%s", what, LOG_Q(strerror(-rc)));
+	pthread_mutex_unlock(&b->problem_lock);
+}
+
+static int done(struct virtio_blk *b, const char *what, int rc)
+{
+	if (rc == 0)
+		return S_OK;
+	report(b, what, rc);
+	return S_IOERR;
+}
+
+/* Reads data into the writable part, whose last byte is the status. */
+static int do_read(struct virtio_blk *b, struct job *j, uint32_t *written)
+{
+	struct iovec iov[VIRTQ_MAX_SEGS];
+	uint64_t len = j->chain.in_len - 1;
+	int n, rc;
+
+	if (len % SECTOR != 0 || len > UINT32_MAX - 1 || !range_ok(j->off, len, b->block->size))
+		return S_IOERR;
+	n = virtq_slice(&j->chain, true, 0, len, iov);
+	if (n < 0)
+		return S_IOERR;
+	rc = done(b, "read", b->block->ops->readv(b->block, iov, n, j->off));
+	if (rc == S_OK)
+		*written += (uint32_t)len;
+	return rc;
+}
+
+static int do_write(struct virtio_blk *b, struct job *j)
+{
+	struct iovec iov[VIRTQ_MAX_SEGS];
+	uint64_t len = j->chain.out_len - HEAD;
+	int n;
+
+	if (b->block->read_only || len % SECTOR != 0 || !range_ok(j->off, len, b->block->size))
+		return S_IOERR;
+	n = virtq_slice(&j->chain, false, HEAD, len, iov);
+	if (n < 0)
+		return S_IOERR;
+	return done(b, "write", b->block->ops->writev(b->block, iov, n, j->off));
+}
+
+/* One struct virtio_blk_discard_write_zeroes: le64 sector, le32 count, le32 flags (bit 0 unmap). */
+static int do_range(struct virtio_blk *b, const uint8_t *raw, bool discard)
+{
+	uint64_t sector = get_le64(raw), count = get_le32(raw + 8);
+	uint32_t flags = get_le32(raw + 12);
+	uint64_t off, len;
+
+	/* §5.2.6.2: unknown flags, and unmap with discard, are unsupported. */
+	if ((flags & ~1u) != 0 || (discard && flags != 0))
+		return S_UNSUPP;
+	if (count > MAX_RANGE_SECTORS || !range_ok(sector, count, b->block->size / SECTOR))
+		return S_IOERR;
+	off = sector * SECTOR;
+	len = count * SECTOR;
+	if (len == 0)
+		return S_OK;
+	if (discard)
+		return done(b, "discard", b->block->ops->discard(b->block, off, len));
+	return done(b, "write_zeroes",
+		    b->block->ops->write_zeroes(b->block, off, len, (flags & 1) != 0));
+}
+
+static int do_ranges(struct virtio_blk *b, struct job *j)
+{
+	uint8_t raw[DISCARD_SEGS * RANGE];
+	uint64_t len = j->chain.out_len - HEAD;
+
+	if (b->block->read_only || len == 0 || len % RANGE != 0 || len > sizeof(raw) ||
+	    virtq_read(&j->chain, HEAD, raw, len) != len)
+		return S_IOERR;
+	for (uint64_t at = 0; at < len; at += RANGE) {
+		int rc = do_range(b, raw + at, j->type == T_DISCARD);
+
+		if (rc != S_OK)
+			return rc;
+	}
+	return S_OK;
+}
+
+static int do_get_id(struct virtio_blk *b, struct job *j, uint32_t *written)
+{
+	size_t n = j->chain.in_len - 1 < ID_BYTES ? j->chain.in_len - 1 : ID_BYTES;
+
+	*written += (uint32_t)virtq_write(&j->chain, 0, b->id, n);
+	return S_OK;
+}
+
+static uint32_t run(struct virtio_blk *b, struct job *j)
+{
+	uint32_t written = 1;
+	uint8_t status;
+	int rc;
+
+	switch (j->type) {
+	case T_IN:
+		rc = do_read(b, j, &written);
+		break;
+	case T_OUT:
+		rc = do_write(b, j);
+		break;
+	case T_FLUSH:
+		rc = done(b, "flush", b->block->ops->flush(b->block));
+		break;
+	case T_GET_ID:
+		rc = do_get_id(b, j, &written);
+		break;
+	case T_DISCARD:
+	case T_WRITE_ZEROES:
+		rc = do_ranges(b, j);
+		break;
+	default:
+		rc = S_UNSUPP;
+		break;
+	}
+	status = (uint8_t)rc;
+	virtq_write(&j->chain, j->chain.in_len - 1, &status, 1);
+	return written;
+}
+
+/* ---- jobs: dev.lock held -------------------------------------------------------------------- */
+
+/* A request needs a 16-byte head to read and a status byte to write; one without is no request. */
+static bool parse(struct virtio_blk *b, struct job *j)
+{
+	uint8_t head[HEAD];
+	uint64_t sector;
+
+	if (virtq_read(&j->chain, 0, head, HEAD) != HEAD || j->chain.in_len == 0) {
+		virtio_broken(&b->dev, "disk request without head or status");
+		return false;
+	}
+	j->type = get_le32(head);
+	sector = get_le64(head + 8);
+	/* Beyond any disk: stays out of range after the multiplication. */
+	j->off = sector > UINT64_MAX / SECTOR ? UINT64_MAX : sector * SECTOR;
+	return true;
+}
+
+static void take_jobs(struct virtio_blk *b, unsigned q)
+{
+	while (b->idle) {
+		struct job *j = b->idle;
+
+		if (!virtio_pop(&b->dev, q, &j->chain) || !parse(b, j))
+			return;
+		b->idle = j->next;
+		j->next = NULL;
+		j->queue = q;
+		*b->tail = j;
+		b->tail = &j->next;
+		b->out++;
+		pthread_cond_signal(&b->work);
+	}
+}
+
+static void notify(struct virtio_dev *d, unsigned q)
+{
+	take_jobs(of(d), q);
+}
+
+static void finish(struct virtio_blk *b, struct job *j, uint32_t written)
+{
+	bool starved = !b->idle;
+
+	virtio_push(&b->dev, j->queue, &j->chain, written);
+	if (!b->dev.resetting)
+		virtio_signal(&b->dev, j->queue);
+	j->next = b->idle;
+	b->idle = j;
+	if (--b->out == 0)
+		pthread_cond_broadcast(&b->drained);
+	for (unsigned q = 0; starved && q < b->dev.queues; q++)
+		take_jobs(b, q);
+}
+
+static void *worker(void *arg)
+{
+	struct virtio_blk *b = arg;
+
+	pthread_mutex_lock(&b->dev.lock);
+	for (;;) {
+		struct job *j = b->head;
+		uint32_t written;
+
+		if (!j && b->stop)
+			break;
+		if (!j) {
+			pthread_cond_wait(&b->work, &b->dev.lock);
+			continue;
+		}
+		b->head = j->next;
+		if (!b->head)
+			b->tail = &b->head;
+		pthread_mutex_unlock(&b->dev.lock);
+		written = run(b, j);
+		pthread_mutex_lock(&b->dev.lock);
+		finish(b, j, written);
+	}
+	pthread_mutex_unlock(&b->dev.lock);
+	return NULL;
+}
+
+static void reset(struct virtio_dev *d)
+{
+	struct virtio_blk *b = of(d);
+
+	while (b->out)
+		pthread_cond_wait(&b->drained, &d->lock);
+}
+
+/* ---- configuration -------------------------------------------------------------------------- */
+
+static void config_read(struct virtio_dev *d, uint32_t off, void *dst, uint32_t n)
+{
+	struct virtio_blk *b = of(d);
+	uint8_t c[C_BYTES] = {0};
+
+	put_le64(c + C_CAPACITY, b->block->size / SECTOR);
+	put_le32(c + C_SEG_MAX, SEG_MAX);
+	put_le32(c + C_BLK_SIZE, SECTOR);
+	put_le16(c + C_NUM_QUEUES, (uint16_t)d->queues);
+	put_le32(c + C_MAX_DISCARD, MAX_RANGE_SECTORS);
+	put_le32(c + C_MAX_DISCARD_SEG, DISCARD_SEGS);
+	put_le32(c + C_DISCARD_ALIGN, b->block->discard_bytes / SECTOR);
+	put_le32(c + C_MAX_ZEROES, MAX_RANGE_SECTORS);
+	put_le32(c + C_MAX_ZEROES_SEG, DISCARD_SEGS);
+	c[C_ZEROES_UNMAP] = 1;
+	memcpy(dst, c + off, n);
+}
+
+static const struct virtio_ops ops = {.config_read = config_read, .notify = notify, .reset = reset};
+
+/* ---- making one ----------------------------------------------------------------------------- */
+
+static void stop_workers(struct virtio_blk *b)
+{
+	pthread_mutex_lock(&b->dev.lock);
+	b->stop = true;
+	pthread_cond_broadcast(&b->work);
+	pthread_mutex_unlock(&b->dev.lock);
+	for (unsigned i = 0; i < b->threads; i++)
+		pthread_join(b->thread[i], NULL);
+	b->threads = 0;
+}
+
+static int start_workers(struct virtio_blk *b, unsigned n, struct err *e)
+{
+	pthread_attr_t attr;
+	int rc = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	while (rc == 0 && b->threads < n) {
+		rc = pthread_create(&b->thread[b->threads], &attr, worker, b);
+		if (rc == 0)
+			pthread_setname_np(b->thread[b->threads++], "blk");
+	}
+	pthread_attr_destroy(&attr);
+	return rc ? err_set(e, -rc, "virtio-blk: cannot start a thread: %s", strerror(rc)) : 0;
+}
+
+static void fill_dev(struct virtio_blk *b, const struct virtio_blk_config *c)
+{
+	struct virtio_dev *d = &b->dev;
+
+	d->ops = &ops;
+	d->name = "virtio-blk";
+	d->id = VIRTIO_ID_BLK;
+	d->class_code = 0x010000;
+	d->config_bytes = C_BYTES;
+	d->queues = c->queues ? c->queues : 1;
+	for (unsigned i = 0; i < d->queues; i++)
+		d->queue_size[i] = QUEUE_SIZE;
+	d->offered = 1ull << F_SEG_MAX | 1ull << F_BLK_SIZE | 1ull << F_FLUSH;
+	if (d->queues > 1)
+		d->offered |= 1ull << F_MQ;
+	d->offered |=
+		c->block->read_only ? 1ull << F_RO : 1ull << F_DISCARD | 1ull << F_WRITE_ZEROES;
+}
+
+struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct virtio_blk_config *c,
+				  struct err *e)
+{
+	struct virtio_blk *b;
+
+	if (c->queues > MAX_QUEUES || c->workers > MAX_WORKERS ||
+	    (c->serial && strlen(c->serial) > ID_BYTES)) {
+		err_set(e, -EINVAL, "virtio-blk: bad configuration");
+		return NULL;
+	}
+	b = calloc(1, sizeof(*b));
+	if (b)
+		b->jobs = calloc(JOBS, sizeof(*b->jobs));
+	if (!b || !b->jobs) {
+		err_set(e, -ENOMEM, "virtio-blk: out of memory");
+		free(b);
+		return NULL;
+	}
+	for (unsigned i = 0; i < JOBS; i++) {
+		b->jobs[i].next = b->idle;
+		b->idle = &b->jobs[i];
+	}
+	b->tail = &b->head;
+	b->block = c->block;
+	if (c->serial)
+		memcpy(b->id, c->serial, strlen(c->serial));
+	pthread_cond_init(&b->work, NULL);
+	pthread_cond_init(&b->drained, NULL);
+	pthread_mutex_init(&b->problem_lock, NULL);
+	fill_dev(b, c);
+	if (virtio_dev_init(&b->dev, env, e) < 0)
+		goto fail;
+	if (start_workers(b, c->workers ? c->workers : 4, e) < 0) {
+		stop_workers(b);
+		virtio_dev_fini(&b->dev);
+		goto fail;
+	}
+	return b;
+fail:
+	free(b->jobs);
+	free(b);
+	return NULL;
+}
+
+void virtio_blk_free(struct virtio_blk *b)
+{
+	int rc;
+
+	if (!b)
+		return;
+	virtio_dev_fini(&b->dev); /* drains, needs the workers and the lock */
+	stop_workers(b);
+	rc = b->block->ops->flush(b->block);
+	if (rc < 0)
+		log_warn("disk.error", "op=flush reason=%s", LOG_Q(strerror(-rc)));
+	block_close(b->block);
+	pthread_cond_destroy(&b->work);
+	pthread_cond_destroy(&b->drained);
+	pthread_mutex_destroy(&b->problem_lock);
+	free(b->jobs);
+	free(b);
+}
+
+void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n)
+{
+	pthread_mutex_lock(&b->problem_lock);
+	snprintf(out, n, "%s", b->problem);
+	pthread_mutex_unlock(&b->problem_lock);
+}
+
+struct virtio_dev *virtio_blk_dev(struct virtio_blk *b)
+{
+	return &b->dev;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Split virtqueue, device side; see virtq.h for what is promised.
+ *
+ * Memory order (virtio 1.2 §2.7.13): an acquire load of avail->idx comes before reading the ring
+ * and descriptors; a release store of used->idx comes after writing the used element; and a full
+ * fence stands between publishing used->idx (or avail_event) and reading used_event (or
+ * avail->idx), because the driver does the mirror image.
+ */
+#include "vmm/virtio/virtq.h"
+
+#include <errno.h>
+#include <string.h>
+#include "common/wire.h"
+#include "vmm/mem.h"
+
+enum {
+	DESC_BYTES = 16,
+	DESC_F_NEXT = 1,
+	DESC_F_WRITE = 2,
+	DESC_F_INDIRECT = 4,
+	AVAIL_F_NO_INTERRUPT = 1,
+	USED_F_NO_NOTIFY = 1
+};
+
+struct desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+/* Ring fields are naturally aligned (checked by virtq_enable), so these are single accesses. */
+static uint16_t load16(const uint8_t *p)
+{
+	return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);
+}
+
+static void store16(uint8_t *p, uint16_t v)
+{
+	__atomic_store_n((uint16_t *)(void *)p, v, __ATOMIC_RELEASE);
+}
+
+static void store32(uint8_t *p, uint32_t v)
+{
+	__atomic_store_n((uint32_t *)(void *)p, v, __ATOMIC_RELAXED);
+}
+
+static uint16_t avail_idx(const struct virtq *q)
+{
+	return load16(q->avail + 2);
+}
+
+static uint16_t used_event(const struct virtq *q)
+{
+	return load16(q->avail + 4 + 2u * q->size);
+}
+
+static uint8_t *avail_event(const struct virtq *q)
+{
+	return q->used + 4 + 8u * q->size;
+}
+
+static int broken(struct virtq *q, const char *why)
+{
+	if (!q->broken)
+		q->broken = why;
+	return -EPROTO;
+}
+
+void virtq_init(struct virtq *q, const struct vm_mem *mem, uint16_t max_size)
+{
+	memset(q, 0, sizeof(*q));
+	q->mem = mem;
+	q->max_size = max_size;
+	q->size = max_size;
+	q->vector = UINT16_MAX;
+}
+
+void virtq_reset(struct virtq *q)
+{
+	virtq_init(q, q->mem, q->max_size);
+}
+
+/* §2.7: alignment 16, 2, 4; sizes 16 n, 6 + 2 n, 6 + 8 n with the event fields. */
+int virtq_enable(struct virtq *q)
+{
+	uint32_t n = q->size;
+
+	if (q->enabled)
+		return 0;
+	q->broken = NULL;
+	if (n == 0 || n > q->max_size || (n & (n - 1)) != 0)
+		q->broken = "queue size is no power of two within the maximum";
+	else if ((q->desc_gpa & 15) != 0 || (q->avail_gpa & 1) != 0 || (q->used_gpa & 3) != 0)
+		q->broken = "misaligned ring";
+	if (q->broken)
+		return -EINVAL;
+	q->desc = vm_mem_ptr(q->mem, q->desc_gpa, (size_t)DESC_BYTES * n);
+	q->avail = vm_mem_ptr(q->mem, q->avail_gpa, 6 + 2u * n);
+	q->used = vm_mem_ptr(q->mem, q->used_gpa, 6 + 8u * n);
+	if (!q->desc || !q->avail || !q->used) {
+		q->broken = "ring outside guest RAM";
+		return -EINVAL;
+	}
+	q->enabled = true;
+	return 0;
+}
+
+static struct desc desc_get(const uint8_t *table, uint32_t i)
+{
+	uint8_t raw[DESC_BYTES];
+
+	memcpy(raw, table + (size_t)i * DESC_BYTES, sizeof(raw));
+	return (struct desc){.addr = get_le64(raw),
+			     .len = get_le32(raw + 8),
+			     .flags = get_le16(raw + 12),
+			     .next = get_le16(raw + 14)};
+}
+
+static int add_buffer(struct virtq *q, struct virtq_chain *c, const struct desc *d)
+{
+	uint32_t n = c->out_n + c->in_n;
+	void *p;
+
+	if (n == VIRTQ_MAX_SEGS)
+		return broken(q, "too many buffers in a chain");
+	if (d->len == 0)
+		return broken(q, "empty buffer");
+	p = vm_mem_ptr(q->mem, d->addr, d->len);
+	if (!p)
+		return broken(q, "buffer outside guest RAM");
+	if (d->flags & DESC_F_WRITE) {
+		c->in_n++;
+		c->in_len += d->len;
+	} else {
+		if (c->in_n)
+			return broken(q, "readable buffer after a writable one");
+		c->out_n++;
+		c->out_len += d->len;
+	}
+	c->iov[n] = (struct iovec){.iov_base = p, .iov_len = d->len};
+	return 0;
+}
+
+/* Follows a chain through a table of n descriptors from index i. Each step uses one up, so a loop
+ * ends after n. An indirect descriptor (§2.7.5.3) is followed once and must be the last. */
+static int walk(struct virtq *q, struct virtq_chain *c, const uint8_t *table, uint32_t n,
+		uint32_t i, bool nested)
+{
+	for (uint32_t steps = 0; steps < n; steps++) {
+		struct desc d;
+
+		if (i >= n)
+			return broken(q, "descriptor index out of range");
+		d = desc_get(table, i);
+		if (d.flags & DESC_F_INDIRECT) {
+			const uint8_t *sub;
+
+			if (!q->indirect || nested || (d.flags & DESC_F_NEXT))
+				return broken(q, "indirect descriptor not allowed here");
+			if (d.len == 0 || d.len % DESC_BYTES != 0 ||
+			    d.len / DESC_BYTES > VIRTQ_MAX_SEGS)
+				return broken(q, "bad indirect table length");
+			sub = vm_mem_ptr(q->mem, d.addr, d.len);
+			if (!sub)
+				return broken(q, "indirect table outside guest RAM");
+			return walk(q, c, sub, d.len / DESC_BYTES, 0, true);
+		}
+		if (add_buffer(q, c, &d) < 0)
+			return -EPROTO;
+		if (!(d.flags & DESC_F_NEXT))
+			return 0;
+		i = d.next;
+	}
+	return broken(q, "descriptor loop");
+}
+
+bool virtq_waiting(const struct virtq *q)
+{
+	return q->enabled && !q->broken && avail_idx(q) != q->avail_next;
+}
+
+int virtq_pop(struct virtq *q, struct virtq_chain *c)
+{
+	uint16_t waiting, head;
+
+	if (q->broken)
+		return -EPROTO;
+	if (!q->enabled)
+		return 0;
+	waiting = (uint16_t)(avail_idx(q) - q->avail_next);
+	if (waiting == 0)
+		return 0;
+	if (waiting > q->size)
+		return broken(q, "available index ran away");
+	if (q->out >= q->size)
+		return broken(q, "more chains than descriptors");
+	head = load16(q->avail + 4 + 2u * (q->avail_next & (q->size - 1u)));
+	if (head >= q->size)
+		return broken(q, "chain head out of range");
+	c->head = head;
+	c->out_n = c->in_n = 0;
+	c->out_len = c->in_len = 0;
+	if (walk(q, c, q->desc, q->size, head, false) < 0)
+		return -EPROTO;
+	q->avail_next++;
+	q->out++;
+	return 1;
+}
+
+void virtq_unpop(struct virtq *q)
+{
+	q->avail_next--;
+	q->out--;
+}
+
+void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+{
+	uint8_t *elem;
+
+	if (!q->enabled || q->broken || q->out == 0)
+		return;
+	elem = q->used + 4 + 8u * (q->used_next & (q->size - 1u));
+	store32(elem, head);
+	store32(elem + 4, written);
+	q->used_next++;
+	q->out--;
+	store16(q->used + 2, q->used_next);
+}
+
+bool virtq_wants_signal(struct virtq *q)
+{
+	uint16_t old, event;
+	bool valid;
+
+	if (!q->enabled || q->broken)
+		return false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!q->event_idx)
+		return !(load16(q->avail) & AVAIL_F_NO_INTERRUPT);
+	old = q->signalled;
+	valid = q->signalled_valid;
+	q->signalled = q->used_next;
+	q->signalled_valid = true;
+	event = used_event(q);
+	/* §2.7.10: has used_next moved past event since old? */
+	return !valid || (uint16_t)(q->used_next - event - 1) < (uint16_t)(q->used_next - old);
+}
+
+bool virtq_notify_enable(struct virtq *q, bool on)
+{
+	if (!q->enabled || q->broken)
+		return false;
+	if (q->event_idx) {
+		/* Off: leave avail_event behind, the driver then does not notify (§2.7.10). */
+		if (on)
+			store16(avail_event(q), q->avail_next);
+	} else {
+		store16(q->used, on ? 0 : USED_F_NO_NOTIFY);
+	}
+	if (!on)
+		return false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return virtq_waiting(q);
+}
+
+/* Walks iov[0..n) from byte off, copying at most len bytes to (or from) p. */
+static size_t copy(const struct iovec *iov, uint32_t n, uint64_t off, uint8_t *dst,
+		   const uint8_t *src, size_t len)
+{
+	size_t done = 0;
+
+	for (uint32_t i = 0; i < n && done < len; i++) {
+		uint8_t *base = iov[i].iov_base;
+		size_t part;
+
+		if (off >= iov[i].iov_len) {
+			off -= iov[i].iov_len;
+			continue;
+		}
+		part = iov[i].iov_len - off;
+		if (part > len - done)
+			part = len - done;
+		if (dst)
+			memcpy(dst + done, base + off, part);
+		else
+			memcpy(base + off, src + done, part);
+		done += part;
+		off = 0;
+	}
+	return done;
+}
+
+size_t virtq_read(const struct virtq_chain *c, uint64_t off, void *dst, size_t n)
+{
+	return n ? copy(c->iov, c->out_n, off, dst, NULL, n) : 0;
+}
+
+size_t virtq_write(const struct virtq_chain *c, uint64_t off, const void *src, size_t n)
+{
+	return copy(c->iov + c->out_n, c->in_n, off, NULL, src, n);
+}
+
+int virtq_slice(const struct virtq_chain *c, bool writable, uint64_t off, uint64_t len,
+		struct iovec *out)
+{
+	const struct iovec *iov = writable ? c->iov + c->out_n : c->iov;
+	uint32_t n = writable ? c->in_n : c->out_n;
+	int used = 0;
+
+	if (!range_ok(off, len, writable ? c->in_len : c->out_len))
+		return -EINVAL;
+	for (uint32_t i = 0; i < n && len > 0; i++) {
+		uint64_t part;
+
+		if (off >= iov[i].iov_len) {
+			off -= iov[i].iov_len;
+			continue;
+		}
+		part = iov[i].iov_len - off;
+		if (part > len)
+			part = len;
+		out[used++] = (struct iovec){.iov_base = (uint8_t *)iov[i].iov_base + off,
+					     .iov_len = part};
+		len -= part;
+		off = 0;
+	}
+	return used;
+}
