@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Targets that are not about compiling: the machine's packages, the demo, the lab, tests, lint, benches.
+# Whatever needs packages calls deploy/deps first and make again after it: what pkg-config said when this
+# file was read may have been said before the packages were there.
+
+RUN   ?= run
+IMAGE ?= debian
+JOBS  ?= $(shell nproc)
+again := $(MAKE) --no-print-directory
+
+.PHONY: deps demo demo-stop demo-status lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
+	bench lint format man install
+
+deps: ## install the Debian packages that are missing (names them, sudo when not root)
+	@deploy/deps
+
+demo: ## the whole of Pane on this machine: installs, builds, starts, says how to connect
+	@deploy/deps build run
+	@$(again) -j$(JOBS) all
+	@RUN='$(RUN)' deploy/demo start
+
+demo-stop: ## stop what make demo started
+	@RUN='$(RUN)' deploy/demo stop
+
+demo-status: ## what of the demo runs, and how to connect
+	@RUN='$(RUN)' deploy/demo status
+
+image: ## build the golden image (cached; IMAGE=name of a recipe in deploy/image)
+	@deploy/image/build deploy/image/$(IMAGE) $(RUN)/images/$(IMAGE)
+
+lab: ## run CMD='...' on an emulated machine with a real KVM (in the running lab, or a throw-away one)
+	@test -n "$(CMD)" || { echo "usage: make lab CMD='command'"; exit 2; }
+	@deploy/deps run
+	@if deploy/lab/lab status 2>/dev/null; then deploy/lab/lab exec "$$CMD"; else deploy/lab/lab run "$$CMD"; fi
+lab: export CMD := $(CMD)
+
+lab-stop: ## stop the lab host that deploy/lab/lab start left running
+	@deploy/lab/lab stop
+
+# ---- tests ------------------------------------------------------------------------------------
+# Three builds, because each finds what the others cannot: what ships, sanitizers, fuzz corpora.
+test: ## everything: units (release, asan), SQL, stories across processes, fuzz corpora, the lab
+	@deploy/deps
+	@$(again) -j$(JOBS) V=release all tests
+	@$(again) -j$(JOBS) V=asan tests
+	@$(again) -j$(JOBS) V=fuzz fuzzers
+	@tests/run --all
+
+test-unit: tests ## the unit tests of variant V
+	@tests/run --unit $(BUILD) $(ALL_TBIN)
+
+test-stories: all ## SQL and the stories across processes
+	@tests/run --stories
+
+test-lab: all image ## the stories that need a hardware-like KVM
+	@tests/run --lab
+
+fuzz-replay: ## replay the fuzz corpora through every fuzz target
+	@$(again) -j$(JOBS) V=fuzz fuzzers
+	@tests/run --fuzz
+
+bench: all ## first figures: VMM memory and start, login to first frame, click to pixel
+	@tests/run --bench
+
+# ---- lint -------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+lint: ## clang-format, clang-tidy, cppcheck, Python and shell syntax: no finding is accepted
+	@deploy/lint
+
+format: ## reformat the C sources
+	@clang-format -i $(C_FILES)
+
+# ---- manual pages, installing -----------------------------------------------------------------
+MAN_SRC := $(wildcard docs/man/*.scd)
+MAN_OUT := $(patsubst docs/man/%.scd,build/man/%,$(MAN_SRC))
+man: $(MAN_OUT) ## build the manual pages (build/man)
+build/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	@scdoc <$< >$@
+
+PREFIX  ?= /usr/local
+install: all man ## install programs and manual pages under DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pane/sql
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql
+	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
