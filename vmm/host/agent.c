@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The agent's life and its conversation with the broker (docs/contracts.md, "Host agent <->
+ * broker"). There is always one sync under way or a timer that will begin one. What changes here
+ * cancels the waiting sync so that the broker hears of it at once; a broker that is away is tried
+ * again within BACKOFF_MOST_MS, and meanwhile the last orders hold. Orders with an older epoch than
+ * one already seen for a desktop are ignored. Loop's thread.
+ */
+#include "vmm/host/agent.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define SYNC_WAIT_S	 20
+#define SYNC_TIMEOUT_MS	 35000
+#define REPORT_SOON_MS	 20   /* changes that come together are reported together */
+#define REPORT_EMPTY_MS	 1000 /* a broker that answers at once without news is not asked faster */
+#define BACKOFF_FIRST_MS 250
+#define BACKOFF_MOST_MS	 2000
+#define TICK_MS		 5000
+#define REASON_SHOWN_MS	 300000 /* why it was restarted stays in sight this long once ready */
+
+struct host_desktop *host_agent_find(struct host_agent *a, const char *id)
+{
+	for (struct host_desktop *d = a->desktops; d; d = d->next)
+		if (strcmp(d->rec.order.id, id) == 0)
+			return d;
+	return NULL;
+}
+
+static int64_t broker_now_s(void *arg)
+{
+	struct host_agent *a = arg;
+
+	/* Monotonic plus offset: a wall clock that jumps here changes nothing. */
+	return (a->synced ? a->clock_ms + clock_ms() : clock_wall_ms()) / 1000;
+}
+
+/* ---- reports ---- */
+
+static json_t *report_desktop(const struct host_agent *a, const struct host_desktop *d)
+{
+	const struct host_record *r = &d->rec;
+
+	return json_pack("{s:s,s:I,s:s,s:s,s:I,s:o}", "id", r->order.id, "epoch",
+			 (json_int_t)r->order.epoch, "state", host_state_name(d->state), "reason",
+			 r->reason, "since_s", (json_int_t)((clock_ms() - d->state_ms) / 1000),
+			 "viewers",
+			 a->door ? host_door_viewers(a->door, r->order.id) : json_array());
+}
+
+static json_t *report_capacity(struct host_agent *a)
+{
+	struct host_capacity *c = &a->capacity;
+	int64_t promised = 0;
+
+	for (const struct host_desktop *d = a->desktops; d; d = d->next)
+		if (d->machine)
+			promised += d->rec.order.memory_mib;
+	host_capacity_measure(a->config, promised, c);
+	return json_pack("{s:i,s:I,s:I,s:I,s:s}", "cpus", c->cpus, "memory_mib",
+			 (json_int_t)c->memory_mib, "memory_free_mib",
+			 (json_int_t)c->memory_free_mib, "disk_free_mib",
+			 (json_int_t)c->disk_free_mib, "kvm", c->kvm);
+}
+
+static json_t *report_make(struct host_agent *a)
+{
+	json_t *list = json_array();
+
+	for (const struct host_desktop *d = a->desktops; list && d; d = d->next)
+		(void)json_array_append_new(list, report_desktop(a, d));
+	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
+			 "wait_s", SYNC_WAIT_S, "address", a->config->advertise, "capacity",
+			 report_capacity(a), "images", host_images_report(a->config), "desktops",
+			 list);
+}
+
+static void on_report(void *arg)
+{
+	struct host_agent *a = arg;
+	json_t *report;
+
+	if (!host_sync_idle(a->sync)) {
+		if (a->dirty)
+			host_sync_cancel(a->sync);
+		return;
+	}
+	report = report_make(a);
+	if (!report) {
+		loop_timer_set(a->report, REPORT_EMPTY_MS);
+		return;
+	}
+	a->dirty = false;
+	a->sent_ms = clock_ms();
+	host_sync_submit(a->sync, report);
+}
+
+void host_agent_changed(struct host_agent *a)
+{
+	a->dirty = true;
+	/* While the broker is away the backoff decides when to go on. */
+	if (a->sync && a->backoff_ms == 0)
+		loop_timer_set(a->report, REPORT_SOON_MS);
+}
+
+/* ---- orders ---- */
+
+static struct host_desktop *desktop_new(struct host_agent *a, const char *id)
+{
+	struct host_desktop *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->agent = a;
+	d->state = HOST_CLONING;
+	d->state_ms = clock_ms();
+	memcpy(d->rec.order.id, id, HOST_UUID);
+	if (host_desktop_paths(a->config, d) < 0) {
+		free(d);
+		return NULL;
+	}
+	d->next = a->desktops;
+	a->desktops = d;
+	a->n_desktops++;
+	return d;
+}
+
+static bool order_same(const struct host_order *a, const struct host_order *b)
+{
+	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
+	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0;
+}
+
+static void order_take(struct host_desktop *d, const struct host_order *o)
+{
+	struct host_order had = d->rec.order;
+	struct err e = {0};
+
+	if (had.want == HOST_WANT_ABSENT && o->want != HOST_WANT_ABSENT && !d->files) {
+		d->state = HOST_CLONING; /* the id lives again, with nothing of before */
+		d->state_ms = clock_ms();
+	}
+	if (o->want == HOST_WANT_ABSENT) { /* says nothing but that */
+		d->rec.order.epoch = o->epoch;
+		d->rec.order.want = o->want;
+	} else {
+		d->rec.order = *o;
+	}
+	if (o->epoch > had.epoch && d->agent->door)
+		host_door_fence(d->agent->door, o->id, o->epoch);
+	/* A new wish is tried at once, whatever the last one ran into. */
+	if (had.want != o->want || had.memory_mib != o->memory_mib ||
+	    strcmp(had.image, d->rec.order.image) != 0)
+		d->retry_ms = 0;
+	if (!order_same(&had, &d->rec.order) && d->files && host_desktop_save(d, &e) < 0)
+		log_err("desktop.save", "desktop=%s error=%s", o->id, LOG_Q(e.msg));
+}
+
+static void order_apply(struct host_agent *a, const struct host_order *o)
+{
+	struct host_desktop *d = host_agent_find(a, o->id);
+
+	if (d && o->epoch < d->rec.order.epoch) {
+		if (log_allow(&a->quota, 2))
+			log_warn("order.stale", "desktop=%s epoch=%" PRId64 " seen=%" PRId64, o->id,
+				 o->epoch, d->rec.order.epoch);
+		return;
+	}
+	if (!d && a->n_desktops >= (unsigned)a->config->max_desktops) {
+		if (log_allow(&a->quota, 2))
+			log_warn("order.full", "desktop=%s desktops=%u", o->id, a->n_desktops);
+		return;
+	}
+	if (!d)
+		d = desktop_new(a, o->id);
+	if (!d)
+		return;
+	order_take(d, o);
+	host_reconcile(d);
+}
+
+static bool ordered(const struct host_orders *o, const char *id)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (strcmp(o->v[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* Forgets desktops that are gone and that the broker no longer speaks of. */
+static void forget_absent(struct host_agent *a, const struct host_orders *o)
+{
+	struct host_desktop **p = &a->desktops;
+
+	while (*p) {
+		struct host_desktop *d = *p;
+
+		if (d->state != HOST_ABSENT || d->machine || d->files ||
+		    ordered(o, d->rec.order.id)) {
+			p = &d->next;
+			continue;
+		}
+		*p = d->next;
+		a->n_desktops--;
+		host_desktop_free(d);
+	}
+}
+
+static void take_grant_key(struct host_agent *a, const char *pem)
+{
+	cleanup_free char *have = NULL;
+	struct err e = {0};
+	EVP_PKEY *key;
+	size_t len;
+
+	if (!pem || !a->door)
+		return;
+	if (file_read(a->identity.grant_pub, 8192, &have, &len, NULL) == 0 &&
+	    strcmp(have, pem) == 0)
+		return;
+	key = grant_key_parse_public(pem, &e);
+	if (!key) {
+		log_err("grant.key", "error=%s", LOG_Q(e.msg));
+		return;
+	}
+	log_info("grant.key", "changed=yes");
+	host_door_key(a->door, key);
+	if (file_write(a->identity.grant_pub, pem, strlen(pem), 0644, &e) < 0)
+		log_err("grant.key", "error=%s", LOG_Q(e.msg));
+}
+
+static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
+{
+	struct host_orders o;
+	int r = host_orders_parse(reply, &o, e);
+
+	if (r < 0)
+		return r;
+	if (!a->synced)
+		log_info("sync.first", "generation=%" PRId64 " desktops=%zu", o.generation, o.n);
+	a->clock_ms = o.now_s * 1000 - clock_ms();
+	a->synced = true;
+	a->generation = o.generation;
+	take_grant_key(a, o.grant_key);
+	for (size_t i = 0; i < o.n; i++)
+		order_apply(a, &o.v[i]);
+	for (size_t i = 0; i < o.n_drop; i++)
+		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
+	forget_absent(a, &o);
+	host_orders_free(&o);
+	return 0;
+}
+
+static void sync_failed(struct host_agent *a, const struct err *e)
+{
+	if (a->backoff_ms == 0 || log_allow(&a->quota, 1))
+		log_warn("sync.fail", "error=%s", LOG_Q(e->msg));
+	a->backoff_ms = a->backoff_ms ? a->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	if (a->backoff_ms > BACKOFF_MOST_MS)
+		a->backoff_ms = BACKOFF_MOST_MS;
+	loop_timer_set(a->report, a->backoff_ms);
+}
+
+static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
+{
+	struct host_agent *a = arg;
+	int64_t took = clock_ms() - a->sent_ms, had = a->generation;
+	struct err e = *err;
+
+	if (r == -ECANCELED) {
+		loop_timer_set(a->report, 0);
+		return;
+	}
+	if (r < 0 || (r = orders_take(a, reply, &e)) < 0) {
+		sync_failed(a, &e);
+		return;
+	}
+	if (a->backoff_ms)
+		log_info("sync.back", "generation=%" PRId64, a->generation);
+	a->backoff_ms = 0;
+	if (a->dirty || had != a->generation)
+		loop_timer_set(a->report, REPORT_SOON_MS);
+	else
+		loop_timer_set(a->report, took < REPORT_EMPTY_MS ? REPORT_EMPTY_MS - took : 0);
+}
+
+/* ---- the door's questions ---- */
+
+static struct host_display *door_display(void *arg, const char *id, int64_t epoch, struct err *e)
+{
+	struct host_agent *a = arg;
+	struct host_desktop *d = host_agent_find(a, id);
+
+	if (!d || d->rec.order.want == HOST_WANT_ABSENT) {
+		err_setw(e, -ENOENT, "desktop.unknown", "the desktop is not on this host");
+		return NULL;
+	}
+	if (epoch != d->rec.order.epoch) {
+		err_setw(e, -EACCES, "grant.epoch",
+			 "the grant is of epoch %" PRId64 ", the desktop of %" PRId64, epoch,
+			 d->rec.order.epoch);
+		return NULL;
+	}
+	return host_reconcile_display(d, e);
+}
+
+static void door_viewers(void *arg, const char *id)
+{
+	struct host_agent *a = arg;
+	struct host_desktop *d = host_agent_find(a, id);
+
+	if (d && d->display)
+		host_display_viewers(d->display, host_door_count(a->door, id));
+	host_agent_changed(a);
+}
+
+/* ---- housekeeping ---- */
+
+static void on_tick(void *arg)
+{
+	struct host_agent *a = arg;
+	int64_t max = a->config->log_kib * INT64_C(1024), now = clock_ms();
+
+	for (struct host_desktop *d = a->desktops; d; d = d->next) {
+		host_desktop_bound_log(d, "vmm.log", max);
+		host_desktop_bound_log(d, "display.log", max);
+		if (d->state == HOST_READY && d->rec.reason[0] && d->ready_ms &&
+		    now - d->ready_ms > REASON_SHOWN_MS) {
+			d->rec.reason[0] = 0;
+			d->rec.fails = 0;
+			host_agent_changed(a);
+		}
+	}
+	loop_timer_set(a->tick, TICK_MS);
+}
+
+/* ---- life ---- */
+
+static int agent_lock(struct host_agent *a, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = host_config_path(a->config, path, "agent.lock", NULL);
+
+	if (r < 0)
+		return r;
+	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (a->lock < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (flock(a->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return err_set(e, -EBUSY, "another pane-host runs on %s: stop it first",
+		       a->config->state_dir);
+}
+
+static void adopt_one(struct host_agent *a, const char *id)
+{
+	struct host_desktop *d = desktop_new(a, id);
+	struct err e = {0};
+	int r;
+
+	if (!d)
+		return;
+	d->files = true;
+	r = host_desktop_load(d, &e);
+	if (r == 0)
+		r = host_reconcile_adopt(d);
+	if (r == 0)
+		return;
+	/* Not understood, so not touched: what is in it may be somebody's. */
+	log_err("desktop.adopt", "desktop=%s error=%s", id, LOG_Q(e.msg[0] ? e.msg : strerror(-r)));
+	a->desktops = d->next;
+	a->n_desktops--;
+	host_desktop_free(d);
+}
+
+static int adopt_all(struct host_agent *a, struct err *e)
+{
+	char root[PATH_MAX];
+	struct dirent *de;
+	DIR *dir;
+	int r;
+
+	if ((r = host_config_path(a->config, root, "desktops", NULL)) < 0 ||
+	    (r = dir_make(root, 0700, e)) < 0 || (r = dir_make(a->config->run_dir, 0700, e)) < 0)
+		return r;
+	dir = opendir(root);
+	if (!dir)
+		return err_set(e, -errno, "%s: %s", root, strerror(errno));
+	while ((de = readdir(dir)))
+		if (strlen(de->d_name) == 36 && host_uuid_ok(de->d_name))
+			adopt_one(a, de->d_name);
+	closedir(dir);
+	return 0;
+}
+
+int host_agent_init(struct host_agent *a, struct loop *l, const struct host_config *c,
+		    bool exclusive, struct err *e)
+{
+	int r;
+
+	*a = (struct host_agent){.loop = l, .config = c, .driver = &host_vmm_driver, .lock = -1};
+	if ((r = dir_make(c->state_dir, 0700, e)) < 0 ||
+	    (exclusive && (r = agent_lock(a, e)) < 0) || (r = adopt_all(a, e)) < 0) {
+		host_agent_fini(a);
+		return r;
+	}
+	return 0;
+}
+
+int host_agent_start(struct host_agent *a, struct err *e)
+{
+	struct host_door_ops ops = {
+		.display = door_display, .viewers = door_viewers, .now_s = broker_now_s, .arg = a};
+	struct http_params hp = {
+		.base = a->config->broker_url,
+		.ca = a->config->broker_ca,
+		.verify_name = a->config->verify_name,
+		.cert = a->identity.cert,
+		.key = a->identity.key,
+		.timeout_ms = SYNC_TIMEOUT_MS,
+	};
+	char path[96];
+	int r = host_identity_load(a->config, &a->identity, e);
+
+	if (r < 0)
+		return r;
+	host_capacity_probe(a->config, &a->capacity);
+	a->door = host_door_new(a->loop, a->config, &a->identity, &ops, e);
+	if (!a->door)
+		return e && e->code ? e->code : -ENOMEM;
+	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
+	a->sync = host_sync_new(a->loop, &hp, path, on_sync, a, e);
+	a->report = loop_timer_add(a->loop, 0, on_report, a);
+	a->tick = loop_timer_add(a->loop, TICK_MS, on_tick, a);
+	if (!a->sync || !a->report || !a->tick)
+		return e && e->code ? e->code : -ENOMEM;
+	for (struct host_desktop *d = a->desktops; d; d = d->next)
+		host_reconcile(d); /* finishes stops that were under way */
+	log_info("host.start", "id=%s listen=%s desktops=%u", a->identity.id, a->config->listen,
+		 a->n_desktops);
+	return 0;
+}
+
+void host_agent_drain(struct host_agent *a)
+{
+	bool running = false;
+
+	if (!a->draining) {
+		a->draining = true;
+		for (struct host_desktop *d = a->desktops; d; d = d->next) {
+			if (d->display)
+				host_display_stop(d->display);
+			host_reconcile(d);
+		}
+	}
+	for (struct host_desktop *d = a->desktops; d; d = d->next)
+		running = running || d->machine;
+	if (!running)
+		loop_stop(a->loop);
+}
+
+void host_agent_fini(struct host_agent *a)
+{
+	host_sync_free(a->sync);
+	a->sync = NULL;
+	host_door_free(a->door);
+	a->door = NULL;
+	while (a->desktops) {
+		struct host_desktop *d = a->desktops;
+
+		a->desktops = d->next;
+		host_desktop_free(d);
+	}
+	loop_timer_del(a->report);
+	loop_timer_del(a->tick);
+	if (a->lock >= 0)
+		close(a->lock);
+	a->lock = -1;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The agent: all desktops of this host, the broker's orders for them, and what is reported back.
+ * One loop, one thread, plus the blocking worker of sync.h.
+ */
+#ifndef PANE_HOST_AGENT_H
+#define PANE_HOST_AGENT_H
+
+#include <stdbool.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "vmm/host/capacity.h"
+#include "vmm/host/config.h"
+#include "vmm/host/desktop.h"
+#include "vmm/host/door.h"
+#include "vmm/host/enroll.h"
+#include "vmm/host/orders.h"
+#include "vmm/host/sync.h"
+
+struct host_agent {
+	struct loop *loop;		  /* borrowed */
+	const struct host_config *config; /* borrowed */
+	const struct host_driver *driver; /* borrowed; static */
+	struct host_identity identity;
+	struct host_capacity capacity;
+	struct host_desktop *desktops; /* owned list */
+	unsigned n_desktops;
+	struct host_sync *sync;	   /* owned; NULL while draining */
+	struct host_door *door;	   /* owned; the same */
+	struct loop_timer *report; /* owned: when the next report goes out */
+	struct loop_timer *tick;   /* owned */
+	int64_t generation;
+	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */
+	int64_t sent_ms;  /* when the running or last sync began */
+	int64_t backoff_ms;
+	bool synced;   /* orders of this run have come: starts are allowed */
+	bool dirty;    /* something changed since the last report was made */
+	bool draining; /* stop everything, then stop the loop */
+	int lock;      /* owned: one agent a state directory */
+	struct log_bucket quota;
+};
+
+/* Takes up what an earlier agent left running. exclusive: locks the state directory; without,
+ * nothing but looking is allowed. */
+int host_agent_init(struct host_agent *a, struct loop *l, const struct host_config *c,
+		    bool exclusive, struct err *e) must_check;
+/* Opens the door and starts talking to the broker. */
+int host_agent_start(struct host_agent *a, struct err *e) must_check;
+/* Stops every desktop (its order stays what it was), then stops the loop. */
+void host_agent_drain(struct host_agent *a);
+/* Desktops and displays go on running. */
+void host_agent_fini(struct host_agent *a);
+
+/* Between agent.c and reconcile.c. */
+struct host_desktop *host_agent_find(struct host_agent *a, const char *id);
+void host_agent_changed(struct host_agent *a); /* report soon */
+
+/* Brings one desktop nearer to its order; see reconcile.c. */
+void host_reconcile(struct host_desktop *d);
+int host_reconcile_adopt(struct host_desktop *d) must_check;
+struct host_display *host_reconcile_display(struct host_desktop *d, struct err *e) must_check;
+void host_desktop_free(struct host_desktop *d);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Reads and checks pane-host's configuration. Everything that would fail later on every desktop
+ * (a directory too long for a socket, a comma that pane-vmm's --disk could not tell apart) is
+ * refused here, once, with the remedy. Main thread, before anything else runs.
+ */
+#include "vmm/host/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include "common/cfg.h"
+
+#define KEY(sec, field, t, lo, hi, req)                                                            \
+	{                                                                                          \
+		sec, #field, t, offsetof(struct host_config, field), lo, hi, req                   \
+	}
+
+static const struct cfg_key host_keys[] = {
+	{"broker", "url", CFG_STR, offsetof(struct host_config, broker_url), 0, 0, true},
+	{"broker", "ca", CFG_STR, offsetof(struct host_config, broker_ca), 0, 0, true},
+	KEY("broker", verify_name, CFG_STR, 0, 0, false),
+	KEY("host", name, CFG_STR, 0, 0, true),
+	KEY("host", listen, CFG_STR, 0, 0, true),
+	KEY("host", advertise, CFG_STR, 0, 0, true),
+	KEY("host", state_dir, CFG_STR, 0, 0, true),
+	KEY("host", run_dir, CFG_STR, 0, 0, true),
+	KEY("host", max_connections, CFG_INT, 1, 65536, false),
+	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
+	KEY("desktops", vmm, CFG_STR, 0, 0, true),
+	KEY("desktops", display, CFG_STR, 0, 0, true),
+	KEY("desktops", cgroup, CFG_STR, 0, 0, false),
+	KEY("desktops", memory_reserve_mib, CFG_INT, 0, 1 << 20, false),
+	KEY("desktops", disk_reserve_mib, CFG_INT, 0, 1 << 20, false),
+	KEY("desktops", limit_data_mib, CFG_INT, 0, 1 << 20, false),
+	KEY("desktops", stop_timeout_s, CFG_INT, 1, 3600, false),
+	KEY("desktops", display_idle_s, CFG_INT, 0, 86400, false),
+	KEY("desktops", log_kib, CFG_INT, 4, 1 << 20, false),
+	{0},
+};
+
+static int need_absolute(const char *key, const char *path, struct err *e)
+{
+	if (path[0] != '/')
+		return err_set(e, -EINVAL, "%s must be an absolute path, not '%s'", key, path);
+	if (strchr(path, ','))
+		return err_set(e, -EINVAL, "%s must not contain a comma: '%s'", key, path);
+	return 0;
+}
+
+static int host_config_check(const struct host_config *c, struct err *e)
+{
+	int r;
+
+	if (strncmp(c->broker_url, "https://", 8) != 0)
+		return err_set(e, -EINVAL, "broker url must start with https://, not '%s'",
+			       c->broker_url);
+	if (c->broker_url[strlen(c->broker_url) - 1] == '/')
+		return err_set(e, -EINVAL, "broker url must not end with a slash");
+	if ((r = need_absolute("state_dir", c->state_dir, e)) < 0)
+		return r;
+	if ((r = need_absolute("run_dir", c->run_dir, e)) < 0)
+		return r;
+	if (strlen(c->run_dir) > HOST_RUN_DIR_MAX)
+		return err_set(
+			e, -ENAMETOOLONG,
+			"run_dir is %zu characters; sockets there allow at most %d: choose a "
+			"shorter directory such as /run/pane-host",
+			strlen(c->run_dir), HOST_RUN_DIR_MAX);
+	if (strlen(c->state_dir) > PATH_MAX / 4)
+		return err_set(e, -ENAMETOOLONG, "state_dir is too long");
+	if (strlen(c->name) > 63)
+		return err_set(e, -EINVAL, "name is longer than 63 characters");
+	return 0;
+}
+
+int host_config_read(const char *path, struct host_config *c, struct err *e)
+{
+	int r;
+
+	*c = (struct host_config){
+		.memory_reserve_mib = 512,
+		.disk_reserve_mib = 1024,
+		.limit_data_mib = 1024,
+		.stop_timeout_s = 60,
+		.display_idle_s = 60,
+		.max_connections = 256,
+		.max_desktops = 256,
+		.log_kib = 1024,
+	};
+	r = cfg_read(path, host_keys, c, e);
+	if (r == 0) {
+		r = host_config_check(c, e);
+		if (r < 0)
+			err_prefix(e, "%s", path);
+	}
+	if (r < 0)
+		host_config_free(c);
+	return r;
+}
+
+void host_config_free(struct host_config *c)
+{
+	cfg_free(host_keys, c);
+}
+
+int host_config_path(const struct host_config *c, char out[PATH_MAX], const char *sub,
+		     const char *name)
+{
+	int n = name ? snprintf(out, PATH_MAX, "%s/%s/%s", c->state_dir, sub, name)
+		     : snprintf(out, PATH_MAX, "%s/%s", c->state_dir, sub);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}

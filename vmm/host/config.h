@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * pane-host's configuration file, and the places that follow from it:
+ *
+ *   STATE/identity/{host.crt,host.key,ca.crt,grant.pub}   from enrolment
+ *   STATE/images/NAME/…                                    golden images (docs/contracts.md)
+ *   STATE/desktops/UUID/{disk.overlay,state.json,…}        one directory a desktop
+ *   RUN/UUID/{surface,control,display}.sock                its sockets; short, as sun_path is
+ */
+#ifndef PANE_HOST_CONFIG_H
+#define PANE_HOST_CONFIG_H
+
+#include <limits.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+/* sun_path is 108 bytes: "/" + uuid + "/surface.sock" + NUL leave this much for run_dir. */
+#define HOST_RUN_DIR_MAX 57
+
+struct host_config {
+	char *broker_url, *broker_ca, *verify_name;
+	char *name, *listen, *advertise, *state_dir, *run_dir;
+	char *vmm, *display, *cgroup;
+	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
+	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
+};
+
+int host_config_read(const char *path, struct host_config *c, struct err *e) must_check;
+void host_config_free(struct host_config *c);
+/* STATE/sub[/name] */
+int host_config_path(const struct host_config *c, char out[PATH_MAX], const char *sub,
+		     const char *name) must_check;
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One desktop of this host: what was ordered, what is so, and its directory. What must outlive the
+ * agent is in state.json there, written before it is relied upon.
+ */
+#ifndef PANE_HOST_DESKTOP_H
+#define PANE_HOST_DESKTOP_H
+
+#include <jansson.h>
+#include <limits.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/loop.h"
+#include "vmm/host/config.h"
+#include "vmm/host/decide.h"
+#include "vmm/host/display_proc.h"
+#include "vmm/host/driver.h"
+#include "vmm/host/orders.h"
+
+/* What state.json holds. */
+struct host_record {
+	struct host_order order;
+	char version[HOST_VERSION_MAX]; /* of the image its disk was cloned from; "" before */
+	char boot[40];			/* boot id that the pids below belong to */
+	pid_t vmm_pid, display_pid;
+	uint64_t vmm_started, display_started;
+	bool ready;
+	unsigned fails;
+	char reason[200];
+};
+
+struct host_desktop {
+	struct host_agent *agent; /* borrowed */
+	struct host_desktop *next;
+	struct host_record rec;
+	enum host_state state;
+	int64_t state_ms;	      /* clock_ms() of its last change */
+	int64_t started_ms, ready_ms; /* of the running machine; 0 = not */
+	bool files;		      /* its directory exists */
+	bool noticed; /* a reason from the last end, still to be shown while it boots */
+	enum host_stopping stopping;
+	int64_t stage_ms, retry_ms;
+	struct host_machine *machine; /* owned; NULL = none runs */
+	struct host_display *display; /* owned; NULL until first needed */
+	struct loop_timer *timer;     /* owned; the agent's next look at it */
+	char dir[PATH_MAX], run[128];
+};
+
+int host_record_parse(json_t *o, struct host_record *r, struct err *e) must_check;
+json_t *host_record_json(const struct host_record *r) must_check;
+
+int host_desktop_paths(const struct host_config *c, struct host_desktop *d) must_check;
+/* Makes its two directories. */
+int host_desktop_make(struct host_desktop *d, struct err *e) must_check;
+int host_desktop_load(struct host_desktop *d, struct err *e) must_check;
+int host_desktop_save(struct host_desktop *d, struct err *e) must_check;
+/* Deletes both directories and everything in them. */
+int host_desktop_delete(struct host_desktop *d, struct err *e) must_check;
+/* Keeps NAME in its directory below max bytes: what is over moves to NAME.1. */
+void host_desktop_bound_log(const struct host_desktop *d, const char *name, int64_t max);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Golden images on this host: directories STATE/images/DIR with disk.raw, vmlinuz, initrd.img and
+ * image.json. The image in the directory of its own name is the current version, for new desktops.
+ * An older version that desktops were cloned from stays beside it as NAME@VERSION, as their
+ * overlays mean nothing over another base.
+ */
+#ifndef PANE_HOST_IMAGES_H
+#define PANE_HOST_IMAGES_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "vmm/host/config.h"
+#include "vmm/host/orders.h"
+
+#define HOST_VERSION_MAX 65
+#define HOST_CMDLINE_MAX 1024
+
+struct host_image {
+	char name[HOST_NAME_MAX];
+	char version[HOST_VERSION_MAX];
+	char dir[PATH_MAX];
+	char cmdline[HOST_CMDLINE_MAX];
+	char size[16];	  /* "1280x800" or "" */
+	bool ready_frame; /* ready is the first frame, not the serial line */
+	bool initrd;
+	int disk_mib;
+};
+
+/* Reads one image directory; says what is missing. */
+int host_image_read(const char *dir, struct host_image *img, struct err *e) must_check;
+/* The image called name: of that version, or the current one when version is "". -ENOENT. */
+int host_image_find(const struct host_config *c, const char *name, const char *version,
+		    struct host_image *img, struct err *e) must_check;
+/* The "images" array of a sync report: every current image that can be used. */
+json_t *host_images_report(const struct host_config *c) must_check;
+
+/* pane-host image … : return 0 or a negative errno with *e. */
+int host_image_add(const struct host_config *c, const char *dir, struct host_image *img,
+		   struct err *e) must_check;
+int host_image_remove(const struct host_config *c, const char *name, struct err *e) must_check;
+int host_image_list(const struct host_config *c, struct err *e) must_check;
+
+#endif

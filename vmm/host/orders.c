@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Parses a sync reply (docs/contracts.md, "Host agent <-> broker"). The broker is trusted to say
+ * what runs here but not to be free of bugs: identifiers become file names and arguments of
+ * pane-vmm, so their alphabet is checked here and nowhere later. Main thread.
+ */
+#include "vmm/host/orders.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/json.h"
+
+static const char *const want_names[] = {
+	[HOST_WANT_NONE] = "none",
+	[HOST_WANT_RUNNING] = "running",
+	[HOST_WANT_STOPPED] = "stopped",
+	[HOST_WANT_ABSENT] = "absent",
+};
+
+const char *host_want_name(enum host_want w)
+{
+	return want_names[w];
+}
+
+int host_want_parse(const char *s, enum host_want *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(want_names); i++) {
+		if (strcmp(s, want_names[i]) == 0) {
+			*out = (enum host_want)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+bool host_uuid_ok(const char *s)
+{
+	for (int i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? s[i] != '-'
+			 : !(isdigit((unsigned char)s[i]) || (s[i] >= 'a' && s[i] <= 'f')))
+			return false;
+	}
+	return s[36] == 0;
+}
+
+bool host_name_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n >= HOST_NAME_MAX || !isalnum((unsigned char)s[0]))
+		return false;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+static int name_field(json_t *o, const char *key, char out[HOST_NAME_MAX], struct err *e)
+{
+	const char *s;
+	int r = json_need_str(o, key, 1, HOST_NAME_MAX - 1, &s, e);
+
+	if (r < 0)
+		return r;
+	if (!host_name_ok(s))
+		return err_set(e, -EPROTO, "%s is not a plain name", key);
+	memcpy(out, s, strlen(s) + 1);
+	return 0;
+}
+
+static int int_field(json_t *o, const char *key, int64_t min, int64_t max, int *out, struct err *e)
+{
+	int64_t v = 0;
+	int r = json_need_int(o, key, min, max, &v, e);
+
+	*out = (int)v;
+	return r;
+}
+
+/* What only a desktop that is to exist must say: an order to be absent needs its id alone. */
+static int order_machine(json_t *o, struct host_order *v, struct err *e)
+{
+	int64_t disk = 0;
+	int r;
+
+	if ((r = name_field(o, "name", v->name, e)) < 0 ||
+	    (r = name_field(o, "image", v->image, e)) < 0 ||
+	    (r = int_field(o, "cpus", 1, 256, &v->cpus, e)) < 0 ||
+	    (r = int_field(o, "memory_mib", 16, 1 << 24, &v->memory_mib, e)) < 0 ||
+	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0)
+		return r;
+	v->disk_mib = (int)disk;
+	return 0;
+}
+
+static int order_drops(json_t *o, const char *id, struct host_orders *out, struct err *e)
+{
+	json_t *drop = json_object_get(o, "drop"), *item;
+	size_t i;
+
+	if (!drop || json_is_null(drop))
+		return 0;
+	if (!json_is_array(drop) || json_array_size(drop) > HOST_DROP_MAX)
+		return err_set(e, -EPROTO, "drop is not a short list");
+	json_array_foreach(drop, i, item)
+	{
+		const char *s = json_string_value(item);
+		struct host_drop *d;
+
+		if (!s || strlen(s) >= sizeof(d->conn))
+			return err_set(e, -EPROTO, "drop holds something else than connection ids");
+		d = reallocarray(out->drop, out->n_drop + 1, sizeof(*d));
+		if (!d)
+			return -ENOMEM;
+		out->drop = d;
+		d += out->n_drop++;
+		memcpy(d->desktop, id, HOST_UUID);
+		memcpy(d->conn, s, strlen(s) + 1);
+	}
+	return 0;
+}
+
+static int order_parse(json_t *o, struct host_order *v, struct host_orders *out, struct err *e)
+{
+	const char *id, *want;
+	int r;
+
+	if (!json_is_object(o))
+		return err_set(e, -EPROTO, "an order is not an object");
+	if ((r = json_need_str(o, "id", 36, 36, &id, e)) < 0)
+		return r;
+	if (!host_uuid_ok(id))
+		return err_set(e, -EPROTO, "id is not a lower-case UUID");
+	memcpy(v->id, id, HOST_UUID);
+	if ((r = json_need_int(o, "epoch", 0, INT64_MAX, &v->epoch, e)) < 0 ||
+	    (r = json_need_str(o, "want", 1, 16, &want, e)) < 0)
+		return r;
+	if (host_want_parse(want, &v->want) < 0 || v->want == HOST_WANT_NONE)
+		return err_set(e, -EPROTO, "want is neither running, stopped nor absent");
+	if (v->want != HOST_WANT_ABSENT && (r = order_machine(o, v, e)) < 0)
+		return r;
+	return order_drops(o, v->id, out, e);
+}
+
+static int orders_fill(json_t *reply, struct host_orders *o, struct err *e)
+{
+	const char *key = NULL;
+	json_t *list, *item;
+	size_t i;
+	int r;
+
+	if (!json_is_object(reply))
+		return err_set(e, -EPROTO, "the reply is not an object");
+	if ((r = json_need_int(reply, "generation", 0, INT64_MAX, &o->generation, e)) < 0 ||
+	    (r = json_need_int(reply, "now", 1, INT64_MAX / 2000, &o->now_s, e)) < 0 ||
+	    (r = json_opt_str(reply, "grant_key", 4096, &key, e)) < 0 ||
+	    (r = json_need_array(reply, "desktops", &list, e)) < 0)
+		return r;
+	if (json_array_size(list) > HOST_ORDERS_MAX)
+		return err_set(e, -EPROTO, "more than %d desktops ordered", HOST_ORDERS_MAX);
+	if (key && !(o->grant_key = strdup(key)))
+		return -ENOMEM;
+	o->v = calloc(json_array_size(list) + 1, sizeof(*o->v));
+	if (!o->v)
+		return -ENOMEM;
+	json_array_foreach(list, i, item)
+	{
+		if ((r = order_parse(item, &o->v[i], o, e)) < 0) {
+			err_prefix(e, "order %zu %s", i, o->v[i].id);
+			return r;
+		}
+		o->n++;
+	}
+	return 0;
+}
+
+int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e)
+{
+	int r;
+
+	*o = (struct host_orders){0};
+	r = orders_fill(reply, o, e);
+	if (r < 0) {
+		err_prefix(e, "sync reply");
+		host_orders_free(o);
+	}
+	return r;
+}
+
+void host_orders_free(struct host_orders *o)
+{
+	free(o->grant_key);
+	free(o->v);
+	free(o->drop);
+	*o = (struct host_orders){0};
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the broker wants of this host: the reply to a sync, parsed and range-checked as a whole. A
+ * reply with one bad order is refused entirely, so a half-understood list never acts.
+ */
+#ifndef PANE_HOST_ORDERS_H
+#define PANE_HOST_ORDERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+#define HOST_UUID	37
+#define HOST_NAME_MAX	64
+#define HOST_ORDERS_MAX 4096
+#define HOST_DROP_MAX	32
+
+enum host_want {
+	HOST_WANT_NONE,
+	HOST_WANT_RUNNING,
+	HOST_WANT_STOPPED,
+	HOST_WANT_ABSENT
+};
+
+struct host_order {
+	char id[HOST_UUID];
+	char name[HOST_NAME_MAX];
+	char image[HOST_NAME_MAX];
+	int64_t epoch;
+	enum host_want want;
+	int cpus, memory_mib, disk_mib;
+};
+
+struct host_drop {
+	char desktop[HOST_UUID], conn[16];
+};
+
+struct host_orders {
+	int64_t generation, now_s;
+	char *grant_key;      /* owned; PEM, or NULL when the reply had none */
+	struct host_order *v; /* owned */
+	size_t n;
+	struct host_drop *drop; /* owned */
+	size_t n_drop;
+};
+
+int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e) must_check;
+void host_orders_free(struct host_orders *o);
+const char *host_want_name(enum host_want w);
+int host_want_parse(const char *s, enum host_want *out) must_check;
+/* 8-4-4-4-12 lower-case hex: safe as a file name. */
+bool host_uuid_ok(const char *s);
+/* [a-z0-9][a-z0-9._-]*, shorter than HOST_NAME_MAX: safe as a file name and in a command line. */
+bool host_name_ok(const char *s);
+
+#endif

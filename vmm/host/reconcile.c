@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Carries out, for one desktop, the steps that decide.c chooses, and takes in what happens to it.
+ * Every event (an order, ready, an end, a timer) ends in host_reconcile(); nothing else starts,
+ * stops or deletes. The record is on disk before a process may run (driver `starting`), so that no
+ * machine is ever unknown to the next agent: two on one overlay would destroy it. Loop's thread.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "vmm/host/agent.h"
+
+#define REFUSED_RETRY_MS 5000
+#define QUIT_MS		 15000 /* for flushing the disk */
+#define KILL_MS		 5000
+#define STEPS_MOST	 4 /* steps in one go; each changes what is decided upon */
+
+static void desktop_save(struct host_desktop *d)
+{
+	struct err e = {0};
+
+	if (d->files && host_desktop_save(d, &e) < 0)
+		log_err("desktop.save", "desktop=%s error=%s", d->rec.order.id, LOG_Q(e.msg));
+}
+
+static void desktop_state(struct host_desktop *d, enum host_state s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void desktop_state(struct host_desktop *d, enum host_state s, const char *fmt, ...)
+{
+	char reason[sizeof(d->rec.reason)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	if (s == d->state && strcmp(reason, d->rec.reason) == 0)
+		return;
+	if (s != d->state)
+		d->state_ms = clock_ms();
+	d->state = s;
+	memcpy(d->rec.reason, reason, sizeof(reason));
+	log_info("desktop.state", "desktop=%s name=%s epoch=%" PRId64 " state=%s reason=%s",
+		 d->rec.order.id, d->rec.order.name, d->rec.order.epoch, host_state_name(s),
+		 LOG_Q(reason));
+	host_agent_changed(d->agent);
+}
+
+/* ---- what happens to it ---- */
+
+static int on_starting(void *arg, const struct host_proc *p)
+{
+	struct host_desktop *d = arg;
+
+	d->rec.vmm_pid = p->pid;
+	d->rec.vmm_started = p->started;
+	return host_desktop_save(d, NULL);
+}
+
+static void on_ready(void *arg)
+{
+	struct host_desktop *d = arg;
+
+	d->rec.ready = true;
+	if (!d->ready_ms)
+		d->ready_ms = clock_ms();
+	if (d->stopping == HOST_RUNS)
+		desktop_state(d, HOST_READY, "%s", d->rec.reason);
+	desktop_save(d);
+}
+
+static void machine_gone(struct host_desktop *d)
+{
+	d->rec.vmm_pid = 0;
+	d->rec.vmm_started = 0;
+	d->rec.ready = false;
+	d->started_ms = d->ready_ms = 0;
+	d->stopping = HOST_RUNS;
+}
+
+/* After an end: what its reason, the count of failures and the wait before the next start are. */
+static void take_verdict(struct host_desktop *d, const struct host_ended *end, bool asked)
+{
+	int64_t now = clock_ms(), ran = d->ready_ms ? now - d->ready_ms : 0;
+	struct host_verdict v;
+
+	host_verdict(end, d->rec.fails, ran, asked, &v);
+	machine_gone(d);
+	d->rec.fails = v.fails;
+	d->retry_ms = now + v.delay_ms;
+	d->noticed = v.reason[0] != 0;
+	if (v.fails >= 3)
+		desktop_state(d, HOST_FAILED, "%s; next try in %d s", v.reason,
+			      (int)(v.delay_ms / 1000));
+	else
+		desktop_state(d, HOST_STOPPED, "%s", v.reason);
+}
+
+static void on_ended(void *arg, const struct host_ended *end)
+{
+	struct host_desktop *d = arg;
+	bool asked = d->stopping != HOST_RUNS;
+
+	d->agent->driver->free(d->machine);
+	d->machine = NULL;
+	take_verdict(d, end, asked);
+	if (asked && d->display)
+		host_display_stop(d->display);
+	desktop_save(d);
+	host_reconcile(d);
+}
+
+static int on_display(void *arg, const struct host_proc *p)
+{
+	struct host_desktop *d = arg;
+
+	d->rec.display_pid = p->pid;
+	d->rec.display_started = p->started;
+	return host_desktop_save(d, NULL);
+}
+
+/* ---- steps ---- */
+
+static void refuse(struct host_desktop *d, const struct err *e)
+{
+	d->retry_ms = clock_ms() + REFUSED_RETRY_MS;
+	desktop_state(d, HOST_FAILED, "%s", e->msg);
+}
+
+static int64_t promised_mib(const struct host_agent *a)
+{
+	int64_t sum = 0;
+
+	for (const struct host_desktop *d = a->desktops; d; d = d->next)
+		if (d->machine)
+			sum += d->rec.order.memory_mib;
+	return sum;
+}
+
+static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
+{
+	*s = (struct host_machine_spec){
+		.loop = d->agent->loop,
+		.config = d->agent->config,
+		.id = d->rec.order.id,
+		.name = d->rec.order.name,
+		.dir = d->dir,
+		.run = d->run,
+		.cpus = d->rec.order.cpus,
+		.memory_mib = d->rec.order.memory_mib,
+		.ev = {.starting = on_starting, .ready = on_ready, .ended = on_ended, .arg = d},
+	};
+}
+
+/* Everything that must hold before a machine is started; the reason is for a person. */
+static int prepare(struct host_desktop *d, struct host_image *img, struct err *e)
+{
+	struct host_agent *a = d->agent;
+	int r;
+
+	host_capacity_measure(a->config, promised_mib(a), &a->capacity);
+	if ((r = host_image_find(a->config, d->rec.order.image, d->rec.version, img, e)) < 0 ||
+	    (r = host_capacity_admit(&a->capacity, d->rec.order.memory_mib, e)) < 0)
+		return r;
+	if (d->rec.order.disk_mib > img->disk_mib)
+		return err_set(e, -EOPNOTSUPP,
+			       "wants a disk of %d MiB; image %s has %d MiB and cannot grow yet",
+			       d->rec.order.disk_mib, img->name, img->disk_mib);
+	if ((r = host_desktop_make(d, e)) < 0)
+		return r;
+	if (!d->rec.version[0])
+		memcpy(d->rec.version, img->version, sizeof(d->rec.version));
+	return host_desktop_save(d, e);
+}
+
+static void step_start(struct host_desktop *d)
+{
+	struct host_machine_spec s;
+	struct host_image img;
+	struct err e = {0};
+
+	machine_spec(d, &s);
+	s.image = &img;
+	if (prepare(d, &img, &e) < 0 || d->agent->driver->start(&s, &d->machine, &e) < 0) {
+		d->machine = NULL;
+		machine_gone(d);
+		refuse(d, &e);
+		return;
+	}
+	d->stopping = HOST_RUNS;
+	d->started_ms = clock_ms();
+	/* What led to this start stays in sight while it boots. */
+	if (d->noticed)
+		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->rec.reason);
+	else
+		desktop_state(d, HOST_BOOTING, "%s", "");
+	d->noticed = false;
+	desktop_save(d);
+}
+
+static void step_stop(struct host_desktop *d, enum host_stopping stage, int64_t limit_ms)
+{
+	static const char *const words[] = {"", "powerdown", "quit", "kill"};
+
+	log_info("desktop.stop", "desktop=%s by=%s", d->rec.order.id, words[stage]);
+	d->stopping = stage;
+	d->stage_ms = clock_ms() + limit_ms;
+	if (stage == HOST_ASKED)
+		d->agent->driver->powerdown(d->machine);
+	else if (stage == HOST_QUITTING)
+		d->agent->driver->quit(d->machine);
+	else
+		d->agent->driver->kill(d->machine);
+}
+
+static void step_delete(struct host_desktop *d)
+{
+	struct err e = {0};
+
+	if (d->display)
+		host_display_stop(d->display);
+	host_display_free(d->display);
+	d->display = NULL;
+	if (host_desktop_delete(d, &e) < 0) {
+		refuse(d, &e);
+		return;
+	}
+	d->rec.version[0] = 0;
+	d->rec.fails = 0;
+	d->rec.display_pid = 0;
+	desktop_state(d, HOST_ABSENT, "%s", "");
+}
+
+static bool step_take(struct host_desktop *d, enum host_step step)
+{
+	switch (step) {
+	case HOST_STEP_START:
+		step_start(d);
+		break;
+	case HOST_STEP_POWERDOWN:
+		step_stop(d, HOST_ASKED, d->agent->config->stop_timeout_s * INT64_C(1000));
+		break;
+	case HOST_STEP_QUIT:
+		step_stop(d, HOST_QUITTING, QUIT_MS);
+		break;
+	case HOST_STEP_KILL:
+		step_stop(d, HOST_KILLED, KILL_MS);
+		break;
+	case HOST_STEP_DELETE:
+		step_delete(d);
+		break;
+	case HOST_STEP_NONE:
+	case HOST_STEP_WAIT:
+		return false;
+	}
+	return true;
+}
+
+/* The state that an order itself brings about when there is nothing to do. */
+static void settle(struct host_desktop *d)
+{
+	if (d->machine)
+		return;
+	if (d->rec.order.want == HOST_WANT_ABSENT && !d->files)
+		desktop_state(d, HOST_ABSENT, "%s", "");
+	else if (d->rec.order.want == HOST_WANT_STOPPED && d->state != HOST_STOPPED)
+		desktop_state(d, HOST_STOPPED, "%s", "");
+}
+
+static void on_timer(void *arg)
+{
+	host_reconcile(arg);
+}
+
+void host_reconcile(struct host_desktop *d)
+{
+	struct host_agent *a = d->agent;
+
+	for (int i = 0; i < STEPS_MOST; i++) {
+		struct host_view v = {
+			.want = a->draining ? HOST_WANT_STOPPED : d->rec.order.want,
+			.files = d->files,
+			.process = d->machine != NULL,
+			.stopping = d->stopping,
+			.stage_ms = d->stage_ms,
+			.retry_ms = d->retry_ms,
+		};
+		int64_t now = clock_ms(), wake = -1;
+		enum host_step step = host_decide(&v, now, &wake);
+
+		/* Until this run has heard from the broker, nothing new is begun: the desktop may
+		 * have been given to another host while this one was away. */
+		if (step == HOST_STEP_START && !a->synced)
+			step = HOST_STEP_NONE;
+		if (!step_take(d, step)) {
+			if (!d->timer)
+				d->timer = loop_timer_add(a->loop, -1, on_timer, d);
+			if (d->timer)
+				loop_timer_set(d->timer, wake < 0 ? -1 : wake - now);
+			break;
+		}
+	}
+	settle(d);
+	if (a->draining)
+		host_agent_drain(a);
+}
+
+/* ---- adoption, display, end ---- */
+
+static struct host_display *display_make(struct host_desktop *d)
+{
+	struct host_display_params p = {
+		.loop = d->agent->loop,
+		.config = d->agent->config,
+		.name = d->rec.order.name,
+		.dir = d->dir,
+		.run = d->run,
+		.changed = on_display,
+		.arg = d,
+	};
+
+	if (!d->display)
+		d->display = host_display_new(&p);
+	return d->display;
+}
+
+static void adopt_display(struct host_desktop *d)
+{
+	if (!d->rec.display_pid || !display_make(d))
+		return;
+	if (!host_display_adopt(d->display, d->rec.display_pid, d->rec.display_started))
+		d->rec.display_pid = 0;
+	else
+		log_info("display.adopt", "desktop=%s pid=%d", d->rec.order.id, d->rec.display_pid);
+}
+
+int host_reconcile_adopt(struct host_desktop *d)
+{
+	struct host_agent *a = d->agent;
+	struct host_machine_spec s;
+	struct host_ended end;
+	char boot[40] = "";
+	int r = -ESRCH;
+
+	machine_spec(d, &s);
+	if (host_boot_id(boot) < 0 || strcmp(boot, d->rec.boot) != 0) {
+		/* The machine was restarted: nothing of it can still run. */
+		d->rec.vmm_pid = d->rec.display_pid = 0;
+		d->rec.ready = false;
+		desktop_state(d, HOST_STOPPED, "%s", "");
+		return 0;
+	}
+	if (d->rec.vmm_pid)
+		r = a->driver->adopt(&s, d->rec.vmm_pid, d->rec.vmm_started, &d->machine);
+	if (r < 0 && r != -ESRCH)
+		return r;
+	if (r == 0) {
+		d->started_ms = clock_ms();
+		d->ready_ms = d->rec.ready ? d->started_ms : 0;
+		desktop_state(d, d->rec.ready ? HOST_READY : HOST_BOOTING, "%s", d->rec.reason);
+		log_info("desktop.adopt", "desktop=%s pid=%d", d->rec.order.id, d->rec.vmm_pid);
+	} else if (d->rec.vmm_pid) {
+		a->driver->post_mortem(d->dir, &end);
+		take_verdict(d, &end, false);
+	} else {
+		desktop_state(d, HOST_STOPPED, "%s", d->rec.reason);
+	}
+	adopt_display(d);
+	return 0;
+}
+
+struct host_display *host_reconcile_display(struct host_desktop *d, struct err *e)
+{
+	if (!d->machine || d->stopping != HOST_RUNS) {
+		err_setw(e, -EAGAIN, "desktop.starting", "the desktop is not running%s%s",
+			 d->rec.reason[0] ? ": " : "", d->rec.reason);
+		return NULL;
+	}
+	if (!display_make(d))
+		err_set(e, -ENOMEM, "no memory");
+	return d->display;
+}
+
+void host_desktop_free(struct host_desktop *d)
+{
+	if (!d)
+		return;
+	if (d->machine)
+		d->agent->driver->free(d->machine);
+	host_display_free(d->display);
+	loop_timer_del(d->timer);
+	free(d);
+}
