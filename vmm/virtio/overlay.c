@@ -500,7 +500,8 @@ static int sync_directory(const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Writes the new file under a temporary name, so that path is either missing or complete. */
+/* Writes the new file under a temporary name, so that path is either missing or complete;
+ * link(2) does not replace what another process made meanwhile. */
 static int create(struct overlay *o, const char *path, uint64_t size, const char *id, struct err *e)
 {
 	uint8_t h[HEADER];
@@ -518,15 +519,14 @@ static int create(struct overlay *o, const char *path, uint64_t size, const char
 	make_header(h, size, o->base_size, id);
 	rc = block_pwritev(fd, &v, 1, 0);
 	if (rc == 0 && (ftruncate(fd, (off_t)(o->data + o->clusters * OVERLAY_CLUSTER)) < 0 ||
-			fsync(fd) < 0 || rename(tmp, path) < 0))
+			fsync(fd) < 0 || link(tmp, path) < 0))
 		rc = -errno;
+	unlink(tmp);
 	if (rc == 0)
 		rc = sync_directory(path);
-	if (rc < 0) {
-		unlink(tmp);
+	if (rc < 0)
 		return err_setw(e, rc, rc == -ENOSPC ? "disk.full" : "disk.create",
 				"cannot create overlay %s: %s", path, strerror(-rc));
-	}
 	o->fd = steal_fd(&fd);
 	return 0;
 }

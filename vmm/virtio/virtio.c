@@ -46,13 +46,18 @@ static void reset_locked(struct virtio_dev *d)
 	d->resetting = false;
 }
 
-void virtio_dev_fini(struct virtio_dev *d)
+void virtio_dev_stop(struct virtio_dev *d)
 {
 	if (d->pci)
 		virtio_pci_detach(d);
 	pthread_mutex_lock(&d->lock);
 	reset_locked(d);
 	pthread_mutex_unlock(&d->lock);
+}
+
+void virtio_dev_fini(struct virtio_dev *d)
+{
+	virtio_dev_stop(d);
 	pthread_mutex_destroy(&d->lock);
 }
 

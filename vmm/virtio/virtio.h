@@ -102,7 +102,9 @@ struct virtio_dev {
 
 /* Puts d on env's PCI bus (where there is one). On failure nothing needs undoing. */
 int virtio_dev_init(struct virtio_dev *d, const struct virtio_env *env, struct err *e) must_check;
-/* Resets the device (in-flight work ends), takes it off the bus. */
+/* Takes the device off the bus and resets it (in-flight work ends); its lock still works. */
+void virtio_dev_stop(struct virtio_dev *d);
+/* The same, and destroys the lock. */
 void virtio_dev_fini(struct virtio_dev *d);
 
 /* For devices; lock held. */

@@ -448,8 +448,9 @@ void virtio_blk_free(struct virtio_blk *b)
 
 	if (!b)
 		return;
-	virtio_dev_fini(&b->dev); /* drains, needs the workers and the lock */
+	virtio_dev_stop(&b->dev); /* waits for the workers' jobs */
 	stop_workers(b);
+	virtio_dev_fini(&b->dev);
 	rc = b->block->ops->flush(b->block);
 	if (rc < 0)
 		log_warn("disk.error", "op=flush reason=%s", LOG_Q(strerror(-rc)));

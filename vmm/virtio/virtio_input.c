@@ -301,6 +301,11 @@ static void notify(struct virtio_dev *d, unsigned q)
 		flush(of(d));
 }
 
+static void start(struct virtio_dev *d)
+{
+	flush(of(d));
+}
+
 static void reset(struct virtio_dev *d)
 {
 	struct virtio_input *in = of(d);
@@ -407,8 +412,11 @@ void virtio_input_release(struct virtio_input *in)
 
 /* ---- making one ----------------------------------------------------------------------------- */
 
-static const struct virtio_ops ops = {
-	.config_read = config_read, .config_write = config_write, .notify = notify, .reset = reset};
+static const struct virtio_ops ops = {.config_read = config_read,
+				      .config_write = config_write,
+				      .start = start,
+				      .notify = notify,
+				      .reset = reset};
 
 struct virtio_input *virtio_input_new(const struct virtio_env *env, enum virtio_input_kind kind,
 				      struct err *e)
