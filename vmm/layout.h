@@ -24,13 +24,14 @@
 #define VM_KVM_IDMAP 0xfffbc000ull
 
 /* ACPI fixed hardware (ACPI 6.4 §4.8). */
-#define VM_PM1_EVT  0x600 /* 4 bytes: status, enable */
-#define VM_PM1_CNT  0x604 /* 2 bytes */
-#define VM_PM_TIMER 0x608 /* 4 bytes */
-#define VM_GPE0	    0x620 /* 16 bytes: status, enable */
-#define VM_GPE0_LEN 16
-#define VM_RESET    0xcf9
-#define VM_SCI_IRQ  9
+#define VM_PM1_EVT    0x600 /* 4 bytes: status, enable */
+#define VM_PM1_CNT    0x604 /* 2 bytes */
+#define VM_PM_TIMER   0x608 /* 4 bytes */
+#define VM_GPE0	      0x620 /* 16 bytes: status, enable */
+#define VM_GPE0_LEN   16
+#define VM_RESET_PORT 0xcf9
+#define VM_SCI_IRQ    9
+#define VM_SLEEP_S5   5 /* the SLP_TYP our DSDT names for S5 */
 
 #define VM_COM1_PORT 0x3f8
 #define VM_COM1_IRQ  4
@@ -38,6 +39,7 @@
 #define VM_RTC_IRQ   8
 
 /* INTx of slot s arrives at this IOAPIC pin. */
-#define VM_INTX_GSI(slot) (16u + (slot) % 8u)
+#define VM_INTX_GSI(slot) (16u + (slot) % VM_INTX_GSIS)
+#define VM_INTX_GSIS	  8u
 
 #endif

@@ -27,17 +27,59 @@ enum vm_stop {
 	VM_ERROR
 };
 
+/* ---- for devices ---------------------------------------------------------------------------- */
+
 /* Borrowed, valid as long as the machine. */
 struct vm_mem *vm_ram(struct vm *vm);
 struct pci_bus *vm_pci(struct vm *vm);
 struct loop *vm_loop(struct vm *vm);
 
-/* Any thread. vm_frame: the guest flushed a frame (counts for --ready frame). vm_ready: the guest
- * is ready for a user. Both only count the first time. */
+/* Any thread. vm_frame: the guest flushed a frame (counts where readiness is a frame). vm_ready:
+ * the guest is ready for a user. Both only count the first time. */
 void vm_frame(struct vm *vm);
 void vm_ready(struct vm *vm);
 /* Any thread: ends the machine; the first reason stands. fmt says more for VM_ERROR, else NULL. */
 void vm_stop(struct vm *vm, enum vm_stop why, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- for main(), all on the main thread --------------------------------------------------------
+ */
+
+struct vm_cfg {
+	unsigned cpus;		/* 1 .. VM_CPUS_MAX */
+	uint64_t memory_bytes;	/* a multiple of 1 MiB */
+	const char *serial_log; /* NULL: not kept */
+	bool ready_is_frame;
+	int (*enter)(void); /* run by each vCPU thread before its first instruction */
+	void (*on_ready)(void *arg);
+	void *arg;
+};
+
+struct vm_boot {
+	const char *kernel, *initrd; /* paths; initrd may be NULL */
+	const char *cmdline;
+};
+
+struct vm_status {
+	bool ready;
+	int64_t ready_ms, uptime_ms; /* ready_ms: from start to ready */
+	const char *kvm;	     /* "hardware" or "interpreted" */
+};
+
+/* Builds the machine without its virtio devices. NULL with *e. */
+struct vm *vm_new(const struct vm_cfg *cfg, struct err *e) must_check;
+/* Loads the kernel. The last thing that opens a file. */
+int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e) must_check;
+/* Starts the vCPU threads, which wait for vm_go(). */
+int vm_start(struct vm *vm, struct err *e) must_check;
+void vm_go(struct vm *vm);
+/* Runs the main loop until the machine ends, then stops every vCPU. detail, for VM_ERROR, is
+ * borrowed from vm. */
+enum vm_stop vm_run(struct vm *vm, const char **detail);
+void vm_free(struct vm *vm);
+
+void vm_powerdown(struct vm *vm); /* presses the power button */
+void vm_status(struct vm *vm, struct vm_status *s);
+const char *vm_stop_name(enum vm_stop why);
 
 #endif

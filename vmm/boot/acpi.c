@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Builds the tables back to front: a table is written when everything it points at has an address.
+ * Offsets are those of ACPI 6.4 §5.2; MCFG is PCI Firmware 3.0 §4.1.2.
+ */
+#include "vmm/boot/acpi.h"
+
+#include <errno.h>
+#include <string.h>
+#include "common/wire.h"
+#include "vmm/boot/aml.h"
+#include "vmm/layout.h"
+#include "vmm/mem.h"
+#include "vmm/pci.h"
+
+enum {
+	HEADER = 36,
+	XSDT_TABLES = 3
+};
+
+struct tables {
+	uint8_t *out; /* stands for ACPI_AT */
+	size_t n;
+};
+
+static void checksum(uint8_t *p, size_t n, uint8_t *at)
+{
+	uint8_t sum = 0;
+
+	*at = 0;
+	for (size_t i = 0; i < n; i++)
+		sum = (uint8_t)(sum + p[i]);
+	*at = (uint8_t)-sum;
+}
+
+/* Room for a table of n bytes, 64-byte aligned (FACS needs it). */
+static uint8_t *table_begin(struct tables *t, size_t n)
+{
+	size_t at = (t->n + 63) & ~63ul;
+
+	if (n > ACPI_ROOM - at)
+		return NULL;
+	t->n = at + n;
+	memset(t->out + at, 0, n);
+	return t->out + at;
+}
+
+static uint32_t address(const struct tables *t, const uint8_t *p)
+{
+	return ACPI_AT + (uint32_t)(p - t->out);
+}
+
+static void finish(uint8_t *p, const char *signature, uint8_t revision, size_t n)
+{
+	memcpy(p, signature, 4);
+	put_le32(p + 4, (uint32_t)n);
+	p[8] = revision;
+	memcpy(p + 10, "PANE  PANEVMM ", 14); /* OEM id, OEM table id */
+	put_le32(p + 24, 1);
+	memcpy(p + 28, "PANE", 4);
+	put_le32(p + 32, 1);
+	checksum(p, n, p + 9);
+}
+
+/* Generic address structure for a port, §5.2.3.2. */
+static void gas_port(uint8_t *p, uint16_t port, uint8_t bits)
+{
+	p[0] = 1; /* system I/O */
+	p[1] = bits;
+	p[3] = bits == 8 ? 1 : bits == 16 ? 2 : bits == 32 ? 3 : 0;
+	put_le64(p + 4, port);
+}
+
+/* ---- DSDT ----------------------------------------------------------------------------------- */
+
+static void host_bridge(struct aml *a)
+{
+	size_t dev = aml_device_begin(a, "PCI0");
+
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0A08");
+	aml_name(a, "_CID");
+	aml_eisa_id(a, "PNP0A03");
+	aml_name(a, "_UID");
+	aml_int(a, 0);
+
+	size_t crs = aml_resources_begin(a, "_CRS");
+
+	aml_res_bus_window(a, 0, 255);
+	aml_res_port(a, 0xcf8, 8);
+	aml_res_port_window(a, 0, 0xcf7);
+	aml_res_port_window(a, 0xd00, 0xffff);
+	aml_res_memory_window(a, VM_PCI_MEM, VM_PCI_MEM_END - 1);
+	aml_resources_end(a, crs);
+
+	aml_name(a, "_PRT");
+
+	size_t prt = aml_package_begin(a, PCI_SLOTS);
+
+	for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+		size_t route = aml_package_begin(a, 4);
+
+		aml_int(a, slot << 16 | 0xffff);
+		aml_int(a, 0); /* INTA# */
+		aml_int(a, 0); /* no link device: the next number is the interrupt itself */
+		aml_int(a, VM_INTX_GSI(slot));
+		aml_end(a, route);
+	}
+	aml_end(a, prt);
+	aml_end(a, dev);
+}
+
+static void isa_device(struct aml *a, const char *name, const char *hid, uint16_t port, uint8_t len,
+		       unsigned irq)
+{
+	size_t dev = aml_device_begin(a, name);
+
+	aml_name(a, "_HID");
+	aml_eisa_id(a, hid);
+	aml_name(a, "_UID");
+	aml_int(a, 1);
+
+	size_t crs = aml_resources_begin(a, "_CRS");
+
+	aml_res_port(a, port, len);
+	aml_res_irq(a, irq);
+	aml_resources_end(a, crs);
+	aml_end(a, dev);
+}
+
+/* What is taken and belongs to no driver: ECAM (Linux trusts it only when reserved here). */
+static void motherboard(struct aml *a)
+{
+	size_t dev = aml_device_begin(a, "MBRD");
+
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0C02");
+	aml_name(a, "_UID");
+	aml_int(a, 0);
+
+	size_t crs = aml_resources_begin(a, "_CRS");
+
+	aml_res_memory(a, VM_ECAM, VM_ECAM_SIZE);
+	aml_res_port(a, VM_PM1_EVT, 0x30);
+	aml_resources_end(a, crs);
+	aml_end(a, dev);
+}
+
+static uint8_t *write_dsdt(struct tables *t)
+{
+	uint8_t *p = table_begin(t, HEADER);
+
+	if (!p)
+		return NULL;
+
+	struct aml a = {.out = t->out, .n = t->n, .size = ACPI_ROOM};
+	size_t sb = aml_scope_begin(&a, "\\_SB");
+
+	host_bridge(&a);
+	motherboard(&a);
+	isa_device(&a, "COM1", "PNP0501", VM_COM1_PORT, 8, VM_COM1_IRQ);
+	isa_device(&a, "RTC", "PNP0B00", VM_RTC_PORT, 2, VM_RTC_IRQ);
+	aml_end(&a, sb);
+	aml_name(&a, "\\_S5");
+
+	size_t s5 = aml_package_begin(&a, 4);
+
+	aml_int(&a, VM_SLEEP_S5);
+	aml_int(&a, VM_SLEEP_S5);
+	aml_int(&a, 0);
+	aml_int(&a, 0);
+	aml_end(&a, s5);
+	if (!aml_ok(&a))
+		return NULL;
+	t->n = a.n;
+	finish(p, "DSDT", 2, (size_t)(t->out + t->n - p));
+	return p;
+}
+
+/* ---- the fixed tables ------------------------------------------------------------------------ */
+
+static uint8_t *write_facs(struct tables *t)
+{
+	uint8_t *p = table_begin(t, 64);
+
+	if (p) {
+		memcpy(p, "FACS", 4);
+		put_le32(p + 4, 64);
+		p[32] = 2; /* version; the FACS has no checksum */
+	}
+	return p;
+}
+
+static uint8_t *write_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)
+{
+	enum {
+		SIZE = 276,
+		WBINVD = 1,
+		PROC_C1 = 4,
+		NO_SLEEP_BUTTON = 32,
+		FIX_RTC = 64,
+		TIMER_32 = 256,
+		RESET_REG = 1024,
+		NO_VGA = 4
+	};
+	uint8_t *p = table_begin(t, SIZE);
+
+	if (!p)
+		return NULL;
+	put_le32(p + 36, facs);
+	put_le32(p + 40, dsdt);
+	p[45] = 1; /* desktop */
+	put_le16(p + 46, VM_SCI_IRQ);
+	put_le32(p + 56, VM_PM1_EVT); /* SMI_CMD stays 0: always in ACPI mode */
+	put_le32(p + 64, VM_PM1_CNT);
+	put_le32(p + 76, VM_PM_TIMER);
+	put_le32(p + 80, VM_GPE0);
+	p[88] = 4;
+	p[89] = 2;
+	p[91] = 4;
+	p[92] = VM_GPE0_LEN;
+	put_le16(p + 96, 0xffff); /* no C2, no C3 */
+	put_le16(p + 98, 0xffff);
+	put_le16(p + 109, NO_VGA); /* and no i8042: nothing to wait for */
+	put_le32(p + 112, WBINVD | PROC_C1 | NO_SLEEP_BUTTON | FIX_RTC | TIMER_32 | RESET_REG);
+	gas_port(p + 116, VM_RESET_PORT, 8);
+	p[128] = 6;
+	put_le64(p + 140, dsdt);
+	gas_port(p + 148, VM_PM1_EVT, 32);
+	gas_port(p + 172, VM_PM1_CNT, 16);
+	gas_port(p + 208, VM_PM_TIMER, 32);
+	gas_port(p + 220, VM_GPE0, 8 * VM_GPE0_LEN);
+	memcpy(p + 268, "PANEVMM", 7); /* hypervisor vendor */
+	finish(p, "FACP", 6, SIZE);
+	return p;
+}
+
+static uint8_t *madt_override(uint8_t *p, uint8_t irq, uint32_t gsi, uint16_t flags)
+{
+	p[0] = 2;
+	p[1] = 10;
+	p[3] = irq;
+	put_le32(p + 4, gsi);
+	put_le16(p + 8, flags);
+	return p + 10;
+}
+
+static uint8_t *write_madt(struct tables *t, unsigned cpus)
+{
+	size_t n = HEADER + 8 + 8 * cpus + 12 + 10 + 10 + 6;
+	uint8_t *p = table_begin(t, n);
+
+	if (!p)
+		return NULL;
+	put_le32(p + 36, VM_LAPIC);
+	put_le32(p + 40, 1); /* there is a PIC too */
+
+	uint8_t *at = p + HEADER + 8;
+
+	for (unsigned i = 0; i < cpus; i++, at += 8) {
+		at[1] = 8;
+		at[2] = at[3] = (uint8_t)i;
+		put_le32(at + 4, 1);
+	}
+	at[0] = 1; /* IOAPIC 0 from interrupt 0 on */
+	at[1] = 12;
+	put_le32(at + 4, VM_IOAPIC);
+	at = madt_override(at + 12, 0, 2, 0); /* the PIT is wired to pin 2 */
+	at = madt_override(at, VM_SCI_IRQ, VM_SCI_IRQ, 0xd /* level, active high */);
+	at[0] = 4; /* NMI at LINT1 of every processor */
+	at[1] = 6;
+	at[2] = 0xff;
+	at[5] = 1;
+	finish(p, "APIC", 5, n);
+	return p;
+}
+
+static uint8_t *write_mcfg(struct tables *t)
+{
+	enum {
+		SIZE = HEADER + 8 + 16
+	};
+	uint8_t *p = table_begin(t, SIZE);
+
+	if (!p)
+		return NULL;
+	put_le64(p + 44, VM_ECAM);
+	p[55] = 255; /* last bus */
+	finish(p, "MCFG", 1, SIZE);
+	return p;
+}
+
+static uint8_t *write_rsdp(struct tables *t, uint32_t xsdt)
+{
+	uint8_t *p = table_begin(t, 36);
+
+	if (!p)
+		return NULL;
+	memcpy(p, "RSD PTR ", 8);
+	memcpy(p + 9, "PANE  ", 6);
+	p[15] = 2;
+	put_le32(p + 20, 36);
+	put_le64(p + 24, xsdt);
+	checksum(p, 20, p + 8);
+	checksum(p, 36, p + 32);
+	return p;
+}
+
+int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp)
+{
+	struct tables t = {.out = out};
+	uint8_t *dsdt = write_dsdt(&t), *facs = write_facs(&t), *table[XSDT_TABLES];
+
+	if (!dsdt || !facs)
+		return -ENOSPC;
+	table[0] = write_fadt(&t, address(&t, facs), address(&t, dsdt));
+	table[1] = write_madt(&t, cpus);
+	table[2] = write_mcfg(&t);
+
+	uint8_t *xsdt = table_begin(&t, HEADER + 8 * XSDT_TABLES);
+
+	if (!xsdt || !table[0] || !table[1] || !table[2])
+		return -ENOSPC;
+	for (unsigned i = 0; i < XSDT_TABLES; i++)
+		put_le64(xsdt + HEADER + 8 * i, address(&t, table[i]));
+	finish(xsdt, "XSDT", 1, HEADER + 8 * XSDT_TABLES);
+
+	uint8_t *root = write_rsdp(&t, address(&t, xsdt));
+
+	if (!root)
+		return -ENOSPC;
+	*rsdp = address(&t, root);
+	return 0;
+}
+
+int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp)
+{
+	uint8_t *at = vm_mem_ptr(ram, ACPI_AT, ACPI_ROOM);
+
+	return at ? acpi_build(at, cpus, rsdp) : -EFAULT;
+}

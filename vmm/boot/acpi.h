@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT, written into the reserved memory at
+ * ACPI_AT. Full fixed hardware (ACPI 6.4 §4.8), as drivers for the reduced kind are not everywhere.
+ */
+#ifndef PANE_VMM_BOOT_ACPI_H
+#define PANE_VMM_BOOT_ACPI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+
+#define ACPI_AT	  0xe0000u
+#define ACPI_ROOM 0x10000u
+
+struct vm_mem;
+
+/* Tables for cpus processors with APIC ids 0..cpus-1. *rsdp gets the root pointer's address. */
+int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp) must_check;
+/* The same into a buffer of ACPI_ROOM bytes that stands for ACPI_AT, for tests. */
+int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp) must_check;
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The host's /dev/kvm: what it can do, one VM with in-kernel interrupt controllers and timer, its
+ * vCPUs, and the question every start begins with: is guest code run by the processor, or
+ * interpreted by the host kernel (a hundred times slower, no SSE, unfit for an operating system)?
+ */
+#ifndef PANE_VMM_KVM_H
+#define PANE_VMM_KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+#define VM_CPUS_MAX 16
+
+struct vm_mem;
+
+enum vm_kvm_kind {
+	VM_KVM_NONE,
+	VM_KVM_INTERPRETED,
+	VM_KVM_HARDWARE
+};
+
+struct vm_kvm {
+	int sys, fd;	       /* /dev/kvm and the VM, owned; -1 while closed */
+	size_t run_size;       /* bytes of each vCPU's shared page */
+	enum vm_kvm_kind kind; /* once vm_kvm_selftest() has run */
+};
+
+/* Opens /dev/kvm and checks its API. The message names the remedy. */
+int vm_kvm_open(struct vm_kvm *k, struct err *e) must_check;
+/* Makes the VM: memory slots first, as after the irqchip each would cost a grace period. */
+int vm_kvm_create(struct vm_kvm *k, const struct vm_mem *ram, struct err *e) must_check;
+void vm_kvm_close(struct vm_kvm *k);
+/* A vCPU and its shared page, both owned by the caller from then on. */
+int vm_kvm_vcpu(struct vm_kvm *k, unsigned id, int *fd, struct kvm_run **run,
+		struct err *e) must_check;
+/* Times a loop on a fresh vCPU 0, using one page of RAM at 0x1000 that it clears again, and fills
+ * k->kind. The vCPU's registers must be set afterwards. */
+int vm_kvm_selftest(struct vm_kvm *k, int vcpu, struct kvm_run *run, const struct vm_mem *ram,
+		    struct err *e) must_check;
+/* Everything above on a throw-away VM: the kind, and in why a sentence for a person. */
+enum vm_kvm_kind vm_kvm_probe(char *why, size_t n);
+const char *vm_kvm_kind_name(enum vm_kvm_kind kind);
+
+void vm_kvm_irq(const struct vm_kvm *k, unsigned gsi, bool level);
+int vm_kvm_msi(const struct vm_kvm *k, uint64_t address, uint32_t data);
+int vm_kvm_eventfd(const struct vm_kvm *k, bool add, bool port, uint64_t addr, unsigned len,
+		   int fd);
+
+#endif

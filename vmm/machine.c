@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The machine: how the parts of pane-vmm fit together. Read on in this order:
+ *
+ *   layout.h           the guest's address map
+ *   mem.c kvm.c        guest RAM; the host's KVM
+ *   vcpu.c io.c        the processor's loop, and who answers what leaves it
+ *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
+ *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
+ *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
+ *   virtio/            the devices that matter
+ *   jail.c control.c options.c main.c    the process around it
+ *
+ * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()
+ * makes the threads, the process is jailed, vm_go() lets the vCPUs run, vm_run() serves devices
+ * until someone calls vm_stop(). Main thread, except what machine.h marks "any thread".
+ */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include "common/log.h"
+#include "common/loop.h"
+#include "vmm/boot/acpi.h"
+#include "vmm/boot/linux.h"
+#include "vmm/cpuid.h"
+#include "vmm/host_bridge.h"
+#include "vmm/kvm.h"
+#include "vmm/layout.h"
+#include "vmm/mem.h"
+#include "vmm/power.h"
+#include "vmm/pvpanic.h"
+#include "vmm/rtc.h"
+#include "vmm/serial.h"
+#include "vmm/vcpu.h"
+
+#define READY_LINE "pane.ready"
+
+struct vm {
+	struct vm_cfg cfg;
+	struct loop *loop;   /* owned */
+	struct vm_mem *ram;  /* owned */
+	struct pci_bus *pci; /* owned */
+	struct vm_kvm kvm;
+	struct vm_io io;
+	struct host_bridge bridge;
+	struct console_log console;
+	struct serial serial;
+	struct power power;
+	struct rtc rtc;
+	struct pvpanic pvpanic;
+	struct vm_gate gate;
+	struct vm_vcpu vcpu[VM_CPUS_MAX];
+	unsigned intx[VM_INTX_GSIS]; /* asserted devices of each shared pin; atomic */
+
+	pthread_mutex_t lock; /* guards the rest */
+	enum vm_stop why;
+	char detail[256];
+	bool ready;
+	int64_t started_ms, ready_ms;
+};
+
+struct vm_mem *vm_ram(struct vm *vm)
+{
+	return vm->ram;
+}
+
+struct pci_bus *vm_pci(struct vm *vm)
+{
+	return vm->pci;
+}
+
+struct loop *vm_loop(struct vm *vm)
+{
+	return vm->loop;
+}
+
+/* ---- ready and the end ------------------------------------------------------------------------
+ */
+
+static void announce_ready(void *arg)
+{
+	struct vm *vm = arg;
+
+	log_info("guest.ready", "ms=%lld", (long long)vm->ready_ms);
+	if (vm->cfg.on_ready)
+		vm->cfg.on_ready(vm->cfg.arg);
+}
+
+void vm_ready(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+
+	bool first = !vm->ready;
+
+	if (first) {
+		vm->ready = true;
+		vm->ready_ms = clock_ms() - vm->started_ms;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	if (first && loop_post(vm->loop, announce_ready, vm) < 0)
+		log_err("guest.ready", "error=\"main loop cannot be told\"");
+}
+
+void vm_frame(struct vm *vm)
+{
+	if (vm->cfg.ready_is_frame)
+		vm_ready(vm);
+}
+
+static void leave_loop(void *arg)
+{
+	struct vm *vm = arg;
+
+	loop_stop(vm->loop);
+}
+
+void vm_stop(struct vm *vm, enum vm_stop why, const char *fmt, ...)
+{
+	pthread_mutex_lock(&vm->lock);
+
+	bool first = vm->why == VM_RUNNING;
+
+	if (first) {
+		vm->why = why;
+		if (fmt) {
+			va_list ap;
+
+			va_start(ap, fmt);
+			vsnprintf(vm->detail, sizeof(vm->detail), fmt, ap);
+			va_end(ap);
+		}
+	}
+	pthread_mutex_unlock(&vm->lock);
+	__atomic_store_n(&vm->gate.leave, true, __ATOMIC_RELEASE);
+	if (first && loop_post(vm->loop, leave_loop, vm) < 0)
+		log_err("vm.stop", "error=\"main loop cannot be told\"");
+}
+
+const char *vm_stop_name(enum vm_stop why)
+{
+	static const char *const names[] = {
+		[VM_RUNNING] = "running", [VM_POWEROFF] = "poweroff", [VM_RESET] = "reset",
+		[VM_PANIC] = "panic",	  [VM_QUIT] = "quit",	      [VM_ERROR] = "error"};
+
+	return names[why];
+}
+
+void vm_powerdown(struct vm *vm)
+{
+	power_button(&vm->power);
+}
+
+void vm_status(struct vm *vm, struct vm_status *s)
+{
+	pthread_mutex_lock(&vm->lock);
+	*s = (struct vm_status){.ready = vm->ready,
+				.ready_ms = vm->ready_ms,
+				.uptime_ms = clock_ms() - vm->started_ms,
+				.kvm = vm_kvm_kind_name(vm->kvm.kind)};
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* ---- wiring -----------------------------------------------------------------------------------
+ */
+
+static void on_serial_line(void *arg, const char *line)
+{
+	struct vm *vm = arg;
+
+	while (*line == ' ')
+		line++;
+	if (!strcmp(line, READY_LINE) && !vm->cfg.ready_is_frame)
+		vm_ready(vm);
+}
+
+static void serial_irq(void *arg, bool level)
+{
+	struct vm *vm = arg;
+
+	vm_kvm_irq(&vm->kvm, VM_COM1_IRQ, level);
+}
+
+static void sci_irq(void *arg, bool level)
+{
+	struct vm *vm = arg;
+
+	vm_kvm_irq(&vm->kvm, VM_SCI_IRQ, level);
+}
+
+static void on_power_end(void *arg, bool poweroff)
+{
+	vm_stop(arg, poweroff ? VM_POWEROFF : VM_RESET, NULL);
+}
+
+static void on_panic(void *arg)
+{
+	vm_stop(arg, VM_PANIC, NULL);
+}
+
+static int host_msi(void *arg, uint64_t address, uint32_t data)
+{
+	struct vm *vm = arg;
+
+	return vm_kvm_msi(&vm->kvm, address, data);
+}
+
+/* Several slots share a pin: it is high while any of them is. */
+static void host_intx(void *arg, unsigned slot, bool level)
+{
+	struct vm *vm = arg;
+	unsigned gsi = VM_INTX_GSI(slot), *count = &vm->intx[gsi - VM_INTX_GSI(0)];
+
+	if (level && __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL) == 0)
+		vm_kvm_irq(&vm->kvm, gsi, true);
+	else if (!level && __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL) == 0)
+		vm_kvm_irq(&vm->kvm, gsi, false);
+}
+
+static int host_eventfd(void *arg, bool add, bool port, uint64_t addr, unsigned len, int fd)
+{
+	struct vm *vm = arg;
+
+	return vm_kvm_eventfd(&vm->kvm, add, port, addr, len, fd);
+}
+
+/* ---- building ---------------------------------------------------------------------------------
+ */
+
+static int check_memory(uint64_t wanted, struct err *e)
+{
+	cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	unsigned long long free_kib = 0, total_kib = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "MemAvailable: %llu kB", &free_kib);
+		(void)sscanf(line, "MemTotal: %llu kB", &total_kib);
+	}
+	if (!f || !total_kib || wanted >> 10 <= free_kib)
+		return 0;
+	return err_setw(e, -ENOMEM, "memory.short",
+			"the desktop needs %llu MiB of memory, this host has %llu MiB free of %llu",
+			(unsigned long long)(wanted >> 20), free_kib >> 10, total_kib >> 10);
+}
+
+static int build_kvm(struct vm *vm, struct err *e)
+{
+	int r = vm_kvm_open(&vm->kvm, e);
+
+	if (r == 0)
+		r = vm_kvm_create(&vm->kvm, vm->ram, e);
+	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++) {
+		struct vm_vcpu *v = &vm->vcpu[i];
+
+		*v = (struct vm_vcpu){
+			.id = i, .fd = -1, .vm = vm, .io = &vm->io, .gate = &vm->gate};
+		r = vm_kvm_vcpu(&vm->kvm, i, &v->fd, &v->run, e);
+		if (r == 0)
+			r = vm_cpuid_apply(&vm->kvm, v->fd, i, vm->cfg.cpus, e);
+	}
+	if (r == 0)
+		r = vm_kvm_selftest(&vm->kvm, vm->vcpu[0].fd, vm->vcpu[0].run, vm->ram, e);
+	if (r == 0 && vm->kvm.kind == VM_KVM_INTERPRETED)
+		log_warn("kvm.interpreted",
+			 "what=\"guest code is interpreted by the host kernel: test guests only\"");
+	return r;
+}
+
+static int build_platform(struct vm *vm, struct err *e)
+{
+	const struct pci_host host = {
+		.arg = vm, .msi = host_msi, .intx = host_intx, .eventfd = host_eventfd};
+	int r = console_log_open(&vm->console, vm->cfg.serial_log, on_serial_line, vm, e);
+
+	if (r < 0)
+		return r;
+	vm->pci = pci_bus_new(&host);
+	if (!vm->pci)
+		return err_set(e, -ENOMEM, "out of memory");
+	vm->io.pci = vm->pci;
+	serial_init(&vm->serial, &vm->console, serial_irq, vm);
+	power_init(&vm->power, sci_irq, on_power_end, vm);
+	rtc_init(&vm->rtc);
+	if ((r = host_bridge_add(&vm->bridge, vm->pci, &vm->io, power_reset_access, &vm->power)) <
+		    0 ||
+	    (r = pvpanic_add(&vm->pvpanic, vm->pci, on_panic, vm)) < 0 ||
+	    (r = power_add(&vm->power, &vm->io)) < 0 ||
+	    (r = vm_io_add(&vm->io, true, VM_COM1_PORT, 8, serial_access, &vm->serial)) < 0 ||
+	    (r = vm_io_add(&vm->io, true, VM_RTC_PORT, 2, rtc_access, &vm->rtc)) < 0)
+		return err_set(e, r, "platform devices: %s", strerrorname_np(-r));
+	return 0;
+}
+
+struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int r = vm ? 0 : err_set(e, -ENOMEM, "out of memory");
+
+	if (!vm)
+		return NULL;
+	vm->cfg = *cfg;
+	vm->kvm.sys = vm->kvm.fd = -1;
+	vm->console.fd = vm->console.old = -1;
+	vm->started_ms = clock_ms();
+	pthread_mutex_init(&vm->lock, NULL);
+	vm_gate_init(&vm->gate, cfg->enter);
+	vm->loop = loop_new();
+	if (!vm->loop)
+		r = err_set(e, -ENOMEM, "event loop: out of memory");
+	if (r == 0)
+		r = check_memory(cfg->memory_bytes, e);
+	if (r == 0 && !(vm->ram = vm_mem_new(cfg->memory_bytes, e)))
+		r = -ENOMEM;
+	if (r == 0)
+		r = build_kvm(vm, e);
+	if (r == 0)
+		r = build_platform(vm, e);
+	if (r < 0) {
+		vm_free(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+static int open_input(const char *what, const char *path, int *fd, struct err *e)
+{
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? err_set(e, -errno, "%s %s: %m", what, path) : 0;
+}
+
+static int set_entry(struct vm *vm, uint64_t entry, struct err *e)
+{
+	int fd = vm->vcpu[0].fd;
+	struct kvm_sregs s;
+	struct kvm_regs r;
+
+	if (ioctl(fd, KVM_GET_SREGS, &s) < 0)
+		return err_set(e, -errno, "KVM_GET_SREGS: %m");
+	linux_registers(&s, &r, entry);
+	if (ioctl(fd, KVM_SET_SREGS, &s) < 0)
+		return err_set(e, -errno, "KVM_SET_SREGS: %m");
+	if (ioctl(fd, KVM_SET_REGS, &r) < 0)
+		return err_set(e, -errno, "KVM_SET_REGS: %m");
+	return 0;
+}
+
+int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
+{
+	cleanup_close int kernel = -1, initrd = -1;
+	struct linux_boot b = {
+		.kernel_name = boot->kernel, .initrd_name = boot->initrd, .cmdline = boot->cmdline};
+	uint64_t entry = 0;
+	int r = open_input("kernel", boot->kernel, &kernel, e);
+
+	if (r == 0 && boot->initrd)
+		r = open_input("initrd", boot->initrd, &initrd, e);
+	if (r < 0)
+		return r;
+	b.kernel = kernel;
+	b.initrd = initrd;
+	if ((r = acpi_write(vm->ram, vm->cfg.cpus, &b.rsdp)) < 0)
+		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
+	r = linux_load(vm->ram, &b, &entry, e);
+	return r == 0 ? set_entry(vm, entry, e) : r;
+}
+
+int vm_start(struct vm *vm, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
+		r = vm_vcpu_start(&vm->vcpu[i], e);
+	return r;
+}
+
+void vm_go(struct vm *vm)
+{
+	vm_gate_open(&vm->gate);
+}
+
+/* ---- running and ending ------------------------------------------------------------------------
+ */
+
+static void join_vcpus(struct vm *vm)
+{
+	__atomic_store_n(&vm->gate.leave, true, __ATOMIC_RELEASE);
+	vm_gate_open(&vm->gate);
+	for (unsigned i = 0; i < vm->cfg.cpus; i++)
+		vm_vcpu_kick(&vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->cfg.cpus; i++)
+		vm_vcpu_join(&vm->vcpu[i]);
+}
+
+enum vm_stop vm_run(struct vm *vm, const char **detail)
+{
+	int r = loop_run(vm->loop);
+
+	if (r < 0)
+		vm_stop(vm, VM_ERROR, "main loop: %s", strerrorname_np(-r));
+	join_vcpus(vm);
+	*detail = vm->detail;
+	return vm->why;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	join_vcpus(vm);
+	for (unsigned i = 0; i < vm->cfg.cpus; i++) {
+		struct vm_vcpu *v = &vm->vcpu[i];
+
+		if (v->run) {
+			munmap(v->run, vm->kvm.run_size);
+			close(v->fd);
+		}
+	}
+	if (vm->pci) {
+		pci_dev_fini(&vm->pvpanic.dev);
+		pci_dev_fini(&vm->bridge.dev);
+		pci_bus_free(vm->pci);
+	}
+	console_log_close(&vm->console);
+	vm_kvm_close(&vm->kvm);
+	vm_mem_free(vm->ram);
+	loop_free(vm->loop);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * pane-vmm: one desktop as a virtual machine. Opens everything it will ever need, locks itself in,
+ * runs the guest, and says how it ended: in the exit status, in --state, and to whoever is
+ * connected to the control socket. The machine itself begins in machine.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include "common/json.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "vmm/control.h"
+#include "vmm/jail.h"
+#include "vmm/kvm.h"
+#include "vmm/machine.h"
+#include "vmm/options.h"
+#include "vmm/virtio/devices.h"
+
+enum {
+	EXIT_OK = 0,
+	EXIT_START = 1,
+	EXIT_RESET = 3,
+	EXIT_PANIC = 4,
+	EXIT_INTERNAL = 5
+};
+
+struct app {
+	struct options opt;
+	int state; /* --state, open and empty; -1 without */
+	struct vm *vm;
+	struct vm_devices *devices;
+	struct control *control;
+};
+
+/* ---- how it ended -------------------------------------------------------------------------------
+ */
+
+static int open_state(struct app *a, struct err *e)
+{
+	if (!a->opt.state)
+		return 0;
+	a->state = open(a->opt.state, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return a->state < 0 ? err_set(e, -errno, "state file %s: %m", a->opt.state) : 0;
+}
+
+static void write_state(const struct app *a, int code, const char *reason)
+{
+	cleanup_json json_t *o =
+		json_pack("{s:i, s:s%}", "code", code, "reason", reason, strlen(reason));
+	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	if (a->state < 0 || !text)
+		return;
+	if (write(a->state, text, strlen(text)) < 0 || fdatasync(a->state) < 0)
+		log_err("vm.state", "error=%s", strerrorname_np(errno));
+}
+
+static int fail_start(struct app *a, const struct err *e)
+{
+	char reason[sizeof(e->msg) + 8];
+
+	snprintf(reason, sizeof(reason), "error: %s", e->msg);
+	log_err("vm.start", "name=%s error=%s", LOG_Q(a->opt.name), LOG_Q(e->msg));
+	write_state(a, EXIT_START, reason);
+	return EXIT_START;
+}
+
+static int exit_code(enum vm_stop why)
+{
+	switch (why) {
+	case VM_POWEROFF:
+	case VM_QUIT:
+		return EXIT_OK;
+	case VM_RESET:
+		return EXIT_RESET;
+	case VM_PANIC:
+		return EXIT_PANIC;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+static int finish(struct app *a, enum vm_stop why, const char *detail)
+{
+	char reason[320];
+	int code = exit_code(why);
+
+	if (why == VM_ERROR)
+		snprintf(reason, sizeof(reason), "error: %s", detail);
+	else
+		snprintf(reason, sizeof(reason), "%s", vm_stop_name(why));
+	control_event(a->control, "stopping", reason);
+	vm_devices_free(a->devices); /* flushes the disk before the state says it is over */
+	a->devices = NULL;
+	log_info("vm.end", "name=%s reason=%s code=%d", LOG_Q(a->opt.name), LOG_Q(reason), code);
+	write_state(a, code, reason);
+	return code;
+}
+
+/* ---- start
+ * ---------------------------------------------------------------------------------------- */
+
+static bool surface_connected(void *arg)
+{
+	struct app *a = arg;
+
+	return vm_devices_surface_connected(a->devices);
+}
+
+static void on_ready(void *arg)
+{
+	struct app *a = arg;
+
+	control_event(a->control, "ready", NULL);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct app *a = arg;
+
+	(void)signo;
+	vm_stop(a->vm, VM_QUIT, NULL);
+}
+
+static int build(struct app *a, struct err *e)
+{
+	const struct options *o = &a->opt;
+	const struct vm_cfg cfg = {.cpus = o->cpus,
+				   .memory_bytes = o->memory_mib << 20,
+				   .serial_log = o->serial,
+				   .ready_is_frame = o->ready_is_frame,
+				   .enter = jail_vcpu,
+				   .on_ready = on_ready,
+				   .arg = a};
+	const struct vm_devices_cfg devices = {.disk_base = o->disk_base,
+					       .disk_overlay = o->disk_overlay,
+					       .disk_raw = o->disk_raw,
+					       .net = o->net,
+					       .mac = o->mac,
+					       .surface = o->surface,
+					       .width = o->width,
+					       .height = o->height};
+	int r;
+
+	a->vm = vm_new(&cfg, e);
+	if (!a->vm)
+		return -EINVAL;
+	if ((r = loop_signal(vm_loop(a->vm), SIGTERM, on_signal, a)) < 0 ||
+	    (r = loop_signal(vm_loop(a->vm), SIGINT, on_signal, a)) < 0)
+		return err_set(e, r, "signals: %s", strerrorname_np(-r));
+	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
+		return r;
+	if (o->control) {
+		a->control =
+			control_new(vm_loop(a->vm), a->vm, o->control, surface_connected, a, e);
+		if (!a->control)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Everything is open: load the guest, make the threads, lock the door. */
+static int enter(struct app *a, struct err *e)
+{
+	const struct vm_boot boot = {
+		.kernel = a->opt.kernel, .initrd = a->opt.initrd, .cmdline = a->opt.cmdline};
+	bool net = !strcmp(a->opt.net, "user");
+	int r = vm_load(a->vm, &boot, e);
+
+	if (r == 0)
+		r = jail_files(net, e);
+	if (r == 0)
+		r = vm_start(a->vm, e);
+	if (r == 0)
+		r = jail_process(net, e);
+	return r;
+}
+
+static int run(struct app *a)
+{
+	struct err e = {0};
+	const char *detail;
+
+	if (build(a, &e) < 0 || enter(a, &e) < 0)
+		return fail_start(a, &e);
+
+	struct vm_status s;
+
+	vm_status(a->vm, &s);
+	log_info("vm.start", "name=%s cpus=%u memory_mib=%llu kvm=%s start_ms=%lld",
+		 LOG_Q(a->opt.name), a->opt.cpus, (unsigned long long)a->opt.memory_mib, s.kvm,
+		 (long long)s.uptime_ms);
+	vm_go(a->vm);
+
+	enum vm_stop why = vm_run(a->vm, &detail);
+
+	return finish(a, why, detail);
+}
+
+static int print_probe(void)
+{
+	char why[300];
+	enum vm_kvm_kind kind = vm_kvm_probe(why, sizeof(why));
+	cleanup_json json_t *o = json_pack("{s:s, s:s}", "kvm", vm_kvm_kind_name(kind), "why", why);
+	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	if (!text)
+		return EXIT_INTERNAL;
+	puts(text);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct app a = {.state = -1};
+	struct err e = {0}, state = {0};
+
+	log_init("pane-vmm", LOG_INFO);
+
+	int bad = options_parse(argc, argv, &a.opt, &e);
+	int code;
+
+	if (bad == 0 && a.opt.action == OPTIONS_HELP) {
+		fputs(options_help(), stdout);
+		return EXIT_OK;
+	}
+	if (bad == 0 && a.opt.action == OPTIONS_VERSION) {
+		puts("pane-vmm " PANE_VERSION);
+		return EXIT_OK;
+	}
+	if (bad == 0 && a.opt.action == OPTIONS_PROBE)
+		return print_probe();
+	if (open_state(&a, &state) < 0 && bad == 0) {
+		bad = state.code;
+		e = state;
+	}
+	code = bad < 0 ? fail_start(&a, &e) : run(&a);
+	control_free(a.control);
+	vm_devices_free(a.devices);
+	vm_free(a.vm);
+	cleanup_close_fn(&a.state);
+	return code;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * getopt_long, then one setter per option. Limits are named here, and every refusal says the limit.
+ */
+#include "vmm/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include "vmm/kvm.h"
+
+#define MEMORY_MIN_MIB 128
+#define MEMORY_MAX_MIB (64 * 1024)
+#define SIDE_MIN_PX    320
+#define SIDE_MAX_PX    8192
+
+static const char help[] =
+	"usage: pane-vmm --kernel FILE [options]\n"
+	"       pane-vmm --probe\n"
+	"\n"
+	"Runs one desktop as a virtual machine on KVM.\n"
+	"\n"
+	"  --name NAME         name in log lines (default: desktop)\n"
+	"  --cpus N            virtual processors, 1 to 16 (default: 1)\n"
+	"  --memory MIB        memory in MiB, 128 to 65536 (default: 512)\n"
+	"  --kernel FILE       Linux kernel (bzImage)\n"
+	"  --initrd FILE       initial RAM disk\n"
+	"  --cmdline TEXT      kernel command line\n"
+	"  --disk SPEC         raw=FILE, or base=FILE,overlay=FILE\n"
+	"  --net user|none     network (default: none)\n"
+	"  --mac ADDRESS       network address of the desktop\n"
+	"  --surface SOCKET    where the display connects\n"
+	"  --control SOCKET    where the host agent connects\n"
+	"  --serial FILE       log of the serial console\n"
+	"  --state FILE        why it ended, as JSON\n"
+	"  --size WIDTHxHEIGHT size of the screen in pixels (default: 1280x800)\n"
+	"  --ready serial|frame what makes the desktop ready: the line pane.ready on the\n"
+	"                      serial console (default), or the first frame\n"
+	"  --probe             print what this host's KVM is good for, as JSON\n"
+	"  --help              print this text\n"
+	"  --version           print the version\n"
+	"\n"
+	"Exit status: 0 power-off or quit, 1 bad arguments or failed start, 3 reset by the\n"
+	"guest, 4 panic of the guest, 5 internal error.\n";
+
+const char *options_help(void)
+{
+	return help;
+}
+
+enum {
+	O_NAME = 256,
+	O_CPUS,
+	O_MEMORY,
+	O_KERNEL,
+	O_INITRD,
+	O_CMDLINE,
+	O_DISK,
+	O_NET,
+	O_MAC,
+	O_SURFACE,
+	O_CONTROL,
+	O_SERIAL,
+	O_STATE,
+	O_SIZE,
+	O_READY,
+	O_PROBE,
+	O_HELP,
+	O_VERSION,
+};
+
+static const struct option longs[] = {
+	{"name", required_argument, NULL, O_NAME},
+	{"cpus", required_argument, NULL, O_CPUS},
+	{"memory", required_argument, NULL, O_MEMORY},
+	{"kernel", required_argument, NULL, O_KERNEL},
+	{"initrd", required_argument, NULL, O_INITRD},
+	{"cmdline", required_argument, NULL, O_CMDLINE},
+	{"disk", required_argument, NULL, O_DISK},
+	{"net", required_argument, NULL, O_NET},
+	{"mac", required_argument, NULL, O_MAC},
+	{"surface", required_argument, NULL, O_SURFACE},
+	{"control", required_argument, NULL, O_CONTROL},
+	{"serial", required_argument, NULL, O_SERIAL},
+	{"state", required_argument, NULL, O_STATE},
+	{"size", required_argument, NULL, O_SIZE},
+	{"ready", required_argument, NULL, O_READY},
+	{"probe", no_argument, NULL, O_PROBE},
+	{"help", no_argument, NULL, O_HELP},
+	{"version", no_argument, NULL, O_VERSION},
+	{0},
+};
+
+static int number(const char *option, const char *s, uint64_t min, uint64_t max, uint64_t *out,
+		  struct err *e)
+{
+	char *end;
+
+	errno = 0;
+
+	unsigned long long v = strtoull(s, &end, 10);
+
+	if (*s < '0' || *s > '9' || *end || errno || v < min || v > max)
+		return err_set(e, -EINVAL, "%s %s: give a number from %llu to %llu", option, s,
+			       (unsigned long long)min, (unsigned long long)max);
+	*out = v;
+	return 0;
+}
+
+static int set_disk(struct options *o, char *spec, struct err *e)
+{
+	char *comma;
+
+	if (!strncmp(spec, "raw=", 4) && spec[4]) {
+		o->disk_raw = spec + 4;
+		o->disk_base = o->disk_overlay = NULL;
+		return 0;
+	}
+	comma = strstr(spec, ",overlay=");
+	if (strncmp(spec, "base=", 5) || !comma || comma == spec + 5 || !comma[9])
+		return err_set(e, -EINVAL, "--disk %s: give raw=FILE or base=FILE,overlay=FILE",
+			       spec);
+	*comma = 0;
+	o->disk_raw = NULL;
+	o->disk_base = spec + 5;
+	o->disk_overlay = comma + 9;
+	return 0;
+}
+
+static int set_size(struct options *o, const char *s, struct err *e)
+{
+	unsigned w, h;
+	char rest;
+
+	if (sscanf(s, "%5ux%5u%c", &w, &h, &rest) != 2 || w < SIDE_MIN_PX || w > SIDE_MAX_PX ||
+	    h < SIDE_MIN_PX || h > SIDE_MAX_PX)
+		return err_set(e, -EINVAL, "--size %s: give WIDTHxHEIGHT, each from %d to %d", s,
+			       SIDE_MIN_PX, SIDE_MAX_PX);
+	o->width = w;
+	o->height = h;
+	return 0;
+}
+
+static int set_mac(struct options *o, const char *s, struct err *e)
+{
+	unsigned b[6];
+	char rest;
+
+	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", b, b + 1, b + 2, b + 3, b + 4, b + 5, &rest) !=
+		    6 ||
+	    (b[0] & 1))
+		return err_set(e, -EINVAL,
+			       "--mac %s: give a unicast address like 52:54:00:12:34:56", s);
+	o->mac = s;
+	return 0;
+}
+
+static int one_of(const char *option, const char *s, const char *a, const char *b, struct err *e)
+{
+	if (!strcmp(s, a))
+		return 0;
+	if (!strcmp(s, b))
+		return 1;
+	return err_set(e, -EINVAL, "%s %s: give %s or %s", option, s, a, b);
+}
+
+static const char **path_of(struct options *o, int opt)
+{
+	switch (opt) {
+	case O_NAME:
+		return &o->name;
+	case O_KERNEL:
+		return &o->kernel;
+	case O_INITRD:
+		return &o->initrd;
+	case O_CMDLINE:
+		return &o->cmdline;
+	case O_SURFACE:
+		return &o->surface;
+	case O_CONTROL:
+		return &o->control;
+	case O_SERIAL:
+		return &o->serial;
+	case O_STATE:
+		return &o->state;
+	default:
+		return NULL;
+	}
+}
+
+static int set(struct options *o, int opt, char *arg, struct err *e)
+{
+	uint64_t v = 0;
+	int r;
+
+	switch (opt) {
+	case O_CPUS:
+		r = number("--cpus", arg, 1, VM_CPUS_MAX, &v, e);
+		o->cpus = (unsigned)v;
+		return r;
+	case O_MEMORY:
+		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
+	case O_DISK:
+		return set_disk(o, arg, e);
+	case O_NET:
+		o->net = arg;
+		r = one_of("--net", arg, "none", "user", e);
+		return r < 0 ? r : 0;
+	case O_MAC:
+		return set_mac(o, arg, e);
+	case O_SIZE:
+		return set_size(o, arg, e);
+	case O_READY:
+		r = one_of("--ready", arg, "serial", "frame", e);
+		o->ready_is_frame = r == 1;
+		return r < 0 ? r : 0;
+	case O_PROBE:
+		o->action = OPTIONS_PROBE;
+		return 0;
+	case O_HELP:
+		o->action = OPTIONS_HELP;
+		return 0;
+	case O_VERSION:
+		o->action = OPTIONS_VERSION;
+		return 0;
+	default:
+		*path_of(o, opt) = arg;
+		return 0;
+	}
+}
+
+int options_parse(int argc, char **argv, struct options *o, struct err *e)
+{
+	int opt, r = 0;
+
+	*o = (struct options){.name = "desktop",
+			      .cpus = 1,
+			      .memory_mib = 512,
+			      .cmdline = "",
+			      .net = "none",
+			      .width = 1280,
+			      .height = 800};
+	optind = 0;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+		struct err one = {0};
+		int bad;
+
+		if (opt == '?')
+			bad = err_set(&one, -EINVAL, "%s: unknown, or lacks its value; see --help",
+				      argv[optind - 1]);
+		else
+			bad = set(o, opt, optarg, &one);
+		if (bad < 0 && r == 0) { /* the first mistake is told, --state may still follow */
+			r = bad;
+			if (e)
+				*e = one;
+		}
+	}
+	if (r == 0 && optind < argc)
+		r = err_set(e, -EINVAL, "%s: not an option; see --help", argv[optind]);
+	if (r == 0 && o->action == OPTIONS_RUN && !o->kernel)
+		r = err_set(e, -EINVAL, "--kernel is missing; see --help");
+	return r;
+}

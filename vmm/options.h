@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The command line of pane-vmm (docs/contracts.md, "Host agent -> pane-vmm"). Strings are borrowed
+ * from argv, whose --disk value is split in place.
+ */
+#ifndef PANE_VMM_OPTIONS_H
+#define PANE_VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+enum options_action {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+	OPTIONS_PROBE
+};
+
+struct options {
+	enum options_action action;
+	const char *name;
+	unsigned cpus;
+	uint64_t memory_mib;
+	const char *kernel, *initrd, *cmdline;
+	const char *disk_raw, *disk_base, *disk_overlay; /* raw, or base and overlay, or none */
+	const char *net;				 /* "user" or "none" */
+	const char *mac;				 /* or NULL */
+	const char *surface, *control, *serial, *state;	 /* paths or NULL */
+	uint32_t width, height;				 /* pixels */
+	bool ready_is_frame;
+};
+
+/* *o is filled as far as it was understood even on failure, so that --state can be honoured. */
+int options_parse(int argc, char **argv, struct options *o, struct err *e) must_check;
+const char *options_help(void);
+
+#endif

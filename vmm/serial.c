@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * NS16550A (National Semiconductor PC16550D data sheet), as much as drivers probe: divisor latch,
+ * FIFO bits, loopback, scratch, and the transmitter-empty interrupt.
+ */
+#include "vmm/serial.h"
+
+#include <string.h>
+
+enum {
+	R_DATA,
+	R_IER,
+	R_IIR_FCR,
+	R_LCR,
+	R_MCR,
+	R_LSR,
+	R_MSR,
+	R_SCRATCH
+};
+enum {
+	IER_RX = 1,
+	IER_THRE = 2,
+	LCR_DLAB = 0x80,
+	MCR_LOOP = 0x10
+};
+enum {
+	IIR_NONE = 1,
+	IIR_THRE = 2,
+	IIR_RX = 4,
+	IIR_FIFO = 0xc0,
+	FCR_FIFO = 1
+};
+enum {
+	LSR_DATA = 1,
+	LSR_EMPTY = 0x60,
+	MSR_READY = 0xb0 /* DCD, DSR, CTS */
+};
+
+void serial_init(struct serial *s, struct console_log *log, void (*irq)(void *, bool), void *arg)
+{
+	memset(s, 0, sizeof(*s));
+	pthread_mutex_init(&s->lock, NULL);
+	s->log = log;
+	s->irq = irq;
+	s->arg = arg;
+	s->divisor = 1;
+}
+
+void serial_fini(struct serial *s)
+{
+	pthread_mutex_destroy(&s->lock);
+}
+
+static uint8_t pending(const struct serial *s)
+{
+	if ((s->ier & IER_RX) && s->looped)
+		return IIR_RX;
+	if ((s->ier & IER_THRE) && s->thr_empty_pending)
+		return IIR_THRE;
+	return IIR_NONE;
+}
+
+static void update_irq(struct serial *s)
+{
+	bool level = pending(s) != IIR_NONE;
+
+	if (level == s->irq_level)
+		return;
+	s->irq_level = level;
+	if (s->irq)
+		s->irq(s->arg, level);
+}
+
+static void put_data(struct serial *s, uint8_t v)
+{
+	if (s->mcr & MCR_LOOP) {
+		s->looped = true;
+		s->looped_byte = v;
+	} else {
+		console_log_put(s->log, v);
+	}
+	if (s->irq_level && pending(s) == IIR_THRE) { /* an edge for the next byte */
+		s->thr_empty_pending = false;
+		update_irq(s);
+	}
+	s->thr_empty_pending = true; /* the line is infinitely fast */
+}
+
+static void write_register(struct serial *s, unsigned reg, uint8_t v)
+{
+	bool dlab = s->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case R_DATA:
+		if (dlab)
+			s->divisor = (uint16_t)((s->divisor & 0xff00) | v);
+		else
+			put_data(s, v);
+		break;
+	case R_IER:
+		if (dlab) {
+			s->divisor = (uint16_t)((s->divisor & 0xff) | v << 8);
+			break;
+		}
+		if (!(s->ier & IER_THRE) && (v & IER_THRE))
+			s->thr_empty_pending = true;
+		s->ier = v & 0xf;
+		break;
+	case R_IIR_FCR:
+		s->fcr = v;
+		break;
+	case R_LCR:
+		s->lcr = v;
+		break;
+	case R_MCR:
+		s->mcr = v & 0x1f;
+		break;
+	case R_SCRATCH:
+		s->scratch = v;
+		break;
+	}
+}
+
+/* In loopback the modem lines come back crossed: OUT2, OUT1, RTS, DTR as DCD, RI, CTS, DSR. */
+static uint8_t modem_status(const struct serial *s)
+{
+	if (!(s->mcr & MCR_LOOP))
+		return MSR_READY;
+	return (uint8_t)((s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 | (s->mcr & 1) << 5);
+}
+
+static uint8_t read_iir(struct serial *s)
+{
+	uint8_t v = pending(s);
+
+	if (v == IIR_THRE)
+		s->thr_empty_pending = false;
+	return (uint8_t)(v | (s->fcr & FCR_FIFO ? IIR_FIFO : 0));
+}
+
+static uint8_t read_register(struct serial *s, unsigned reg)
+{
+	bool dlab = s->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case R_DATA:
+		if (dlab)
+			return (uint8_t)s->divisor;
+		s->looped = false;
+		return s->looped_byte;
+	case R_IER:
+		return dlab ? (uint8_t)(s->divisor >> 8) : s->ier;
+	case R_IIR_FCR:
+		return read_iir(s);
+	case R_LCR:
+		return s->lcr;
+	case R_MCR:
+		return s->mcr;
+	case R_LSR:
+		return (uint8_t)(LSR_EMPTY | (s->looped ? LSR_DATA : 0));
+	case R_MSR:
+		return modem_status(s);
+	default:
+		return s->scratch;
+	}
+}
+
+void serial_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value)
+{
+	struct serial *s = arg;
+
+	(void)size; /* wider accesses reach the first register only, as on the real bus */
+	pthread_mutex_lock(&s->lock);
+	if (write)
+		write_register(s, (unsigned)offset & 7, (uint8_t)*value);
+	else
+		*value = read_register(s, (unsigned)offset & 7);
+	update_irq(s);
+	pthread_mutex_unlock(&s->lock);
+}

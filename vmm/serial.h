@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A 16550A serial port at COM1 whose line ends in a struct console_log. Output only: nothing is
+ * ever received. Guest accesses come from any vCPU thread and are serialised by its lock.
+ */
+#ifndef PANE_VMM_SERIAL_H
+#define PANE_VMM_SERIAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "vmm/console_log.h"
+
+struct serial {
+	pthread_mutex_t lock;	 /* guards everything below */
+	struct console_log *log; /* borrowed */
+	void (*irq)(void *arg, bool level);
+	void *arg;
+	uint8_t ier, lcr, mcr, scratch, fcr;
+	uint16_t divisor;
+	bool thr_empty_pending; /* THRE interrupt not yet acknowledged */
+	bool irq_level;
+	bool looped; /* a byte came back by loopback and was not read */
+	uint8_t looped_byte;
+};
+
+void serial_init(struct serial *s, struct console_log *log, void (*irq)(void *arg, bool level),
+		 void *arg);
+void serial_fini(struct serial *s);
+/* A vm_io_fn for eight ports. */
+void serial_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
+
+#endif
