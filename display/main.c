@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * pane-display: turns one desktop's surface into RDP and RFB for its viewers. It holds the only
+ * copy of nothing: it may be killed and started again under a live desktop.
+ *
+ * Threads: the main one runs the loop (surface socket, listener, timers); each viewer has one.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "common/log.h"
+#include "common/loop.h"
+#include "display/door.h"
+#include "display/rdp/peer.h"
+#include "display/rfb/server.h"
+#include "display/sandbox.h"
+
+struct options {
+	const char *surface, *listen, *name;
+	int idle_exit_s; /* 0 = never */
+};
+
+struct display {
+	struct loop *loop;
+	struct disp_screen screen;
+	struct disp_source *source;
+	struct disp_viewers *viewers;
+	struct disp_door *door;
+	struct loop_timer *idle;
+	int idle_exit_s;
+};
+
+static void usage(FILE *f)
+{
+	fputs("usage: pane-display --surface SOCK --listen SOCK --name NAME [--idle-exit SECONDS]\n"
+	      "  --surface SOCK       the desktop's surface socket\n"
+	      "  --listen SOCK        where viewers' streams arrive\n"
+	      "  --name NAME          the desktop's name, shown by viewers\n"
+	      "  --idle-exit SECONDS  leave after so long without a viewer\n"
+	      "  --help               this text\n"
+	      "  --version            the version\n",
+	      f);
+}
+
+/* 0 to go on, 1 to leave with success, -1 on bad arguments. */
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{"surface", required_argument, NULL, 's'}, {"listen", required_argument, NULL, 'l'},
+		{"name", required_argument, NULL, 'n'},	   {"idle-exit", required_argument, NULL, 'i'},
+		{"help", no_argument, NULL, 'h'},	   {"version", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0}};
+	char *end;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o->surface = optarg;
+			break;
+		case 'l':
+			o->listen = optarg;
+			break;
+		case 'n':
+			o->name = optarg;
+			break;
+		case 'i':
+			o->idle_exit_s = (int)strtol(optarg, &end, 10);
+			if (*end || end == optarg || o->idle_exit_s < 0 || o->idle_exit_s > 86400)
+				return -1;
+			break;
+		case 'h':
+			usage(stdout);
+			return 1;
+		case 'v':
+			puts("pane-display " PANE_VERSION);
+			return 1;
+		default:
+			return -1;
+		}
+	}
+	return o->surface && o->listen && o->name && optind == argc ? 0 : -1;
+}
+
+static void on_idle(void *arg)
+{
+	struct display *d = arg;
+
+	if (disp_viewers_count(d->viewers) == 0) {
+		log_info("display.idle", "seconds=%d", d->idle_exit_s);
+		loop_stop(d->loop);
+	}
+}
+
+static void on_count(void *arg, unsigned count)
+{
+	struct display *d = arg;
+
+	log_info("display.viewers", "count=%u", count);
+	if (d->idle)
+		loop_timer_set(d->idle, count ? -1 : d->idle_exit_s * 1000ll);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct display *d = arg;
+
+	log_info("display.stop", "signal=%d", signo);
+	loop_stop(d->loop);
+}
+
+static int start(struct display *d, const struct options *o, struct err *e)
+{
+	int r;
+
+	d->loop = loop_new();
+	if (!d->loop)
+		return err_set(e, -ENOMEM, "cannot make an event loop");
+	r = loop_signal(d->loop, SIGTERM, on_signal, d);
+	if (r == 0)
+		r = loop_signal(d->loop, SIGINT, on_signal, d);
+	if (r < 0)
+		return err_set(e, r, "signals: %s", strerror(-r));
+	signal(SIGPIPE, SIG_IGN);
+	disp_rdp_setup();
+	disp_rfb_setup();
+	d->source = disp_source_new(d->loop, o->surface, &d->screen);
+	if (!d->source)
+		return err_set(e, -ENOMEM, "out of memory");
+	d->viewers = disp_viewers_new(d->loop, &d->screen, d->source, o->name, on_count, d);
+	if (!d->viewers)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (o->idle_exit_s) {
+		d->idle_exit_s = o->idle_exit_s;
+		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
+	}
+	d->door = disp_door_new(d->loop, o->listen, d->viewers, e);
+	if (!d->door)
+		return e->code;
+	return disp_sandbox_enter(e);
+}
+
+static void stop(struct display *d)
+{
+	disp_door_free(d->door);
+	disp_viewers_free(d->viewers);
+	disp_source_free(d->source);
+	loop_timer_del(d->idle);
+	loop_free(d->loop);
+	disp_screen_fini(&d->screen);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {0};
+	struct display d = {0};
+	struct err e = {0};
+	int r = parse(argc, argv, &o);
+
+	if (r) {
+		if (r < 0)
+			usage(stderr);
+		return r < 0;
+	}
+	log_init("pane-display", LOG_INFO);
+	r = disp_screen_init(&d.screen);
+	if (r == 0)
+		r = start(&d, &o, &e);
+	if (r == 0) {
+		log_info("display.start", "name=%s", LOG_Q(o.name));
+		r = loop_run(d.loop);
+	} else {
+		fprintf(stderr, "pane-display: %s\n", e.msg);
+	}
+	stop(&d);
+	return r < 0;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See gfx.h. One surface the size of the screen is mapped to the output. A new size deletes it,
+ * resets the graphics and makes another: [MS-RDPEGFX] 3.3.1.3 needs no deactivation for that.
+ */
+#include "display/rdp/gfx.h"
+
+#include <errno.h>
+#include <string.h>
+#include "common/loop.h"
+#include "common/wire.h"
+#include "display/rdp/gfxpdu.h"
+
+#define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
+
+int gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
+{
+	memset(g, 0, sizeof(*g));
+	g->send = send;
+	g->arg = arg;
+	buf_init(&g->plain, PLAIN_CAP);
+	buf_init(&g->wire, PLAIN_CAP);
+	g->zgfx = zgfx_new();
+	return g->zgfx ? 0 : -ENOMEM;
+}
+
+void gfx_fini(struct gfx *g)
+{
+	zgfx_free(g->zgfx);
+	g->zgfx = NULL;
+	planar_fini(&g->planar);
+	buf_fini(&g->plain);
+	buf_fini(&g->wire);
+}
+
+static int flush(struct gfx *g)
+{
+	int r;
+
+	if (!g->plain.len)
+		return 0;
+	r = zgfx_compress(g->zgfx, buf_head(&g->plain), g->plain.len, &g->wire);
+	if (r == 0)
+		r = g->send(g->arg, buf_head(&g->wire), g->wire.len);
+	g->frame_bytes += (uint32_t)g->wire.len;
+	g->bytes += g->wire.len;
+	buf_consume(&g->plain, g->plain.len);
+	buf_consume(&g->wire, g->wire.len);
+	return r;
+}
+
+static unsigned window(const struct gfx *g)
+{
+	int64_t frames = 2 + g->rtt_ms * 60 / 1000;
+
+	return frames > GFX_WINDOW_MAX ? GFX_WINDOW_MAX : (unsigned)frames;
+}
+
+bool gfx_ready(const struct gfx *g)
+{
+	if (!g->open)
+		return false;
+	if (g->suspended || !g->in_flight)
+		return true;
+	return g->in_flight < window(g) && g->bytes_in_flight < GFX_BYTES_IN_FLIGHT;
+}
+
+/* ---- the planner's operations -------------------------------------------------------------- */
+
+static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
+{
+	struct gfx *g = w;
+	int r = 0;
+
+	(void)pixels;
+	if (g->has_surface && g->width == width && g->height == height)
+		return 0;
+	if (g->has_surface)
+		r = gfx_put_delete(&g->plain, g->surface);
+	g->surface = (uint16_t)(g->surface % 0x7fff + 1);
+	if (r == 0)
+		r = gfx_put_reset(&g->plain, width, height);
+	if (r == 0)
+		r = gfx_put_create(&g->plain, g->surface, width, height);
+	if (r == 0)
+		r = gfx_put_map(&g->plain, g->surface);
+	g->width = width;
+	g->height = height;
+	g->has_surface = true;
+	return r ? r : flush(g);
+}
+
+static int op_begin(void *w)
+{
+	struct gfx *g = w;
+
+	g->frame_bytes = 0;
+	return gfx_put_start(&g->plain, ++g->frame, 0);
+}
+
+static int op_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
+{
+	struct gfx *g = w;
+
+	return gfx_put_solid(&g->plain, g->surface, r, xrgb);
+}
+
+static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct gfx *g = w;
+	uint32_t width = (uint32_t)r->width, height = (uint32_t)r->height;
+	uint8_t *out;
+	int n, e;
+
+	/* The length stands before the bitmap: write a header, the bitmap, then the right length. */
+	e = gfx_put_planar(&g->plain, g->surface, r, 0);
+	if (e)
+		return e;
+	out = buf_reserve(&g->plain, planar_bound(width, height));
+	if (!out)
+		return -ENOMEM;
+	n = planar_encode(&g->planar, pixels, stride_px, width, height, false, out);
+	if (n < 0)
+		return n;
+	put_le32(out - 4, (uint32_t)n);
+	put_le32(out - 17 - 4, (uint32_t)(GFX_HEAD + 17 + n));
+	buf_commit(&g->plain, (size_t)n);
+	return g->plain.len >= GFX_FLUSH_BYTES ? flush(g) : 0;
+}
+
+static int op_end(void *w)
+{
+	struct gfx *g = w;
+	int r = gfx_put_end(&g->plain, g->frame);
+
+	if (r == 0)
+		r = flush(g);
+	if (r)
+		return r;
+	g->frames++;
+	if (g->suspended || g->in_flight == GFX_WINDOW_MAX)
+		return 0;
+	g->flight[g->in_flight++] = (struct gfx_flight){g->frame, g->frame_bytes, clock_ms()};
+	g->bytes_in_flight += g->frame_bytes;
+	return 0;
+}
+
+const struct disp_writer gfx_writer = {
+	.resize = op_resize,
+	.begin = op_begin,
+	.solid = op_solid,
+	.image = op_image,
+	.end = op_end,
+};
+
+/* ---- the client's messages ----------------------------------------------------------------- */
+
+static void drop_flight(struct gfx *g, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		g->bytes_in_flight -= g->flight[i].bytes;
+	g->in_flight -= n;
+	memmove(g->flight, g->flight + n, g->in_flight * sizeof(g->flight[0]));
+}
+
+/* An acknowledgement stands for its frame and all before; one of an unknown frame is ignored. */
+static void on_ack(struct gfx *g, uint32_t frame, uint32_t queue_depth)
+{
+	g->suspended = queue_depth == GFX_ACK_SUSPEND;
+	if (g->suspended) {
+		drop_flight(g, g->in_flight);
+		return;
+	}
+	for (unsigned i = 0; i < g->in_flight; i++) {
+		int64_t rtt;
+
+		if (g->flight[i].frame != frame)
+			continue;
+		rtt = clock_ms() - g->flight[i].sent_ms;
+		rtt = rtt > 0 ? rtt : 1;
+		if (!g->rtt_ms || rtt < g->rtt_ms)
+			g->rtt_ms = rtt;
+		drop_flight(g, i + 1);
+		return;
+	}
+}
+
+static int on_caps(struct gfx *g, uint32_t version, uint32_t flags)
+{
+	int r;
+
+	if (!version)
+		return -EPROTO;
+	/* A client may advertise again ([MS-RDPEGFX] 3.2.5.18): everything starts over. */
+	g->has_surface = false;
+	drop_flight(g, g->in_flight);
+	r = gfx_put_caps_confirm(&g->plain, version, flags);
+	if (r == 0)
+		r = flush(g);
+	g->open = r == 0;
+	return r;
+}
+
+static int handle(struct gfx *g, const struct gfx_client_pdu *u)
+{
+	int r;
+
+	switch (u->cmd) {
+	case GFX_CAPS_ADVERTISE:
+		return on_caps(g, u->caps.version, u->caps.flags);
+	case GFX_FRAME_ACK:
+		on_ack(g, u->ack.frame, u->ack.queue_depth);
+		return 0;
+	case GFX_CACHE_OFFER:
+		r = gfx_put_cache_reply(&g->plain);
+		return r ? r : flush(g);
+	default:
+		return 0;
+	}
+}
+
+int gfx_receive(struct gfx *g, const uint8_t *p, size_t n)
+{
+	while (n) {
+		struct gfx_client_pdu u;
+		int used = gfx_parse(p, n, &u), r;
+
+		if (used < 0)
+			return used;
+		r = handle(g, &u);
+		if (r < 0)
+			return r;
+		p += used;
+		n -= (size_t)used;
+	}
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * PDUs of the graphics pipeline, [MS-RDPEGFX] 2.2: those a server writes, and a parser for those
+ * it reads. All integers are little-endian.
+ */
+#ifndef PANE_DISPLAY_RDP_GFXPDU_H
+#define PANE_DISPLAY_RDP_GFXPDU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/buf.h"
+#include "common/surface.h"
+
+#define GFX_HEAD	8
+#define GFX_ACK_SUSPEND 0xffffffffu /* queueDepth: the client stops acknowledging */
+
+enum gfx_cmd {
+	GFX_WIRE_TO_SURFACE_1 = 0x01,
+	GFX_SOLID_FILL = 0x04,
+	GFX_CREATE_SURFACE = 0x09,
+	GFX_DELETE_SURFACE = 0x0a,
+	GFX_START_FRAME = 0x0b,
+	GFX_END_FRAME = 0x0c,
+	GFX_FRAME_ACK = 0x0d,
+	GFX_RESET_GRAPHICS = 0x0e,
+	GFX_MAP_SURFACE = 0x0f,
+	GFX_CACHE_OFFER = 0x10,
+	GFX_CACHE_REPLY = 0x11,
+	GFX_CAPS_ADVERTISE = 0x12,
+	GFX_CAPS_CONFIRM = 0x13,
+	GFX_QOE_ACK = 0x16,
+};
+
+/* What a client said. */
+struct gfx_client_pdu {
+	enum gfx_cmd cmd;
+	union {
+		struct {
+			uint32_t version, flags; /* the best set we know; version 0: none */
+		} caps;
+		struct {
+			uint32_t queue_depth, frame, total;
+		} ack;
+		struct {
+			uint32_t frame;
+			uint16_t encode_ms, decode_ms;
+		} qoe;
+		uint16_t offered; /* cache entries */
+	};
+};
+
+/* Takes one PDU from the front of p: bytes used, or -EPROTO. A command that is well framed but
+ * unknown is returned with its number for the caller to pass over. */
+int gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out) must_check;
+
+/* Writers append to b; 0 or the error of buf_append(). */
+int gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags) must_check;
+int gfx_put_cache_reply(struct buf *b) must_check; /* no entry imported */
+int gfx_put_reset(struct buf *b, uint32_t width, uint32_t height) must_check;
+int gfx_put_create(struct buf *b, uint16_t surface, uint32_t width, uint32_t height) must_check;
+int gfx_put_delete(struct buf *b, uint16_t surface) must_check;
+int gfx_put_map(struct buf *b, uint16_t surface) must_check;
+int gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp) must_check;
+int gfx_put_end(struct buf *b, uint32_t frame) must_check;
+int gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r,
+		  uint32_t xrgb) must_check;
+/* The header of a planar bitmap of n bytes, which the caller appends. */
+int gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r,
+		   uint32_t n) must_check;
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See server.h. The planner's copy of the picture is the library's frame buffer: both belong to this
+ * thread, so the cursor the library paints into it for old viewers disturbs nobody. Updates are
+ * the client's to ask for, which paces them; the newest picture is encoded when it asks.
+ */
+#include "display/rfb/server.h"
+
+#include <errno.h>
+#include <linux/input-event-codes.h>
+#include <poll.h>
+#include <rfb/rfb.h>
+#include <rfb/rfbregion.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include "common/log.h"
+#include "display/planner.h"
+#include "display/rfb/keyboard.h"
+
+#define EMPTY_WIDTH  1024 /* shown until there is a desktop */
+#define EMPTY_HEIGHT 768
+#define WHEEL_NOTCH  120
+
+struct rfb_server {
+	struct disp_viewer *viewer; /* borrowed */
+	struct disp_planner planner;
+	rfbScreenInfoPtr screen; /* owned */
+	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
+	char *empty;		 /* owned; the picture before there is one */
+	char name[128];
+	int buttons; /* last mask */
+};
+
+static struct rfb_server *server_of(rfbClientPtr cl)
+{
+	return cl->screen->screenData;
+}
+
+/* ---- input --------------------------------------------------------------------------------- */
+
+static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr cl)
+{
+	rfb_keyboard_event(server_of(cl)->viewer, keysym, down);
+}
+
+static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
+{
+	static const uint16_t codes[8] = {BTN_LEFT, BTN_MIDDLE, BTN_RIGHT, 0, 0, 0, 0, BTN_SIDE};
+	struct rfb_server *s = server_of(cl);
+	struct disp_source *source = s->viewer->source;
+	int changed = mask ^ s->buttons;
+
+	disp_source_pointer(source, x < 0 ? 0 : (uint32_t)x, y < 0 ? 0 : (uint32_t)y);
+	for (int i = 0; i < 8; i++) {
+		if ((changed >> i & 1) && codes[i])
+			disp_viewer_button(s->viewer, codes[i], mask >> i & 1);
+	}
+	/* Buttons 4 to 7 are the wheel; a notch is their press. */
+	changed &= mask;
+	if (changed & 0x18)
+		disp_source_wheel(source, changed & 0x08 ? WHEEL_NOTCH : -WHEEL_NOTCH, 0);
+	if (changed & 0x60)
+		disp_source_wheel(source, 0, changed & 0x40 ? WHEEL_NOTCH : -WHEEL_NOTCH);
+	s->buttons = mask;
+	rfbDefaultPtrAddEvent(mask, x, y, cl);
+}
+
+static void on_release_all(rfbClientPtr cl)
+{
+	disp_viewer_release(server_of(cl)->viewer);
+}
+
+static int on_desktop_size(int width, int height, int n, struct rfbExtDesktopScreen *screens,
+			   rfbClientPtr cl)
+{
+	struct rfb_server *s = server_of(cl);
+
+	(void)screens;
+	if (n < 1 || width < 1 || height < 1 || width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM)
+		return rfbExtDesktopSize_InvalidScreenLayout;
+	disp_source_resize(s->viewer->source, (uint32_t)width, (uint32_t)height, 100);
+	/* The answer goes with the new frame buffer, when the desktop has followed. */
+	return rfbExtDesktopSize_Success;
+}
+
+static void on_cut_text(char *text, int n, rfbClientPtr cl)
+{
+	(void)text;
+	(void)n;
+	(void)cl;
+}
+
+static void on_gone(rfbClientPtr cl)
+{
+	server_of(cl)->client = NULL;
+}
+
+/* ---- what the planner draws ---------------------------------------------------------------- */
+
+/* XRGB as the surface has it; the library's idea of 32 bits is another. */
+static void set_format(rfbScreenInfoPtr screen)
+{
+	rfbPixelFormat *f = &screen->serverFormat;
+
+	f->bitsPerPixel = 32;
+	f->depth = 24;
+	f->bigEndian = FALSE;
+	f->trueColour = TRUE;
+	f->redMax = f->greenMax = f->blueMax = 255;
+	f->redShift = 16;
+	f->greenShift = 8;
+	f->blueShift = 0;
+}
+
+static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
+{
+	struct rfb_server *s = w;
+	bool same = s->screen->width == (int)width && s->screen->height == (int)height;
+
+	if (s->client && !same && !s->client->useNewFBSize)
+		return -EOPNOTSUPP; /* it could only be sent what it has no room for */
+	if (same && s->client) {
+		s->screen->frameBuffer = (char *)pixels;
+		rfbMarkRectAsModified(s->screen, 0, 0, (int)width, (int)height);
+		return 0;
+	}
+	rfbNewFramebuffer(s->screen, (char *)pixels, (int)width, (int)height, 8, 3, 4);
+	set_format(s->screen);
+	if (s->client && !s->screen->setTranslateFunction(s->client))
+		return -EIO;
+	return 0;
+}
+
+static int op_begin(void *w)
+{
+	(void)w;
+	return 0;
+}
+
+static int mark(struct rfb_server *s, const struct surface_rect *r)
+{
+	rfbMarkRectAsModified(s->screen, r->x, r->y, r->x + r->width, r->y + r->height);
+	return 0;
+}
+
+static int op_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
+{
+	(void)xrgb;
+	return mark(w, r);
+}
+
+static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	(void)pixels;
+	(void)stride_px;
+	return mark(w, r);
+}
+
+static int op_end(void *w)
+{
+	(void)w;
+	return 0;
+}
+
+/* The library frees a cursor, with what the cleanup flags name, by free(). */
+static rfbCursorPtr make_cursor(const struct disp_cursor *c)
+{
+	uint32_t w = c->width ? c->width : 1, h = c->height ? c->height : 1;
+	size_t stride = (w + 7) / 8;
+	rfbCursorPtr cursor = calloc(1, sizeof(*cursor));
+
+	if (!cursor)
+		return NULL;
+	cursor->cleanup = cursor->cleanupSource = cursor->cleanupMask = TRUE;
+	cursor->cleanupRichSource = TRUE;
+	cursor->width = (unsigned short)w;
+	cursor->height = (unsigned short)h;
+	cursor->xhot = (unsigned short)c->hot_x;
+	cursor->yhot = (unsigned short)c->hot_y;
+	cursor->source = calloc(stride, h);
+	cursor->mask = calloc(stride, h);
+	cursor->richSource = calloc((size_t)w * h, 4);
+	if (!cursor->source || !cursor->mask || !cursor->richSource) {
+		rfbFreeCursor(cursor);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < c->width * c->height; i++) {
+		uint32_t x = i % w, y = i / w;
+
+		memcpy(cursor->richSource + (size_t)i * 4, &c->pixels[i], 4);
+		if (c->pixels[i] >> 24 >= 0x80)
+			cursor->mask[y * stride + x / 8] |= (unsigned char)(0x80 >> x % 8);
+	}
+	return cursor;
+}
+
+static int op_cursor(void *w, const struct disp_cursor *c)
+{
+	struct rfb_server *s = w;
+	rfbCursorPtr cursor = make_cursor(c);
+
+	if (!cursor)
+		return -ENOMEM;
+	rfbSetCursor(s->screen, cursor);
+	return 0;
+}
+
+static const struct disp_writer rfb_writer = {
+	.resize = op_resize,
+	.begin = op_begin,
+	.solid = op_solid,
+	.image = op_image,
+	.end = op_end,
+	.cursor = op_cursor,
+};
+
+/* ---- setting up and running ---------------------------------------------------------------- */
+
+static int setup_screen(struct rfb_server *s)
+{
+	rfbScreenInfoPtr r = rfbGetScreen(NULL, NULL, EMPTY_WIDTH, EMPTY_HEIGHT, 8, 3, 4);
+
+	s->empty = calloc((size_t)EMPTY_WIDTH * EMPTY_HEIGHT, 4);
+	s->screen = r;
+	if (!r || !s->empty)
+		return -ENOMEM;
+	snprintf(s->name, sizeof(s->name), "%s", s->viewer->name);
+	r->screenData = s;
+	r->frameBuffer = s->empty;
+	r->desktopName = s->name;
+	r->autoPort = FALSE;
+	r->port = r->ipv6port = -1;
+	r->httpDir = NULL;
+	r->alwaysShared = TRUE;
+	r->deferUpdateTime = 0;
+	r->deferPtrUpdateTime = 0;
+	r->permitFileTransfer = FALSE;
+	r->kbdAddEvent = on_key;
+	r->kbdReleaseAllKeys = on_release_all;
+	r->ptrAddEvent = on_pointer;
+	r->setXCutText = on_cut_text;
+	r->setDesktopSizeHook = on_desktop_size;
+	r->cursor = NULL;
+	set_format(r);
+	return 0;
+}
+
+static int setup(struct rfb_server *s)
+{
+	int fd, r = setup_screen(s);
+
+	if (r < 0)
+		return r;
+	r = disp_planner_init(&s->planner, s->viewer->screen, &rfb_writer, s);
+	if (r < 0)
+		return r;
+	r = disp_planner_step(&s->planner); /* so that the first size said is the right one */
+	if (r < 0)
+		return r;
+	fd = dup(s->viewer->fd);
+	if (fd < 0)
+		return -errno;
+	s->client = rfbNewClient(s->screen, fd); /* owns fd, also when it fails */
+	if (!s->client)
+		return -EPIPE;
+	s->client->clientGoneHook = on_gone;
+	return 0;
+}
+
+static void teardown(struct rfb_server *s)
+{
+	if (s->client) {
+		rfbCloseClient(s->client);
+		rfbClientConnectionGone(s->client);
+	}
+	if (s->screen) {
+		if (s->screen->cursor && s->screen->cursor->cleanup)
+			rfbFreeCursor(s->screen->cursor);
+		s->screen->cursor = NULL;
+		s->screen->frameBuffer = NULL;
+		rfbScreenCleanup(s->screen);
+	}
+	disp_planner_fini(&s->planner);
+	free(s->empty);
+}
+
+/* True when the client waits for an update: only then is there a point in looking for changes. */
+static bool may_draw(const struct rfb_server *s)
+{
+	return s->client->state == RFB_NORMAL && !sraRgnEmpty(s->client->requestedRegion);
+}
+
+static int step(struct rfb_server *s)
+{
+	struct pollfd fds[2] = {{.fd = s->client->sock, .events = POLLIN},
+				{.fd = s->planner.feed.wake_fd, .events = POLLIN}};
+	eventfd_t count;
+	int r;
+
+	if (poll(fds, 2, -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[1].revents)
+		(void)!eventfd_read(s->planner.feed.wake_fd, &count);
+	if (fds[0].revents)
+		rfbProcessClientMessage(s->client);
+	if (s->client->sock == RFB_INVALID_SOCKET)
+		return -EPIPE;
+	if (may_draw(s)) {
+		r = disp_planner_step(&s->planner);
+		if (r < 0)
+			return r;
+	}
+	rfbUpdateClient(s->client);
+	return s->client->sock == RFB_INVALID_SOCKET ? -EPIPE : 0;
+}
+
+void disp_rfb_run(struct disp_viewer *v)
+{
+	struct rfb_server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return;
+	s->viewer = v;
+	s->planner.feed.wake_fd = -1;
+	s->planner.screen = v->screen;
+	r = setup(s);
+	while (r == 0)
+		r = step(s);
+	log_info("rfb.end", "conn=%s why=\"%s\"", v->conn, r == -EPIPE ? "closed" : strerror(-r));
+	teardown(s);
+	free(s);
+}
+
+static void no_log(const char *format, ...)
+{
+	(void)format;
+}
+
+void disp_rfb_setup(void)
+{
+	/* The library logs clients' bytes as they come. */
+	if (!log_wants(LOG_DEBUG))
+		rfbLog = rfbErr = no_log;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The display's private copy of the desktop's picture and cursor, shared by every viewer.
+ *
+ * One writer (the source, main thread) stores pixels; a 64x64 tile is marked for the viewers only
+ * when a byte of it changed, so damage that changes nothing costs one compare. Any number of
+ * viewer threads take what changed since they last looked through their planner. One mutex guards
+ * everything here; nobody encodes or does I/O on a viewer's socket while holding it.
+ */
+#ifndef PANE_DISPLAY_SCREEN_H
+#define PANE_DISPLAY_SCREEN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/surface.h"
+
+#define DISP_TILE 64 /* pixels, either way */
+
+struct disp_cursor {
+	uint32_t serial; /* changes with every new shape; 0 = none was ever set */
+	uint32_t width, height, hot_x, hot_y;
+	uint32_t pixels[SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR]; /* ARGB, not premultiplied */
+};
+
+/* One viewer's claim on changes. Fields are guarded by the screen's lock unless said otherwise. */
+struct disp_feed {
+	struct disp_feed *next;
+	uint8_t *dirty; /* owned; one byte a tile, in rows of disp_tiles(width) */
+	bool pending;	/* something is marked, or geometry or cursor changed */
+	int wake_fd;	/* owned eventfd, set for the viewer's thread; constant while linked */
+};
+
+struct disp_screen {
+	pthread_mutex_t lock;
+	uint32_t width, height; /* pixels; 0x0 until the first scanout */
+	uint32_t generation;	/* changes with the geometry */
+	uint32_t *pixels;	/* owned; width * height, rows without padding */
+	struct disp_cursor cursor;
+	struct disp_feed *feeds; /* borrowed from the viewers */
+};
+
+static inline uint32_t disp_tiles(uint32_t px)
+{
+	return (px + DISP_TILE - 1) / DISP_TILE;
+}
+
+int disp_screen_init(struct disp_screen *s) must_check;
+void disp_screen_fini(struct disp_screen *s);
+/* A new geometry: black, everything marked. The same geometry again changes nothing. */
+int disp_screen_resize(struct disp_screen *s, uint32_t width, uint32_t height) must_check;
+/* Pixels of r, which lies inside the screen; src is row r.y, column r.x; stride in bytes. */
+void disp_screen_store(struct disp_screen *s, struct surface_rect r, const uint8_t *src,
+		       size_t stride);
+/* width 0 hides the cursor. pixels holds width * height entries. */
+void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, uint32_t hot_x,
+			uint32_t hot_y, const uint32_t *pixels);
+/* Wakes the viewers that have something to do; called once a batch of the above. */
+void disp_screen_wake(struct disp_screen *s);
+void disp_screen_size(struct disp_screen *s, uint32_t *width, uint32_t *height);
+
+int disp_feed_open(struct disp_screen *s, struct disp_feed *f) must_check;
+void disp_feed_close(struct disp_screen *s, struct disp_feed *f);
+
+#endif

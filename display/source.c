@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See source.h. Connection states: no socket (a timer will try again), or connected. A peer that
+ * sends nonsense is dropped and tried again like one that went away. The last picture stays on
+ * the screen while there is no desktop.
+ */
+#include "display/source.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include "common/log.h"
+#include "common/sock.h"
+
+#define RETRY_MIN_MS 50
+#define RETRY_MAX_MS 1000
+#define INPUT_MAX    512 /* events waiting for a desktop that does not read */
+#define BAND_BYTES   (DISP_TILE * SURFACE_MAX_DIM * 4ul)
+#define MESSAGES     32 /* handled a wake-up before others get their turn */
+
+struct input {
+	uint32_t type;
+	int32_t a, b, c;
+};
+
+struct disp_source {
+	struct loop *loop; /* borrowed */
+	char *path;	   /* owned */
+	struct disp_screen *screen; /* borrowed */
+	struct loop_io *io;	    /* owned; NULL while not connected */
+	struct loop_timer *retry;   /* owned */
+	int64_t retry_ms;
+	struct log_bucket bucket;
+	int scanout_fd; /* owned; -1 = none */
+	struct surface_scanout scanout;
+	uint8_t *band;		/* owned; BAND_BYTES of scratch */
+	struct surface_msg msg; /* being received; main thread */
+
+	pthread_mutex_t lock; /* guards what follows */
+	int sock;	      /* owned; -1 while not connected */
+	struct input queue[INPUT_MAX];
+	uint32_t head, count;
+	bool armed; /* LOOP_WRITE was asked for */
+	uint32_t viewers;
+	uint32_t want_width, want_height, want_scale; /* last resize, said again to a new desktop */
+};
+
+/* ---- input --------------------------------------------------------------------------------- */
+
+static void input_message(const struct input *in, struct surface_msg *m)
+{
+	m->type = (enum surface_type)in->type;
+	m->fd = -1;
+	switch (m->type) {
+	case SURFACE_KEY:
+	case SURFACE_BUTTON:
+		m->key.code = (uint32_t)in->a;
+		m->key.down = (uint32_t)in->b;
+		break;
+	case SURFACE_WHEEL:
+		m->wheel.vertical = in->a;
+		m->wheel.horizontal = in->b;
+		break;
+	case SURFACE_RESIZE:
+		m->resize.width = (uint32_t)in->a;
+		m->resize.height = (uint32_t)in->b;
+		m->resize.scale_percent = (uint32_t)in->c;
+		break;
+	case SURFACE_VIEWERS:
+		m->viewers = (uint32_t)in->a;
+		break;
+	default:
+		m->point.x = in->a;
+		m->point.y = in->b;
+		break;
+	}
+}
+
+/* Under s->lock. Sends what the socket takes. */
+static void flush_locked(struct disp_source *s)
+{
+	struct surface_msg m;
+
+	while (s->count && s->sock >= 0) {
+		int r;
+
+		input_message(&s->queue[s->head], &m);
+		r = surface_send(s->sock, &m);
+		if (r == -EAGAIN)
+			return;
+		/* Another error means the connection is ending: reading will tell. */
+		s->head = (s->head + 1) % INPUT_MAX;
+		s->count--;
+	}
+}
+
+static void arm_write(void *arg)
+{
+	struct disp_source *s = arg;
+	bool want;
+
+	pthread_mutex_lock(&s->lock);
+	want = s->count > 0;
+	s->armed = want;
+	pthread_mutex_unlock(&s->lock);
+	if (s->io)
+		loop_io_set(s->io, LOOP_READ | (want ? LOOP_WRITE : 0));
+}
+
+static struct input *queue_at(struct disp_source *s, uint32_t i)
+{
+	return &s->queue[(s->head + i) % INPUT_MAX];
+}
+
+/* Motion replaces motion at the end of the queue. */
+static bool merge_locked(struct disp_source *s, const struct input *in)
+{
+	struct input *last;
+
+	if (!s->count)
+		return false;
+	last = queue_at(s, s->count - 1);
+	if (last->type != in->type)
+		return false;
+	if (in->type == SURFACE_POINTER || in->type == SURFACE_VIEWERS || in->type == SURFACE_RESIZE) {
+		*last = *in;
+		return true;
+	}
+	return false;
+}
+
+/* Makes room for a release by removing its press, or else something that is no release. */
+static bool evict_locked(struct disp_source *s, const struct input *in)
+{
+	uint32_t victim = s->count;
+
+	for (uint32_t i = s->count; i-- > 0;) {
+		struct input *q = queue_at(s, i);
+		bool release = (q->type == SURFACE_KEY || q->type == SURFACE_BUTTON) && !q->b;
+
+		if (q->type == in->type && q->a == in->a && q->b)
+			victim = i;
+		else if (!release && victim == s->count)
+			victim = i;
+		if (victim == i && q->type == in->type)
+			break;
+	}
+	if (victim == s->count)
+		return false;
+	for (uint32_t i = victim; i + 1 < s->count; i++)
+		*queue_at(s, i) = *queue_at(s, i + 1);
+	s->count--;
+	return true;
+}
+
+static void push(struct disp_source *s, struct input in)
+{
+	bool release = (in.type == SURFACE_KEY || in.type == SURFACE_BUTTON) && !in.b, post;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->sock < 0) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	flush_locked(s);
+	if (!merge_locked(s, &in) &&
+	    (s->count < INPUT_MAX || (release && evict_locked(s, &in)))) {
+		*queue_at(s, s->count) = in;
+		s->count++;
+	}
+	flush_locked(s);
+	post = s->count && !s->armed;
+	s->armed |= post;
+	pthread_mutex_unlock(&s->lock);
+	if (post && loop_post(s->loop, arm_write, s) < 0)
+		log_warn("surface.input", "error=\"cannot wake the main loop\"");
+}
+
+void disp_source_key(struct disp_source *s, uint32_t code, bool down)
+{
+	push(s, (struct input){SURFACE_KEY, (int32_t)code, down, 0});
+}
+
+void disp_source_button(struct disp_source *s, uint32_t code, bool down)
+{
+	push(s, (struct input){SURFACE_BUTTON, (int32_t)code, down, 0});
+}
+
+void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y)
+{
+	uint32_t w, h;
+
+	disp_screen_size(s->screen, &w, &h);
+	if (!w)
+		return;
+	x = x < w ? x : w - 1;
+	y = y < h ? y : h - 1;
+	push(s, (struct input){SURFACE_POINTER, (int32_t)x, (int32_t)y, 0});
+}
+
+void disp_source_motion(struct disp_source *s, int32_t dx, int32_t dy)
+{
+	push(s, (struct input){SURFACE_POINTER_REL, dx, dy, 0});
+}
+
+void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizontal)
+{
+	push(s, (struct input){SURFACE_WHEEL, vertical, horizontal, 0});
+}
+
+void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale)
+{
+	if (!width || !height || width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->want_width = width;
+	s->want_height = height;
+	s->want_scale = scale;
+	pthread_mutex_unlock(&s->lock);
+	push(s, (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale});
+}
+
+void disp_source_viewers(struct disp_source *s, uint32_t n)
+{
+	pthread_mutex_lock(&s->lock);
+	s->viewers = n;
+	pthread_mutex_unlock(&s->lock);
+	push(s, (struct input){SURFACE_VIEWERS, (int32_t)n, 0, 0});
+}
+
+/* ---- pixels -------------------------------------------------------------------------------- */
+
+static int read_full(int fd, uint8_t *to, size_t n, uint64_t offset)
+{
+	while (n) {
+		ssize_t r = pread(fd, to, n, (off_t)offset);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			return -ENODATA; /* truncated under us */
+		to += r;
+		n -= (size_t)r;
+		offset += (uint64_t)r;
+	}
+	return 0;
+}
+
+/* Reads rows of r, one read each where they are narrow, else with the gaps between them. The row
+ * distance in band goes to *stride. */
+static int read_band(int fd, const struct surface_scanout *so, struct surface_rect r, uint8_t *band,
+		     size_t *stride)
+{
+	uint64_t at = so->offset + (uint64_t)r.y * so->stride + (uint64_t)r.x * 4;
+	size_t row = (size_t)r.width * 4;
+	int e = 0;
+
+	if (row * 4 > so->stride) {
+		*stride = so->stride;
+		return read_full(fd, band, (size_t)(r.height - 1) * so->stride + row, at);
+	}
+	*stride = row;
+	for (int32_t y = 0; y < r.height && e == 0; y++, at += so->stride)
+		e = read_full(fd, band + (size_t)y * row, row, at);
+	return e;
+}
+
+static bool clip(struct surface_rect *r, uint32_t width, uint32_t height)
+{
+	int64_t x1 = (int64_t)r->x + r->width, y1 = (int64_t)r->y + r->height;
+
+	r->x = r->x < 0 ? 0 : r->x;
+	r->y = r->y < 0 ? 0 : r->y;
+	x1 = x1 > width ? width : x1;
+	y1 = y1 > height ? height : y1;
+	if (x1 <= r->x || y1 <= r->y)
+		return false;
+	r->width = (int32_t)(x1 - r->x);
+	r->height = (int32_t)(y1 - r->y);
+	return true;
+}
+
+int disp_source_copy(struct disp_screen *screen, int fd, const struct surface_scanout *so,
+		     struct surface_rect r, uint8_t *band, size_t band_size)
+{
+	size_t rows = so->stride ? band_size / so->stride : 0;
+
+	if (!rows)
+		return -EINVAL;
+	if (!clip(&r, so->width, so->height) || !clip(&r, screen->width, screen->height))
+		return 0;
+	for (int32_t end = r.y + r.height; r.y < end; r.y += r.height) {
+		size_t stride = 0;
+		int e;
+
+		/* Bands end where tiles do, so that a tile is compared once. */
+		r.height = DISP_TILE - r.y % DISP_TILE;
+		if ((size_t)r.height > rows)
+			r.height = (int32_t)rows;
+		if (r.height > end - r.y)
+			r.height = end - r.y;
+		e = read_band(fd, so, r, band, &stride);
+		if (e < 0)
+			return e;
+		disp_screen_store(screen, r, band, stride);
+	}
+	return 0;
+}
+
+/* ---- messages ------------------------------------------------------------------------------ */
+
+static int on_scanout(struct disp_source *s, struct surface_msg *m)
+{
+	if (s->scanout_fd >= 0)
+		close(s->scanout_fd);
+	s->scanout_fd = steal_fd(&m->fd);
+	s->scanout = m->scanout;
+	if (s->scanout_fd < 0 || !m->scanout.width)
+		return 0; /* no screen: the last picture stays */
+	log_info("surface.scanout", "id=%u width=%u height=%u", m->scanout.id, m->scanout.width,
+		 m->scanout.height);
+	return disp_screen_resize(s->screen, m->scanout.width, m->scanout.height);
+}
+
+static int on_damage(struct disp_source *s, const struct surface_msg *m)
+{
+	if (s->scanout_fd < 0)
+		return 0;
+	for (uint32_t i = 0; i < m->damage.n; i++) {
+		int r = disp_source_copy(s->screen, s->scanout_fd, &s->scanout, m->damage.rects[i],
+					 s->band, BAND_BYTES);
+
+		if (r < 0 && log_allow(&s->bucket, 1))
+			log_warn("surface.read", "error=\"%s\"", strerror(-r));
+		if (r < 0)
+			return 0; /* its own picture suffers, nothing else */
+	}
+	return 0;
+}
+
+static int handle(struct disp_source *s, struct surface_msg *m)
+{
+	switch (m->type) {
+	case SURFACE_HELLO:
+		return m->hello.version == SURFACE_VERSION ? 0 : -EPROTO;
+	case SURFACE_SCANOUT:
+		return on_scanout(s, m);
+	case SURFACE_DAMAGE:
+		return on_damage(s, m);
+	case SURFACE_CURSOR_SHAPE:
+		disp_screen_cursor(s->screen, m->cursor.width, m->cursor.height, m->cursor.hot_x,
+				   m->cursor.hot_y, m->cursor.pixels);
+		return 0;
+	case SURFACE_CURSOR_POS:
+	case SURFACE_AUDIO:
+	case SURFACE_CLIPBOARD:
+		return 0;
+	default:
+		return -EPROTO; /* a display's message */
+	}
+}
+
+static void disconnect(struct disp_source *s, const char *why)
+{
+	if (log_allow(&s->bucket, 1))
+		log_info("surface.lost", "why=\"%s\"", why);
+	loop_io_del(s->io);
+	s->io = NULL;
+	pthread_mutex_lock(&s->lock);
+	close(s->sock);
+	s->sock = -1;
+	s->count = 0;
+	s->armed = false;
+	pthread_mutex_unlock(&s->lock);
+	if (s->scanout_fd >= 0)
+		close(s->scanout_fd);
+	s->scanout_fd = -1;
+	loop_timer_set(s->retry, s->retry_ms);
+}
+
+static void on_io(void *arg, int fd, unsigned events)
+{
+	struct disp_source *s = arg;
+	int r = 0;
+
+	if (events & LOOP_WRITE) {
+		pthread_mutex_lock(&s->lock);
+		flush_locked(s);
+		pthread_mutex_unlock(&s->lock);
+		arm_write(s);
+	}
+	if (!(events & (LOOP_READ | LOOP_HUP)))
+		return;
+	for (int i = 0; i < MESSAGES; i++) {
+		int e;
+
+		r = surface_recv(fd, &s->msg);
+		if (r <= 0)
+			break;
+		e = handle(s, &s->msg);
+		if (s->msg.fd >= 0)
+			close(s->msg.fd);
+		if (e < 0) {
+			r = e;
+			break;
+		}
+	}
+	disp_screen_wake(s->screen);
+	if (r == 0)
+		disconnect(s, "closed");
+	else if (r < 0 && r != -EAGAIN)
+		disconnect(s, strerror(-r));
+}
+
+/* ---- connecting ---------------------------------------------------------------------------- */
+
+static int greet(int sock)
+{
+	struct surface_msg m = {.type = SURFACE_HELLO, .fd = -1};
+
+	m.hello.version = SURFACE_VERSION;
+	m.hello.flags = 0;
+	return surface_send(sock, &m);
+}
+
+static void on_connected(struct disp_source *s, int sock)
+{
+	uint32_t viewers, w, h, scale;
+
+	pthread_mutex_lock(&s->lock);
+	s->sock = sock;
+	viewers = s->viewers;
+	w = s->want_width;
+	h = s->want_height;
+	scale = s->want_scale;
+	pthread_mutex_unlock(&s->lock);
+	s->retry_ms = RETRY_MIN_MS;
+	disp_source_viewers(s, viewers);
+	if (w)
+		disp_source_resize(s, w, h, scale);
+	log_info("surface.connected", "viewers=%u", viewers);
+}
+
+static void on_retry(void *arg)
+{
+	struct disp_source *s = arg;
+	int pending = 0, sock = sock_connect(s->path, SOCK_SEQPACKET, &pending, NULL);
+
+	if (sock >= 0 && greet(sock) == 0)
+		s->io = loop_io_add(s->loop, sock, LOOP_READ, on_io, s);
+	if (s->io) {
+		on_connected(s, sock);
+		return;
+	}
+	if (sock >= 0)
+		close(sock);
+	loop_timer_set(s->retry, s->retry_ms);
+	s->retry_ms = s->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : s->retry_ms * 2;
+}
+
+struct disp_source *disp_source_new(struct loop *l, const char *path, struct disp_screen *screen)
+{
+	struct disp_source *s = calloc(1, sizeof(*s));
+	size_t n = strlen(path) + sizeof("unix:");
+
+	if (!s)
+		return NULL;
+	s->loop = l;
+	s->screen = screen;
+	s->sock = -1;
+	s->scanout_fd = -1;
+	s->retry_ms = RETRY_MIN_MS;
+	pthread_mutex_init(&s->lock, NULL);
+	s->path = malloc(n);
+	s->band = malloc(BAND_BYTES);
+	s->retry = loop_timer_add(l, 0, on_retry, s);
+	if (!s->path || !s->band || !s->retry) {
+		disp_source_free(s);
+		return NULL;
+	}
+	snprintf(s->path, n, "unix:%s", path);
+	return s;
+}
+
+void disp_source_free(struct disp_source *s)
+{
+	if (!s)
+		return;
+	loop_io_del(s->io);
+	loop_timer_del(s->retry);
+	if (s->sock >= 0)
+		close(s->sock);
+	if (s->scanout_fd >= 0)
+		close(s->scanout_fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s->band);
+	free(s->path);
+	free(s);
+}

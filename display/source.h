@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The display's end of the surface protocol: connects to the desktop's socket, and again when the
+ * desktop goes and comes back; copies damaged pixels out of the scanout into the screen; carries
+ * the viewers' input to the desktop.
+ *
+ * Pixels are read with pread(2), never through a mapping: a desktop that truncates its scanout
+ * under us causes a short read, not SIGBUS. Received messages are handled in the main thread;
+ * the disp_source_* input calls may come from any thread. Input waits in a bounded queue while
+ * the desktop does not read: motion is replaced by newer motion, and when the queue is full the
+ * newest event is dropped, except that a release is never lost (its press is what is dropped).
+ */
+#ifndef PANE_DISPLAY_SOURCE_H
+#define PANE_DISPLAY_SOURCE_H
+
+#include "common/loop.h"
+#include "display/screen.h"
+
+struct disp_source;
+
+struct disp_source *disp_source_new(struct loop *l, const char *path, struct disp_screen *screen);
+void disp_source_free(struct disp_source *s);
+
+void disp_source_key(struct disp_source *s, uint32_t code, bool down);
+void disp_source_button(struct disp_source *s, uint32_t code, bool down);
+void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y);
+void disp_source_motion(struct disp_source *s, int32_t dx, int32_t dy);
+void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizontal);
+void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale);
+void disp_source_viewers(struct disp_source *s, uint32_t n);
+
+/* Copies rect r of a scanout into the screen, clipped to both; for tests. 0, or -errno when the
+ * file is shorter than the scanout says (what could be read has been stored). */
+int disp_source_copy(struct disp_screen *screen, int fd, const struct surface_scanout *so,
+		     struct surface_rect r, uint8_t *band, size_t band_size) must_check;
+
+#endif

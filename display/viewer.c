@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See viewer.h.
+ */
+#include "display/viewer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "common/log.h"
+#include "display/rdp/peer.h"
+#include "display/rfb/server.h"
+
+#define BTN_FIRST 0x100 /* evdev: codes of buttons start here and end before BTN_LAST */
+#define BTN_LAST  0x160
+
+struct disp_viewers {
+	struct loop *loop;	    /* borrowed */
+	struct disp_screen *screen; /* borrowed */
+	struct disp_source *source; /* borrowed */
+	const char *name;	    /* borrowed */
+	disp_count_fn changed;
+	void *arg;
+	struct disp_viewer *list; /* owned */
+	unsigned count;
+};
+
+/* ---- input --------------------------------------------------------------------------------- */
+
+bool disp_viewer_held(const struct disp_viewer *v, uint32_t code)
+{
+	return code < DISP_KEY_MAX && (v->held[code / 8] >> code % 8 & 1);
+}
+
+static bool note(struct disp_viewer *v, uint32_t code, bool down)
+{
+	if (!code || code >= DISP_KEY_MAX || disp_viewer_held(v, code) == down)
+		return false;
+	v->held[code / 8] ^= (uint8_t)(1u << code % 8);
+	return true;
+}
+
+void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down)
+{
+	if (note(v, code, down))
+		disp_source_key(v->source, code, down);
+}
+
+void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down)
+{
+	if (note(v, code, down))
+		disp_source_button(v->source, code, down);
+}
+
+void disp_viewer_release(struct disp_viewer *v)
+{
+	for (uint32_t code = 1; code < DISP_KEY_MAX; code++) {
+		if (!disp_viewer_held(v, code))
+			continue;
+		if (code >= BTN_FIRST && code < BTN_LAST)
+			disp_viewer_button(v, code, false);
+		else
+			disp_viewer_key(v, code, false);
+	}
+}
+
+/* ---- the set ------------------------------------------------------------------------------- */
+
+struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen,
+				      struct disp_source *source, const char *name,
+				      disp_count_fn changed, void *arg)
+{
+	struct disp_viewers *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->loop = l;
+	s->screen = screen;
+	s->source = source;
+	s->name = name;
+	s->changed = changed;
+	s->arg = arg;
+	return s;
+}
+
+static void viewer_free(struct disp_viewer *v)
+{
+	if (v->fd >= 0)
+		close(v->fd);
+	free(v);
+}
+
+static void count_changed(struct disp_viewers *s)
+{
+	disp_source_viewers(s->source, s->count);
+	if (s->changed)
+		s->changed(s->arg, s->count);
+}
+
+/* Main thread: the viewer's thread is about to return, or has. */
+static void on_gone(void *arg)
+{
+	struct disp_viewer *v = arg;
+	struct disp_viewers *s = v->set;
+
+	for (struct disp_viewer **p = &s->list; *p; p = &(*p)->next) {
+		if (*p == v) {
+			*p = v->next;
+			break;
+		}
+	}
+	pthread_join(v->thread, NULL);
+	viewer_free(v);
+	s->count--;
+	count_changed(s);
+}
+
+static void *viewer_main(void *arg)
+{
+	struct disp_viewer *v = arg;
+
+	log_info("viewer.start", "conn=%s protocol=%s", v->conn,
+		 v->protocol == DISP_RDP ? "rdp" : "rfb");
+	if (v->protocol == DISP_RDP)
+		disp_rdp_run(v);
+	else
+		disp_rfb_run(v);
+	disp_viewer_release(v);
+	shutdown(v->fd, SHUT_RDWR);
+	log_info("viewer.end", "conn=%s", v->conn);
+	if (loop_post(v->set->loop, on_gone, v) < 0)
+		log_err("viewer.end", "error=\"cannot tell the main loop\"");
+	return NULL;
+}
+
+int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
+{
+	int r;
+
+	if (s->count >= DISP_MAX_VIEWERS)
+		return -EUSERS;
+	v->set = s;
+	v->screen = s->screen;
+	v->source = s->source;
+	v->name = s->name;
+	v->first = s->count == 0;
+	r = pthread_create(&v->thread, NULL, viewer_main, v);
+	if (r)
+		return -r;
+	v->next = s->list;
+	s->list = v;
+	s->count++;
+	count_changed(s);
+	return 0;
+}
+
+unsigned disp_viewers_count(const struct disp_viewers *s)
+{
+	return s->count;
+}
+
+void disp_viewers_free(struct disp_viewers *s)
+{
+	if (!s)
+		return;
+	for (struct disp_viewer *v = s->list; v; v = v->next)
+		shutdown(v->fd, SHUT_RDWR);
+	while (s->list) {
+		struct disp_viewer *v = s->list;
+
+		s->list = v->next;
+		pthread_join(v->thread, NULL);
+		viewer_free(v);
+	}
+	free(s);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One connected viewer: a thread of its own that runs its protocol from the first byte to the end,
+ * so a viewer that stops reading blocks only itself. Its input goes to the desktop through here,
+ * which remembers what it holds down and releases that when it leaves.
+ *
+ * The set of viewers belongs to the main thread. A viewer's thread ends by posting to the main
+ * loop, which joins it.
+ */
+#ifndef PANE_DISPLAY_VIEWER_H
+#define PANE_DISPLAY_VIEWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/loop.h"
+#include "display/screen.h"
+#include "display/source.h"
+
+#define DISP_MAX_VIEWERS 16
+#define DISP_KEY_MAX	 768 /* evdev codes */
+
+enum disp_protocol { DISP_RDP, DISP_RFB };
+
+struct disp_viewers;
+
+struct disp_viewer {
+	int fd; /* owned; the protocol's stream, blocking when the thread starts */
+	enum disp_protocol protocol;
+	char conn[16];
+	uint32_t requested_protocols; /* RDP: the client's mask, from the preface */
+	uint32_t selected_protocol;
+	const char *name;	    /* borrowed: the desktop's name */
+	struct disp_screen *screen; /* borrowed */
+	struct disp_source *source; /* borrowed */
+	bool first;		    /* no other viewer was there: its size decides */
+	uint8_t held[DISP_KEY_MAX / 8]; /* its thread's */
+	struct disp_viewers *set;
+	struct disp_viewer *next; /* main thread's */
+	pthread_t thread;
+};
+
+typedef void (*disp_count_fn)(void *arg, unsigned count);
+
+/* changed is called in the main thread whenever the number of viewers changed. */
+struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen,
+				      struct disp_source *source, const char *name,
+				      disp_count_fn changed, void *arg);
+/* Ends every viewer and waits for their threads. */
+void disp_viewers_free(struct disp_viewers *s);
+unsigned disp_viewers_count(const struct disp_viewers *s);
+/* Takes *v (on the heap, fd, protocol, conn, protocols filled in) over on success. */
+int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v) must_check;
+
+/* Input, in the viewer's thread. Repeats of a key that is down are dropped: the guest repeats. */
+void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down);
+void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down);
+bool disp_viewer_held(const struct disp_viewer *v, uint32_t code);
+void disp_viewer_release(struct disp_viewer *v);
+
+#endif
