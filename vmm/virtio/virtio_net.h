@@ -19,6 +19,8 @@ struct virtio_net;
 /* What carries frames. */
 struct net_backend;
 struct net_backend_ops {
+	/* The device is complete; virtio_net_*() may be called from now on. */
+	int (*start)(struct net_backend *b);
 	/* Frames may wait in the transmit queue: fetch them with virtio_net_take(). Called with the
 	 * device lock held, so only wake somebody. */
 	void (*wake)(struct net_backend *b);
