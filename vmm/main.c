@@ -14,11 +14,11 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "vmm/control.h"
+#include "vmm/devices.h"
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
-#include "vmm/virtio/devices.h"
 
 enum {
 	EXIT_OK = 0,
@@ -136,7 +136,8 @@ static int build(struct app *a, struct err *e)
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
 				   .arg = a};
-	const struct vm_devices_cfg devices = {.disk_base = o->disk_base,
+	const struct vm_devices_cfg devices = {.name = o->name,
+					       .disk_base = o->disk_base,
 					       .disk_overlay = o->disk_overlay,
 					       .disk_raw = o->disk_raw,
 					       .net = o->net,

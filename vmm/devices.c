@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Builds the virtio devices from the command line and takes them down again, newest first.
+ */
+#include "vmm/devices.h"
+
+#include <errno.h>
+#include <string.h>
+#include "vmm/machine.h"
+#include "vmm/virtio/block.h"
+#include "vmm/virtio/net_user.h"
+#include "vmm/virtio/overlay.h"
+#include "vmm/virtio/seat.h"
+#include "vmm/virtio/virtio_blk.h"
+#include "vmm/virtio/virtio_net.h"
+#include "vmm/virtio/virtio_rng.h"
+
+struct vm_devices {
+	struct virtio_blk *blk; /* all owned */
+	struct seat *seat;
+	struct virtio_rng *rng;
+	struct virtio_net *net;
+};
+
+static int add_disk(struct vm_devices *d, const struct virtio_env *env,
+		    const struct vm_devices_cfg *c, struct err *e)
+{
+	struct virtio_blk_config blk = {.serial = "pane"};
+
+	if (c->disk_raw)
+		blk.block = block_raw_open(c->disk_raw, false, e);
+	else if (c->disk_overlay)
+		blk.block = overlay_open(c->disk_base, c->disk_overlay, 0, e);
+	else
+		return 0;
+	if (!blk.block)
+		return -EIO;
+	d->blk = virtio_blk_new(env, &blk, e);
+	if (!d->blk) {
+		block_close(blk.block);
+		return -EIO;
+	}
+	return 0;
+}
+
+static void on_frame(void *arg)
+{
+	vm_frame(arg);
+}
+
+static int add_seat(struct vm_devices *d, struct vm *vm, const struct virtio_env *env,
+		    const struct vm_devices_cfg *c, struct err *e)
+{
+	const struct seat_config seat = {.surface = c->surface,
+					 .width = c->width,
+					 .height = c->height,
+					 .frame = on_frame,
+					 .arg = vm};
+
+	if (!c->surface)
+		return 0;
+	d->seat = seat_new(env, &seat, e);
+	return d->seat ? 0 : -EIO;
+}
+
+/* A stable, locally administered address for a desktop that was given none (FNV-1a of its name). */
+static void mac_from_name(const char *name, uint8_t mac[6])
+{
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	mac[0] = 0x52;
+	mac[1] = 0x54;
+	for (unsigned i = 0; i < 4; i++)
+		mac[2 + i] = (uint8_t)(h >> 8 * i);
+}
+
+static int add_net(struct vm_devices *d, const struct virtio_env *env,
+		   const struct vm_devices_cfg *c, struct err *e)
+{
+	const struct net_user_config user = {.hostname = c->name};
+	struct virtio_net_config net = {0};
+
+	if (strcmp(c->net, "user"))
+		return 0;
+	mac_from_name(c->name, net.mac);
+	if (c->mac && virtio_net_parse_mac(c->mac, net.mac, e) < 0)
+		return -EINVAL;
+	net.backend = net_user_new(&user, e);
+	if (!net.backend)
+		return -EIO;
+	d->net = virtio_net_new(env, &net, e);
+	if (!d->net) {
+		net.backend->ops->close(net.backend);
+		return -EIO;
+	}
+	return 0;
+}
+
+int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devices **out,
+		   struct err *e)
+{
+	const struct virtio_env env = {.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
+	const struct virtio_rng_config rng = {0};
+	struct vm_devices *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return err_set(e, -ENOMEM, "out of memory");
+	if ((r = add_disk(d, &env, c, e)) < 0 || (r = add_seat(d, vm, &env, c, e)) < 0)
+		goto fail;
+	d->rng = virtio_rng_new(&env, &rng, e);
+	r = d->rng ? add_net(d, &env, c, e) : -EIO;
+	if (r < 0)
+		goto fail;
+	*out = d;
+	return 0;
+fail:
+	vm_devices_free(d);
+	return r;
+}
+
+void vm_devices_free(struct vm_devices *d)
+{
+	if (!d)
+		return;
+	if (d->net)
+		virtio_net_free(d->net);
+	if (d->rng)
+		virtio_rng_free(d->rng);
+	seat_free(d->seat);
+	if (d->blk)
+		virtio_blk_free(d->blk);
+	free(d);
+}
+
+bool vm_devices_surface_connected(const struct vm_devices *d)
+{
+	return d && d->seat && seat_connected(d->seat);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network, put
+ * on the bus in that order so that a guest always finds them in the same slots. Main thread.
+ */
+#ifndef PANE_VMM_DEVICES_H
+#define PANE_VMM_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct vm;
+struct vm_devices;
+
+struct vm_devices_cfg {
+	const char *name;     /* of the desktop */
+	const char *disk_raw; /* or base and overlay, or none */
+	const char *disk_base, *disk_overlay;
+	const char *net;	/* "user" or "none" */
+	const char *mac;	/* NULL: made from the name */
+	const char *surface;	/* socket; NULL: no screen, no input */
+	uint32_t width, height; /* pixels */
+};
+
+/* Opens every file and socket and starts the I/O threads: to be called before the jail. */
+int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_devices **out,
+		   struct err *e) must_check;
+/* After the vCPUs have stopped: finishes and flushes what is in flight. NULL is fine. */
+void vm_devices_free(struct vm_devices *d);
+bool vm_devices_surface_connected(const struct vm_devices *d);
+
+#endif
