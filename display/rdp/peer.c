@@ -235,7 +235,7 @@ static bool apply_settings(rdpSettings *s, const struct disp_viewer *v)
 		{FreeRDP_NSCodec, FALSE},
 		{FreeRDP_FastPathOutput, TRUE},
 		{FreeRDP_FastPathInput, TRUE},
-		{FreeRDP_NetworkAutoDetect, TRUE},
+		{FreeRDP_NetworkAutoDetect, FALSE},
 		{FreeRDP_SupportHeartbeatPdu, FALSE},
 		{FreeRDP_SupportMultitransport, FALSE},
 		{FreeRDP_SupportSkipChannelJoin, TRUE},

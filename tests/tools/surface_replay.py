@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A stand-in for a desktop: listens on a surface socket (common/surface.h), publishes a memfd
+# scanout with generated content, and writes every event it receives as a JSON line to --log.
+# Commands come as JSON lines on standard input, each answered by {"ok":true} on standard output:
+#   {"op":"fill","x":,"y":,"w":,"h":,"colour":"rrggbb"}      {"op":"page","kind":"text|photo|solid","seed":1}
+#   {"op":"scroll","rows":13}  {"op":"resize","w":,"h":}     {"op":"cursor","w":,"h":,"colour":"aarrggbb"}
+#   {"op":"truncate"}  {"op":"drop"} (close the display's connection)  {"op":"dump","file":} (PPM)
+#   {"op":"animate","ms":16,"count":100}  {"op":"quit"}
+# With --react a left click paints the square around the pointer in the next of two colours, which
+# is what latency is measured with. With --follow it obeys resize requests.
+
+import argparse
+import json
+import mmap
+import os
+import random
+import select
+import socket
+import struct
+import sys
+import time
+
+HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
+KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL = range(32, 39)
+NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
+         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion"}
+BTN_LEFT = 0x110
+BLACK, WHITE = b"\x00\x00\x00\xff", b"\xff\xff\xff\xff"
+CELL_W, CELL_H = 7, 13
+
+
+def message(kind, payload):
+    return struct.pack("<HHI", kind, 0, len(payload)) + payload
+
+
+def glyphs(seed):
+    """96 made-up glyphs as rows of pixels: text-like, the same for the same seed."""
+    rng = random.Random(seed)
+    out = [[BLACK * CELL_W] * CELL_H]
+    for _ in range(95):
+        rows = [BLACK * CELL_W] * 2
+        for y in range(CELL_H - 4):
+            bits = rng.choice((0b0111110, 0b0100010, 0b0100000, 0b0001000, 0b0000010, 0))
+            rows.append(b"".join(WHITE if bits >> (CELL_W - 1 - x) & 1 else BLACK
+                                 for x in range(CELL_W)))
+        rows += [BLACK * CELL_W] * 2
+        out.append(rows)
+    return out
+
+
+class Surface:
+    def __init__(self, width, height):
+        self.id = 0
+        self.fd = -1
+        self.make(width, height)
+
+    def make(self, width, height):
+        if self.fd >= 0:
+            self.map.close()
+            os.close(self.fd)
+        self.width, self.height, self.stride = width, height, width * 4
+        self.id += 1
+        self.fd = os.memfd_create("scanout")
+        os.ftruncate(self.fd, self.stride * height)
+        self.map = mmap.mmap(self.fd, self.stride * height)
+
+    def row(self, x, y, pixels):
+        at = y * self.stride + x * 4
+        self.map[at:at + len(pixels)] = pixels
+
+    def fill(self, x, y, w, h, pixel):
+        x, y = max(0, x), max(0, y)
+        w, h = min(w, self.width - x), min(h, self.height - y)
+        for i in range(y, y + h):
+            self.row(x, i, pixel * w)
+        return x, y, w, h
+
+    def text(self, seed):
+        font = glyphs(7)
+        rng = random.Random(seed)
+        columns = self.width // CELL_W
+        self.fill(0, 0, self.width, self.height, BLACK)
+        for line in range(self.height // CELL_H):
+            words = []
+            while len(words) < columns * 2 // 3:
+                words += [rng.randrange(1, 96) for _ in range(rng.randrange(1, 9))] + [0]
+            words = words[:rng.randrange(columns // 8, columns * 2 // 3)]
+            for y in range(CELL_H):
+                self.row(0, line * CELL_H + y, b"".join(font[c][y] for c in words))
+
+    def photo(self, seed):
+        rng = random.Random(seed)
+        for y in range(self.height):
+            noise = rng.randbytes(self.stride)
+            self.row(0, y, noise)
+
+    def page(self, kind, seed):
+        if kind == "text":
+            self.text(seed)
+        elif kind == "photo":
+            self.photo(seed)
+        else:
+            self.fill(0, 0, self.width, self.height, struct.pack("<I", 0xff000000 | seed))
+
+    def scroll(self, rows):
+        n = rows * self.stride
+        self.map.move(0, n, self.stride * self.height - n)
+
+    def dump(self, path):
+        data = self.map[:]
+        rgb = bytearray(self.width * self.height * 3)
+        rgb[0::3], rgb[1::3], rgb[2::3] = data[2::4], data[1::4], data[0::4]
+        with open(path, "wb") as f:
+            f.write(b"P6\n%d %d\n255\n" % (self.width, self.height) + bytes(rgb))
+
+
+class Replay:
+    def __init__(self, options):
+        self.options = options
+        width, height = (int(n) for n in options.size.split("x"))
+        self.surface = Surface(width, height)
+        self.surface.page(options.content, options.seed)
+        if os.path.exists(options.listen):
+            os.unlink(options.listen)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(options.listen)
+        self.listener.listen(4)
+        self.peer = None
+        self.log = open(options.log, "a", buffering=1) if options.log else sys.stderr
+        self.seq = 0
+        self.at = (0, 0)
+        self.flip = 0
+        self.cursor = None
+        self.pending = []
+        self.animation = None
+        self.poll = select.poll()
+        self.poll.register(self.listener, select.POLLIN)
+        self.poll.register(0, select.POLLIN)
+
+    def note(self, **fields):
+        fields["t"] = time.monotonic_ns() // 1000
+        self.log.write(json.dumps(fields) + "\n")
+
+    # -- to the display
+    def send(self, data, fd=None):
+        if not self.peer:
+            return
+        try:
+            if fd is None:
+                self.peer.send(data)
+            else:
+                socket.send_fds(self.peer, [data], [fd])
+        except OSError as e:
+            self.note(event="send-failed", error=str(e))
+            self.drop()
+
+    def send_scanout(self):
+        s = self.surface
+        self.send(message(SCANOUT, struct.pack("<IIIIQQ", s.id, s.width, s.height, s.stride, 0,
+                                               s.stride * s.height)), s.fd)
+        self.damage(0, 0, s.width, s.height)
+
+    def damage(self, x, y, w, h):
+        if w > 0 and h > 0:
+            self.seq += 1
+            self.send(message(DAMAGE, struct.pack("<IIiiii", self.seq, 1, x, y, w, h)))
+
+    def send_cursor(self):
+        if self.cursor:
+            w, h, pixel = self.cursor
+            self.send(message(CURSOR_SHAPE, struct.pack("<IIII", w, h, 0, 0) +
+                              struct.pack("<I", pixel) * (w * h)))
+
+    def accept(self):
+        peer, _ = self.listener.accept()
+        if self.peer:
+            self.drop()
+        self.peer = peer
+        self.poll.register(peer, select.POLLIN)
+        self.note(event="connected")
+        self.send(message(HELLO, struct.pack("<II", 1, 0)))
+        self.send_scanout()
+        self.send_cursor()
+
+    def drop(self):
+        self.poll.unregister(self.peer)
+        self.peer.close()
+        self.peer = None
+        self.note(event="disconnected")
+
+    # -- from the display
+    def receive(self):
+        data = self.peer.recv(65536)
+        if not data:
+            self.drop()
+            return
+        kind, _, n = struct.unpack_from("<HHI", data)
+        words = struct.unpack_from("<%di" % (n // 4), data, 8)
+        event = {"event": NAMES.get(kind, str(kind))}
+        if kind in (KEY, BUTTON):
+            event.update(code=words[0], down=words[1])
+        elif kind in (POINTER, POINTER_REL):
+            event.update(x=words[0], y=words[1])
+            self.at = words[:2]
+        elif kind == WHEEL:
+            event.update(vertical=words[0], horizontal=words[1])
+        elif kind == RESIZE:
+            event.update(w=words[0], h=words[1], scale=words[2])
+        elif kind == VIEWERS:
+            event.update(count=words[0])
+        self.note(**event)
+        if kind == RESIZE and self.options.follow:
+            self.resize(words[0], words[1])
+        if kind == BUTTON and words[0] == BTN_LEFT and words[1] and self.options.react:
+            self.react()
+
+    def react(self):
+        self.flip ^= 1
+        colour = struct.pack("<I", 0xff00ff00 if self.flip else 0xffff00ff)
+        self.damage(*self.surface.fill(self.at[0] - 16, self.at[1] - 16, 32, 32, colour))
+
+    def resize(self, w, h):
+        if (w, h) != (self.surface.width, self.surface.height):
+            self.surface.make(w, h)
+            self.surface.page(self.options.content, self.options.seed)
+        self.send_scanout()
+
+    # -- commands
+    def command(self, c):
+        s, op = self.surface, c["op"]
+        if op == "fill":
+            self.damage(*s.fill(c["x"], c["y"], c["w"], c["h"],
+                                struct.pack("<I", 0xff000000 | int(c["colour"], 16))))
+        elif op == "page":
+            s.page(c["kind"], c.get("seed", 1))
+            self.damage(0, 0, s.width, s.height)
+        elif op == "scroll":
+            s.scroll(c["rows"])
+            self.damage(0, 0, s.width, s.height)
+        elif op == "resize":
+            self.resize(c["w"], c["h"])
+        elif op == "cursor":
+            self.cursor = (c["w"], c["h"], int(c["colour"], 16))
+            self.send_cursor()
+        elif op == "truncate":
+            os.ftruncate(s.fd, 4096)
+            self.damage(0, 0, s.width, s.height)
+        elif op == "restore":
+            s.make(s.width, s.height)
+            s.page(self.options.content, self.options.seed)
+            self.send_scanout()
+        elif op == "drop":
+            self.drop()
+        elif op == "dump":
+            s.dump(c["file"])
+        elif op == "animate":
+            self.animation = [c["ms"] / 1000, c["count"], time.monotonic()]
+        elif op == "quit":
+            return False
+        else:
+            raise ValueError(op)
+        return True
+
+    def animate(self):
+        """A box that moves, until the count is used up. Returns the milliseconds to wait."""
+        step, left, due = self.animation
+        now = time.monotonic()
+        if now >= due:
+            s = self.surface
+            x = (left * 8) % max(1, s.width - 64)
+            self.damage(*s.fill(x, s.height // 2, 64, 64, struct.pack("<I", 0xff000000 | left * 4099)))
+            self.animation = [step, left - 1, due + step] if left > 1 else None
+            return 0
+        return int((due - now) * 1000) + 1
+
+    def commands(self):
+        data = os.read(0, 65536)
+        if not data:
+            return False
+        self.pending = (self.pending or b"") + data
+        *lines, self.pending = self.pending.split(b"\n")
+        for line in lines:
+            if line.strip() and not self.command(json.loads(line)):
+                return False
+            if line.strip():
+                os.write(1, b'{"ok":true}\n')
+        return True
+
+    def run(self):
+        self.pending = b""
+        os.write(1, b'{"ready":true}\n')
+        while True:
+            timeout = self.animate() if self.animation else None
+            for fd, _ in self.poll.poll(timeout):
+                if fd == self.listener.fileno():
+                    self.accept()
+                elif fd == 0:
+                    if not self.commands():
+                        return
+                elif self.peer and fd == self.peer.fileno():
+                    self.receive()
+
+
+def main():
+    p = argparse.ArgumentParser(description="publish a made-up desktop on a surface socket")
+    p.add_argument("--listen", required=True, help="path of the surface socket")
+    p.add_argument("--size", default="1280x800")
+    p.add_argument("--log", help="file for the events received, one JSON object a line")
+    p.add_argument("--content", default="text", choices=("text", "photo", "solid"))
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--follow", action="store_true", help="obey resize requests")
+    p.add_argument("--react", action="store_true", help="paint on a left click")
+    Replay(p.parse_args()).run()
+
+
+if __name__ == "__main__":
+    main()
