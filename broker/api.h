@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The handlers of the route table (route.c), one file a resource.
+ */
+#ifndef PANE_BROKER_API_H
+#define PANE_BROKER_API_H
+
+#include "broker/broker.h"
+#include "broker/db.h"
+#include "broker/req.h"
+
+typedef enum req_step (*api_handler)(struct broker *b, struct db *db, struct req *r);
+
+/* api_login.c */
+enum req_step api_health(struct broker *b, struct db *db, struct req *r);
+enum req_step api_login(struct broker *b, struct db *db, struct req *r);
+enum req_step api_logout(struct broker *b, struct db *db, struct req *r);
+enum req_step api_me(struct broker *b, struct db *db, struct req *r);
+enum req_step api_me_password(struct broker *b, struct db *db, struct req *r);
+enum req_step api_me_desktops(struct broker *b, struct db *db, struct req *r);
+/* assign.c */
+enum req_step api_ticket(struct broker *b, struct db *db, struct req *r);
+/* connect.c */
+enum req_step api_connect(struct broker *b, struct db *db, struct req *r);
+/* api_user.c */
+enum req_step api_user_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_delete(struct broker *b, struct db *db, struct req *r);
+/* api_pool.c */
+enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r);
+/* api_desktop.c */
+enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_restart(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_recycle(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_release(struct broker *b, struct db *db, struct req *r);
+enum req_step api_session_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r);
+/* hosts.c */
+enum req_step api_host_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_sync(struct broker *b, struct db *db, struct req *r);
+/* enroll.c */
+enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
+
+/* Answers with the JSON text a statement gave, 404 code when it gave none. Takes text. */
+enum req_step api_text(struct req *r, struct db *db, int status, char *text, const char *code,
+		       const char *what);
+/* A page of a list function: $1 after, $2 limit. */
+enum req_step api_page(struct req *r, struct db *db, const char *sql);
+/* 204 */
+enum req_step api_empty(struct req *r);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * /desktops, /sessions, /images and /audit: what there is, and the verbs an administrator has. Each
+ * verb is one SQL function; the host agents then do what the changed rows say.
+ */
+#include "broker/api.h"
+
+#include <string.h>
+
+enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_page(r, db, "SELECT pane.list_desktops($1, $2)");
+}
+
+enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_text(r, db, 200, db_text(db, "SELECT pane.get_desktop($1)", r->arg[0]),
+			"desktop.unknown", "desktop");
+}
+
+static enum req_step act(struct db *db, struct req *r, const char *action)
+{
+	return api_text(r, db, 202,
+			db_text(db, "SELECT pane.desktop_action($1, $2)", r->arg[0], action),
+			"desktop.unknown", "desktop");
+}
+
+enum req_step api_desktop_delete(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "delete");
+}
+
+enum req_step api_desktop_restart(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "restart");
+}
+
+enum req_step api_desktop_recycle(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "recycle");
+}
+
+enum req_step api_desktop_release(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "release");
+}
+
+enum req_step api_session_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_page(r, db, "SELECT pane.list_sessions($1, $2)");
+}
+
+enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	if (db_exec(db, "SELECT pane.session_delete($1)", r->arg[0]))
+		return req_fail_db(r, db);
+	return api_empty(r);
+}
+
+enum req_step api_image_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_page(r, db, "SELECT pane.list_images($1, $2)");
+}
+
+enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_page(r, db, "SELECT pane.list_audit($1, $2)");
+}

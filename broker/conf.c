@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Keys, defaults and the checks a table cannot express.
+ */
+#include "broker/conf.h"
+#include "common/cfg.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define OFF(f) offsetof(struct broker_conf, f)
+#define STR(s, n, need)                                                                            \
+	{                                                                                          \
+		s, #n, CFG_STR, OFF(n), .required = need,                                          \
+	}
+#define INT(s, n, lo, hi)                                                                          \
+	{                                                                                          \
+		s, #n, CFG_INT, OFF(n), .min = (lo), .max = (hi),                                  \
+	}
+
+static const struct cfg_key keys[] = {
+	STR("broker", api_socket, true),
+	STR("broker", internal_socket, true),
+	INT("broker", workers, 2, 64),
+	INT("broker", max_waiting, 16, 100000),
+	STR("database", conninfo, true),
+	STR("database", owner_conninfo, false),
+	STR("database", sql_dir, false),
+	INT("database", statement_timeout_ms, 100, 60000),
+	STR("pki", ca_cert, true),
+	STR("pki", ca_key, true),
+	STR("pki", grant_key, true),
+	STR("pki", grant_pub, true),
+	INT("pki", cert_days, 1, 3650),
+	INT("policy", poll_max_s, 1, 60),
+	INT("policy", host_lost_s, 1, 600),
+	INT("policy", host_gone_s, 1, 600),
+	INT("policy", connect_wait_s, 0, 60),
+	INT("policy", token_ttl_s, 60, 2592000),
+	INT("policy", ticket_ttl_s, 1, 30),
+	{"policy", "ticket_bind", CFG_BOOL, OFF(ticket_bind), 0, 0, false},
+	INT("policy", login_free, 1, 1000),
+	INT("policy", login_source_free, 1, 100000),
+	INT("policy", reconcile_ms, 50, 60000),
+	{0},
+};
+
+static int broker_defaults(struct broker_conf *c)
+{
+	*c = (struct broker_conf){
+		.workers = 8,
+		.max_waiting = 4096,
+		.statement_timeout_ms = 5000,
+		.cert_days = 825,
+		.poll_max_s = 20,
+		.host_lost_s = 15,
+		.host_gone_s = 5,
+		.connect_wait_s = 20,
+		.token_ttl_s = 12 * 3600,
+		.ticket_ttl_s = 30,
+		.ticket_bind = true,
+		.login_free = 5,
+		.login_source_free = 60,
+		.reconcile_ms = 1000,
+	};
+	c->sql_dir = strdup("sql");
+	return c->sql_dir ? 0 : -ENOMEM;
+}
+
+int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
+{
+	int r = broker_defaults(c);
+
+	if (!r)
+		r = cfg_read(path, keys, c, e);
+	if (!r && !c->owner_conninfo) {
+		c->owner_conninfo = strdup(c->conninfo);
+		r = c->owner_conninfo ? 0 : -ENOMEM;
+	}
+	if (!r && !strcmp(c->api_socket, c->internal_socket))
+		r = err_set(e, -EINVAL, "%s: api_socket and internal_socket must differ", path);
+	if (r)
+		broker_conf_free(c);
+	return r;
+}
+
+void broker_conf_free(struct broker_conf *c)
+{
+	cfg_free(keys, c);
+	*c = (struct broker_conf){0};
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The broker's configuration file.
+ */
+#ifndef PANE_BROKER_CONF_H
+#define PANE_BROKER_CONF_H
+
+#include <stdbool.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct broker_conf {
+	/* [broker] */
+	char *api_socket, *internal_socket; /* unix paths only gateways may reach */
+	int workers;			    /* threads, and connections to the database */
+	int max_waiting;		    /* requests queued or held, beyond which 503 */
+	/* [database] */
+	char *conninfo;	      /* of the runtime role */
+	char *owner_conninfo; /* of the role that owns the schema: migrate and admin */
+	char *sql_dir;
+	int statement_timeout_ms;
+	/* [pki] */
+	char *ca_cert, *ca_key, *grant_key, *grant_pub;
+	int cert_days;
+	/* [policy] */
+	int poll_max_s;	       /* a host's long poll is answered at the latest after this */
+	int host_lost_s;       /* silence beyond its poll after which a host is lost */
+	int host_gone_s;       /* the same when its open poll broke off */
+	int connect_wait_s;    /* how long a connection is held while the desktop starts */
+	int token_ttl_s;       /* bearer tokens */
+	int ticket_ttl_s;      /* connection tickets */
+	bool ticket_bind;      /* a ticket works only from the address it was given to */
+	int login_free;	       /* failures of a user from one source before waits begin */
+	int login_source_free; /* the same for a source as a whole */
+	int reconcile_ms;
+};
+
+int broker_conf_read(const char *path, struct broker_conf *c, struct err *e) must_check;
+void broker_conf_free(struct broker_conf *c);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * POST /internal/v1/connections: a gateway asks who this is and where to. The credential is checked
+ * once; then the request may be held (without a thread) until the desktop is ready, and ends in a
+ * grant for exactly this connection, desktop and epoch.
+ */
+#include "broker/api.h"
+#include "broker/assign.h"
+#include "broker/audit.h"
+#include "broker/auth.h"
+#include "broker/ticket.h"
+#include "broker/valid.h"
+#include "common/grant.h"
+#include "common/json.h"
+#include "common/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* Kept between attempts once the credential was good. */
+struct connect_state {
+	struct auth_who who;
+	char pool[40];
+	char desktop[40]; /* a ticket's; "" = whichever is assigned */
+	int64_t start_ms;
+};
+
+static enum req_step remember(struct req *r, const struct auth_who *who, const char *pool,
+			      const char *desktop)
+{
+	struct connect_state *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return req_fail(r, 503, "broker.memory", "The broker is out of memory. Try again.");
+	s->who = *who;
+	snprintf(s->pool, sizeof(s->pool), "%s", pool);
+	snprintf(s->desktop, sizeof(s->desktop), "%s", desktop);
+	s->start_ms = clock_ms();
+	r->state = s;
+	r->state_size = sizeof(*s);
+	return REQ_DONE;
+}
+
+static const char *text_of(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static enum req_step by_ticket(struct db *db, struct req *r, const char *ticket)
+{
+	char hash[DB_HASH_LEN], source[64];
+	cleanup_free char *text = NULL;
+	cleanup_json json_t *o = NULL;
+	struct auth_who who = {0};
+
+	if (ticket_hash(TICKET_PREFIX, ticket, hash)) {
+		if (audit_write(db, r, "", "connect.ticket", "", "denied", "malformed ticket"))
+			return req_fail_db(r, db);
+		return auth_denied(r);
+	}
+	req_source(r->client, source);
+	text = db_text(db, "SELECT pane.ticket_redeem($1, $2)::text", hash, source);
+	o = text ? json_loads(text, 0, NULL) : NULL;
+	if (!o)
+		return req_fail_db(r, db);
+	snprintf(who.name, sizeof(who.name), "%s", text_of(o, "user"));
+	if (!json_is_true(json_object_get(o, "ok"))) {
+		char why[80];
+
+		snprintf(why, sizeof(why), "%s ticket", text_of(o, "why"));
+		if (audit_write(db, r, who.name, "connect.ticket", "", "denied", why))
+			return req_fail_db(r, db);
+		return auth_denied(r);
+	}
+	snprintf(who.id, sizeof(who.id), "%s", text_of(o, "user_id"));
+	return remember(r, &who, text_of(o, "pool"), text_of(o, "desktop"));
+}
+
+static enum req_step authenticate(struct broker *b, struct db *db, struct req *r,
+				  const struct connect_body *c)
+{
+	struct auth_who who = {0};
+	char pool[40];
+	enum req_step step;
+
+	if (c->ticket || ticket_form(TICKET_PREFIX, c->password))
+		return by_ticket(db, r, c->ticket ? c->ticket : c->password);
+	step = auth_password(b, db, r, "connect.password", c->user, c->password, &who);
+	if (step == REQ_DONE)
+		step = broker_pick_pool(db, r, who.id, c->desktop, pool);
+	if (step == REQ_DONE)
+		step = remember(r, &who, pool, "");
+	return step;
+}
+
+static enum req_step starting(struct req *r, const struct assignment *a)
+{
+	json_t *error = json_pack("{s:s, s:s, s:[], s:s, s:s, s:i}", "code", "desktop.starting",
+				  "message", assign_message(a), "reasons", "id", r->conn, "state",
+				  a->state, "retry_after_s", 3);
+
+	r->retry_after_s = 3;
+	req_reply_json(r, 409, json_pack("{s:o}", "error", error));
+	snprintf(r->code, sizeof(r->code), "desktop.starting");
+	return REQ_FAIL;
+}
+
+static enum req_step grant(struct broker *b, struct db *db, struct req *r,
+			   const struct connect_state *s, const struct assignment *a)
+{
+	struct grant g = {.epoch = a->epoch, .expires_s = time(NULL) + GRANT_TTL_S};
+	char text[GRANT_MAX], nonce[16];
+	struct err e = {0};
+
+	random_bytes(nonce, sizeof(nonce));
+	base64url_encode(g.nonce, nonce, sizeof(nonce));
+	snprintf(g.host, sizeof(g.host), "%s", a->host);
+	snprintf(g.desktop, sizeof(g.desktop), "%s", a->id);
+	snprintf(g.user, sizeof(g.user), "%s", s->who.name);
+	snprintf(g.conn, sizeof(g.conn), "%.15s", r->conn);
+	if (grant_sign(b->grant_key, &g, text, &e))
+		return req_fail(r, 500, "internal", "cannot sign the grant: %s", e.msg);
+	if (audit_write(db, r, s->who.name, "connect", a->name, "ok", ""))
+		return req_fail_db(r, db);
+	return req_reply_json(r, 200,
+			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "conn", r->conn,
+					"user", s->who.name, "desktop", a->id, "name", a->name,
+					"host", a->host, "address", a->address, "grant", text,
+					"wait_ms", (json_int_t)(clock_ms() - s->start_ms)));
+}
+
+/* Marks the desktop touched and the session connecting; false: it changed under us. */
+static int begin(struct db *db, struct req *r, const struct connect_state *s,
+		 const struct connect_body *c, const struct assignment *a, bool *ok)
+{
+	cleanup_free char *text =
+		db_text(db, "SELECT pane.session_begin($1, $2, $3, $4, $5, $6)", s->who.id, a->id,
+			DB_INT(a->epoch), c->protocol, r->client, r->conn);
+
+	*ok = text && *text == 't';
+	return text ? 0 : -EIO;
+}
+
+static enum req_step refused(struct db *db, struct req *r, const struct connect_state *s,
+			     json_t *reasons)
+{
+	if (audit_write(db, r, s->who.name, "connect", "", "refused", "desktop.unavailable"))
+		return req_fail_db(r, db);
+	return req_fail_reasons(r, 409, "desktop.unavailable", reasons,
+				"Your desktop is not available now.");
+}
+
+static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
+			     const struct connect_body *c)
+{
+	const struct connect_state *s = r->state;
+	cleanup_assignment struct assignment a = {0};
+	bool begun = false;
+
+	if (r->gone)
+		return req_fail(r, 499, "client.gone", "The client went away.");
+	if (broker_assign(db, s->who.id, s->pool, &a))
+		return req_fail_db(r, db);
+	if (s->desktop[0] && a.kind != ASSIGN_REFUSED && strcmp(s->desktop, a.id))
+		return auth_denied(r);
+	if (a.kind == ASSIGN_REFUSED)
+		return refused(db, r, s, a.reasons);
+	if (a.kind == ASSIGN_READY && !a.address[0]) {
+		cleanup_json json_t *why = json_pack("[s]", "its host has told no address yet");
+
+		return refused(db, r, s, why);
+	}
+	if (a.kind == ASSIGN_READY) {
+		if (begin(db, r, s, c, &a, &begun))
+			return req_fail_db(r, db);
+		if (begun)
+			return grant(b, db, r, s, &a);
+	}
+	if (r->expired || !b->conf->connect_wait_s)
+		return starting(r, &a);
+	return req_hold(r, b->conf->connect_wait_s, "desktop:%s", a.id[0] ? a.id : "any");
+}
+
+enum req_step api_connect(struct broker *b, struct db *db, struct req *r)
+{
+	struct connect_body c;
+	struct err e = {0};
+	enum req_step step;
+
+	if (valid_connect(r->json, &c, &e))
+		return req_fail_err(r, &e);
+	snprintf(r->conn, sizeof(r->conn), "%s", c.conn);
+	snprintf(r->client, sizeof(r->client), "%s", c.client);
+	if (!r->state) {
+		step = authenticate(b, db, r, &c);
+		if (step != REQ_DONE)
+			return step;
+		r->wait_until_ms = 0;
+		r->expired = false;
+	}
+	return attempt(b, db, r, &c);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The connection, and turning PostgreSQL's errors into answers. The server bounds every statement
+ * (statement_timeout, lock_timeout); the socket bounds a dead server (tcp_user_timeout). After a
+ * loss one thread waits half a second before it tries again, so requests fail fast meanwhile.
+ */
+#include "broker/db.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/secret.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 500
+
+void db_init(struct db *db, const char *conninfo, const char *app, int statement_timeout_ms)
+{
+	*db = (struct db){
+		.conninfo = conninfo, .app = app, .statement_timeout_ms = statement_timeout_ms};
+}
+
+void db_fini(struct db *db)
+{
+	if (db->conn)
+		PQfinish(db->conn);
+	db->conn = NULL;
+}
+
+static int fail_unavailable(struct db *db)
+{
+	db->fail = (struct db_fail){.status = 503};
+	snprintf(db->fail.code, sizeof(db->fail.code), "database.unavailable");
+	snprintf(db->fail.msg, sizeof(db->fail.msg),
+		 "The database does not answer. Running desktops are not affected; try again in a "
+		 "few seconds.");
+	return -ECONNREFUSED;
+}
+
+static void quiet(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
+static int connect_now(struct db *db)
+{
+	char options[256];
+	const char *const names[] = {"dbname",		 "application_name",
+				     "connect_timeout",	 "options",
+				     "keepalives_idle",	 "keepalives_interval",
+				     "keepalives_count", "tcp_user_timeout",
+				     "client_encoding",	 NULL};
+	const char *const values[] = {db->conninfo, db->app, "3",    options, "2",
+				      "1",	    "3",     "5000", "UTF8",  NULL};
+
+	snprintf(options, sizeof(options),
+		 "-c statement_timeout=%d -c lock_timeout=%d -c TimeZone=UTC "
+		 "-c idle_in_transaction_session_timeout=15000 -c search_path=pane,pg_catalog",
+		 db->statement_timeout_ms, db->statement_timeout_ms);
+	db_fini(db);
+	db->conn = PQconnectdbParams(names, values, 1);
+	if (!db->conn || PQstatus(db->conn) != CONNECTION_OK)
+		return -ECONNREFUSED;
+	PQsetNoticeProcessor(db->conn, quiet, NULL);
+	return 0;
+}
+
+int db_ready(struct db *db)
+{
+	bool had = db->conn != NULL;
+
+	/* An idle connection whose server died has an end of file waiting. */
+	if (db->conn && PQstatus(db->conn) == CONNECTION_OK && PQconsumeInput(db->conn) &&
+	    PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+		return 0;
+	if (clock_ms() < db->retry_at_ms)
+		return fail_unavailable(db);
+	if (connect_now(db)) {
+		db->retry_at_ms = clock_ms() + RETRY_MS;
+		log_warn("db.unavailable", "app=%s reason=%s", db->app,
+			 LOG_Q(db->conn ? PQerrorMessage(db->conn) : "no memory"));
+		return fail_unavailable(db);
+	}
+	if (had)
+		log_info("db.reconnected", "app=%s", db->app);
+	return 0;
+}
+
+static void copy(char *out, size_t n, const char *s)
+{
+	snprintf(out, n, "%s", s ? s : "");
+}
+
+static void fail_from(struct db *db, const PGresult *res)
+{
+	const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+	struct db_fail *f = &db->fail;
+
+	*f = (struct db_fail){.status = 500};
+	if (PQstatus(db->conn) != CONNECTION_OK || !state || !strncmp(state, "57P", 3) ||
+	    !strncmp(state, "08", 2) || !strncmp(state, "53", 2) || !strcmp(state, "25006")) {
+		log_warn("db.lost", "app=%s reason=%s", db->app, LOG_Q(PQerrorMessage(db->conn)));
+		(void)fail_unavailable(db);
+	} else if (!strncmp(state, "PN", 2)) {
+		f->status = atoi(state + 2);
+		copy(f->code, sizeof(f->code), PQresultErrorField(res, PG_DIAG_MESSAGE_HINT));
+		copy(f->msg, sizeof(f->msg), PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+		copy(f->reasons, sizeof(f->reasons),
+		     PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
+	} else if (!strcmp(state, "40P01") || !strcmp(state, "40001")) {
+		f->retry = true;
+		f->status = 503;
+		copy(f->code, sizeof(f->code), "database.busy");
+		copy(f->msg, sizeof(f->msg), "Too many changes at once. Try again.");
+	} else if (!strcmp(state, "57014") || !strcmp(state, "55P03")) {
+		f->status = 503;
+		copy(f->code, sizeof(f->code), "database.slow");
+		copy(f->msg, sizeof(f->msg), "The database is too slow to answer. Try again.");
+	} else {
+		copy(f->code, sizeof(f->code), "internal");
+		copy(f->msg, sizeof(f->msg), "The broker failed; its log has the cause.");
+		log_err("db.error", "app=%s sqlstate=%s message=%s context=%s", db->app, state,
+			LOG_Q(PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)),
+			LOG_Q(PQresultErrorField(res, PG_DIAG_CONTEXT)
+				      ? PQresultErrorField(res, PG_DIAG_CONTEXT)
+				      : ""));
+	}
+}
+
+PGresult *db_query(struct db *db, const char *sql, int n, const char *const *params)
+{
+	PGresult *res;
+	ExecStatusType st;
+
+	if (!db->conn) {
+		(void)fail_unavailable(db);
+		return NULL;
+	}
+	res = PQexecParams(db->conn, sql, n, NULL, params, NULL, NULL, 0);
+	st = PQresultStatus(res);
+	if (st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK) {
+		db->fail.status = 0;
+		return res;
+	}
+	fail_from(db, res);
+	PQclear(res);
+	return NULL;
+}
+
+char *db_text_n(struct db *db, const char *sql, int n, const char *const *params)
+{
+	cleanup_pgresult PGresult *res = db_query(db, sql, n, params);
+	char *s;
+
+	if (!res || PQntuples(res) < 1 || PQgetisnull(res, 0, 0))
+		return NULL;
+	s = strdup(PQgetvalue(res, 0, 0));
+	if (!s)
+		(void)fail_unavailable(db);
+	return s;
+}
+
+int db_exec_n(struct db *db, const char *sql, int n, const char *const *params)
+{
+	cleanup_pgresult PGresult *res = db_query(db, sql, n, params);
+
+	return res ? 0 : -EIO;
+}
+
+void db_hash(char out[DB_HASH_LEN], const void *p, size_t n)
+{
+	out[0] = '\\';
+	out[1] = 'x';
+	sha256_hex(out + 2, p, n);
+}
+
+const char *db_int(char buf[24], int64_t v)
+{
+	snprintf(buf, 24, "%" PRId64, v);
+	return buf;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See http.h. A request is created at its head, suspended when its body is complete, and answered
+ * from the epoll thread after the worker resumed it. X-Pane-* headers are believed because only
+ * gateways can reach the sockets (mode 0660, their group).
+ */
+#include "broker/http.h"
+#include "broker/work.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/sock.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAX 4096
+#define TIMEOUT_S	30 /* of an idle or slow connection, not of a held request */
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	enum req_listener which;
+	struct work *work; /* borrowed */
+	char path[128];
+};
+
+static void header(struct MHD_Connection *c, const char *name, char *out, size_t n)
+{
+	const char *v = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+
+	if (v && strlen(v) < n)
+		strcpy(out, v);
+}
+
+static void read_query(struct MHD_Connection *c, struct req *r)
+{
+	const char *limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit");
+	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
+	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
+
+	if (limit && atoi(limit) > 0)
+		r->limit = atoi(limit) > 10000 ? 10000 : atoi(limit);
+	if (after && strlen(after) < sizeof(r->after))
+		strcpy(r->after, after);
+	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
+}
+
+static struct req *read_head(struct http_server *s, struct MHD_Connection *c, const char *url,
+			     const char *method)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct req *r = req_new();
+	char auth[128] = "";
+
+	if (!r)
+		return NULL;
+	r->mhd = c;
+	r->fd = info ? info->connect_fd : -1;
+	r->listener = s->which;
+	if (strlen(method) < sizeof(r->method) && strlen(url) < sizeof(r->path)) {
+		strcpy(r->method, method);
+		strcpy(r->path, url);
+	}
+	header(c, "X-Pane-Client", r->client, sizeof(r->client));
+	header(c, "X-Pane-Cert", r->cert, sizeof(r->cert));
+	header(c, "X-Pane-Conn", r->conn, sizeof(r->conn));
+	if (!r->conn[0])
+		random_id(r->conn);
+	header(c, "Authorization", auth, sizeof(auth));
+	if (!strncasecmp(auth, "Bearer ", 7))
+		snprintf(r->bearer, sizeof(r->bearer), "%.*s", (int)sizeof(r->bearer) - 1,
+			 auth + 7);
+	explicit_bzero(auth, sizeof(auth));
+	read_query(c, r);
+	return r;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
+{
+	size_t n = r->reply ? strlen(r->reply) : 0;
+	struct MHD_Response *res =
+		MHD_create_response_from_buffer(n, r->reply, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result ret;
+	char seconds[16];
+
+	if (!res)
+		return MHD_NO;
+	if (n)
+		MHD_add_response_header(res, "Content-Type", "application/json");
+	MHD_add_response_header(res, "Cache-Control", "no-store");
+	if (r->retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%d", r->retry_after_s);
+		MHD_add_response_header(res, "Retry-After", seconds);
+	}
+	if (r->status == 401)
+		MHD_add_response_header(res, "WWW-Authenticate", "Bearer");
+	ret = MHD_queue_response(c, (unsigned)r->status, res);
+	MHD_destroy_response(res);
+	return ret;
+}
+
+static void take_body(struct req *r, const char *p, size_t n)
+{
+	if (!r->status && buf_append(&r->body, p, n))
+		req_fail(r, 413, "request.large", "The request body is larger than %u bytes.",
+			 JSON_MAX_BYTES);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *size, void **state)
+{
+	struct http_server *s = cls;
+	struct req *r = *state;
+
+	(void)version;
+	if (!r) {
+		*state = read_head(s, c, url, method);
+		return *state ? MHD_YES : MHD_NO;
+	}
+	if (*size) {
+		take_body(r, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	if (r->status)
+		return send_answer(c, r);
+	MHD_suspend_connection(c);
+	if (work_submit(s->work, r)) {
+		r->retry_after_s = 2;
+		req_fail(r, 503, "broker.busy", "The broker is busy. Try again in a few seconds.");
+		MHD_resume_connection(c);
+	}
+	return MHD_YES;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *c, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	(void)cls;
+	(void)c;
+	(void)why;
+	req_free(*state);
+	*state = NULL;
+}
+
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+	static struct log_bucket bucket; /* of one thread per daemon; a race loses a line */
+	char line[256];
+
+	(void)cls;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	if (log_allow(&bucket, 1))
+		log_info("http.note", "text=%s", LOG_Q(line));
+}
+
+void http_answer(struct req *r)
+{
+	log_debug("http.answer", "conn=%s method=%s path=%s status=%d", r->conn, r->method,
+		  LOG_Q(r->path), r->status);
+	MHD_resume_connection(r->mhd);
+}
+
+struct http_server *http_server_new(const char *path, enum req_listener which, struct work *w,
+				    struct err *e)
+{
+	struct http_server *s = calloc(1, sizeof(*s));
+	char addr[160];
+	cleanup_close int fd = -1;
+
+	if (!s || strlen(path) >= sizeof(s->path)) {
+		free(s);
+		err_set(e, -ENAMETOOLONG, "socket path %s is too long", path);
+		return NULL;
+	}
+	s->which = which;
+	s->work = w;
+	strcpy(s->path, path);
+	snprintf(addr, sizeof(addr), "unix:%s", path);
+	fd = sock_listen(addr, SOCK_STREAM, false, 0660, e);
+	if (fd >= 0) {
+		s->daemon = MHD_start_daemon(
+			MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+				MHD_USE_ERROR_LOG,
+			0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+			MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+			NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 * 1024), MHD_OPTION_END);
+		if (!s->daemon)
+			err_set(e, -EIO, "cannot serve HTTP on %s", path);
+	}
+	if (!s->daemon) {
+		free(s);
+		return NULL;
+	}
+	(void)steal_fd(&fd); /* MHD closes it */
+	return s;
+}
+
+void http_server_quiesce(struct http_server *s)
+{
+	int fd = MHD_quiesce_daemon(s->daemon);
+
+	if (fd >= 0)
+		close(fd);
+	unlink(s->path);
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	MHD_stop_daemon(s->daemon);
+	free(s);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See reconcile.h. Each step is its own transaction; a step that fails is tried again next time.
+ */
+#include "broker/reconcile.h"
+#include "broker/db.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define PURGE_EVERY 60 /* rounds */
+
+struct reconciler {
+	const struct broker_conf *conf; /* borrowed */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool poked, stopping; /* under lock */
+};
+
+static const struct {
+	const char *name, *sql;
+} steps[] = {
+	{"hosts", "SELECT pane.rec_hosts()"},
+	{"deadlines", "SELECT pane.rec_deadlines()"},
+	{"repair", "SELECT pane.rec_repair()"},
+	{"pools", "SELECT pane.rec_pools()"},
+};
+
+static void one_round(struct db *db, unsigned round)
+{
+	if (db_ready(db))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		cleanup_free char *n = db_text_n(db, steps[i].sql, 0, NULL);
+
+		if (n && atoi(n) > 0)
+			log_info("reconcile", "step=%s changed=%s", steps[i].name, n);
+		else if (!n && !db->fail.retry)
+			return;
+	}
+	if (round % PURGE_EVERY == 0) {
+		cleanup_free char *n = db_text_n(db, "SELECT pane.rec_purge()", 0, NULL);
+
+		(void)n;
+	}
+}
+
+/* Sleeps one period or until poked; false when it is time to go. */
+static bool rest(struct reconciler *r)
+{
+	struct timespec until;
+	bool go;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += r->conf->reconcile_ms / 1000;
+	until.tv_nsec += r->conf->reconcile_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&r->lock);
+	while (!r->poked && !r->stopping &&
+	       pthread_cond_timedwait(&r->wake, &r->lock, &until) != ETIMEDOUT)
+		;
+	r->poked = false;
+	go = !r->stopping;
+	pthread_mutex_unlock(&r->lock);
+	return go;
+}
+
+static void *run(void *arg)
+{
+	struct reconciler *r = arg;
+	unsigned round = 0;
+	struct db db;
+
+	db_init(&db, r->conf->conninfo, "pane-broker reconciler", r->conf->statement_timeout_ms);
+	do {
+		one_round(&db, round++);
+	} while (rest(r));
+	db_fini(&db);
+	return NULL;
+}
+
+struct reconciler *reconciler_start(const struct broker_conf *c, struct err *e)
+{
+	struct reconciler *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+
+	if (!r) {
+		err_set(e, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	r->conf = c;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&r->thread, NULL, run, r)) {
+		free(r);
+		err_set(e, -EAGAIN, "cannot start the reconciler's thread");
+		return NULL;
+	}
+	return r;
+}
+
+void reconciler_poke(struct reconciler *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->poked = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void reconciler_stop(struct reconciler *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->wake);
+	free(r);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See route.h. A route with an audit word runs in one transaction together with its audit entry, so
+ * a change that is acknowledged is also recorded; a deadlock runs it again.
+ */
+#include "broker/route.h"
+#include "broker/audit.h"
+#include "broker/auth.h"
+#include "broker/valid.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#include <string.h>
+
+#define V "/api/v1"
+#define A REQ_API
+
+static const struct route routes[] = {
+	{A, "GET", V "/health", ROLE_ANYONE, api_health, NULL, false},
+	{A, "POST", V "/login", ROLE_ANYONE, api_login, NULL, true},
+	{A, "POST", V "/enroll", ROLE_ANYONE, api_enroll, "host.enroll", true},
+	{A, "POST", V "/logout", ROLE_USER, api_logout, NULL, false},
+	{A, "GET", V "/me", ROLE_USER, api_me, NULL, false},
+	{A, "POST", V "/me/password", ROLE_USER, api_me_password, NULL, true},
+	{A, "GET", V "/me/desktops", ROLE_USER, api_me_desktops, NULL, false},
+	{A, "POST", V "/tickets", ROLE_USER, api_ticket, NULL, true},
+	{A, "GET", V "/users", ROLE_ADMIN, api_user_list, NULL, false},
+	{A, "POST", V "/users", ROLE_ADMIN, api_user_create, "user.create", true},
+	{A, "GET", V "/users/{name}", ROLE_ADMIN, api_user_get, NULL, false},
+	{A, "PATCH", V "/users/{name}", ROLE_ADMIN, api_user_update, "user.update", true},
+	{A, "DELETE", V "/users/{name}", ROLE_ADMIN, api_user_delete, "user.delete", false},
+	{A, "GET", V "/pools", ROLE_ADMIN, api_pool_list, NULL, false},
+	{A, "POST", V "/pools", ROLE_ADMIN, api_pool_create, "pool.create", true},
+	{A, "GET", V "/pools/{name}", ROLE_ADMIN, api_pool_get, NULL, false},
+	{A, "PATCH", V "/pools/{name}", ROLE_ADMIN, api_pool_update, "pool.update", true},
+	{A, "DELETE", V "/pools/{name}", ROLE_ADMIN, api_pool_delete, "pool.delete", false},
+	{A, "GET", V "/pools/{name}/entitlements", ROLE_ADMIN, api_entitlement_list, NULL, false},
+	{A, "POST", V "/pools/{name}/entitlements", ROLE_ADMIN, api_entitlement_create,
+	 "entitlement.create", true},
+	{A, "DELETE", V "/pools/{name}/entitlements/{user}", ROLE_ADMIN, api_entitlement_delete,
+	 "entitlement.delete", false},
+	{A, "GET", V "/desktops", ROLE_ADMIN, api_desktop_list, NULL, false},
+	{A, "GET", V "/desktops/{name}", ROLE_ADMIN, api_desktop_get, NULL, false},
+	{A, "DELETE", V "/desktops/{name}", ROLE_ADMIN, api_desktop_delete, "desktop.delete",
+	 false},
+	{A, "POST", V "/desktops/{name}/restart", ROLE_ADMIN, api_desktop_restart,
+	 "desktop.restart", false},
+	{A, "POST", V "/desktops/{name}/recycle", ROLE_ADMIN, api_desktop_recycle,
+	 "desktop.recycle", false},
+	{A, "POST", V "/desktops/{name}/release", ROLE_ADMIN, api_desktop_release,
+	 "desktop.release", false},
+	{A, "GET", V "/sessions", ROLE_ADMIN, api_session_list, NULL, false},
+	{A, "DELETE", V "/sessions/{id}", ROLE_ADMIN, api_session_delete, "session.delete", false},
+	{A, "GET", V "/hosts", ROLE_ADMIN, api_host_list, NULL, false},
+	{A, "POST", V "/hosts", ROLE_ADMIN, api_host_create, "host.create", true},
+	{A, "GET", V "/hosts/{name}", ROLE_ADMIN, api_host_get, NULL, false},
+	{A, "DELETE", V "/hosts/{name}", ROLE_ADMIN, api_host_delete, "host.delete", false},
+	{A, "GET", V "/images", ROLE_ADMIN, api_image_list, NULL, false},
+	{A, "GET", V "/audit", ROLE_ADMIN, api_audit_list, NULL, false},
+	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},
+	{REQ_INTERNAL, "POST", "/internal/v1/connections", ROLE_GATEWAY, api_connect, NULL, true},
+};
+
+/* Matches path against a pattern; "{x}" segments are copied to arg in order. */
+static bool match(const char *pattern, const char *path, char arg[2][72])
+{
+	int n = 0;
+
+	while (*pattern) {
+		if (*pattern == '{') {
+			size_t len = strcspn(path, "/");
+
+			if (!len || len >= 72 || n == 2)
+				return false;
+			memcpy(arg[n], path, len);
+			arg[n++][len] = 0;
+			path += len;
+			pattern += strcspn(pattern, "}") + 1;
+		} else if (*pattern++ != *path++) {
+			return false;
+		}
+	}
+	return !*path;
+}
+
+const struct route *route_find(struct req *r)
+{
+	bool path = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		char arg[2][72] = {"", ""};
+
+		if (routes[i].listener != r->listener || !match(routes[i].path, r->path, arg))
+			continue;
+		path = true;
+		if (strcmp(routes[i].method, r->method))
+			continue;
+		memcpy(r->arg, arg, sizeof(arg));
+		return &routes[i];
+	}
+	if (path)
+		req_fail(r, 405, "method.unknown", "%s cannot be done to %s.", r->method, r->path);
+	else
+		req_fail(r, 404, "path.unknown", "There is nothing at %s.", r->path);
+	return NULL;
+}
+
+static enum req_step authorise_host(struct req *r)
+{
+	char want[80];
+
+	if (valid_uuid(r->arg[0]))
+		return req_fail(r, 404, "host.unknown", "A host is named by its UUID here.");
+	snprintf(want, sizeof(want), "host/%s", r->arg[0]);
+	if (strcmp(want, r->cert))
+		return req_fail(r, 403, "host.certificate",
+				"Present the client certificate of host %s.", r->arg[0]);
+	return REQ_DONE;
+}
+
+static enum req_step authorise(const struct route *t, struct db *db, struct req *r)
+{
+	enum req_step step;
+
+	switch (t->role) {
+	case ROLE_ANYONE:
+	case ROLE_GATEWAY: /* who reaches internal.sock is a gateway */
+		return REQ_DONE;
+	case ROLE_HOST:
+		return authorise_host(r);
+	case ROLE_USER:
+	case ROLE_ADMIN:
+		break;
+	}
+	step = auth_bearer(db, r);
+	if (step == REQ_DONE && t->role == ROLE_ADMIN && !r->admin)
+		return req_fail(r, 403, "role.admin", "Only an administrator may do this.");
+	return step;
+}
+
+static enum req_step parse_body(const struct route *t, struct req *r)
+{
+	struct err e = {0};
+
+	if (r->json || (!t->body && !r->body.len))
+		return REQ_DONE;
+	if (!r->body.len)
+		return req_fail(r, 400, "request.invalid", "Send a JSON object in the body.");
+	r->json = json_parse(buf_head(&r->body), r->body.len, &e);
+	if (!r->json)
+		return req_fail_err(r, &e);
+	if (!json_is_object(r->json))
+		return req_fail(r, 400, "request.invalid", "Send a JSON object in the body.");
+	if (buf_append(&r->body, "", 1)) /* for statements that take the text itself */
+		return req_fail(r, 413, "request.large", "The request body is too large.");
+	return REQ_DONE;
+}
+
+static enum req_step audited(const struct route *t, struct broker *b, struct db *db, struct req *r)
+{
+	enum req_step step = REQ_FAIL;
+
+	for (int tries = 0; tries < 4; tries++) {
+		if (db_exec_n(db, "BEGIN", 0, NULL))
+			return req_fail_db(r, db);
+		step = t->fn(b, db, r);
+		if (step == REQ_DONE &&
+		    !audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "ok",
+				 "") &&
+		    !db_exec_n(db, "COMMIT", 0, NULL))
+			return REQ_DONE;
+		if (step == REQ_DONE)
+			step = req_fail_db(r, db);
+		bool again = db->fail.retry;
+
+		if (db_exec_n(db, "ROLLBACK", 0, NULL))
+			return step;
+		if (!again)
+			break;
+	}
+	if (t->role == ROLE_ANYONE) /* nobody without a name may fill the audit */
+		return step;
+	if (audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "refused",
+			r->code))
+		log_warn("audit.lost", "conn=%s action=%s", r->conn, t->audit);
+	return step;
+}
+
+enum req_step route_run(void *arg, struct db *db, struct req *r)
+{
+	struct broker *b = arg;
+	const struct route *t = route_find(r);
+	enum req_step step;
+
+	if (!t)
+		return REQ_FAIL;
+	if (db_ready(db))
+		return req_fail_db(r, db);
+	step = authorise(t, db, r);
+	if (step == REQ_DONE)
+		step = parse_body(t, r);
+	if (step != REQ_DONE)
+		return step;
+	return t->audit ? audited(t, b, db, r) : t->fn(b, db, r);
+}
+
+void route_print(FILE *f)
+{
+	static const char *const names[] = {"anyone", "user", "admin", "host", "gateway"};
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+		fprintf(f, "%s %s %s\n", routes[i].method, routes[i].path, names[routes[i].role]);
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See valid.h. Patterns match those of the CHECK constraints in sql/001_base.sql.
+ */
+#include "broker/valid.h"
+#include "broker/password.h"
+#include "common/json.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int valid_keys(json_t *o, const char *const *allowed, struct err *e)
+{
+	const char *key;
+	json_t *v;
+
+	if (!json_is_object(o))
+		return err_set(e, -EINVAL, "Send a JSON object.");
+	json_object_foreach(o, key, v)
+	{
+		const char *const *a = allowed;
+
+		while (*a && strcmp(*a, key))
+			a++;
+		if (!*a)
+			return err_set(e, -EINVAL, "\"%.60s\" is not a field of this request.",
+				       key);
+	}
+	return 0;
+}
+
+/* First character a letter or digit, the rest also one of more; 1..max long. */
+static bool name_ok(const char *s, size_t max, const char *more)
+{
+	size_t n = strlen(s);
+
+	if (n < 1 || n > max || strchr(more, s[0]))
+		return false;
+	for (; *s; s++)
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || strchr(more, *s)))
+			return false;
+	return true;
+}
+
+int valid_user_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 64, "._@-"))
+		return 0;
+	return err_set(
+		e, -EINVAL,
+		"A user name has 1 to 64 of a-z, 0-9, '.', '_', '@' and '-', and begins with "
+		"a letter or digit.");
+}
+
+int valid_pool_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 40, "-"))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "A pool name has 1 to 40 of a-z, 0-9 and '-', and begins with a letter or "
+		       "digit.");
+}
+
+int valid_host_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 63, ".-"))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "A host name has 1 to 63 of a-z, 0-9, '.' and '-', and begins with a letter "
+		       "or digit.");
+}
+
+int valid_image_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 64, "._-"))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "An image name has 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a "
+		       "letter or digit.");
+}
+
+int valid_password(const char *s, struct err *e)
+{
+	size_t n = strlen(s);
+
+	if (n >= PASSWORD_MIN && n <= PASSWORD_MAX)
+		return 0;
+	return err_set(e, -EINVAL, "A password has %d to %d bytes; this one has %zu.", PASSWORD_MIN,
+		       PASSWORD_MAX, n);
+}
+
+int valid_uuid(const char *s)
+{
+	for (int i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? s[i] != '-'
+			 : !((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
+			return -EINVAL;
+	}
+	return s[36] ? -EINVAL : 0;
+}
+
+int valid_address(const char *s, struct err *e)
+{
+	char ip[64];
+	const char *port = strrchr(s, ':');
+	uint8_t raw[16];
+	size_t n = port ? (size_t)(port - s) : 0;
+	bool v6 = s[0] == '[';
+	char *end;
+	long v;
+
+	if (n < 2 || n >= sizeof(ip) || (v6 && s[n - 1] != ']'))
+		goto bad;
+	memcpy(ip, s + v6, n - 2 * (size_t)v6);
+	ip[n - 2 * (size_t)v6] = 0;
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, raw) != 1 || port[1] < '0' || port[1] > '9')
+		goto bad;
+	v = strtol(port + 1, &end, 10);
+	if (!*end && v > 0 && v < 65536)
+		return 0;
+bad:
+	return err_set(e, -EINVAL, "\"address\" must be ip:port or [ip]:port, not \"%.60s\".", s);
+}
+
+static int one_of(json_t *o, const char *key, const char *const *words, const char **out,
+		  struct err *e)
+{
+	const char *s = NULL;
+	int r = json_opt_str(o, key, 40, &s, e);
+
+	if (r || !s)
+		return r;
+	for (; *words; words++) {
+		if (!strcmp(*words, s)) {
+			if (out)
+				*out = s;
+			return 0;
+		}
+	}
+	return err_set(e, -EINVAL,
+		       "\"%s\" cannot be \"%s\"; see the API description for its values.", key, s);
+}
+
+static const char *const roles[] = {"user", "admin", NULL};
+
+static int user_common(json_t *o, struct user_body *u, struct err *e)
+{
+	bool disabled = false;
+	int r = json_opt_str(o, "password", PASSWORD_MAX, &u->password, e);
+
+	if (!r && u->password)
+		r = valid_password(u->password, e);
+	if (!r)
+		r = one_of(o, "role", roles, &u->role, e);
+	if (!r)
+		r = json_opt_bool(o, "disabled", &disabled, e);
+	if (!r && json_is_boolean(json_object_get(o, "disabled")))
+		u->disabled = disabled;
+	return r;
+}
+
+int valid_user_create(json_t *o, struct user_body *u, struct err *e)
+{
+	static const char *const keys[] = {"name", "password", "role", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*u = (struct user_body){.disabled = -1};
+	if (!r)
+		r = json_need_str(o, "name", 1, 64, &u->name, e);
+	if (!r)
+		r = valid_user_name(u->name, e);
+	if (!r)
+		r = user_common(o, u, e);
+	if (!u->role)
+		u->role = "user";
+	return r;
+}
+
+int valid_user_update(json_t *o, struct user_body *u, struct err *e)
+{
+	static const char *const keys[] = {"password", "role", "disabled", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*u = (struct user_body){.disabled = -1};
+	if (!r)
+		r = user_common(o, u, e);
+	if (!r && !u->password && !u->role && u->disabled < 0)
+		r = err_set(e, -EINVAL, "Nothing to change: give password, role or disabled.");
+	return r;
+}
+
+struct int_field {
+	const char *key;
+	int64_t min, max;
+	bool required;
+};
+
+static int pool_numbers(json_t *o, bool create, struct err *e)
+{
+	static const struct int_field fields[] = {
+		{"cpus", 1, 64, true},
+		{"memory_mib", 64, 1048576, true},
+		{"disk_mib", 0, 16777216, false},
+		{"size_max", 1, 10000, true},
+		{"spare", 0, 10000, true},
+		{"logoff_after_s", 0, 31536000, false},
+	};
+	int64_t size_max = -1, spare = -1, v;
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const struct int_field *f = &fields[i];
+		int r;
+
+		v = -1;
+		if (create && f->required)
+			r = json_need_int(o, f->key, f->min, f->max, &v, e);
+		else
+			r = json_opt_int(o, f->key, f->min, f->max, &v, e);
+		if (r)
+			return r;
+		if (!strcmp(f->key, "size_max"))
+			size_max = v;
+		if (!strcmp(f->key, "spare"))
+			spare = v;
+	}
+	if (size_max >= 0 && spare > size_max)
+		return err_set(e, -EINVAL,
+			       "\"spare\" (%lld) cannot be more than \"size_max\" (%lld).",
+			       (long long)spare, (long long)size_max);
+	return 0;
+}
+
+int valid_pool(json_t *o, bool create, struct err *e)
+{
+	static const char *const all[] = {"name",      "image",		 "cpus",  "memory_mib",
+					  "disk_mib",  "size_max",	 "spare", "assignment",
+					  "isolation", "logoff_after_s", NULL};
+	static const char *const some[] = {"image",    "cpus",	"memory_mib",	  "disk_mib",
+					   "size_max", "spare", "logoff_after_s", NULL};
+	static const char *const kinds[] = {"floating", "dedicated", NULL};
+	static const char *const ways[] = {"vm", NULL};
+	const char *name = NULL, *image = NULL, *kind = NULL;
+	int r = valid_keys(o, create ? all : some, e);
+
+	if (!r && create)
+		r = json_need_str(o, "name", 1, 40, &name, e);
+	if (!r && name)
+		r = valid_pool_name(name, e);
+	if (!r && create)
+		r = json_need_str(o, "image", 1, 64, &image, e);
+	if (!r && !create)
+		r = json_opt_str(o, "image", 64, &image, e);
+	if (!r && image)
+		r = valid_image_name(image, e);
+	if (!r)
+		r = pool_numbers(o, create, e);
+	if (!r)
+		r = one_of(o, "assignment", kinds, &kind, e);
+	if (!r && create && !kind)
+		r = err_set(e, -EINVAL, "\"assignment\" must be \"floating\" or \"dedicated\".");
+	if (!r)
+		r = one_of(o, "isolation", ways, NULL, e);
+	return r;
+}
+
+int valid_login(json_t *o, struct login_body *l, struct err *e)
+{
+	static const char *const keys[] = {"user", "password", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*l = (struct login_body){0};
+	if (!r)
+		r = json_need_str(o, "user", 1, 128, &l->user, e);
+	if (!r)
+		r = json_need_str(o, "password", 1, PASSWORD_MAX, &l->password, e);
+	return r;
+}
+
+int valid_connect(json_t *o, struct connect_body *c, struct err *e)
+{
+	static const char *const keys[] = {"protocol", "conn",	  "client", "user",
+					   "password", "desktop", "ticket", NULL};
+	static const char *const protocols[] = {"rdp", "rfb", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*c = (struct connect_body){.desktop = ""};
+	if (!r)
+		r = one_of(o, "protocol", protocols, &c->protocol, e);
+	if (!r && !c->protocol)
+		r = err_set(e, -EINVAL, "\"protocol\" must be \"rdp\" or \"rfb\".");
+	if (!r)
+		r = json_need_str(o, "conn", 1, 15, &c->conn, e);
+	if (!r)
+		r = json_need_str(o, "client", 1, 79, &c->client, e);
+	if (!r)
+		r = json_opt_str(o, "ticket", 256, &c->ticket, e);
+	if (r || c->ticket)
+		return r;
+	r = json_need_str(o, "user", 1, 128, &c->user, e);
+	if (!r)
+		r = json_need_str(o, "password", 0, PASSWORD_MAX, &c->password, e);
+	if (!r)
+		r = json_opt_str(o, "desktop", 71, &c->desktop, e);
+	return r;
+}
+
+int valid_enroll(json_t *o, struct enroll_body *b, struct err *e)
+{
+	static const char *const keys[] = {"token", "name", "address", "csr", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*b = (struct enroll_body){.name = "", .address = ""};
+	if (!r)
+		r = json_need_str(o, "token", 1, 128, &b->token, e);
+	if (!r)
+		r = json_opt_str(o, "name", 255, &b->name, e);
+	if (!r)
+		r = json_opt_str(o, "address", 71, &b->address, e);
+	if (!r && b->address[0])
+		r = valid_address(b->address, e);
+	if (!r)
+		r = json_need_str(o, "csr", 1, 8192, &b->csr, e);
+	return r;
+}
+
+static int sync_viewers(json_t *d, struct err *e)
+{
+	json_t *list = json_object_get(d, "viewers"), *v;
+	size_t i;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > 64)
+		return err_set(e, -EINVAL, "\"viewers\" must be a list of at most 64");
+	json_array_foreach(list, i, v)
+	{
+		const char *s = NULL;
+		int r = json_is_object(v) ? 0 : err_set(e, -EINVAL, "a viewer must be an object");
+
+		if (!r)
+			r = json_opt_str(v, "conn", 31, &s, e);
+		if (!r)
+			r = json_opt_str(v, "client", 79, &s, e);
+		if (!r)
+			r = json_opt_str(v, "protocol", 15, &s, e);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int sync_desktop(json_t *d, struct err *e)
+{
+	static const char *const states[] = {"cloning", "booting", "ready", "stopped",
+					     "failed",	"absent",  NULL};
+	const char *id, *state = NULL, *reason = NULL;
+	int64_t n;
+	int r = json_is_object(d) ? 0 : err_set(e, -EINVAL, "a desktop must be an object");
+
+	if (!r)
+		r = json_need_str(d, "id", 36, 36, &id, e);
+	if (!r && valid_uuid(id))
+		r = err_set(e, -EINVAL, "\"id\" must be a lower-case UUID");
+	if (!r)
+		r = json_need_int(d, "epoch", 0, INT64_MAX, &n, e);
+	if (!r)
+		r = one_of(d, "state", states, &state, e);
+	if (!r && !state)
+		r = err_set(e, -EINVAL, "\"state\" is missing");
+	if (!r)
+		r = json_opt_str(d, "reason", 1000, &reason, e);
+	return r ? r : sync_viewers(d, e);
+}
+
+static int sync_image(json_t *i, struct err *e)
+{
+	const char *name, *version = NULL;
+	int64_t n;
+	int r = json_is_object(i) ? 0 : err_set(e, -EINVAL, "an image must be an object");
+
+	if (!r)
+		r = json_need_str(i, "name", 1, 64, &name, e);
+	if (!r)
+		r = json_opt_str(i, "version", 128, &version, e);
+	return r ? r : json_opt_int(i, "disk_mib", 0, INT32_MAX, &n, e);
+}
+
+static int each(json_t *o, const char *key, size_t max, int (*fn)(json_t *v, struct err *e),
+		struct err *e)
+{
+	json_t *list = json_object_get(o, key), *v;
+	size_t i;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > max)
+		return err_set(e, -EINVAL, "\"%s\" must be a list of at most %zu", key, max);
+	json_array_foreach(list, i, v)
+	{
+		int r = fn(v, e);
+
+		if (r)
+			return err_prefix(e, "%s[%zu]", key, i);
+	}
+	return 0;
+}
+
+static int sync_capacity(json_t *c, struct err *e)
+{
+	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
+	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
+					      "disk_free_mib"};
+	int64_t n;
+
+	if (!c || json_is_null(c))
+		return 0;
+	if (!json_is_object(c))
+		return err_set(e, -EINVAL, "\"capacity\" must be an object");
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		int r = json_opt_int(c, numbers[i], 0, INT32_MAX, &n, e);
+
+		if (r)
+			return r;
+	}
+	return one_of(c, "kvm", kvms, NULL, e);
+}
+
+int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
+{
+	const char *address = "";
+	int r;
+
+	if (!json_is_object(o))
+		return err_set(e, -EINVAL, "Send a JSON object.");
+	*generation = *wait_s = 0;
+	r = json_opt_int(o, "generation", 0, INT64_MAX, generation, e);
+	if (!r)
+		r = json_opt_int(o, "wait_s", 0, 3600, wait_s, e);
+	if (!r)
+		r = json_opt_str(o, "address", 71, &address, e);
+	if (!r && address[0])
+		r = valid_address(address, e);
+	if (!r)
+		r = sync_capacity(json_object_get(o, "capacity"), e);
+	if (!r)
+		r = each(o, "images", 1000, sync_image, e);
+	if (!r)
+		r = each(o, "desktops", 10000, sync_desktop, e);
+	return r;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Request bodies: each validator reads one kind of object, refuses unknown fields, and says what to
+ * write instead. Strings are borrowed from the object. Pure: no database, no clock.
+ */
+#ifndef PANE_BROKER_VALID_H
+#define PANE_BROKER_VALID_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+/* Every key of o must be in the NULL-terminated list. */
+int valid_keys(json_t *o, const char *const *allowed, struct err *e) must_check;
+
+int valid_user_name(const char *s, struct err *e) must_check;
+int valid_pool_name(const char *s, struct err *e) must_check;
+int valid_host_name(const char *s, struct err *e) must_check;
+int valid_image_name(const char *s, struct err *e) must_check;
+int valid_password(const char *s, struct err *e) must_check;
+int valid_uuid(const char *s) must_check;		    /* lower-case, 0 or -EINVAL */
+int valid_address(const char *s, struct err *e) must_check; /* ip:port or [ip]:port */
+
+struct user_body {
+	const char *name, *password, *role; /* NULL: not given */
+	int disabled;			    /* -1: not given */
+};
+int valid_user_create(json_t *o, struct user_body *u, struct err *e) must_check;
+int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
+
+/* create: every field that has no default must be there. The object itself goes to SQL. */
+int valid_pool(json_t *o, bool create, struct err *e) must_check;
+
+struct login_body {
+	const char *user, *password;
+};
+int valid_login(json_t *o, struct login_body *l, struct err *e) must_check;
+
+struct connect_body {
+	const char *protocol, *conn, *client;
+	const char *user, *password, *desktop; /* desktop "" when not named */
+	const char *ticket;		       /* or the three above are NULL */
+};
+int valid_connect(json_t *o, struct connect_body *c, struct err *e) must_check;
+
+struct enroll_body {
+	const char *token, *name, *address, *csr;
+};
+int valid_enroll(json_t *o, struct enroll_body *b, struct err *e) must_check;
+
+/* A host's report; numbers and enums are checked here so that SQL casts cannot fail. */
+int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e) must_check;
+
+#endif
