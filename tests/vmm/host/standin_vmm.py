@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for pane-vmm in the host agent's stories: same command line, same control protocol, no
+guest. One more operation makes it end as a guest would: {"op":"end","how":"poweroff|reset|panic|error"}.
+An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready."""
+import json
+import os
+import select
+import socket
+import sys
+
+CODES = {"poweroff": 0, "quit": 0, "reset": 3, "panic": 4, "error": 5}
+
+
+def options(argv):
+    if argv == ["--probe"]:
+        print('{"kvm":"hardware","why":"stand-in"}')
+        sys.exit(0)
+    return {argv[i][2:]: argv[i + 1] for i in range(0, len(argv), 2)}
+
+
+class Machine:
+    def __init__(self, opt):
+        self.opt, self.ready, self.clients = opt, False, []
+        self.control = socket.socket(socket.AF_UNIX)
+        self.control.bind(opt["control"])
+        self.control.listen(8)
+
+    def end(self, how):
+        reason = "error: the guest did something impossible" if how == "error" else how
+        with open(self.opt["state"], "w", encoding="utf-8") as file:
+            json.dump({"code": CODES[how], "reason": reason}, file)
+        os._exit(CODES[how])
+
+    def take(self, client, line):
+        order = json.loads(line)
+        if order["op"] == "status":
+            answer = {"state": "running", "ready": self.ready, "uptime_ms": 1, "surface": True}
+            client.sendall(json.dumps(answer).encode() + b"\n")
+        elif order["op"] == "powerdown" and "standin.deaf" not in self.opt["cmdline"]:
+            self.end("poweroff")
+        elif order["op"] == "quit":
+            self.end("quit")
+        elif order["op"] == "end":
+            self.end(order["how"])
+
+    def run(self):
+        poll_s = 0.1
+        while True:
+            readable, _, _ = select.select([self.control] + self.clients, [], [], None if self.ready else poll_s)
+            if not readable and "standin.slow" not in self.opt["cmdline"]:
+                self.ready = True
+                for client in self.clients:
+                    client.sendall(b'{"event":"ready"}\n')
+            for sock in readable:
+                if sock is self.control:
+                    self.clients.append(sock.accept()[0])
+                    continue
+                data = sock.recv(4096)
+                if not data:
+                    self.clients.remove(sock)
+                for line in data.splitlines():
+                    self.take(sock, line)
+
+
+def main():
+    opt = options(sys.argv[1:])
+    overlay = opt["disk"].split("overlay=")[1]
+    with open(overlay, "ab") as file:
+        file.write(b"started\n")
+    with open(opt["serial"], "a", encoding="utf-8") as file:
+        file.write("booting\n")
+    machine = Machine(opt)
+    if "standin.die" in opt["cmdline"]:
+        machine.end("panic")
+    machine.run()
+
+
+main()
