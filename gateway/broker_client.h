@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One question to the broker: POST /internal/v1/connections over its unix socket, one request a
+ * connection, without blocking. docs/contracts.md "Gateway -> broker".
+ */
+#ifndef PANE_GATEWAY_BROKER_CLIENT_H
+#define PANE_GATEWAY_BROKER_CLIENT_H
+
+#include "common/grant.h"
+#include "common/secret.h"
+#include "common/sock.h"
+#include "gateway/refusal.h"
+#include "gateway/stream.h"
+
+#define GW_BROKER_ANSWER_MAX (64 * 1024)
+
+/* Who wants in: either a ticket, or user and password with an optional desktop. */
+struct gw_credentials {
+	struct secret ticket; /* len 0 = none */
+	char user[256], desktop[128];
+	struct secret password;
+};
+
+struct gw_answer {
+	char user[128], desktop[40], name[64];
+	char host[40], address[SOCK_ADDR_MAX];
+	char grant[GRANT_MAX];
+};
+
+/* A whole HTTP answer as the broker gives it, read up to its end: 0 with *a filled, -EACCES with *r
+ * filled by a refusal, -EAGAIN while incomplete (eof false), -EPROTO for nonsense. */
+int gw_answer_parse(const void *p, size_t n, bool eof, struct gw_answer *a, struct gw_refusal *r,
+		    struct err *e) must_check;
+/* The request's bytes. */
+int gw_request_build(struct buf *b, const char *protocol, const char *conn, const char *client,
+		     const struct gw_credentials *c) must_check;
+/* A string of the form pt1_ + 43 base64url characters. */
+bool gw_is_ticket(const char *s, size_t n);
+/* Splits "alice#office"; either part may be empty afterwards. -ENAMETOOLONG. */
+int gw_credentials_user(struct gw_credentials *c, const char *user) must_check;
+
+#endif

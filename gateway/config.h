@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The gateway's configuration file, section [gateway]. Read once at start; certificates are read
+ * again on SIGHUP, other keys need a restart.
+ */
+#ifndef PANE_GATEWAY_CONFIG_H
+#define PANE_GATEWAY_CONFIG_H
+
+#include "common/cfg.h"
+
+struct gw_config {
+	char **rdp_listen, **rfb_listen, **https_listen; /* "host:port"; NULL = not served */
+	char *cert, *key;				 /* shown to clients */
+	char *ca;			    /* the site's CA: host agents and client certificates */
+	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
+	char *broker_api, *broker_internal; /* unix socket paths */
+	int workers;			    /* 0 = one a core */
+	int login_deadline_ms, drain_ms;
+	int per_source_max, max_connections;
+};
+
+int gw_config_read(const char *path, struct gw_config *c, struct err *e) must_check;
+void gw_config_free(struct gw_config *c);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What is known of one client connection from accept to end, whoever holds its bytes (a login, then
+ * a session): its id, its peer, its place in the limits, and how to end it. Owned by that holder
+ * and passed on with the bytes.
+ */
+#ifndef PANE_GATEWAY_CONN_H
+#define PANE_GATEWAY_CONN_H
+
+#include "common/secret.h"
+#include "common/sock.h"
+#include "gateway/worker.h"
+
+typedef void (*gw_end_fn)(void *holder);
+
+struct gw_conn {
+	struct gw_worker *w; /* borrowed */
+	struct gw_conn *prev, *next;
+	char id[ID_LEN + 1];
+	char peer[SOCK_ADDR_MAX];
+	enum gw_proto proto;
+	int slot;	  /* in the limits */
+	int64_t since_ms; /* clock_ms() of accept */
+	char user[128];	  /* "" before login */
+	char desktop[64]; /* its name; "" before login */
+	gw_end_fn end;	  /* frees the holder, and this with it */
+	void *holder;	  /* borrowed: who that is */
+};
+
+/* NULL when refused by the limits or out of memory (logged). */
+struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer);
+void gw_conn_free(struct gw_conn *c);
+/* A connection that ends before it became a session: one line, rate-limited. */
+void gw_conn_log_drop(struct gw_conn *c, const char *why, const char *detail);
+
+#endif
