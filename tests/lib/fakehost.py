@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host agent for tests: enrols, syncs, and pretends to run desktops. It speaks to the broker's
+api.sock as a gateway would relay it. Faults are attributes: `fail` (reason given for every start),
+`boot_s`, `hang` (never gets past booting), and kill() (stops syncing at once)."""
+import subprocess
+import threading
+import time
+
+import broker as broker_mod
+
+
+def make_csr(directory):
+    key = f"{directory}/host.key"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-out", key], check=True, capture_output=True)
+    done = subprocess.run(["openssl", "req", "-new", "-key", key, "-subj", "/CN=whatever"],
+                          check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+class FakeHost:
+    def __init__(self, broker, name, csr, memory_mib=8000, images=("office",), wait_s=1):
+        self.broker = broker
+        self.name = name
+        self.memory_mib = memory_mib
+        self.images = images
+        self.wait_s = wait_s
+        self.boot_s = 0.0
+        self.fail = None
+        self.hang = False
+        self.kvm = "hardware"
+        self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
+        self.orders = []     # every (id, epoch, want) that was new, in order
+        self.generation = 0
+        self.errors = []
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.changed = threading.Event()
+        self.thread = None
+        token = broker.post("/hosts", {"name": name}).json["token"]
+        self.token = token
+        reply = broker.post("/enroll", {"token": token, "name": name, "csr": csr,
+                                        "address": "127.0.0.1:7443"}, token="")
+        assert reply.status == 200, reply
+        self.enrolled = reply.json
+        self.id = reply.json["host"]
+
+    def report(self):
+        with self.lock:
+            used = sum(d["memory_mib"] for d in self.desktops.values())
+            return {"generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
+                    "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
+                                 "memory_free_mib": self.memory_mib - used,
+                                 "disk_free_mib": 90000, "kvm": self.kvm},
+                    "images": [{"name": i, "version": "v1", "disk_mib": 2048} for i in self.images],
+                    "desktops": [{"id": i, "epoch": d["epoch"], "state": d["state"],
+                                  "reason": d["reason"], "viewers": d["viewers"]}
+                                 for i, d in self.desktops.items()]}
+
+    def sync(self, body=None, timeout=40):
+        return self.broker.call("POST", f"/hosts/{self.id}/sync", body or self.report(), token="",
+                                cert=f"host/{self.id}", prefix="/internal/v1", timeout=timeout)
+
+    def obey(self, orders):
+        """Carries out what is due; true when something observable changed."""
+        changed = False
+        with self.lock:
+            for o in orders:
+                d = self.desktops.get(o["id"])
+                if d and o["epoch"] < d["epoch"]:
+                    continue
+                key = (o["id"], o["epoch"], o["want"])
+                if not self.orders or key not in self.orders[-200:]:
+                    self.orders.append(key)
+                if o["want"] == "absent":
+                    if not d or d["state"] != "absent" or d["epoch"] != o["epoch"]:
+                        self.desktops[o["id"]] = {"epoch": o["epoch"], "state": "absent", "reason": "",
+                                                  "viewers": [], "memory_mib": 0, "at": 0}
+                        changed = True
+                elif o["want"] == "stopped":
+                    if d and (d["state"] != "stopped" or d["epoch"] != o["epoch"]):
+                        d.update(epoch=o["epoch"], state="stopped", viewers=[])
+                        changed = True
+                elif not d or d["state"] in ("absent", "stopped") or d["epoch"] != o["epoch"]:
+                    if not d or d["state"] in ("absent", "stopped", "failed"):
+                        state = "failed" if self.fail else "booting"
+                    else:
+                        state = d["state"]
+                    self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state,
+                                              "reason": self.fail or "", "at": time.monotonic(),
+                                              "viewers": d["viewers"] if d else [],
+                                              "memory_mib": o["memory_mib"]}
+                    changed = True
+            known = {o["id"] for o in orders}
+            for i in [i for i, d in self.desktops.items() if d["state"] == "absent" and i not in known]:
+                del self.desktops[i]
+        return changed
+
+    def ripen(self):
+        with self.lock:
+            for d in self.desktops.values():
+                if d["state"] == "booting" and not self.hang and \
+                        time.monotonic() - d["at"] >= self.boot_s:
+                    d["state"] = "ready"
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                r = self.sync()
+            except (OSError, broker_mod.http.client.HTTPException) as e:
+                self.errors.append(repr(e))
+                self.stopping.wait(0.1)
+                continue
+            if r.status != 200:
+                self.errors.append(repr(r))
+                self.stopping.wait(0.1)
+                continue
+            self.generation = r.json["generation"]
+            if self.stopping.is_set():
+                return
+            if self.obey(r.json["desktops"]):
+                r = self.sync({**self.report(), "wait_s": 0})
+                if r.status == 200:
+                    self.generation = r.json["generation"]
+                    self.obey(r.json["desktops"])
+            self.ripen()
+
+    def start(self):
+        self.stopping.clear()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        if self.thread:
+            self.thread.join(30)
+
+    def set(self, name, **fields):
+        """Changes what is observed of the desktop called name, and reports it now."""
+        row = self.broker.get(f"/desktops/{name}").json
+        with self.lock:
+            self.desktops[row["id"]].update(fields)
+        return self.sync({**self.report(), "wait_s": 0})
