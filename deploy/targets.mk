@@ -8,7 +8,7 @@ IMAGE ?= debian
 JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
-.PHONY: deps demo demo-stop demo-status lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
+.PHONY: deps demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
 	bench lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
@@ -24,6 +24,9 @@ demo-stop: ## stop what make demo started
 
 demo-status: ## what of the demo runs, and how to connect
 	@RUN='$(RUN)' deploy/demo status
+
+demo-clean: ## stop the demo and forget its users, desktops and keys (the image stays)
+	@RUN='$(RUN)' deploy/demo clean
 
 image: ## build the golden image (cached; IMAGE=name of a recipe in deploy/image)
 	@deploy/image/build deploy/image/$(IMAGE) $(RUN)/images/$(IMAGE)

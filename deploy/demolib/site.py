@@ -104,16 +104,14 @@ class Site:
         self.write_conf("gateway", {"gateway": {
             "rdp_listen": f"127.0.0.1:{self.ports['rdp']}", "rfb_listen": f"127.0.0.1:{self.ports['rfb']}",
             "https_listen": f"127.0.0.1:{self.ports['https']}",
-            "cert": f"{self.pki}/server.crt", "key": f"{self.pki}/server.key", "ca": f"{self.pki}/ca.crt",
+            "cert": f"{self.pki}/gateway.crt", "key": f"{self.pki}/gateway.key", "ca": f"{self.pki}/ca.crt",
             "host_cert": f"{self.pki}/gateway.crt", "host_key": f"{self.pki}/gateway.key",
             "broker_api": f"{self.sockets}/broker/api.sock",
             "broker_internal": f"{self.sockets}/broker/internal.sock", **self.gateway_options}})
         self.write_host_conf()
 
     def make_pki(self):
-        if os.path.exists(f"{self.pki}/ca.crt") and os.path.exists(f"{self.pki}/server.crt"):
-            return
-        made = subprocess.run([f"{TOP}/deploy/pki/make", self.pki], stdout=subprocess.PIPE,
+        made = subprocess.run([f"{TOP}/deploy/pki", self.pki], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         if made.returncode:
             raise SiteError(f"making the PKI failed: {made.stdout.strip()}")
