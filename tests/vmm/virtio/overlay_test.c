@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The copy-on-write overlay: contents against a model, across reopening and crashes (a crash is a
+ * copy of the file taken at that moment, with the map as it is on disk), refusals with their
+ * reasons, and many threads on one cluster.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <signal.h>
+#include "vmm/virtio/overlay.h"
+
+#define CL   ((uint64_t)OVERLAY_CLUSTER)
+#define SIZE (5 * CL + 1024) /* the last cluster is short */
+
+struct ctx {
+	char dir[64], base[96], path[96], copy[96];
+	uint8_t *model;
+	struct block *b;
+	struct err e;
+};
+
+static void write_file(const char *path, const void *p, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(p, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int setup(void **state)
+{
+	struct ctx *x = calloc(1, sizeof(*x));
+
+	snprintf(x->dir, sizeof(x->dir), "/tmp/overlay-test-XXXXXX");
+	assert_non_null(mkdtemp(x->dir));
+	snprintf(x->base, sizeof(x->base), "%s/base", x->dir);
+	snprintf(x->path, sizeof(x->path), "%s/overlay", x->dir);
+	snprintf(x->copy, sizeof(x->copy), "%s/copy", x->dir);
+	x->model = malloc(SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		x->model[i] = (uint8_t)(i * 7 + i / CL);
+	write_file(x->base, x->model, SIZE);
+	x->b = overlay_open(x->base, x->path, 0, &x->e);
+	assert_non_null(x->b);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ctx *x = *state;
+	char other[128];
+
+	block_close(x->b);
+	unlink(x->base);
+	unlink(x->path);
+	unlink(x->copy);
+	snprintf(other, sizeof(other), "%s/overlay.new", x->dir);
+	unlink(other);
+	rmdir(x->dir);
+	free(x->model);
+	free(x);
+	return 0;
+}
+
+static int rd(struct block *b, uint64_t off, void *p, size_t n)
+{
+	struct iovec v[2] = {{p, n / 2}, {(uint8_t *)p + n / 2, n - n / 2}};
+
+	return n > 1 ? b->ops->readv(b, v, 2, off) : b->ops->readv(b, v + 1, 1, off);
+}
+
+static int wr(struct block *b, uint64_t off, const void *p, size_t n)
+{
+	uint8_t *q = (uint8_t *)(uintptr_t)p;
+	struct iovec v[2] = {{q, n / 3}, {q + n / 3, n - n / 3}};
+
+	return n > 2 ? b->ops->writev(b, v, 2, off) : b->ops->writev(b, v + 1, 1, off);
+}
+
+static void expect_model(struct ctx *x, struct block *b)
+{
+	uint8_t *all = malloc(SIZE);
+
+	assert_int_equal(rd(b, 0, all, SIZE), 0);
+	assert_memory_equal(all, x->model, SIZE);
+	free(all);
+}
+
+static void write_both(struct ctx *x, uint64_t off, size_t n, uint8_t with)
+{
+	memset(x->model + off, with, n);
+	assert_int_equal(wr(x->b, off, x->model + off, n), 0);
+}
+
+static void reopen(struct ctx *x)
+{
+	block_close(x->b);
+	x->b = overlay_open(x->base, x->path, 0, &x->e);
+	assert_non_null(x->b);
+}
+
+static void reads_base_until_written(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t *base = malloc(SIZE);
+	FILE *f;
+
+	expect_model(x, x->b);
+	write_both(x, 512, 4096, 0xaa);		 /* inside a cluster */
+	write_both(x, 2 * CL - 512, 1024, 0xbb); /* across two */
+	write_both(x, 3 * CL, CL, 0xcc);	 /* exactly one */
+	write_both(x, 5 * CL + 512, 512, 0xdd);	 /* the short last one */
+	write_both(x, 1024, 512, 0xee);		 /* present by now */
+	expect_model(x, x->b);
+	f = fopen(x->base, "r"); /* the base is never written */
+	assert_int_equal(fread(base, 1, SIZE, f), SIZE);
+	fclose(f);
+	for (size_t i = 0; i < SIZE; i++)
+		assert_int_equal(base[i], (uint8_t)(i * 7 + i / CL));
+	free(base);
+}
+
+static void random_operations_match_the_model(void **state)
+{
+	struct ctx *x = *state;
+
+	srand(42);
+	for (int i = 0; i < 3000; i++) {
+		uint64_t off = (uint64_t)rand() % (SIZE / 512) * 512;
+		uint64_t most = SIZE - off < 3 * CL ? SIZE - off : 3 * CL;
+		uint64_t n = ((uint64_t)rand() % (most / 512) + 1) * 512;
+
+		switch (rand() % 8) {
+		case 0:
+			memset(x->model + off, 0, n);
+			assert_int_equal(x->b->ops->write_zeroes(x->b, off, n, rand() & 1), 0);
+			break;
+		case 1:
+			assert_int_equal(x->b->ops->flush(x->b), 0);
+			break;
+		case 2:
+			assert_int_equal(x->b->ops->flush(x->b), 0);
+			reopen(x);
+			break;
+		default:
+			write_both(x, off, n < 8192 ? n : 8192, (uint8_t)rand());
+			break;
+		}
+		if (i % 100 == 0)
+			expect_model(x, x->b);
+	}
+	expect_model(x, x->b);
+}
+
+static void discard_reads_zeros_and_frees_space(void **state)
+{
+	struct ctx *x = *state;
+	struct stat before, after;
+
+	write_both(x, CL, 2 * CL, 0x11);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	assert_int_equal(stat(x->path, &before), 0);
+	/* Partly covered clusters keep their contents, whole ones read as zeros. */
+	assert_int_equal(x->b->ops->discard(x->b, CL - 512, 2 * CL), 0);
+	memset(x->model + CL, 0, CL);
+	expect_model(x, x->b);
+	/* One that was never written is ours from now on, too. */
+	assert_int_equal(x->b->ops->discard(x->b, 4 * CL, CL), 0);
+	memset(x->model + 4 * CL, 0, CL);
+	expect_model(x, x->b);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	assert_int_equal(stat(x->path, &after), 0);
+	assert_true(after.st_blocks < before.st_blocks);
+	reopen(x);
+	expect_model(x, x->b);
+}
+
+static void copy_file(struct ctx *x)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), "cp --sparse=always %s %s", x->path, x->copy);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* What reaches the file without a flush must not be seen after a crash as half a cluster: the map
+ * bit is not there, so the base shows. What was flushed is there. */
+static void crash_keeps_what_was_flushed(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t *flushed = malloc(SIZE);
+	struct block *b;
+
+	write_both(x, 512, 512, 0x21);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	memcpy(flushed, x->model, SIZE);
+	write_both(x, 3 * CL + 512, 512, 0x22);
+	copy_file(x); /* power fails here */
+	memcpy(x->model, flushed, SIZE);
+	b = overlay_open(x->base, x->copy, 0, &x->e);
+	assert_non_null(b);
+	expect_model(x, b);
+	/* Stale data of the lost copy-up must not show when the cluster becomes ours again. */
+	assert_int_equal(b->ops->write_zeroes(b, 3 * CL, CL, true), 0);
+	memset(x->model + 3 * CL, 0, CL);
+	expect_model(x, b);
+	block_close(b);
+	free(flushed);
+}
+
+static void flush_without_changes_leaves_the_file_alone(void **state)
+{
+	struct ctx *x = *state;
+
+	write_both(x, 0, 512, 1);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	reopen(x);
+	expect_model(x, x->b);
+}
+
+static void refuse(struct ctx *x, const char *word, const char *text)
+{
+	struct err e = {0};
+
+	assert_null(overlay_open(x->base, x->path, 0, &e));
+	assert_true(e.code < 0);
+	if (word)
+		assert_string_equal(e.word, word);
+	assert_non_null(strstr(e.msg, text));
+}
+
+static void second_user_is_refused(void **state)
+{
+	refuse(*state, "disk.busy", "in use by another process");
+}
+
+static void poke(const char *path, long at, uint8_t v)
+{
+	FILE *f = fopen(path, "r+");
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	assert_int_equal(fputc(v, f), v);
+	fclose(f);
+}
+
+static void another_base_is_refused(void **state)
+{
+	struct ctx *x = *state;
+
+	block_close(x->b);
+	x->b = NULL;
+	poke(x->base, 1100, 0xff);
+	refuse(x, "overlay.base", "another base image");
+	poke(x->base, 1100, (uint8_t)(1100 * 7));
+	assert_int_equal(truncate(x->base, SIZE - 512), 0);
+	refuse(x, "overlay.base", "another base image");
+	unlink(x->base);
+	refuse(x, "image.missing", "cannot open the base image");
+}
+
+static void torn_header_is_refused(void **state)
+{
+	struct ctx *x = *state;
+
+	block_close(x->b);
+	x->b = NULL;
+	poke(x->path, 17, 0x77); /* the size */
+	refuse(x, "overlay.damaged", "damaged");
+	poke(x->path, 0, 'X');
+	refuse(x, "overlay.foreign", "not a Pane overlay");
+	assert_int_equal(truncate(x->path, 100), 0);
+	refuse(x, "overlay.foreign", "not a Pane overlay");
+}
+
+static void cut_file_is_refused(void **state)
+{
+	struct ctx *x = *state;
+
+	block_close(x->b);
+	x->b = NULL;
+	assert_int_equal(truncate(x->path, 3 * CL), 0);
+	refuse(x, "overlay.damaged", "cut short");
+}
+
+static void larger_disk_reads_zeros_beyond_the_base(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t b[1024];
+	struct err e;
+
+	block_close(x->b);
+	unlink(x->path);
+	x->b = overlay_open(x->base, x->path, 10 * CL, &e);
+	assert_non_null(x->b);
+	assert_int_equal(x->b->size, 10 * CL);
+	memset(b, 1, sizeof(b));
+	assert_int_equal(rd(x->b, 9 * CL, b, sizeof(b)), 0);
+	for (size_t i = 0; i < sizeof(b); i++)
+		assert_int_equal(b[i], 0);
+	assert_int_equal(rd(x->b, SIZE - 512, b, sizeof(b)), 0);
+	assert_memory_equal(b, x->model + SIZE - 512, 512);
+	assert_int_equal(b[512], 0);
+	assert_int_equal(rd(x->b, 10 * CL - 512, b, sizeof(b)), -EINVAL);
+	assert_int_equal(wr(x->b, UINT64_MAX - 511, b, 512), -EINVAL);
+}
+
+static void no_space_is_an_error_not_a_loss(void **state)
+{
+	struct ctx *x = *state;
+	struct rlimit old, lim;
+	uint8_t b[512];
+
+	/* A file size limit stands in for the full disk: same path, EFBIG instead of ENOSPC. */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	lim = old;
+	lim.rlim_cur = 2 * CL;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+	memset(b, 9, sizeof(b));
+	assert_true(wr(x->b, 4 * CL + 512, b, sizeof(b)) < 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	expect_model(x, x->b); /* not half written */
+	write_both(x, 4 * CL + 512, 512, 9);
+	expect_model(x, x->b);
+}
+
+/* Eight threads write disjoint sectors of the same two clusters while another flushes: every
+ * copy-up races with every other. */
+static void *writer(void *arg)
+{
+	struct ctx *x = ((void **)arg)[0];
+	size_t k = (size_t)((void **)arg)[1];
+
+	for (uint64_t s = k; s < 2 * CL / 512; s += 8) {
+		uint8_t b[512];
+
+		memset(b, (int)(k + 1), sizeof(b));
+		if (wr(x->b, s * 512, b, sizeof(b)) < 0)
+			return (void *)1;
+	}
+	return NULL;
+}
+
+static void threads_share_a_cluster(void **state)
+{
+	struct ctx *x = *state;
+	pthread_t t[8];
+	void *arg[8][2], *rc;
+
+	for (size_t k = 0; k < 8; k++) {
+		arg[k][0] = x;
+		arg[k][1] = (void *)k;
+		assert_int_equal(pthread_create(&t[k], NULL, writer, arg[k]), 0);
+	}
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(x->b->ops->flush(x->b), 0);
+	for (size_t k = 0; k < 8; k++) {
+		assert_int_equal(pthread_join(t[k], &rc), 0);
+		assert_null(rc);
+	}
+	for (uint64_t s = 0; s < 2 * CL / 512; s++)
+		memset(x->model + s * 512, (int)(s % 8 + 1), 512);
+	expect_model(x, x->b);
+	assert_int_equal(x->b->ops->flush(x->b), 0);
+	reopen(x);
+	expect_model(x, x->b);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(reads_base_until_written),
+		T(random_operations_match_the_model),
+		T(discard_reads_zeros_and_frees_space),
+		T(crash_keeps_what_was_flushed),
+		T(flush_without_changes_leaves_the_file_alone),
+		T(second_user_is_refused),
+		T(another_base_is_refused),
+		T(torn_header_is_refused),
+		T(cut_file_is_refused),
+		T(larger_disk_reads_zeros_beyond_the_base),
+		T(no_space_is_an_error_not_a_loss),
+		T(threads_share_a_cluster),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
