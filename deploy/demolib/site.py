@@ -61,7 +61,8 @@ class Site:
         self.sockets = self.short_dir()
         self.pki, self.conf, self.logs = f"{self.run}/pki", f"{self.run}/conf", f"{self.run}/log"
         self.plan_path, self.state_path = f"{self.run}/plan.json", f"{self.run}/state.json"
-        self.postgres = Postgres(f"{self.run}/pg", f"{self.sockets}/pg")
+        self.postgres = Postgres(f"{self.run}/pg", f"{self.run}/pg/s" if self.sockets.startswith(self.run)
+                                 else f"{self.sockets}/pg")
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
         self.policy, self.gateway_options, self.host_options = {}, {}, {}
         self.supervisor = None
