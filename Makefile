@@ -121,6 +121,7 @@ fuzzers: $(ALL_FBIN) ## build the fuzz targets (V=fuzz)
 clean: ## remove build products
 	rm -rf build
 
+-include tests/guest/targets.mk
 -include deploy/targets.mk
 
 help: ## list the targets

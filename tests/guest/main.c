@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The test card: a guest of a few kilobytes that uses every device of the machine and obeys typed
+ * commands, for tests of everything around a desktop where no operating system can boot.
+ *
+ * On the serial line it prints: "pci N vendor:device class C", "disk MiB boot COUNT" (the count is
+ * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
+ * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
+ *   poweroff reboot panic triple halt spin clear, anything else is just echoed.
+ * Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
+ */
+#include "tests/guest/hw.h"
+#include "tests/guest/screen.h"
+#include "tests/guest/virtio.h"
+
+void card_main(const uint8_t *params);
+
+/* ---- disk -------------------------------------------------------------------------------------
+ */
+
+enum {
+	BLK_READ = 0,
+	BLK_WRITE = 1,
+	BLK_FLUSH = 4,
+	COUNT_SECTOR = 8
+};
+
+static struct virtio disk;
+static struct queue disk_queue;
+static struct {
+	uint32_t type, zero;
+	uint64_t sector;
+} disk_head;
+static uint8_t sector[512], disk_status;
+
+static bool disk_call(uint32_t type, uint64_t at)
+{
+	struct piece p[3] = {{&disk_head, 16, false}, {sector, 512, type == BLK_READ}};
+	unsigned n = type == BLK_FLUSH ? 1 : 2;
+
+	p[n] = (struct piece){&disk_status, 1, true};
+	disk_head.type = type;
+	disk_head.sector = at;
+	disk_status = 0xff;
+	virtio_call(&disk_queue, p, n + 1);
+	return disk_status == 0;
+}
+
+/* Counts boots in a sector of the disk. */
+static void use_disk(void)
+{
+	static const char mark[8] = "PANECARD";
+	uint32_t count = 0;
+
+	if (!virtio_open(&disk, 2, 0, 1 << 9) || !virtio_queue(&disk, &disk_queue, 0)) {
+		print("disk none\n");
+		return;
+	}
+	virtio_go(&disk);
+
+	uint64_t sectors = mmio_read32(disk.device) | (uint64_t)mmio_read32(disk.device + 4) << 32;
+
+	if (!disk_call(BLK_READ, COUNT_SECTOR)) {
+		print("disk read failed: %u\n", disk_status);
+		return;
+	}
+	if (*(uint64_t *)sector == *(const uint64_t *)mark)
+		count = *(uint32_t *)(sector + 8);
+	memset(sector, 0, sizeof(sector));
+	memcpy(sector, mark, sizeof(mark));
+	*(uint32_t *)(sector + 8) = ++count;
+	if (!disk_call(BLK_WRITE, COUNT_SECTOR) || !disk_call(BLK_FLUSH, 0))
+		print("disk write failed: %u\n", disk_status);
+	print("disk %u boot %u\n", (unsigned)(sectors >> 11), count);
+}
+
+/* ---- input ------------------------------------------------------------------------------------
+ */
+
+enum {
+	EV_KEY = 1,
+	EV_REL = 2,
+	EV_ABS = 3,
+	EV_SYN = 0
+};
+enum {
+	KEY_BACKSPACE = 14,
+	KEY_ENTER = 28,
+	KEY_LEFTSHIFT = 42,
+	KEY_RIGHTSHIFT = 54,
+	BTN_MOUSE = 0x110
+};
+
+struct event {
+	uint16_t type, code;
+	int32_t value;
+};
+
+static struct input {
+	struct virtio dev;
+	struct queue queue;
+	struct event event[RING];
+} input[2];
+
+static char line[80];
+static unsigned line_n;
+static bool shift;
+static int pointer_x, pointer_y;
+static bool pointer_moved;
+
+static void obey(const char *s)
+{
+	if (!strcmp(s, "poweroff"))
+		power_off();
+	else if (!strcmp(s, "reboot"))
+		reset();
+	else if (!strcmp(s, "panic"))
+		panic();
+	else if (!strcmp(s, "triple"))
+		triple_fault();
+	else if (!strcmp(s, "halt"))
+		for (;;)
+			__asm__ volatile("cli; hlt");
+	else if (!strcmp(s, "spin"))
+		for (;;)
+			continue;
+}
+
+static char character(unsigned code)
+{
+	static const char plain[58] = "\0\0001234567890-=\0\0qwertyuiop[]\0\0asdfghjkl;'`\0\\"
+				      "zxcvbnm,./\0*\0 ";
+	static const char shifted[58] = "\0\0!@#$%^&*()_+\0\0QWERTYUIOP{}\0\0ASDFGHJKL:\"~\0|"
+					"ZXCVBNM<>?\0*\0 ";
+
+	return code < sizeof(plain) ? (shift ? shifted : plain)[code] : 0;
+}
+
+static void typed(char c)
+{
+	const char text[2] = {c, 0};
+
+	if (line_n == sizeof(line) - 1)
+		return;
+	line[line_n++] = c;
+	screen_text(text);
+}
+
+static void on_key(unsigned code, bool down)
+{
+	print("key %u %u\n", code, down);
+	if (code == KEY_LEFTSHIFT || code == KEY_RIGHTSHIFT)
+		shift = down;
+	if (!down)
+		return;
+	if (code == KEY_ENTER) {
+		line[line_n] = 0;
+		line_n = 0;
+		print("line %s\n", line);
+		screen_text("\n");
+		obey(line);
+	} else if (code == KEY_BACKSPACE && line_n) {
+		line_n--;
+		screen_text("\b");
+	} else if (character(code)) {
+		typed(character(code));
+	}
+}
+
+static void on_event(const struct event *e)
+{
+	if (e->type == EV_KEY && e->code >= BTN_MOUSE)
+		print("btn %u %u\n", e->code, (unsigned)e->value);
+	else if (e->type == EV_KEY)
+		on_key(e->code, e->value);
+	else if (e->type == EV_REL)
+		print("wheel %d\n", e->value);
+	else if (e->type == EV_ABS && e->code == 0)
+		pointer_x = e->value * SCREEN_W / 32768, pointer_moved = true;
+	else if (e->type == EV_ABS && e->code == 1)
+		pointer_y = e->value * SCREEN_H / 32768, pointer_moved = true;
+	else if (e->type == EV_SYN && pointer_moved) {
+		pointer_moved = false;
+		print("ptr %d %d\n", pointer_x, pointer_y);
+		screen_pointer((unsigned)pointer_x, (unsigned)pointer_y);
+	}
+}
+
+static void input_open(struct input *in, unsigned nth)
+{
+	if (!virtio_open(&in->dev, 18, nth, 0) || !virtio_queue(&in->dev, &in->queue, 0))
+		return;
+	virtio_go(&in->dev);
+	for (unsigned i = 0; i < RING; i++)
+		virtio_offer(&in->queue, in->event, sizeof(struct event), i);
+	virtio_kick(&in->queue);
+	print("input %u\n", nth);
+}
+
+static void input_poll(struct input *in)
+{
+	int i;
+
+	while (in->queue.notify && (i = virtio_take(&in->queue)) >= 0) {
+		struct event e = in->event[i];
+
+		virtio_offer(&in->queue, in->event, sizeof(struct event), (unsigned)i);
+		virtio_kick(&in->queue);
+		on_event(&e);
+	}
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+/* The value of "name=value" on the command line up to a space, or "" for a bare word. */
+static bool option(const char *cmdline, const char *name, char *value, unsigned n)
+{
+	size_t len = strlen(name);
+
+	while (*cmdline) {
+		const char *word = cmdline;
+		size_t i = 0;
+
+		while (*cmdline && *cmdline != ' ')
+			cmdline++;
+		while (i < len && word[i] == name[i])
+			i++;
+		if (i == len && (word[i] == '=' || word + i == cmdline)) {
+			for (word += len + 1; word < cmdline && n > 1; n--)
+				*value++ = *word++;
+			*value = 0;
+			return true;
+		}
+		while (*cmdline == ' ')
+			cmdline++;
+	}
+	return false;
+}
+
+void card_main(const uint8_t *params)
+{
+	const char *cmdline = (const char *)(uint64_t) * (const uint32_t *)(params + 0x228);
+	char command[sizeof(line)];
+
+	print("pane test card\n");
+	interrupts_init();
+	pci_list();
+	use_disk();
+	if (screen_open())
+		print("screen %ux%u\n", SCREEN_W, SCREEN_H);
+	input_open(&input[0], 0);
+	input_open(&input[1], 1);
+	screen_text("pane test card\n> ");
+	if (!option(cmdline, "noready", command, sizeof(command)))
+		print("pane.ready\n");
+	if (option(cmdline, "run", command, sizeof(command)))
+		obey(command);
+	for (;;) {
+		device_interrupt = false;
+		input_poll(&input[0]);
+		input_poll(&input[1]);
+		if (power_button)
+			power_off();
+		sleep_unless(&device_interrupt);
+	}
+}
