@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The table of commands; see command.h. In the order of the help.
+ */
+#include "clients/cli/command.h"
+#include "clients/cli/run.h"
+
+#define END                                                                                        \
+	{                                                                                          \
+		0                                                                                  \
+	}
+
+static const struct cli_option login_options[] = {
+	{"password-stdin", NULL, CLI_LOCAL, NULL, NULL, false,
+	 "read the password from standard input instead of the terminal"},
+	END,
+};
+
+static const struct cli_option passwd_options[] = {
+	{"password-stdin", NULL, CLI_LOCAL, NULL, NULL, false,
+	 "read the old and the new password from two lines of standard input"},
+	END,
+};
+
+static const struct cli_option user_create_options[] = {
+	{"role", "ROLE", CLI_STRING, "role", "user", false, "user or admin"},
+	{"password-stdin", NULL, CLI_STDIN, "password", NULL, false,
+	 "read the password from standard input; otherwise one is made and shown once"},
+	END,
+};
+
+static const struct cli_option user_set_options[] = {
+	{"role", "ROLE", CLI_STRING, "role", NULL, false, "user or admin"},
+	{"password-stdin", NULL, CLI_STDIN, "password", NULL, false,
+	 "read a new password from standard input"},
+	{"disable", NULL, CLI_TRUE, "disabled", NULL, false, "no logins until enabled again"},
+	{"enable", NULL, CLI_FALSE, "disabled", NULL, false, "undo --disable"},
+	END,
+};
+
+static const struct cli_option pool_create_options[] = {
+	{"image", "IMAGE", CLI_STRING, "image", NULL, true, "the golden image"},
+	{"memory", "MIB", CLI_NUMBER, "memory_mib", "1024", false, "memory of a desktop"},
+	{"cpus", "N", CLI_NUMBER, "cpus", "2", false, "processors of a desktop"},
+	{"size", "N", CLI_NUMBER, "size_max", "4", false, "at most this many desktops"},
+	{"spare", "N", CLI_NUMBER, "spare", "1", false, "keep this many ready for the next user"},
+	{"assignment", "KIND", CLI_STRING, "assignment", "dedicated", false,
+	 "dedicated (kept for its user) or floating (recycled after use)"},
+	END,
+};
+
+static const struct cli_option pool_set_options[] = {
+	{"image", "IMAGE", CLI_STRING, "image", NULL, false, "the golden image of new desktops"},
+	{"memory", "MIB", CLI_NUMBER, "memory_mib", NULL, false, "memory of a new desktop"},
+	{"cpus", "N", CLI_NUMBER, "cpus", NULL, false, "processors of a new desktop"},
+	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
+	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
+	END,
+};
+
+static const struct cli_option force_options[] = {
+	{"force", NULL, CLI_FORCE, NULL, NULL, false,
+	 "also when desktops go with it; their disks are then given up"},
+	END,
+};
+
+static const struct cli_option ticket_options[] = {
+	{"wait", "SECONDS", CLI_LOCAL, NULL, NULL, false, "wait while the desktop starts"},
+	END,
+};
+
+static const struct cli_option audit_options[] = {
+	{"last", "N", CLI_LOCAL, NULL, "50", false, "show this many entries"},
+	END,
+};
+
+static const struct cli_column user_columns[] = {
+	{"USER", "name", CLI_TEXT},	    {"ROLE", "role", CLI_TEXT},
+	{"DISABLED", "disabled", CLI_TEXT}, {"LAST LOGIN", "last_login_at", CLI_TIME},
+	{"POOLS", "pools", CLI_TEXT},	    END,
+};
+
+static const struct cli_column pool_columns[] = {
+	{"POOL", "name", CLI_TEXT},	     {"IMAGE", "image", CLI_TEXT},
+	{"CPUS", "cpus", CLI_TEXT},	     {"MEMORY", "memory_mib", CLI_TEXT},
+	{"DESKTOPS", "desktops", CLI_TEXT},  {"MAX", "size_max", CLI_TEXT},
+	{"SPARE", "spare", CLI_TEXT},	     {"READY", "ready", CLI_TEXT},
+	{"ASSIGNED", "assigned", CLI_TEXT},  {"FAILED", "failed", CLI_TEXT},
+	{"BLOCKED BY", "blocked", CLI_TEXT}, END,
+};
+
+static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT}, END};
+
+static const struct cli_column desktop_columns[] = {
+	{"DESKTOP", "name", CLI_TEXT},	{"STATE", "state", CLI_TEXT},
+	{"AGE", "since_s", CLI_AGE},	{"USER", "user", CLI_TEXT},
+	{"HOST", "host", CLI_TEXT},	{"SESSION", "session", CLI_TEXT},
+	{"REASON", "reason", CLI_TEXT}, END,
+};
+
+static const struct cli_column session_columns[] = {
+	{"SESSION", "id", CLI_TEXT},	  {"USER", "user", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT}, {"STATE", "state", CLI_TEXT},
+	{"AGE", "since_s", CLI_AGE},	  {"PROTOCOL", "protocol", CLI_TEXT},
+	{"CLIENT", "client", CLI_TEXT},	  {"CONN", "conn", CLI_TEXT},
+	{"REASON", "reason", CLI_TEXT},	  END,
+};
+
+static const struct cli_column host_columns[] = {
+	{"HOST", "name", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"SEEN", "last_sync_s", CLI_AGE},
+	{"ADDRESS", "address", CLI_TEXT},
+	{"KVM", "kvm", CLI_TEXT},
+	{"CPUS", "cpus", CLI_TEXT},
+	{"MEMORY", "memory_mib", CLI_TEXT},
+	{"FREE", "memory_free_mib", CLI_TEXT},
+	{"DISK FREE", "disk_free_mib", CLI_TEXT},
+	{"DESKTOPS", "desktops", CLI_TEXT},
+	{"IMAGES", "images", CLI_TEXT},
+	END,
+};
+
+static const struct cli_column image_columns[] = {
+	{"IMAGE", "name", CLI_TEXT}, {"ON HOSTS", "hosts", CLI_TEXT}, END};
+
+static const struct cli_column audit_columns[] = {
+	{"TIME", "at", CLI_TIME},
+	{"ACTOR", "actor", CLI_TEXT},
+	{"ACTION", "action", CLI_TEXT},
+	{"OBJECT", "object", CLI_TEXT},
+	{"OUTCOME", "outcome", CLI_TEXT},
+	{"CLIENT", "client", CLI_TEXT},
+	{"CONN", "conn", CLI_TEXT},
+	{"DETAIL", "detail", CLI_TEXT},
+	END,
+};
+
+static const struct cli_column mine_columns[] = {
+	{"POOL", "pool", CLI_TEXT},	  {"DESKTOP", "desktop", CLI_TEXT},
+	{"MACHINE", "machine", CLI_TEXT}, {"SESSION", "session", CLI_TEXT},
+	{"MESSAGE", "message", CLI_TEXT}, END,
+};
+
+#define V "/api/v1"
+
+const struct cli_command cli_commands[] = {
+	{.noun = "login",
+	 .args = "USER",
+	 .options = login_options,
+	 .run = cli_run_login,
+	 .help = "log in; --server is needed the first time"},
+	{.noun = "logout", .args = "", .run = cli_run_logout, .help = "end the login"},
+	{.noun = "passwd",
+	 .args = "",
+	 .options = passwd_options,
+	 .run = cli_run_passwd,
+	 .help = "change your own password"},
+	{.noun = "me",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/me",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "who you are logged in as"},
+	{.noun = "mine",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/me/desktops",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = mine_columns,
+	 .help = "your own desktops"},
+	{.noun = "ticket",
+	 .args = "POOL",
+	 .options = ticket_options,
+	 .run = cli_run_ticket,
+	 .help = "a one-time ticket for your desktop in a pool"},
+
+	{.noun = "users",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/users",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = user_columns,
+	 .help = "list users"},
+	{.noun = "users",
+	 .verb = "show",
+	 .args = "USER",
+	 .method = "GET",
+	 .path = V "/users/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show one user"},
+	{.noun = "users",
+	 .verb = "create",
+	 .args = "USER",
+	 .method = "POST",
+	 .path = V "/users",
+	 .keys = "name",
+	 .options = user_create_options,
+	 .done = "user {1} created",
+	 .help = "create a user"},
+	{.noun = "users",
+	 .verb = "set",
+	 .args = "USER",
+	 .method = "PATCH",
+	 .path = V "/users/{1}",
+	 .options = user_set_options,
+	 .done = "user {1} changed",
+	 .help = "change a user"},
+	{.noun = "users",
+	 .verb = "delete",
+	 .args = "USER",
+	 .method = "DELETE",
+	 .path = V "/users/{1}",
+	 .done = "user {1} deleted",
+	 .help = "delete a user"},
+
+	{.noun = "pools",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/pools",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = pool_columns,
+	 .help = "list pools"},
+	{.noun = "pools",
+	 .verb = "show",
+	 .args = "POOL",
+	 .method = "GET",
+	 .path = V "/pools/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show one pool"},
+	{.noun = "pools",
+	 .verb = "create",
+	 .args = "POOL",
+	 .method = "POST",
+	 .path = V "/pools",
+	 .keys = "name",
+	 .options = pool_create_options,
+	 .done = "pool {1} created",
+	 .help = "create a pool of desktops"},
+	{.noun = "pools",
+	 .verb = "set",
+	 .args = "POOL",
+	 .method = "PATCH",
+	 .path = V "/pools/{1}",
+	 .options = pool_set_options,
+	 .done = "pool {1} changed",
+	 .help = "change a pool"},
+	{.noun = "pools",
+	 .verb = "delete",
+	 .args = "POOL",
+	 .method = "DELETE",
+	 .path = V "/pools/{1}",
+	 .options = force_options,
+	 .done = "pool {1} deleted",
+	 .help = "delete a pool and its desktops"},
+	{.noun = "pools",
+	 .verb = "entitlements",
+	 .args = "POOL",
+	 .method = "GET",
+	 .path = V "/pools/{1}/entitlements",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = entitlement_columns,
+	 .help = "who may have a desktop of a pool"},
+	{.noun = "pools",
+	 .verb = "entitle",
+	 .args = "POOL USER",
+	 .method = "POST",
+	 .path = V "/pools/{1}/entitlements",
+	 .keys = "-,user",
+	 .done = "user {2} may use pool {1}",
+	 .help = "let a user have a desktop of a pool"},
+	{.noun = "pools",
+	 .verb = "disentitle",
+	 .args = "POOL USER",
+	 .method = "DELETE",
+	 .path = V "/pools/{1}/entitlements/{2}",
+	 .done = "user {2} may no longer use pool {1}",
+	 .help = "take that back; the user's desktop is released"},
+
+	{.noun = "desktops",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/desktops",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = desktop_columns,
+	 .help = "list desktops"},
+	{.noun = "desktops",
+	 .verb = "show",
+	 .args = "DESKTOP",
+	 .method = "GET",
+	 .path = V "/desktops/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show one desktop and its history"},
+	{.noun = "desktops",
+	 .verb = "restart",
+	 .args = "DESKTOP",
+	 .method = "POST",
+	 .path = V "/desktops/{1}/restart",
+	 .done = "desktop {1} restarts",
+	 .help = "power cycle; disk and user stay"},
+	{.noun = "desktops",
+	 .verb = "recycle",
+	 .args = "DESKTOP",
+	 .method = "POST",
+	 .path = V "/desktops/{1}/recycle",
+	 .done = "desktop {1} is recycled",
+	 .help = "release it and give it a fresh disk"},
+	{.noun = "desktops",
+	 .verb = "release",
+	 .args = "DESKTOP",
+	 .method = "POST",
+	 .path = V "/desktops/{1}/release",
+	 .done = "desktop {1} is released",
+	 .help = "take it from its user"},
+	{.noun = "desktops",
+	 .verb = "delete",
+	 .args = "DESKTOP",
+	 .method = "DELETE",
+	 .path = V "/desktops/{1}",
+	 .done = "desktop {1} is deleted",
+	 .help = "delete it and its disk"},
+
+	{.noun = "sessions",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/sessions",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = session_columns,
+	 .help = "list live sessions"},
+	{.noun = "sessions",
+	 .verb = "end",
+	 .args = "SESSION",
+	 .method = "DELETE",
+	 .path = V "/sessions/{1}",
+	 .done = "session {1} ended",
+	 .help = "log a session off"},
+
+	{.noun = "hosts",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/hosts",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = host_columns,
+	 .help = "list hypervisor hosts"},
+	{.noun = "hosts",
+	 .verb = "show",
+	 .args = "HOST",
+	 .method = "GET",
+	 .path = V "/hosts/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show one host"},
+	{.noun = "hosts",
+	 .verb = "create",
+	 .args = "HOST",
+	 .method = "POST",
+	 .path = V "/hosts",
+	 .keys = "name",
+	 .run = cli_run_host_create,
+	 .help = "register a host; prints its enrolment token, once"},
+	{.noun = "hosts",
+	 .verb = "delete",
+	 .args = "HOST",
+	 .method = "DELETE",
+	 .path = V "/hosts/{1}",
+	 .options = force_options,
+	 .done = "host {1} deleted",
+	 .help = "forget a host"},
+
+	{.noun = "images",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/images",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = image_columns,
+	 .help = "list golden images and their hosts"},
+	{.noun = "audit",
+	 .verb = "list",
+	 .args = "",
+	 .options = audit_options,
+	 .run = cli_run_audit,
+	 .columns = audit_columns,
+	 .help = "list what was done, newest first"},
+};
+const size_t cli_n_commands = ARRAY_LEN(cli_commands);
+
+const struct cli_option cli_globals[] = {
+	{"server", "URL", CLI_LOCAL, NULL, NULL, false, "the gateway, as https://host:port"},
+	{"ca", "FILE", CLI_LOCAL, NULL, NULL, false, "trust servers certified by this CA"},
+	{"fingerprint", "SHA256", CLI_LOCAL, NULL, NULL, false,
+	 "trust the server whose certificate has this fingerprint"},
+	{"json", NULL, CLI_LOCAL, NULL, NULL, false, "print what the server answered, as JSON"},
+	{"help", NULL, CLI_LOCAL, NULL, NULL, false, "show help and exit"},
+	{"version", NULL, CLI_LOCAL, NULL, NULL, false, "show the version and exit"},
+	END,
+};

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * pane login and pane passwd: passwords come from the terminal without an echo, or from standard
+ * input, never from the command line. The server is trusted by a CA file, by a fingerprint given,
+ * or by a fingerprint the person at the terminal confirms; without a terminal there is nobody to
+ * ask.
+ */
+#include "clients/cli/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include "clients/cli/session.h"
+#include "clients/cli/trust.h"
+#include "common/http.h"
+#include "common/json.h"
+
+static void cleanup_http(struct http_client **h)
+{
+	http_free(*h);
+}
+
+static void session_wipe(struct cli_session *s)
+{
+	secret_wipe(&s->token);
+}
+
+static int read_line(FILE *f, struct secret *s, struct err *e)
+{
+	char line[SECRET_MAX];
+	int r;
+
+	if (!fgets(line, sizeof(line), f))
+		return err_set(e, -EINVAL, "no password was given");
+	line[strcspn(line, "\r\n")] = 0;
+	r = secret_set(s, line, strlen(line));
+	explicit_bzero(line, sizeof(line));
+	return r < 0 ? err_set(e, r, "the password is too long") : 0;
+}
+
+/* From the terminal without echo, or a line of standard input. */
+static int ask_password(const char *prompt, bool from_stdin, struct secret *s, struct err *e)
+{
+	struct termios old, quiet;
+	cleanup_fclose FILE *tty = NULL;
+	int r;
+
+	if (from_stdin)
+		return read_line(stdin, s, e);
+	tty = fopen("/dev/tty", "r+e");
+	if (!tty || tcgetattr(fileno(tty), &old) < 0)
+		return err_set(
+			e, -ENOTTY,
+			"there is no terminal to ask for the password: use --password-stdin");
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	fprintf(tty, "%s", prompt);
+	fflush(tty);
+	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+	r = read_line(tty, s, e);
+	tcsetattr(fileno(tty), TCSAFLUSH, &old);
+	fputc('\n', tty);
+	return r;
+}
+
+static bool confirm(const char *server, const struct trust_cert *c)
+{
+	cleanup_fclose FILE *tty = fopen("/dev/tty", "r+e");
+	char line[16] = "";
+
+	if (!tty)
+		return false;
+	fprintf(tty,
+		"%s shows a certificate that nothing here vouches for.\n"
+		"  name         %s\n  fingerprint  SHA256 %s\n"
+		"Compare it with what the gateway's administrator told you. Trust it? [y/N] ",
+		server, c->name[0] ? c->name : "(none)", c->fingerprint);
+	fflush(tty);
+	if (!fgets(line, sizeof(line), tty))
+		return false;
+	return line[0] == 'y' || line[0] == 'Y';
+}
+
+static int trust_first_use(const struct cli_call *c, struct cli_session *s, struct err *e)
+{
+	struct trust_cert cert;
+	int r = trust_fetch(s->server, &cert, e);
+
+	if (r < 0)
+		return r;
+	if (c->fingerprint && !trust_same(cert.fingerprint, c->fingerprint))
+		r = err_setw(e, -EPROTO, "server.untrusted",
+			     "%s shows another certificate than you named: SHA256 %s", s->server,
+			     cert.fingerprint);
+	else if (!c->fingerprint && !confirm(s->server, &cert))
+		r = err_setw(e, -EPROTO, "server.untrusted",
+			     "%s is not trusted. Its certificate has SHA256 %s; give --ca FILE, or "
+			     "--fingerprint when that is the right one",
+			     s->server, cert.fingerprint);
+	else
+		r = trust_pin(s, &cert, e);
+	free(cert.pem);
+	return r;
+}
+
+/* Which server, and why it is believed. What was trusted before holds for the same server. */
+static int choose_server(const struct cli_call *c, struct cli_session *s, struct err *e)
+{
+	char address[256];
+	bool same = !c->server || strcmp(c->server, s->server) == 0;
+	int r;
+
+	if (!c->server && !s->server[0])
+		return err_set(e, -EINVAL,
+			       "which server? pane login --server https://HOST:PORT USER");
+	if (c->server && (r = trust_address(c->server, address, e)) < 0)
+		return r;
+	if (c->server)
+		snprintf(s->server, sizeof(s->server), "%s", c->server);
+	if (c->ca) {
+		if (!realpath(c->ca, s->ca))
+			return err_set(e, -errno, "%s: %s", c->ca, strerror(errno));
+		s->verify_name[0] = 0;
+		return 0;
+	}
+	if (same && s->ca[0] && !c->fingerprint)
+		return 0;
+	return trust_first_use(c, s, e);
+}
+
+static int log_in(struct cli_session *s, const char *user, bool from_stdin, json_t **reply,
+		  struct err *e)
+{
+	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_secret struct secret password = {0};
+	cleanup_json json_t *body = NULL;
+	char prompt[200];
+	int r;
+
+	secret_wipe(&s->token);
+	h = cli_session_http(s, e);
+	if (!h)
+		return -ENOMEM;
+	snprintf(prompt, sizeof(prompt), "Password for %.100s: ", user);
+	if ((r = ask_password(prompt, from_stdin, &password, e)) < 0)
+		return r;
+	body = json_pack("{s:s,s:s}", "user", user, "password", password.bytes);
+	if (!body)
+		return err_set(e, -EINVAL, "user or password is not UTF-8 text");
+	r = http_call(h, "POST", "/api/v1/login", body, reply, e);
+	return r < 0 ? r : 0;
+}
+
+int cli_run_login(struct cli_call *c, struct err *e)
+{
+	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
+	cleanup_json json_t *reply = NULL;
+	const char *token;
+	int r;
+
+	if ((r = cli_session_load(&s, e)) < 0 || (r = choose_server(c, &s, e)) < 0 ||
+	    (r = log_in(&s, c->arg[0], cli_local(c, "password-stdin") != NULL, &reply, e)) < 0 ||
+	    (r = json_need_str(reply, "token", 1, SECRET_MAX - 1, &token, e)) < 0)
+		return r;
+	if (strlen(c->arg[0]) >= sizeof(s.user))
+		return err_set(e, -EINVAL, "the user name is too long");
+	snprintf(s.user, sizeof(s.user), "%s", c->arg[0]);
+	if ((r = secret_set(&s.token, token, strlen(token))) < 0)
+		return err_set(e, r, "the server's token is too long");
+	if ((r = cli_session_save(&s, e)) < 0)
+		return r;
+	if (!c->json)
+		printf("logged in to %s as %s\n", s.server, s.user);
+	return 0;
+}
+
+int cli_run_passwd(struct cli_call *c, struct err *e)
+{
+	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
+	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_secret struct secret old = {0}, fresh = {0}, again = {0};
+	cleanup_json json_t *body = NULL, *reply = NULL;
+	bool from_stdin = cli_local(c, "password-stdin") != NULL;
+	int r;
+
+	if ((r = cli_session_load(&s, e)) < 0)
+		return r;
+	if (!s.token.len)
+		return err_set(e, -EACCES, "you are not logged in: pane login USER");
+	if ((r = ask_password("Old password: ", from_stdin, &old, e)) < 0 ||
+	    (r = ask_password("New password: ", from_stdin, &fresh, e)) < 0)
+		return r;
+	if (!from_stdin && (r = ask_password("New password again: ", false, &again, e)) < 0)
+		return r;
+	if (!from_stdin && !secret_equal(&fresh, &again))
+		return err_set(e, -EINVAL, "the two new passwords differ");
+	body = json_pack("{s:s,s:s}", "old", old.bytes, "new", fresh.bytes);
+	h = cli_session_http(&s, e);
+	if (!h || !body)
+		return err_set(e, -EINVAL, "a password is not UTF-8 text");
+	r = http_call(h, "POST", "/api/v1/me/password", body, &reply, e);
+	if (r < 0)
+		return r;
+	printf("password changed\n");
+	return 0;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Plain commands and the few that need more than one call; logging in is in login.c. Lists that
+ * come in pages are read to their end. Exit status and *e follow run.h.
+ */
+#include "clients/cli/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "clients/cli/session.h"
+#include "common/http.h"
+#include "common/json.h"
+
+#define PAGE_LIMIT 1000
+
+static void cleanup_http(struct http_client **h)
+{
+	http_free(*h);
+}
+#define cleanup_http_client __attribute__((cleanup(cleanup_http)))
+
+static void session_wipe(struct cli_session *s)
+{
+	secret_wipe(&s->token);
+}
+#define cleanup_session __attribute__((cleanup(session_wipe)))
+
+/* The reasons of a refusal, a line each, below the message that main() prints. */
+static void add_reasons(json_t *reply, struct err *e)
+{
+	json_t *reasons = json_object_get(json_object_get(reply, "error"), "reasons"), *v;
+	size_t i;
+
+	json_array_foreach(reasons, i, v)
+	{
+		size_t n = strlen(e->msg);
+		const char *s = json_string_value(v);
+
+		if (s && n + strlen(s) + 6 < sizeof(e->msg))
+			snprintf(e->msg + n, sizeof(e->msg) - n, "\n  - %s", s);
+	}
+}
+
+static int call(struct http_client *h, const char *method, const char *path, json_t *body,
+		json_t **reply, struct err *e)
+{
+	int r = http_call(h, method, path, body, reply, e);
+
+	if (r >= 0)
+		return r;
+	add_reasons(*reply, e);
+	if (strcmp(e->word, "login.needed") == 0 || strcmp(e->word, "login.expired") == 0) {
+		size_t n = strlen(e->msg);
+
+		snprintf(e->msg + n, sizeof(e->msg) - n, "\nLog in with: pane login USER");
+	}
+	return r;
+}
+
+static int open_session(const struct cli_call *c, struct cli_session *s, struct http_client **h,
+			struct err *e)
+{
+	int r = cli_session_load(s, e);
+
+	if (r < 0)
+		return r;
+	if (c->server && strcmp(c->server, s->server) != 0)
+		return err_set(e, -EINVAL,
+			       "you are not logged in to %s: pane login --server %s USER",
+			       c->server, c->server);
+	if (!s->server[0] || !s->token.len)
+		return err_set(e, -EACCES, "you are not logged in: pane login%s USER",
+			       s->server[0] ? "" : " --server https://HOST:PORT");
+	if (c->ca && !realpath(c->ca, s->ca))
+		return err_set(e, -errno, "%s: %s", c->ca, strerror(errno));
+	if (c->ca)
+		s->verify_name[0] = 0;
+	*h = cli_session_http(s, e);
+	return *h ? 0 : -ENOMEM;
+}
+
+static int print_json(json_t *o)
+{
+	if (!o)
+		return 0;
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	return 0;
+}
+
+/* A list, all pages of it (or limit items), as one object. */
+static int get_list(struct http_client *h, const char *path, size_t limit, json_t **out,
+		    struct err *e)
+{
+	cleanup_free char *after = NULL;
+
+	*out = NULL;
+	do {
+		struct cli_call quote = {.arg = {after ? after : ""}};
+		cleanup_free char *tail = cli_fill("&after={1}", &quote, true);
+		cleanup_json json_t *page = NULL;
+		char url[600];
+		json_t *next;
+		int r;
+
+		snprintf(url, sizeof(url), "%s?limit=%zu%s", path,
+			 limit ? limit : (size_t)PAGE_LIMIT, after && tail ? tail : "");
+		if ((r = call(h, "GET", url, NULL, &page, e)) < 0)
+			return r;
+		next = json_object_get(page, "next");
+		free(after);
+		after = json_is_string(next) ? strdup(json_string_value(next)) : NULL;
+		if (!json_is_array(json_object_get(page, "items")))
+			return err_set(e, -EPROTO, "the server's answer holds no list");
+		if (!*out) {
+			*out = json_incref(page);
+			continue;
+		}
+		if (json_array_extend(json_object_get(*out, "items"),
+				      json_object_get(page, "items")))
+			return -ENOMEM;
+	} while (after && !limit);
+	if (!limit)
+		json_object_del(*out, "next");
+	return 0;
+}
+
+static int show_list(const struct cli_call *c, json_t *list)
+{
+	json_t *items = json_object_get(list, "items");
+
+	if (c->json)
+		return print_json(list);
+	if (json_array_size(items) == 0) {
+		printf("none\n");
+		return 0;
+	}
+	return cli_table(stdout, items, c->command->columns);
+}
+
+static int show_done(const struct cli_call *c, json_t *reply)
+{
+	cleanup_free char *text = cli_fill(c->command->done, c, false);
+	const char *password = json_string_value(json_object_get(reply, "password"));
+
+	if (c->json)
+		return print_json(reply);
+	printf("%s\n", text ? text : "done");
+	if (password)
+		printf("password: %s\nIt is shown only this once.\n", password);
+	return 0;
+}
+
+int cli_run(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *body = NULL, *reply = NULL;
+	cleanup_free char *path = NULL;
+	char url[700];
+	int r;
+
+	if (c->command->run)
+		return c->command->run(c, e);
+	if ((r = open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0)
+		return r;
+	path = cli_fill(c->command->path, c, true);
+	if (!path)
+		return -ENOMEM;
+	if (c->command->show == CLI_SHOW_TABLE) {
+		r = get_list(h, path, 0, &reply, e);
+		return r < 0 ? r : show_list(c, reply);
+	}
+	snprintf(url, sizeof(url), "%s%s", path, cli_force(c) ? "?force=true" : "");
+	if ((r = call(h, c->command->method, url, body, &reply, e)) < 0)
+		return r;
+	if (c->command->show == CLI_SHOW_DETAILS)
+		return c->json ? print_json(reply) : cli_details(stdout, reply);
+	return show_done(c, reply);
+}
+
+int cli_run_logout(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *reply = NULL;
+	struct err gone = {0};
+	int r = open_session(c, &s, &h, e);
+
+	if (r < 0)
+		return r;
+	r = call(h, "POST", "/api/v1/logout", NULL, &reply, &gone);
+	secret_wipe(&s.token);
+	if (cli_session_save(&s, e) < 0)
+		return -EIO;
+	if (r < 0 && strncmp(gone.word, "login.", 6) != 0) {
+		*e = gone;
+		err_prefix(e, "forgotten here, but the server did not hear of it");
+		return r;
+	}
+	if (!c->json)
+		printf("logged out\n");
+	return 0;
+}
+
+int cli_run_host_create(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *body = NULL, *reply = NULL;
+	const char *token;
+	int r;
+
+	if ((r = open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0 ||
+	    (r = call(h, c->command->method, c->command->path, body, &reply, e)) < 0)
+		return r;
+	if (c->json)
+		return print_json(reply);
+	if ((r = json_need_str(reply, "token", 1, 200, &token, e)) < 0)
+		return r;
+	printf("host %s created. On it, within an hour, run:\n"
+	       "  pane-host enroll --config /etc/pane/host.conf --token %s\n"
+	       "The token is shown only this once.\n",
+	       c->arg[0], token);
+	return 0;
+}
+
+int cli_run_audit(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *list = NULL;
+	long last = atol(cli_local(c, "last"));
+	int r;
+
+	if (last < 1 || last > 10000)
+		return err_set(e, -EINVAL, "--last wants a number from 1 to 10000");
+	if ((r = open_session(c, &s, &h, e)) < 0 ||
+	    (r = get_list(h, "/api/v1/audit", (size_t)last, &list, e)) < 0)
+		return r;
+	return show_list(c, list);
+}
+
+/* One request; 202 is told apart from 200 by *starting. */
+static int ask_ticket(struct http_client *h, const char *pool, json_t **reply, bool *starting,
+		      struct err *e)
+{
+	cleanup_json json_t *body = json_pack("{s:s}", "pool", pool);
+	int r;
+
+	if (!body)
+		return err_set(e, -EINVAL, "the pool's name is not text");
+	r = call(h, "POST", "/api/v1/tickets", body, reply, e);
+	*starting = r == 202;
+	return r < 0 ? r : 0;
+}
+
+int cli_run_ticket(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *reply = NULL;
+	long wait_s = cli_local(c, "wait") ? atol(cli_local(c, "wait")) : 0;
+	const char *ticket, *message = "The desktop is starting.";
+	time_t end = time(NULL) + wait_s;
+	bool starting;
+	int r = open_session(c, &s, &h, e);
+
+	if (r < 0)
+		return r;
+	while ((r = ask_ticket(h, c->arg[0], &reply, &starting, e)) == 0 && starting &&
+	       time(NULL) < end) {
+		json_decref(reply);
+		reply = NULL;
+		sleep(1); /* the API has no event to wait for */
+	}
+	if (r < 0)
+		return r;
+	if (c->json) {
+		print_json(reply);
+		return starting;
+	}
+	if (starting) {
+		if (json_opt_str(reply, "message", 300, &message, NULL) < 0)
+			message = "The desktop is starting.";
+		return err_set(e, -EAGAIN, "%s Try again, or wait for it with --wait SECONDS.",
+			       message);
+	}
+	if ((r = json_need_str(reply, "ticket", 1, 100, &ticket, e)) < 0)
+		return r;
+	printf("%s\n", ticket);
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Carrying a command out: the plain ones are one call and its answer; the others have a function
+ * here.
+ */
+#ifndef PANE_CLI_RUN_H
+#define PANE_CLI_RUN_H
+
+#include "clients/cli/command.h"
+
+/* Exit status: 0 done, 1 refused or failed, 2 wrong use; what went wrong is in *e (negative). */
+int cli_run(struct cli_call *c, struct err *e) must_check;
+
+int cli_run_login(struct cli_call *c, struct err *e);
+int cli_run_logout(struct cli_call *c, struct err *e);
+int cli_run_passwd(struct cli_call *c, struct err *e);
+int cli_run_ticket(struct cli_call *c, struct err *e);
+int cli_run_host_create(struct cli_call *c, struct err *e);
+int cli_run_audit(struct cli_call *c, struct err *e);
+
+#endif
