@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs pane-vmm with the test card (tests/guest) as its guest, and plays the host agent and the display.
+
+PANE_BUILD names the build directory (default build/release below the source tree).
+"""
+import json
+import mmap
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("PANE_BUILD", os.path.join(SOURCE, "build", "release"))
+PROGRAM = os.path.join(BUILD, "bin", "pane-vmm")
+CARD = os.path.join(BUILD, "guest", "card")
+
+HELLO, SCANOUT, DAMAGE, CURSOR, CURSOR_POS = 1, 2, 3, 4, 5
+KEY, POINTER, BUTTON, WHEEL = 32, 33, 34, 35
+
+# Where the characters are on the keyboard (evdev codes).
+CODES = {c: 16 + i for i, c in enumerate("qwertyuiop")}
+CODES |= {c: 30 + i for i, c in enumerate("asdfghjkl")} | {c: 44 + i for i, c in enumerate("zxcvbnm")}
+CODES |= {c: 2 + i for i, c in enumerate("1234567890")} | {" ": 57, "\n": 28, "-": 12, ".": 52}
+
+
+def why_not():
+    """Why no virtual machine can run here, or None."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "no usable /dev/kvm on this machine"
+    return None
+
+
+class Surface:
+    """A display: receives scanouts and damage, sends keys and pointer."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.connect(path)
+        self.send(HELLO, struct.pack("<II", 1, 0))
+        self.scanout = None
+        self.map = None
+        self.damage = []
+
+    def send(self, kind, payload):
+        self.sock.send(struct.pack("<HHI", kind, 0, len(payload)) + payload)
+
+    def key(self, code, down):
+        self.send(KEY, struct.pack("<II", code, down))
+
+    def type(self, text):
+        for character in text:
+            self.key(CODES[character], 1)
+            self.key(CODES[character], 0)
+
+    def receive(self, timeout):
+        """One message, or False when none came in time."""
+        if not select.select([self.sock], [], [], timeout)[0]:
+            return False
+        data, passed, _, _ = self.sock.recvmsg(70000, socket.CMSG_SPACE(4))
+        if not data:
+            raise EOFError("pane-vmm closed the surface")
+        fd = struct.unpack("i", passed[0][2][:4])[0] if passed else -1
+        kind = struct.unpack_from("<H", data)[0]
+        if kind == SCANOUT:
+            _, width, height, stride, offset, size = struct.unpack_from("<IIIIQQ", data, 8)
+            self.scanout = (width, height, stride, offset)
+            self.map = mmap.mmap(fd, size, prot=mmap.PROT_READ) if fd >= 0 else None
+        elif kind == DAMAGE:
+            count = struct.unpack_from("<I", data, 12)[0]
+            self.damage += [struct.unpack_from("<iiii", data, 16 + 16 * i) for i in range(count)]
+        if fd >= 0:
+            os.close(fd)
+        return True
+
+    def wait(self, what, timeout=10):
+        """Receives until what() is true."""
+        end = time.monotonic() + timeout
+        while not what():
+            if time.monotonic() > end:
+                raise TimeoutError("the surface did not show what was expected")
+            self.receive(end - time.monotonic())
+
+    def pixel(self, x, y):
+        _, _, stride, offset = self.scanout
+        return struct.unpack_from("<I", self.map, offset + y * stride + 4 * x)[0]
+
+    def close(self):
+        self.sock.close()
+
+
+class Vm:
+    """One pane-vmm with everything in a directory of its own."""
+
+    def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None):
+        self.folder = folder or tempfile.mkdtemp(prefix="pane-vm-")
+        self.owns_folder = folder is None
+        disk = self.path("base.raw")
+        if not os.path.exists(disk):
+            with open(disk, "wb") as file:
+                file.truncate(disk_mib << 20)
+        self.log = open(self.path("stderr"), "wb")
+        self.process = subprocess.Popen(
+            [PROGRAM, "--name", "card", "--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline,
+             "--disk", f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
+             "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
+             *more], stderr=self.log)
+        self.control = None
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def text(self, name):
+        try:
+            with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def connect(self, name, timeout=10):
+        """The stream of a unix socket that may not be there yet."""
+        end = time.monotonic() + timeout
+        while True:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self.path(name))
+                sock.settimeout(timeout)
+                return sock
+            except OSError:
+                sock.close()
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise RuntimeError(f"pane-vmm does not listen: {self.text('stderr')}") from None
+                time.sleep(0.01)
+
+    def ask(self, **order):
+        """One order on the control socket; events that come meanwhile are kept in self.events."""
+        if not self.control:
+            self.control = self.connect("control.sock").makefile("rwb", buffering=0)
+            self.events = []
+        self.control.write(json.dumps(order).encode() + b"\n")
+        while True:
+            answer = json.loads(self.control.readline())
+            if "event" not in answer:
+                return answer
+            self.events.append(answer)
+
+    def ready(self, timeout=10):
+        """Waits until the guest is ready."""
+        if not self.ask(op="status")["ready"]:
+            while not any(e["event"] == "ready" for e in self.events):
+                line = self.control.readline()
+                if not line:
+                    raise RuntimeError(f"ended before it was ready: {self.text('stderr')}")
+                self.events.append(json.loads(line))
+        return self
+
+    def surface(self):
+        self.connect("control.sock").close()
+        return Surface(self.path("surface.sock"))
+
+    def serial(self, text, timeout=10):
+        """Waits until the serial log contains text."""
+        end = time.monotonic() + timeout
+        while text not in self.text("serial"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"no {text!r} on the serial line:\n{self.text('serial')}")
+            time.sleep(0.01)
+
+    def wait(self, timeout=15):
+        """The exit status, and what it wrote to the state file."""
+        status = self.process.wait(timeout)
+        text = self.text("state")
+        return status, json.loads(text) if text else None
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.control:
+            self.control.close()
+        self.log.close()
+        if self.owns_folder:
+            shutil.rmtree(self.folder)
