@@ -12,8 +12,13 @@
 /* evdev code, or 0. extended: the code was prefixed by E0. */
 uint32_t disp_key_scancode(uint32_t code, bool extended);
 
-enum disp_shift { DISP_SHIFT_ANY, DISP_SHIFT_UP, DISP_SHIFT_DOWN };
-/* evdev code, or 0; *shift says what the shift keys must be for the guest to make this character. */
+enum disp_shift {
+	DISP_SHIFT_ANY,
+	DISP_SHIFT_UP,
+	DISP_SHIFT_DOWN
+};
+/* evdev code, or 0; *shift says what the shift keys must be for the guest to make this character.
+ */
 uint32_t disp_key_keysym(uint32_t keysym, enum disp_shift *shift);
 
 #endif

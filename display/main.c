@@ -47,11 +47,13 @@ static void usage(FILE *f)
 /* 0 to go on, 1 to leave with success, -1 on bad arguments. */
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"surface", required_argument, NULL, 's'}, {"listen", required_argument, NULL, 'l'},
-		{"name", required_argument, NULL, 'n'},	   {"idle-exit", required_argument, NULL, 'i'},
-		{"help", no_argument, NULL, 'h'},	   {"version", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"surface", required_argument, NULL, 's'},
+					      {"listen", required_argument, NULL, 'l'},
+					      {"name", required_argument, NULL, 'n'},
+					      {"idle-exit", required_argument, NULL, 'i'},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'v'},
+					      {NULL, 0, NULL, 0}};
 	char *end;
 	int c;
 

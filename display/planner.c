@@ -114,9 +114,9 @@ static void take_all(struct disp_planner *p)
 		for (uint32_t tx = 0; tx < tw; tx++) {
 			uint32_t w = p->width - tx * DISP_TILE, h = p->height - ty * DISP_TILE;
 
-			p->changes[ty * tw + tx] = (struct disp_change){
-				0, 0, (uint8_t)(w < DISP_TILE ? w : DISP_TILE),
-				(uint8_t)(h < DISP_TILE ? h : DISP_TILE)};
+			p->changes[ty * tw + tx] =
+				(struct disp_change){0, 0, (uint8_t)(w < DISP_TILE ? w : DISP_TILE),
+						     (uint8_t)(h < DISP_TILE ? h : DISP_TILE)};
 		}
 	}
 	p->n_changes = tw * th;
@@ -188,7 +188,8 @@ static int write_run(struct disp_planner *p, const struct run *run)
 		return p->ops->solid(p->writer, &r, run->colour);
 	for (int32_t left = run->r.height; left > 0 && e == 0; left -= r.height) {
 		r.height = left < DISP_MAX_IMAGE_ROWS ? left : DISP_MAX_IMAGE_ROWS;
-		e = p->ops->image(p->writer, &r, p->pixels + (size_t)r.y * p->width + r.x, p->width);
+		e = p->ops->image(p->writer, &r, p->pixels + (size_t)r.y * p->width + r.x,
+				  p->width);
 		r.y += r.height;
 	}
 	return e;
@@ -205,8 +206,8 @@ static bool join_right(struct run *a, const struct run *b)
 			 a->r.x + a->r.width != b->r.x))
 		return false;
 	top = a->r.y < b->r.y ? a->r.y : b->r.y;
-	bottom = a->r.y + a->r.height > b->r.y + b->r.height ? a->r.y + a->r.height :
-							       b->r.y + b->r.height;
+	bottom = a->r.y + a->r.height > b->r.y + b->r.height ? a->r.y + a->r.height
+							     : b->r.y + b->r.height;
 	a->r.width = b->r.x + b->r.width - a->r.x;
 	a->r.y = top;
 	a->r.height = bottom - top;

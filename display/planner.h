@@ -22,7 +22,8 @@ struct disp_writer {
 	int (*begin)(void *w);
 	int (*solid)(void *w, const struct surface_rect *r, uint32_t xrgb);
 	/* pixels: the first of r; stride in pixels. Valid during the call. */
-	int (*image)(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px);
+	int (*image)(void *w, const struct surface_rect *r, const uint32_t *pixels,
+		     size_t stride_px);
 	int (*end)(void *w);
 	int (*cursor)(void *w, const struct disp_cursor *c);
 };
@@ -30,9 +31,9 @@ struct disp_writer {
 struct disp_change; /* one tile's changed box */
 
 struct disp_planner {
-	struct disp_screen *screen;	/* borrowed */
-	const struct disp_writer *ops;	/* borrowed */
-	void *writer;			/* borrowed; first argument of ops */
+	struct disp_screen *screen;    /* borrowed */
+	const struct disp_writer *ops; /* borrowed */
+	void *writer;		       /* borrowed; first argument of ops */
 	struct disp_feed feed;
 	uint32_t generation, width, height; /* of pixels */
 	uint32_t *pixels;		    /* owned; the viewer's picture */

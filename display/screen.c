@@ -119,8 +119,8 @@ void disp_screen_store(struct disp_screen *s, struct surface_rect r, const uint8
 	for (uint32_t y = (uint32_t)r.y; y < y1; y = ny) {
 		ny = min_u32(y1, (y / DISP_TILE + 1) * DISP_TILE);
 		for (uint32_t x = (uint32_t)r.x; x < x1; x = nx) {
-			const uint8_t *from = src + (y - (uint32_t)r.y) * stride +
-					      (x - (uint32_t)r.x) * 4ul;
+			const uint8_t *from =
+				src + (y - (uint32_t)r.y) * stride + (x - (uint32_t)r.x) * 4ul;
 
 			nx = min_u32(x1, (x / DISP_TILE + 1) * DISP_TILE);
 			if (store_part(s->pixels + (size_t)y * s->width + x, s->width, from, stride,

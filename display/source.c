@@ -24,8 +24,8 @@ struct input {
 };
 
 struct disp_source {
-	struct loop *loop; /* borrowed */
-	char *path;	   /* owned */
+	struct loop *loop;	    /* borrowed */
+	char *path;		    /* owned */
 	struct disp_screen *screen; /* borrowed */
 	struct loop_io *io;	    /* owned; NULL while not connected */
 	struct loop_timer *retry;   /* owned */
@@ -122,7 +122,8 @@ static bool merge_locked(struct disp_source *s, const struct input *in)
 	last = queue_at(s, s->count - 1);
 	if (last->type != in->type)
 		return false;
-	if (in->type == SURFACE_POINTER || in->type == SURFACE_VIEWERS || in->type == SURFACE_RESIZE) {
+	if (in->type == SURFACE_POINTER || in->type == SURFACE_VIEWERS ||
+	    in->type == SURFACE_RESIZE) {
 		*last = *in;
 		return true;
 	}
@@ -163,8 +164,7 @@ static void push(struct disp_source *s, struct input in)
 		return;
 	}
 	flush_locked(s);
-	if (!merge_locked(s, &in) &&
-	    (s->count < INPUT_MAX || (release && evict_locked(s, &in)))) {
+	if (!merge_locked(s, &in) && (s->count < INPUT_MAX || (release && evict_locked(s, &in)))) {
 		*queue_at(s, s->count) = in;
 		s->count++;
 	}

@@ -19,7 +19,10 @@
 #define DISP_MAX_VIEWERS 16
 #define DISP_KEY_MAX	 768 /* evdev codes */
 
-enum disp_protocol { DISP_RDP, DISP_RFB };
+enum disp_protocol {
+	DISP_RDP,
+	DISP_RFB
+};
 
 struct disp_viewers;
 
@@ -29,10 +32,10 @@ struct disp_viewer {
 	char conn[16];
 	uint32_t requested_protocols; /* RDP: the client's mask, from the preface */
 	uint32_t selected_protocol;
-	const char *name;	    /* borrowed: the desktop's name */
-	struct disp_screen *screen; /* borrowed */
-	struct disp_source *source; /* borrowed */
-	bool first;		    /* no other viewer was there: its size decides */
+	const char *name;		/* borrowed: the desktop's name */
+	struct disp_screen *screen;	/* borrowed */
+	struct disp_source *source;	/* borrowed */
+	bool first;			/* no other viewer was there: its size decides */
 	uint8_t held[DISP_KEY_MAX / 8]; /* its thread's */
 	struct disp_viewers *set;
 	struct disp_viewer *next; /* main thread's */

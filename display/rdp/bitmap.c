@@ -12,7 +12,7 @@
 #define TILE	    DISP_TILE
 #define PACKED_SIZE (TILE * TILE * 4 + 1024)
 
-int bitmap_init(struct bitmap_out *b, rdpContext *context)
+int disp_bitmap_init(struct bitmap_out *b, rdpContext *context)
 {
 	memset(b, 0, sizeof(*b));
 	b->context = context;
@@ -20,16 +20,16 @@ int bitmap_init(struct bitmap_out *b, rdpContext *context)
 	return b->packed ? 0 : -ENOMEM;
 }
 
-void bitmap_fini(struct bitmap_out *b)
+void disp_bitmap_fini(struct bitmap_out *b)
 {
-	planar_fini(&b->planar);
+	disp_planar_fini(&b->planar);
 	bitmap_interleaved_context_free(b->interleaved);
 	free(b->packed);
 	b->interleaved = NULL;
 	b->packed = NULL;
 }
 
-int bitmap_resize(struct bitmap_out *b, uint32_t width, uint32_t height)
+int disp_bitmap_resize(struct bitmap_out *b, uint32_t width, uint32_t height)
 {
 	rdpSettings *s = b->context->settings;
 
@@ -50,7 +50,7 @@ static int pack(struct bitmap_out *b, const uint32_t *px, size_t stride_px, uint
 	UINT32 size = PACKED_SIZE;
 
 	if (bpp == 32)
-		return planar_encode(&b->planar, px, stride_px, w, h, true, b->packed);
+		return disp_planar_encode(&b->planar, px, stride_px, w, h, true, b->packed);
 	if (!b->interleaved)
 		b->interleaved = bitmap_interleaved_context_new(TRUE);
 	if (!b->interleaved ||
@@ -97,8 +97,8 @@ static int send_tile(struct bitmap_out *b, const struct surface_rect *r, const u
 	return b->context->update->BitmapUpdate(b->context, &u) ? 0 : -EIO;
 }
 
-int bitmap_image(struct bitmap_out *b, const struct surface_rect *r, const uint32_t *pixels,
-		 size_t stride_px)
+int disp_bitmap_image(struct bitmap_out *b, const struct surface_rect *r, const uint32_t *pixels,
+		      size_t stride_px)
 {
 	for (int32_t y = 0; y < r->height; y += TILE) {
 		for (int32_t x = 0; x < r->width; x += TILE) {
@@ -114,7 +114,7 @@ int bitmap_image(struct bitmap_out *b, const struct surface_rect *r, const uint3
 	return 0;
 }
 
-int bitmap_solid(struct bitmap_out *b, const struct surface_rect *r, uint32_t xrgb)
+int disp_bitmap_solid(struct bitmap_out *b, const struct surface_rect *r, uint32_t xrgb)
 {
 	uint32_t tile[TILE * TILE];
 

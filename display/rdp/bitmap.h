@@ -16,14 +16,15 @@ struct bitmap_out {
 	struct planar planar;
 	BITMAP_INTERLEAVED_CONTEXT *interleaved; /* owned; made when first needed */
 	uint8_t *packed;			 /* owned; one tile */
-	bool resizing; /* the client is being told a new size: nothing may be drawn until it is active */
+	bool resizing; /* the client is being told a new size: nothing may be drawn until it is
+			  active */
 };
 
-int bitmap_init(struct bitmap_out *b, rdpContext *context) must_check;
-void bitmap_fini(struct bitmap_out *b);
-int bitmap_resize(struct bitmap_out *b, uint32_t width, uint32_t height) must_check;
-int bitmap_solid(struct bitmap_out *b, const struct surface_rect *r, uint32_t xrgb) must_check;
-int bitmap_image(struct bitmap_out *b, const struct surface_rect *r, const uint32_t *pixels,
-		 size_t stride_px) must_check;
+int disp_bitmap_init(struct bitmap_out *b, rdpContext *context) must_check;
+void disp_bitmap_fini(struct bitmap_out *b);
+int disp_bitmap_resize(struct bitmap_out *b, uint32_t width, uint32_t height) must_check;
+int disp_bitmap_solid(struct bitmap_out *b, const struct surface_rect *r, uint32_t xrgb) must_check;
+int disp_bitmap_image(struct bitmap_out *b, const struct surface_rect *r, const uint32_t *pixels,
+		      size_t stride_px) must_check;
 
 #endif

@@ -15,7 +15,7 @@
 #define MONITORS_MAX	    64
 #define SIZE_MIN	    200 /* the smallest either way, 2.2.2.2.1 */
 
-void dispctl_caps(uint8_t out[DISPCTL_CAPS_SIZE])
+void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE])
 {
 	put_le32(out, TYPE_CAPS);
 	put_le32(out + 4, DISPCTL_CAPS_SIZE);
@@ -37,7 +37,7 @@ static int parse_monitor(const uint8_t *p, struct dispctl_wish *w)
 	return 1;
 }
 
-int dispctl_parse(const uint8_t *p, size_t n, struct dispctl_wish *w)
+int disp_ctl_parse(const uint8_t *p, size_t n, struct dispctl_wish *w)
 {
 	uint32_t length, size, count;
 	const uint8_t *best;

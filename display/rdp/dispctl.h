@@ -17,8 +17,8 @@ struct dispctl_wish {
 };
 
 /* DISPLAYCONTROL_CAPS_PDU: one monitor of the largest size a surface has. */
-void dispctl_caps(uint8_t out[DISPCTL_CAPS_SIZE]);
+void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE]);
 /* One PDU: 1 when *w was filled, 0 for one that asks nothing, -EPROTO. */
-int dispctl_parse(const uint8_t *p, size_t n, struct dispctl_wish *w) must_check;
+int disp_ctl_parse(const uint8_t *p, size_t n, struct dispctl_wish *w) must_check;
 
 #endif

@@ -13,22 +13,22 @@
 
 #define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
 
-int gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
+int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
 {
 	memset(g, 0, sizeof(*g));
 	g->send = send;
 	g->arg = arg;
 	buf_init(&g->plain, PLAIN_CAP);
 	buf_init(&g->wire, PLAIN_CAP);
-	g->zgfx = zgfx_new();
+	g->zgfx = disp_zgfx_new();
 	return g->zgfx ? 0 : -ENOMEM;
 }
 
-void gfx_fini(struct gfx *g)
+void disp_gfx_fini(struct gfx *g)
 {
-	zgfx_free(g->zgfx);
+	disp_zgfx_free(g->zgfx);
 	g->zgfx = NULL;
-	planar_fini(&g->planar);
+	disp_planar_fini(&g->planar);
 	buf_fini(&g->plain);
 	buf_fini(&g->wire);
 }
@@ -39,7 +39,7 @@ static int flush(struct gfx *g)
 
 	if (!g->plain.len)
 		return 0;
-	r = zgfx_compress(g->zgfx, buf_head(&g->plain), g->plain.len, &g->wire);
+	r = disp_zgfx_compress(g->zgfx, buf_head(&g->plain), g->plain.len, &g->wire);
 	if (r == 0)
 		r = g->send(g->arg, buf_head(&g->wire), g->wire.len);
 	g->frame_bytes += (uint32_t)g->wire.len;
@@ -56,7 +56,7 @@ static unsigned window(const struct gfx *g)
 	return frames > GFX_WINDOW_MAX ? GFX_WINDOW_MAX : (unsigned)frames;
 }
 
-bool gfx_ready(const struct gfx *g)
+bool disp_gfx_ready(const struct gfx *g)
 {
 	if (!g->open)
 		return false;
@@ -76,14 +76,14 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 	if (g->has_surface && g->width == width && g->height == height)
 		return 0;
 	if (g->has_surface)
-		r = gfx_put_delete(&g->plain, g->surface);
+		r = disp_gfx_put_delete(&g->plain, g->surface);
 	g->surface = (uint16_t)(g->surface % 0x7fff + 1);
 	if (r == 0)
-		r = gfx_put_reset(&g->plain, width, height);
+		r = disp_gfx_put_reset(&g->plain, width, height);
 	if (r == 0)
-		r = gfx_put_create(&g->plain, g->surface, width, height);
+		r = disp_gfx_put_create(&g->plain, g->surface, width, height);
 	if (r == 0)
-		r = gfx_put_map(&g->plain, g->surface);
+		r = disp_gfx_put_map(&g->plain, g->surface);
 	g->width = width;
 	g->height = height;
 	g->has_surface = true;
@@ -95,14 +95,14 @@ static int op_begin(void *w)
 	struct gfx *g = w;
 
 	g->frame_bytes = 0;
-	return gfx_put_start(&g->plain, ++g->frame, 0);
+	return disp_gfx_put_start(&g->plain, ++g->frame, 0);
 }
 
 static int op_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
 {
 	struct gfx *g = w;
 
-	return gfx_put_solid(&g->plain, g->surface, r, xrgb);
+	return disp_gfx_put_solid(&g->plain, g->surface, r, xrgb);
 }
 
 static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
@@ -112,14 +112,15 @@ static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 	uint8_t *out;
 	int n, e;
 
-	/* The length stands before the bitmap: write a header, the bitmap, then the right length. */
-	e = gfx_put_planar(&g->plain, g->surface, r, 0);
+	/* The length stands before the bitmap: write a header, the bitmap, then the right length.
+	 */
+	e = disp_gfx_put_planar(&g->plain, g->surface, r, 0);
 	if (e)
 		return e;
-	out = buf_reserve(&g->plain, planar_bound(width, height));
+	out = buf_reserve(&g->plain, disp_planar_bound(width, height));
 	if (!out)
 		return -ENOMEM;
-	n = planar_encode(&g->planar, pixels, stride_px, width, height, false, out);
+	n = disp_planar_encode(&g->planar, pixels, stride_px, width, height, false, out);
 	if (n < 0)
 		return n;
 	put_le32(out - 4, (uint32_t)n);
@@ -131,7 +132,7 @@ static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 static int op_end(void *w)
 {
 	struct gfx *g = w;
-	int r = gfx_put_end(&g->plain, g->frame);
+	int r = disp_gfx_put_end(&g->plain, g->frame);
 
 	if (r == 0)
 		r = flush(g);
@@ -145,7 +146,7 @@ static int op_end(void *w)
 	return 0;
 }
 
-const struct disp_writer gfx_writer = {
+const struct disp_writer disp_gfx_writer = {
 	.resize = op_resize,
 	.begin = op_begin,
 	.solid = op_solid,
@@ -194,7 +195,7 @@ static int on_caps(struct gfx *g, uint32_t version, uint32_t flags)
 	/* A client may advertise again ([MS-RDPEGFX] 3.2.5.18): everything starts over. */
 	g->has_surface = false;
 	drop_flight(g, g->in_flight);
-	r = gfx_put_caps_confirm(&g->plain, version, flags);
+	r = disp_gfx_put_caps_confirm(&g->plain, version, flags);
 	if (r == 0)
 		r = flush(g);
 	g->open = r == 0;
@@ -212,18 +213,18 @@ static int handle(struct gfx *g, const struct gfx_client_pdu *u)
 		on_ack(g, u->ack.frame, u->ack.queue_depth);
 		return 0;
 	case GFX_CACHE_OFFER:
-		r = gfx_put_cache_reply(&g->plain);
+		r = disp_gfx_put_cache_reply(&g->plain);
 		return r ? r : flush(g);
 	default:
 		return 0;
 	}
 }
 
-int gfx_receive(struct gfx *g, const uint8_t *p, size_t n)
+int disp_gfx_receive(struct gfx *g, const uint8_t *p, size_t n)
 {
 	while (n) {
 		struct gfx_client_pdu u;
-		int used = gfx_parse(p, n, &u), r;
+		int used = disp_gfx_parse(p, n, &u), r;
 
 		if (used < 0)
 			return used;

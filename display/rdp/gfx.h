@@ -3,7 +3,7 @@
  * A graphics pipeline towards one client: the state between the planner's operations and the
  * dynamic channel. Knows nothing of FreeRDP; what is to be sent goes to a callback.
  *
- * Frames wait for acknowledgement, never in a queue: gfx_ready() says whether another may be
+ * Frames wait for acknowledgement, never in a queue: disp_gfx_ready() says whether another may be
  * made. The window is two frames plus what the round trip holds at 60 frames a second, and
  * GFX_BYTES_IN_FLIGHT, so a slow client gets the newest picture late rather than old ones.
  * All in the viewer's thread.
@@ -29,7 +29,7 @@ struct gfx_flight {
 
 struct gfx {
 	gfx_send_fn send;
-	void *arg; /* borrowed; first argument of send */
+	void *arg;	   /* borrowed; first argument of send */
 	struct zgfx *zgfx; /* owned */
 	struct planar planar;
 	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
@@ -38,20 +38,21 @@ struct gfx {
 	bool has_surface;
 	uint16_t surface;
 	uint32_t width, height;
-	uint32_t frame; /* last one started */
+	uint32_t frame;				  /* last one started */
 	struct gfx_flight flight[GFX_WINDOW_MAX]; /* oldest first */
 	unsigned in_flight;
 	uint32_t frame_bytes, bytes_in_flight;
-	int64_t rtt_ms; /* the shortest seen; 0 = none yet */
+	int64_t rtt_ms;		/* the shortest seen; 0 = none yet */
 	uint64_t frames, bytes; /* sent so far */
 };
 
-extern const struct disp_writer gfx_writer; /* the cursor operation is the peer's, and NULL here */
+extern const struct disp_writer
+	disp_gfx_writer; /* the cursor operation is the peer's, and NULL here */
 
-int gfx_init(struct gfx *g, gfx_send_fn send, void *arg) must_check;
-void gfx_fini(struct gfx *g);
+int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg) must_check;
+void disp_gfx_fini(struct gfx *g);
 /* A message from the client; -EPROTO ends the client. */
-int gfx_receive(struct gfx *g, const uint8_t *p, size_t n) must_check;
-bool gfx_ready(const struct gfx *g);
+int disp_gfx_receive(struct gfx *g, const uint8_t *p, size_t n) must_check;
+bool disp_gfx_ready(const struct gfx *g);
 
 #endif

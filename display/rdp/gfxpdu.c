@@ -7,7 +7,7 @@
 #include <errno.h>
 #include "common/wire.h"
 
-#define FORMAT_XRGB  0x20   /* GFX_PIXEL_FORMAT_XRGB_8888 */
+#define FORMAT_XRGB  0x20 /* GFX_PIXEL_FORMAT_XRGB_8888 */
 #define CODEC_PLANAR 0x000a
 #define RESET_SIZE   340 /* [MS-RDPEGFX] 2.2.2.14: always, padded */
 #define MONITOR_MAIN 1
@@ -44,7 +44,7 @@ static void put_rect(uint8_t *p, const struct surface_rect *r)
 	put_le16(p + 6, (uint16_t)(r->y + r->height));
 }
 
-int gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags)
+int disp_gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags)
 {
 	uint8_t p[24] = {0};
 	uint32_t n = version == CAPS_10_1 ? 16 : 4; /* 10.1 has no flags, 16 reserved bytes */
@@ -56,14 +56,14 @@ int gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags)
 	return put_pdu(b, GFX_CAPS_CONFIRM, p, 8 + n);
 }
 
-int gfx_put_cache_reply(struct buf *b)
+int disp_gfx_put_cache_reply(struct buf *b)
 {
 	uint8_t p[2] = {0};
 
 	return put_pdu(b, GFX_CACHE_REPLY, p, sizeof(p));
 }
 
-int gfx_put_reset(struct buf *b, uint32_t width, uint32_t height)
+int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height)
 {
 	uint8_t p[RESET_SIZE - GFX_HEAD] = {0};
 
@@ -76,7 +76,7 @@ int gfx_put_reset(struct buf *b, uint32_t width, uint32_t height)
 	return put_pdu(b, GFX_RESET_GRAPHICS, p, sizeof(p));
 }
 
-int gfx_put_create(struct buf *b, uint16_t surface, uint32_t width, uint32_t height)
+int disp_gfx_put_create(struct buf *b, uint16_t surface, uint32_t width, uint32_t height)
 {
 	uint8_t p[7];
 
@@ -87,7 +87,7 @@ int gfx_put_create(struct buf *b, uint16_t surface, uint32_t width, uint32_t hei
 	return put_pdu(b, GFX_CREATE_SURFACE, p, sizeof(p));
 }
 
-int gfx_put_delete(struct buf *b, uint16_t surface)
+int disp_gfx_put_delete(struct buf *b, uint16_t surface)
 {
 	uint8_t p[2];
 
@@ -95,7 +95,7 @@ int gfx_put_delete(struct buf *b, uint16_t surface)
 	return put_pdu(b, GFX_DELETE_SURFACE, p, sizeof(p));
 }
 
-int gfx_put_map(struct buf *b, uint16_t surface)
+int disp_gfx_put_map(struct buf *b, uint16_t surface)
 {
 	uint8_t p[12] = {0};
 
@@ -103,7 +103,7 @@ int gfx_put_map(struct buf *b, uint16_t surface)
 	return put_pdu(b, GFX_MAP_SURFACE, p, sizeof(p));
 }
 
-int gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp)
+int disp_gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp)
 {
 	uint8_t p[8];
 
@@ -112,7 +112,7 @@ int gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp)
 	return put_pdu(b, GFX_START_FRAME, p, sizeof(p));
 }
 
-int gfx_put_end(struct buf *b, uint32_t frame)
+int disp_gfx_put_end(struct buf *b, uint32_t frame)
 {
 	uint8_t p[4];
 
@@ -120,7 +120,7 @@ int gfx_put_end(struct buf *b, uint32_t frame)
 	return put_pdu(b, GFX_END_FRAME, p, sizeof(p));
 }
 
-int gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t xrgb)
+int disp_gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t xrgb)
 {
 	uint8_t p[16];
 
@@ -131,7 +131,7 @@ int gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r,
 	return put_pdu(b, GFX_SOLID_FILL, p, sizeof(p));
 }
 
-int gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t n)
+int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t n)
 {
 	uint8_t p[17];
 	int e = put_head(b, GFX_WIRE_TO_SURFACE_1, sizeof(p) + n);
@@ -211,7 +211,7 @@ static int parse_payload(const uint8_t *p, size_t n, struct gfx_client_pdu *out)
 	}
 }
 
-int gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out)
+int disp_gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out)
 {
 	uint32_t length;
 	int r;

@@ -52,21 +52,22 @@ struct gfx_client_pdu {
 
 /* Takes one PDU from the front of p: bytes used, or -EPROTO. A command that is well framed but
  * unknown is returned with its number for the caller to pass over. */
-int gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out) must_check;
+int disp_gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out) must_check;
 
 /* Writers append to b; 0 or the error of buf_append(). */
-int gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags) must_check;
-int gfx_put_cache_reply(struct buf *b) must_check; /* no entry imported */
-int gfx_put_reset(struct buf *b, uint32_t width, uint32_t height) must_check;
-int gfx_put_create(struct buf *b, uint16_t surface, uint32_t width, uint32_t height) must_check;
-int gfx_put_delete(struct buf *b, uint16_t surface) must_check;
-int gfx_put_map(struct buf *b, uint16_t surface) must_check;
-int gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp) must_check;
-int gfx_put_end(struct buf *b, uint32_t frame) must_check;
-int gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r,
-		  uint32_t xrgb) must_check;
+int disp_gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags) must_check;
+int disp_gfx_put_cache_reply(struct buf *b) must_check; /* no entry imported */
+int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height) must_check;
+int disp_gfx_put_create(struct buf *b, uint16_t surface, uint32_t width,
+			uint32_t height) must_check;
+int disp_gfx_put_delete(struct buf *b, uint16_t surface) must_check;
+int disp_gfx_put_map(struct buf *b, uint16_t surface) must_check;
+int disp_gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp) must_check;
+int disp_gfx_put_end(struct buf *b, uint32_t frame) must_check;
+int disp_gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r,
+		       uint32_t xrgb) must_check;
 /* The header of a planar bitmap of n bytes, which the caller appends. */
-int gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r,
-		   uint32_t n) must_check;
+int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r,
+			uint32_t n) must_check;
 
 #endif

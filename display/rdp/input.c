@@ -114,7 +114,7 @@ static BOOL on_extended_mouse(rdpInput *input, UINT16 flags, UINT16 x, UINT16 y)
 	return TRUE;
 }
 
-void rdp_input_setup(rdpInput *input)
+void disp_rdp_input_setup(rdpInput *input)
 {
 	input->SynchronizeEvent = on_sync;
 	input->KeyboardEvent = on_key;

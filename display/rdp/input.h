@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A client's RDP input events to the desktop's evdev ones. Called by FreeRDP in the viewer's thread.
+ * A client's RDP input events to the desktop's evdev ones. Called by FreeRDP in the viewer's
+ * thread.
  */
 #ifndef PANE_DISPLAY_RDP_INPUT_H
 #define PANE_DISPLAY_RDP_INPUT_H
@@ -15,9 +16,9 @@ struct peer_context {
 	rdpContext base; /* first: FreeRDP knows only this */
 	struct rdp_peer *peer;
 	struct disp_viewer *viewer; /* borrowed */
-	bool pause; /* E1 1D was seen: the 45 that follows belongs to it */
+	bool pause;		    /* E1 1D was seen: the 45 that follows belongs to it */
 };
 
-void rdp_input_setup(rdpInput *input);
+void disp_rdp_input_setup(rdpInput *input);
 
 #endif

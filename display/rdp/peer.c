@@ -81,8 +81,8 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 	int r;
 
 	if (!p->fallback)
-		return gfx_writer.resize(&p->gfx, width, height, pixels);
-	r = bitmap_resize(&p->bitmap, width, height);
+		return disp_gfx_writer.resize(&p->gfx, width, height, pixels);
+	r = disp_bitmap_resize(&p->bitmap, width, height);
 	if (r == 0 && p->bitmap.resizing) {
 		p->active = false; /* until on_activate() */
 		r = -EAGAIN;
@@ -94,36 +94,37 @@ static int op_begin(void *w)
 {
 	struct rdp_peer *p = w;
 
-	return p->fallback ? 0 : gfx_writer.begin(&p->gfx);
+	return p->fallback ? 0 : disp_gfx_writer.begin(&p->gfx);
 }
 
 static int op_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
 {
 	struct rdp_peer *p = w;
 
-	return p->fallback ? bitmap_solid(&p->bitmap, r, xrgb) : gfx_writer.solid(&p->gfx, r, xrgb);
+	return p->fallback ? disp_bitmap_solid(&p->bitmap, r, xrgb)
+			   : disp_gfx_writer.solid(&p->gfx, r, xrgb);
 }
 
 static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
 {
 	struct rdp_peer *p = w;
 
-	return p->fallback ? bitmap_image(&p->bitmap, r, pixels, stride_px) :
-			     gfx_writer.image(&p->gfx, r, pixels, stride_px);
+	return p->fallback ? disp_bitmap_image(&p->bitmap, r, pixels, stride_px)
+			   : disp_gfx_writer.image(&p->gfx, r, pixels, stride_px);
 }
 
 static int op_end(void *w)
 {
 	struct rdp_peer *p = w;
 
-	return p->fallback ? 0 : gfx_writer.end(&p->gfx);
+	return p->fallback ? 0 : disp_gfx_writer.end(&p->gfx);
 }
 
 static int op_cursor(void *w, const struct disp_cursor *c)
 {
 	struct rdp_peer *p = w;
 
-	return pointer_send(&p->pointers, p->client->context, c);
+	return disp_pointer_send(&p->pointers, p->client->context, c);
 }
 
 static const struct disp_writer peer_writer = {
@@ -140,8 +141,8 @@ static int send_graphics(void *arg, const uint8_t *bytes, size_t n)
 	struct rdp_peer *p = arg;
 	ULONG written = 0;
 
-	if (n > UINT32_MAX ||
-	    !WTSVirtualChannelWrite(p->graphics.handle, (PCHAR)(uintptr_t)bytes, (ULONG)n, &written))
+	if (n > UINT32_MAX || !WTSVirtualChannelWrite(p->graphics.handle, (PCHAR)(uintptr_t)bytes,
+						      (ULONG)n, &written))
 		return -EPIPE;
 	return 0;
 }
@@ -171,7 +172,8 @@ static BOOL on_post_connect(freerdp_peer *client)
 {
 	/* Without either there is no way to show anything. */
 	return freerdp_settings_get_bool(client->context->settings, FreeRDP_FastPathOutput) ||
-	       freerdp_settings_get_bool(client->context->settings, FreeRDP_SupportGraphicsPipeline);
+	       freerdp_settings_get_bool(client->context->settings,
+					 FreeRDP_SupportGraphicsPipeline);
 }
 
 static BOOL on_activate(freerdp_peer *client)
@@ -204,9 +206,9 @@ static BOOL on_suppress(rdpContext *context, BYTE allow, const RECTANGLE_16 *are
 static BOOL on_channel_created(void *arg, UINT32 id, INT32 status)
 {
 	struct rdp_peer *p = arg;
-	struct channel *c = p->graphics.id == id ? &p->graphics :
-			    p->control.id == id	 ? &p->control :
-						   NULL;
+	struct channel *c = p->graphics.id == id  ? &p->graphics
+			    : p->control.id == id ? &p->control
+						  : NULL;
 
 	if (c) {
 		c->ready = status >= 0;
@@ -276,8 +278,7 @@ static bool set_certificate(rdpSettings *s)
 {
 	rdpCertificate *cert = freerdp_certificate_new_from_pem(unused_certificate);
 
-	return cert &&
-	       freerdp_settings_set_pointer_len(s, FreeRDP_RdpServerCertificate, cert, 1);
+	return cert && freerdp_settings_set_pointer_len(s, FreeRDP_RdpServerCertificate, cert, 1);
 }
 
 static int setup_client(struct rdp_peer *p)
@@ -297,7 +298,7 @@ static int setup_client(struct rdp_peer *p)
 	c->Capabilities = on_capabilities;
 	c->PostConnect = on_post_connect;
 	c->Activate = on_activate;
-	rdp_input_setup(c->context->input);
+	disp_rdp_input_setup(c->context->input);
 	c->context->update->RefreshRect = on_refresh;
 	c->context->update->SuppressOutput = on_suppress;
 	c->context->update->autoCalculateBitmapData = FALSE;
@@ -324,13 +325,14 @@ static int setup(struct rdp_peer *p)
 	p->has_planner = true;
 	r = setup_client(p);
 	if (r == 0)
-		r = gfx_init(&p->gfx, send_graphics, p);
+		r = disp_gfx_init(&p->gfx, send_graphics, p);
 	if (r == 0)
-		r = bitmap_init(&p->bitmap, p->client->context);
+		r = disp_bitmap_init(&p->bitmap, p->client->context);
 	if (r < 0)
 		return r;
 	p->vcm = WTSOpenServerA((LPSTR)p->client->context);
-	p->wake = CreateFileDescriptorEvent(NULL, TRUE, FALSE, p->planner.feed.wake_fd, WINPR_FD_READ);
+	p->wake = CreateFileDescriptorEvent(NULL, TRUE, FALSE, p->planner.feed.wake_fd,
+					    WINPR_FD_READ);
 	if (!p->vcm || p->vcm == INVALID_HANDLE_VALUE || !p->wake)
 		return -ENOMEM;
 	WTSVirtualChannelManagerSetDVCCreationCallback(p->vcm, on_channel_created, p);
@@ -349,8 +351,8 @@ static void teardown(struct rdp_peer *p)
 		WTSCloseServer(p->vcm);
 	if (p->wake)
 		CloseHandle(p->wake);
-	bitmap_fini(&p->bitmap);
-	gfx_fini(&p->gfx);
+	disp_bitmap_fini(&p->bitmap);
+	disp_gfx_fini(&p->gfx);
 	if (p->has_planner)
 		disp_planner_fini(&p->planner);
 	if (p->client) {
@@ -363,7 +365,8 @@ static void teardown(struct rdp_peer *p)
 
 static void open_channel(struct rdp_peer *p, struct channel *c, const char *name, DWORD session)
 {
-	c->handle = WTSVirtualChannelOpenEx(session, (LPSTR)(uintptr_t)name, WTS_CHANNEL_OPTION_DYNAMIC);
+	c->handle = WTSVirtualChannelOpenEx(session, (LPSTR)(uintptr_t)name,
+					    WTS_CHANNEL_OPTION_DYNAMIC);
 	if (c->handle)
 		c->id = WTSChannelGetIdByHandle(c->handle);
 	else
@@ -411,7 +414,7 @@ static int graphics_messages(struct rdp_peer *p)
 	int n, r = 0;
 
 	while (r == 0 && (n = read_message(p, &p->graphics)) != 0)
-		r = n < 0 ? n : gfx_receive(&p->gfx, p->message, (size_t)n);
+		r = n < 0 ? n : disp_gfx_receive(&p->gfx, p->message, (size_t)n);
 	return r;
 }
 
@@ -421,7 +424,7 @@ static int control_messages(struct rdp_peer *p)
 	int n, r;
 
 	while ((n = read_message(p, &p->control)) != 0) {
-		r = n < 0 ? n : dispctl_parse(p->message, (size_t)n, &wish);
+		r = n < 0 ? n : disp_ctl_parse(p->message, (size_t)n, &wish);
 		if (r < 0)
 			return r;
 		if (r)
@@ -437,9 +440,10 @@ static int greet_control(struct rdp_peer *p)
 	ULONG written;
 
 	p->control.ready = false; /* once */
-	dispctl_caps(caps);
-	return WTSVirtualChannelWrite(p->control.handle, (PCHAR)caps, sizeof(caps), &written) ? 0 :
-												-EPIPE;
+	disp_ctl_caps(caps);
+	return WTSVirtualChannelWrite(p->control.handle, (PCHAR)caps, sizeof(caps), &written)
+		       ? 0
+		       : -EPIPE;
 }
 
 static int run_channels(struct rdp_peer *p)
@@ -455,7 +459,8 @@ static int run_channels(struct rdp_peer *p)
 		return 0;
 	if (!joined || WTSVirtualChannelManagerGetDrdynvcState(p->vcm) == DRDYNVC_STATE_FAILED)
 		p->fallback = true;
-	else if (!p->opened && WTSVirtualChannelManagerGetDrdynvcState(p->vcm) == DRDYNVC_STATE_READY)
+	else if (!p->opened &&
+		 WTSVirtualChannelManagerGetDrdynvcState(p->vcm) == DRDYNVC_STATE_READY)
 		open_channels(p);
 	if (p->graphics.refused)
 		p->fallback = true;
@@ -473,7 +478,7 @@ static bool may_draw(const struct rdp_peer *p)
 {
 	if (!p->active || p->suppressed)
 		return false;
-	return p->fallback || gfx_ready(&p->gfx);
+	return p->fallback || disp_gfx_ready(&p->gfx);
 }
 
 static int draw(struct rdp_peer *p)

@@ -14,14 +14,14 @@
 #define RUN_LONG   47	/* the longest one segment holds */
 #define RAW_MAX	   15
 
-void planar_fini(struct planar *p)
+void disp_planar_fini(struct planar *p)
 {
 	free(p->scratch);
 	p->scratch = NULL;
 	p->size = 0;
 }
 
-size_t planar_bound(uint32_t w, uint32_t h)
+size_t disp_planar_bound(uint32_t w, uint32_t h)
 {
 	/* Raw planes bound the result; encoding stops there. The slack is one row's overshoot. */
 	return 2 + 3 * (size_t)w * h + w + w / RAW_MAX + 16;
@@ -85,7 +85,9 @@ static uint8_t *encode_row(const uint8_t *d, size_t w, uint8_t *o)
 		start = i;
 		do {
 			last = d[i++];
-			n = i + 2 < w && d[i] == last && d[i + 1] == last && d[i + 2] == last ? RUN_MIN : 0;
+			n = i + 2 < w && d[i] == last && d[i + 1] == last && d[i + 2] == last
+				    ? RUN_MIN
+				    : 0;
 		} while (i < w && i - start < RAW_MAX && !n);
 		raw = i - start;
 		n = n ? run_part(run_length(d + i, w - i, last), 15) : 0;
@@ -136,8 +138,8 @@ static int encode_raw(const uint32_t *px, ptrdiff_t step, uint32_t w, uint32_t h
 	return (int)(2 + 3 * n);
 }
 
-int planar_encode(struct planar *p, const uint32_t *px, size_t stride_px, uint32_t w, uint32_t h,
-		  bool bottom_up, uint8_t *out)
+int disp_planar_encode(struct planar *p, const uint32_t *px, size_t stride_px, uint32_t w,
+		       uint32_t h, bool bottom_up, uint8_t *out)
 {
 	ptrdiff_t step = bottom_up ? -(ptrdiff_t)stride_px : (ptrdiff_t)stride_px;
 	const uint32_t *first = bottom_up ? px + (size_t)(h - 1) * stride_px : px, *row = first;

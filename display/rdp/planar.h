@@ -16,12 +16,12 @@ struct planar {
 	size_t size;
 };
 
-void planar_fini(struct planar *p);
+void disp_planar_fini(struct planar *p);
 /* Bytes an encoded w * h image takes at most. */
-size_t planar_bound(uint32_t w, uint32_t h);
-/* Encodes XRGB pixels (stride in pixels) into out, which has planar_bound() bytes; bottom_up turns
- * the image over, as bitmap updates want it. Returns the length or -ENOMEM. */
-int planar_encode(struct planar *p, const uint32_t *px, size_t stride_px, uint32_t w, uint32_t h,
-		  bool bottom_up, uint8_t *out) must_check;
+size_t disp_planar_bound(uint32_t w, uint32_t h);
+/* Encodes XRGB pixels (stride in pixels) into out, which has disp_planar_bound() bytes; bottom_up
+ * turns the image over, as bitmap updates want it. Returns the length or -ENOMEM. */
+int disp_planar_encode(struct planar *p, const uint32_t *px, size_t stride_px, uint32_t w,
+		       uint32_t h, bool bottom_up, uint8_t *out) must_check;
 
 #endif

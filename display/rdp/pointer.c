@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See pointer.h. Shapes go as 32-bit new pointers: rows bottom-up, the AND mask only marking what is
- * wholly transparent for clients that know no alpha.
+ * See pointer.h. Shapes go as 32-bit new pointers: rows bottom-up, the AND mask only marking what
+ * is wholly transparent for clients that know no alpha.
  */
 #include "display/rdp/pointer.h"
 
@@ -76,7 +76,7 @@ static int send_new(rdpContext *context, const struct disp_cursor *c, uint32_t s
 	return context->update->pointer->PointerNew(context, &u) ? 0 : -EIO;
 }
 
-int pointer_send(struct pointer_cache *cache, rdpContext *context, const struct disp_cursor *c)
+int disp_pointer_send(struct pointer_cache *cache, rdpContext *context, const struct disp_cursor *c)
 {
 	uint32_t n = slots(context), oldest = 0;
 	uint64_t hash;

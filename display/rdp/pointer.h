@@ -18,7 +18,7 @@ struct pointer_cache {
 };
 
 /* Makes c the client's pointer. 0 or -EIO. */
-int pointer_send(struct pointer_cache *cache, rdpContext *context,
-		 const struct disp_cursor *c) must_check;
+int disp_pointer_send(struct pointer_cache *cache, rdpContext *context,
+		      const struct disp_cursor *c) must_check;
 
 #endif

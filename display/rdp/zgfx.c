@@ -14,9 +14,9 @@
 #define WINDOW	      (2 * ZGFX_HISTORY + ZGFX_SEGMENT)
 #define HASH_BITS     16
 #define MATCH_MIN     5
-#define SKIP_SHIFT    6	   /* after 64 misses the step grows by one, and so on */
+#define SKIP_SHIFT    6	     /* after 64 misses the step grows by one, and so on */
 #define NEAR	      22176u /* matches of MATCH_MIN pay below this distance only */
-#define SINGLE	      0xe0 /* RDP_SEGMENTED_DATA descriptor: one segment */
+#define SINGLE	      0xe0   /* RDP_SEGMENTED_DATA descriptor: one segment */
 #define MULTIPART     0xe1
 #define TYPE_RDP8     0x04
 #define FLAG_PACKED   0x20
@@ -52,9 +52,9 @@ static const struct {
 	uint8_t length, value_bits;
 	uint16_t code;
 } distances[] = {
-	{0, 5, 5, 17},	      {32, 5, 7, 18},	     {160, 5, 9, 19},	    {672, 5, 10, 20},
-	{1696, 5, 12, 21},    {5792, 6, 14, 44},     {22176, 6, 15, 45},    {54944, 7, 18, 92},
-	{317088, 7, 20, 93},  {1365664, 8, 20, 188}, {2414240, 8, 21, 189},
+	{0, 5, 5, 17},	     {32, 5, 7, 18},	    {160, 5, 9, 19},	   {672, 5, 10, 20},
+	{1696, 5, 12, 21},   {5792, 6, 14, 44},	    {22176, 6, 15, 45},	   {54944, 7, 18, 92},
+	{317088, 7, 20, 93}, {1365664, 8, 20, 188}, {2414240, 8, 21, 189},
 };
 
 static void put_bits(struct bits *b, uint32_t value, unsigned n)
@@ -168,7 +168,8 @@ static size_t pack(struct zgfx *z, size_t start, size_t end)
 		}
 		if (length) {
 			put_match(&b, distance, (uint32_t)length);
-			/* Sparse: every fourth position inside a match is enough to find it again. */
+			/* Sparse: every fourth position inside a match is enough to find it again.
+			 */
 			for (size_t i = at + 1; i < at + length && end - i >= MATCH_MIN; i += 4)
 				remember(z, hash_at(z->window + i), i);
 			at += length;
@@ -198,7 +199,8 @@ static void slide(struct zgfx *z, size_t n)
 	z->len = ZGFX_HISTORY;
 	for (size_t i = 0; i < ARRAY_LEN(z->hash); i++) {
 		for (int way = 0; way < 2; way++)
-			z->hash[i][way] = z->hash[i][way] > drop ? z->hash[i][way] - (uint32_t)drop : 0;
+			z->hash[i][way] =
+				z->hash[i][way] > drop ? z->hash[i][way] - (uint32_t)drop : 0;
 	}
 }
 
@@ -221,17 +223,17 @@ static int segment(struct zgfx *z, const uint8_t *p, size_t n, bool multipart, s
 	return r;
 }
 
-struct zgfx *zgfx_new(void)
+struct zgfx *disp_zgfx_new(void)
 {
 	return calloc(1, sizeof(struct zgfx));
 }
 
-void zgfx_free(struct zgfx *z)
+void disp_zgfx_free(struct zgfx *z)
 {
 	free(z);
 }
 
-int zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out)
+int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out)
 {
 	size_t segments = (n + ZGFX_SEGMENT - 1) / ZGFX_SEGMENT;
 	uint8_t head[7] = {segments > 1 ? MULTIPART : SINGLE};

@@ -15,10 +15,10 @@
 
 struct zgfx;
 
-struct zgfx *zgfx_new(void);
-void zgfx_free(struct zgfx *z);
+struct zgfx *disp_zgfx_new(void);
+void disp_zgfx_free(struct zgfx *z);
 /* Appends n bytes as one RDP_SEGMENTED_DATA to out. 0 or -ENOMEM/-ENOBUFS, after which the history
  * no longer matches the client's: end the channel. */
-int zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out) must_check;
+int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out) must_check;
 
 #endif

@@ -35,7 +35,7 @@ static void press_level(struct disp_viewer *v, uint32_t key, enum disp_shift shi
 	}
 }
 
-void rfb_keyboard_event(struct disp_viewer *v, uint32_t keysym, bool down)
+void disp_rfb_key(struct disp_viewer *v, uint32_t keysym, bool down)
 {
 	enum disp_shift shift;
 	uint32_t key = disp_key_keysym(keysym, &shift);

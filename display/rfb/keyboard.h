@@ -9,6 +9,6 @@
 
 #include "display/viewer.h"
 
-void rfb_keyboard_event(struct disp_viewer *v, uint32_t keysym, bool down);
+void disp_rfb_key(struct disp_viewer *v, uint32_t keysym, bool down);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See server.h. The planner's copy of the picture is the library's frame buffer: both belong to this
- * thread, so the cursor the library paints into it for old viewers disturbs nobody. Updates are
- * the client's to ask for, which paces them; the newest picture is encoded when it asks.
+ * See server.h. The planner's copy of the picture is the library's frame buffer: both belong to
+ * this thread, so the cursor the library paints into it for old viewers disturbs nobody. Updates
+ * are the client's to ask for, which paces them; the newest picture is encoded when it asks.
  */
 #include "display/rfb/server.h"
 
@@ -40,7 +40,7 @@ static struct rfb_server *server_of(rfbClientPtr cl)
 
 static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr cl)
 {
-	rfb_keyboard_event(server_of(cl)->viewer, keysym, down);
+	disp_rfb_key(server_of(cl)->viewer, keysym, down);
 }
 
 static void on_pointer(int mask, int x, int y, rfbClientPtr cl)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stories of pane-display with real viewers: what they show, what they type, and that none of them,
+nor the desktop, can hurt another."""
+import os
+import signal
+import socket
+import time
+import unittest
+
+from tools.display_door import preface
+from tools.display_rig import Rig, missing, wait_for
+
+TIMEOUT = 400
+BTN_LEFT, BTN_RIGHT = 0x110, 0x111
+
+
+def typed(keys):
+    """What a US keyboard makes of the key events."""
+    plain = {**{c: s for c, s in zip(range(2, 14), "1234567890-=")},
+             **{c: s for c, s in zip(range(16, 28), "qwertyuiop[]")},
+             **{c: s for c, s in zip(range(30, 42), "asdfghjkl;'`")},
+             43: "\\", **{c: s for c, s in zip(range(44, 54), "zxcvbnm,./")}, 57: " "}
+    upper = dict(zip("1234567890-=[];'`\\,./", "!@#$%^&*()_+{}:\"~|<>?"))
+    text, shift = "", set()
+    for code, down in keys:
+        if code in (42, 54):
+            (shift.add if down else shift.discard)(code)
+        elif down and code in plain:
+            c = plain[code]
+            text += (upper.get(c) or c.upper()) if shift else c
+    return text
+
+
+class Viewers(unittest.TestCase):
+    def setUp(self):
+        if missing():
+            self.skipTest("not installed: " + ", ".join(missing()))
+
+    def rig(self, **more):
+        rig = Rig(**more)
+        self.addCleanup(rig.close)
+        return rig
+
+    def test_rdp_picture(self):
+        """xfreerdp shows exactly the desktop's picture, text and noise, by the graphics pipeline"""
+        rig = self.rig()
+        client = rig.freerdp("/gfx")
+        rig.wait_equal("text on xfreerdp")
+        rig.command(op="page", kind="photo", seed=3)
+        rig.wait_equal("noise on xfreerdp")
+        rig.command(op="scroll", rows=13)
+        rig.command(op="fill", x=100, y=90, w=333, h=77, colour="3060a0")
+        rig.wait_equal("a scrolled picture on xfreerdp")
+        client.terminate()
+        wait_for("the end of the viewer", lambda: "path=gfx" in rig.log())
+
+    def test_rdp_bitmap(self):
+        """xfreerdp without the graphics pipeline gets the same picture by bitmap updates"""
+        rig = self.rig()
+        client = rig.freerdp("-gfx", "/bpp:32")
+        rig.wait_equal("text on xfreerdp")
+        rig.command(op="page", kind="photo", seed=3)
+        rig.wait_equal("noise on xfreerdp", 30)
+        client.terminate()
+        wait_for("the end of the viewer", lambda: "path=bitmap" in rig.log())
+
+    def test_rfb_picture(self):
+        """TigerVNC's viewer shows exactly the desktop's picture"""
+        rig = self.rig()
+        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0", "-geometry=1280x800+0+0")
+        rig.wait_equal("text on the viewer")
+        rig.command(op="page", kind="photo", seed=3)
+        rig.wait_equal("noise on the viewer", 30)
+
+    def test_rdp_input(self):
+        """Keys, buttons and the wheel of xfreerdp arrive as evdev codes"""
+        rig = self.rig()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        rig.xdo("mousemove", "400", "300")
+        wait_for("the pointer", lambda: [e for e in rig.events("pointer") if (e["x"], e["y"]) == (400, 300)])
+        rig.xdo("click", "1", "click", "3", "click", "4")
+        wait_for("the wheel", lambda: rig.events("wheel"))
+        self.assertEqual([(e["code"], e["down"]) for e in rig.events("button")],
+                         [(BTN_LEFT, 1), (BTN_LEFT, 0), (BTN_RIGHT, 1), (BTN_RIGHT, 0)])
+        self.assertEqual(rig.events("wheel")[0]["vertical"], 120)
+        rig.xdo("type", "--delay", "25", "Hello, Pane!")
+        wait_for("the text", lambda: typed(rig.keys()) == "Hello, Pane!")
+        rig.xdo("key", "Left", "F5", "Pause", "KP_Enter")
+        wait_for("special keys", lambda: {(105, 0), (63, 0), (119, 0), (96, 0)} <= set(rig.keys()))
+
+    def test_rfb_input(self):
+        """Every character of US-ASCII typed into TigerVNC's viewer reaches the guest's keyboard"""
+        rig = self.rig()
+        rig.tigervnc("-geometry=1280x800+0+0")
+        rig.wait_equal("the desktop")
+        rig.xdo("mousemove", "400", "300", "click", "1")
+        wait_for("a click", lambda: rig.events("button"))
+        text = "".join(chr(c) for c in range(32, 127))
+        rig.xdo("type", "--delay", "25", text)
+        wait_for("the text", lambda: len(typed(rig.keys())) >= len(text))
+        self.assertEqual(typed(rig.keys()), text)
+        wait_for("all keys up", lambda: not {c for c, d in rig.keys() if d} - {c for c, d in rig.keys() if not d})
+
+    def test_release_on_disconnect(self):
+        """A viewer that leaves with a key down leaves no key down"""
+        rig = self.rig()
+        client = rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        rig.xdo("mousemove", "400", "300", "keydown", "a")
+        wait_for("the key", lambda: (30, 1) in rig.keys())
+        client.kill()
+        wait_for("its release", lambda: rig.keys()[-1] == (30, 0))
+        rig.xdo("keyup", "a")
+
+    def test_resize(self):
+        """A new size of the desktop shows at once, and a client's window size becomes a request"""
+        rig = self.rig(replay=("--react", "--follow"))
+        rig.freerdp("/gfx", "/dynamic-resolution")
+        rig.wait_equal("the desktop")
+        rig.command(op="resize", w=1000, h=700)
+        rig.wait_equal("the smaller desktop")
+        rig.xdo("search", "--class", "xfreerdp", "windowsize", "1120", "840")
+        wait_for("the request", lambda: [e for e in rig.events("resize") if (e["w"], e["h"]) == (1120, 840)])
+        rig.wait_equal("the desktop in the size asked for")
+
+    def test_resize_initial(self):
+        """The first viewer's size is asked of the desktop"""
+        rig = self.rig(replay=("--react", "--follow"))
+        rig.freerdp("/gfx", size="1024x768")
+        wait_for("the request", lambda: [e for e in rig.events("resize") if (e["w"], e["h"]) == (1024, 768)])
+        rig.wait_equal("the desktop in that size")
+
+    def test_resize_bitmap(self):
+        """A client without the graphics pipeline follows a resize by reactivation"""
+        rig = self.rig()
+        rig.freerdp("-gfx", "/bpp:32")
+        rig.wait_equal("the desktop")
+        rig.command(op="resize", w=1000, h=700)
+        rig.wait_equal("the smaller desktop")
+
+    def test_rfb_resize(self):
+        """TigerVNC's viewer follows a resize"""
+        rig = self.rig()
+        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0", "-geometry=1280x800+0+0")
+        rig.wait_equal("the desktop")
+        rig.command(op="resize", w=1000, h=700)
+        wait_for("the new size", lambda: "width=1000" in rig.log())
+        rig.wait_equal("the smaller desktop")
+
+    def test_two_viewers(self):
+        """Two viewers of either protocol at once; the desktop is told how many there are"""
+        rig = self.rig()
+        rig.tigervnc("-geometry=1280x800+0+0")
+        wait_for("one viewer", lambda: rig.events("viewers")[-1]["count"] == 1)
+        rig.wait_equal("the desktop on the first")
+        rdp = rig.freerdp("/gfx")
+        wait_for("two viewers", lambda: rig.events("viewers")[-1]["count"] == 2)
+        rig.command(op="page", kind="text", seed=9)
+        rig.wait_equal("the desktop on the second, in front")
+        rdp.terminate()
+        wait_for("one viewer", lambda: rig.events("viewers")[-1]["count"] == 1)
+        rig.wait_equal("the desktop on the first again")
+
+    def test_stalled_viewer(self):
+        """A viewer that reads nothing, of either protocol, delays no other"""
+        rig = self.rig()
+        stalled = preface(rig.socket, "rfb", "stalled", 0)
+        stalled.sendall(b"RFB 003.008\n\x01\x01" + b"\x03\x00" + b"\x00" * 4 + b"\x05\x00\x03\x20")
+        rdp = rig.freerdp("/gfx")
+        wait_for("both", lambda: rig.events("viewers")[-1]["count"] == 2)
+        rdp_door = rig.door("rdp")
+        rig.wait_equal("the first frame")
+        os.kill(rdp.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, rdp.pid, signal.SIGCONT)
+        for seed in range(3, 9):
+            rig.command(op="page", kind="photo", seed=seed)
+            time.sleep(0.05)
+        start = time.monotonic()
+        rig.tigervnc("-geometry=1280x800+0+0")
+        rig.wait_equal("the third viewer's picture", 10)
+        self.assertLess(time.monotonic() - start, 8)
+        self.assertEqual(rdp_door.n, 1)
+        stalled.close()
+
+    def test_display_killed(self):
+        """pane-display may be killed: the desktop does not notice and viewers come back to the same screen"""
+        rig = self.rig()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        rig.display.kill()
+        rig.display.wait()
+        os.unlink(rig.display_log)
+        rig.start_display()
+        rig.command(op="page", kind="text", seed=4)
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop again")
+
+    def test_desktop_restarts(self):
+        """A desktop that goes away and comes back is found again under live viewers"""
+        rig = self.rig()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        rig.command(op="drop")
+        rig.command(op="page", kind="text", seed=5)
+        wait_for("the second connection", lambda: len(rig.events("connected")) == 2)
+        rig.wait_equal("the new picture")
+        self.assertEqual(rig.events("viewers")[-1]["count"], 1)
+
+    def test_truncated_scanout(self):
+        """A desktop that truncates its scanout under the display loses pixels, not the display"""
+        rig = self.rig()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        rig.command(op="truncate")
+        wait_for("the complaint", lambda: "surface.read" in rig.log())
+        rig.command(op="restore")
+        rig.wait_equal("the desktop again")
+        self.assertIsNone(rig.display.poll())
+
+    def read_to_end(self, s):
+        try:
+            while s.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+
+    def test_garbage(self):
+        """Garbage instead of a preface, or of a protocol, costs that connection only"""
+        rig = self.rig()
+        for data in (b"GET / HTTP/1.0\r\n\r\n", b"PANE\0\1\xff\xff", b"PANE\0\1\0\2{}", b"\0" * 9000):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(rig.socket)
+                s.sendall(data)
+                self.read_to_end(s)
+        for protocol in ("rdp", "rfb"):
+            with preface(rig.socket, protocol, "junk", 1) as s:
+                s.settimeout(8)
+                s.sendall(os.urandom(4000))
+                self.read_to_end(s)
+        wait_for("no viewer left", lambda: rig.events("viewers")[-1]["count"] == 0)
+        self.assertIsNone(rig.display.poll())
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+
+    def test_idle_exit(self):
+        """With --idle-exit the display leaves when nobody watches"""
+        rig = self.rig()
+        rig.display.terminate()
+        self.assertEqual(rig.display.wait(5), 0)
+        os.unlink(rig.display_log)
+        rig.start_display("--idle-exit", "1")
+        self.assertEqual(rig.display.wait(5), 0)
+        self.assertFalse(os.path.exists(rig.socket))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
