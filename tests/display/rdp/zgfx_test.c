@@ -57,7 +57,8 @@ static size_t carry(struct pair *p, const uint8_t *bytes, size_t n)
 
 	buf_init(&out, 64u << 20);
 	assert_int_equal(disp_zgfx_compress(p->z, bytes, n, &out), 0);
-	assert_true(zgfx_decompress(p->decoder, buf_head(&out), (UINT32)out.len, &got, &size, 0) > 0);
+	assert_true(zgfx_decompress(p->decoder, buf_head(&out), (UINT32)out.len, &got, &size, 0) >
+		    0);
 	assert_int_equal(size, n);
 	assert_memory_equal(got, bytes, n);
 	free(got);

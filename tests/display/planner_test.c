@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The planner: whatever is damaged, whenever the client takes a step, at rest it shows exactly the
+ * desktop's picture; and nothing is sent for what did not change.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include "display/planner.h"
+
+/* A client: draws what it is told into a picture of its own. */
+struct client {
+	uint32_t width, height;
+	uint32_t *shown;
+	unsigned solids, images, frames, resizes, cursors;
+	uint64_t pixels;
+	bool in_frame;
+	int fail; /* the next image fails with this */
+};
+
+static uint32_t noise(void)
+{
+	static uint64_t state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 32);
+}
+
+static int on_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
+{
+	struct client *c = w;
+
+	assert_non_null(pixels);
+	free(c->shown);
+	c->shown = malloc((size_t)width * height * 4);
+	memset(c->shown, 0x77, (size_t)width * height * 4);
+	c->width = width;
+	c->height = height;
+	c->resizes++;
+	return 0;
+}
+
+static int on_begin(void *w)
+{
+	struct client *c = w;
+
+	assert_false(c->in_frame);
+	c->in_frame = true;
+	return 0;
+}
+
+static void check(const struct client *c, const struct surface_rect *r)
+{
+	assert_true(c->in_frame);
+	assert_true(r->x >= 0 && r->y >= 0 && r->width > 0 && r->height > 0);
+	assert_true(r->x + r->width <= (int32_t)c->width);
+	assert_true(r->y + r->height <= (int32_t)c->height);
+}
+
+static int on_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
+{
+	struct client *c = w;
+
+	check(c, r);
+	for (int32_t y = r->y; y < r->y + r->height; y++) {
+		for (int32_t x = r->x; x < r->x + r->width; x++)
+			c->shown[(size_t)y * c->width + x] = xrgb;
+	}
+	c->solids++;
+	return 0;
+}
+
+static int on_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct client *c = w;
+
+	check(c, r);
+	assert_in_range(r->height, 1, DISP_MAX_IMAGE_ROWS);
+	if (c->fail)
+		return c->fail;
+	for (int32_t y = 0; y < r->height; y++)
+		memcpy(c->shown + (size_t)(r->y + y) * c->width + r->x, pixels + y * stride_px,
+		       (size_t)r->width * 4);
+	c->images++;
+	c->pixels += (uint64_t)r->width * r->height;
+	return 0;
+}
+
+static int on_end(void *w)
+{
+	struct client *c = w;
+
+	assert_true(c->in_frame);
+	c->in_frame = false;
+	c->frames++;
+	return 0;
+}
+
+static int on_cursor(void *w, const struct disp_cursor *cursor)
+{
+	struct client *c = w;
+
+	assert_int_not_equal(cursor->serial, 0);
+	c->cursors++;
+	return 0;
+}
+
+static const struct disp_writer writer = {on_resize, on_begin, on_solid,
+					  on_image,  on_end,   on_cursor};
+
+static void assert_shows(const struct client *c, const struct disp_screen *s)
+{
+	assert_int_equal(c->width, s->width);
+	assert_int_equal(c->height, s->height);
+	for (size_t i = 0; i < (size_t)s->width * s->height; i++)
+		assert_int_equal(c->shown[i] & 0xffffff, s->pixels[i] & 0xffffff);
+}
+
+static struct surface_rect random_rect(const struct disp_screen *s)
+{
+	struct surface_rect r;
+
+	r.x = (int32_t)(noise() % s->width);
+	r.y = (int32_t)(noise() % s->height);
+	r.width = (int32_t)(1 + noise() % (s->width - (uint32_t)r.x));
+	r.height = (int32_t)(1 + noise() % (s->height - (uint32_t)r.y));
+	return r;
+}
+
+/* Stores a random picture in r: noise, or one of few colours. */
+static void damage(struct disp_screen *s, struct surface_rect r)
+{
+	size_t n = (size_t)r.width * r.height;
+	uint32_t *p = malloc(n * 4), colour = noise() % 4 * 0x404040, kind = noise() % 3;
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = kind == 0 ? noise() : kind == 1 ? colour : noise() % 9 ? colour : 0xffffff;
+	disp_screen_store(s, r, (const uint8_t *)p, (size_t)r.width * 4);
+	free(p);
+}
+
+static void converges_whatever_happens(void **state)
+{
+	struct disp_screen s;
+	struct disp_planner p[3];
+	struct client c[3] = {{0}};
+
+	(void)state;
+	assert_int_equal(disp_screen_init(&s), 0);
+	assert_int_equal(disp_screen_resize(&s, 500, 300), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(disp_planner_init(&p[i], &s, &writer, &c[i]), 0);
+	for (int round = 0; round < 400; round++) {
+		if (noise() % 40 == 0)
+			assert_int_equal(
+				disp_screen_resize(&s, 1 + noise() % 700, 1 + noise() % 500), 0);
+		for (uint32_t k = noise() % 4; k; k--)
+			damage(&s, random_rect(&s));
+		for (int i = 0; i < 3; i++) {
+			if (noise() % (uint32_t)(2 + 5 * i) == 0)
+				assert_true(disp_planner_step(&p[i]) >= 0);
+		}
+		if (noise() % 50 == 0)
+			disp_planner_refresh(&p[noise() % 3]);
+		if (round % 50)
+			continue;
+		for (int i = 0; i < 3; i++) {
+			assert_true(disp_planner_step(&p[i]) >= 0);
+			assert_shows(&c[i], &s);
+			assert_int_equal(disp_planner_step(&p[i]), 0);
+		}
+	}
+	for (int i = 0; i < 3; i++) {
+		disp_planner_fini(&p[i]);
+		free(c[i].shown);
+	}
+	disp_screen_fini(&s);
+}
+
+struct fixture {
+	struct disp_screen s;
+	struct disp_planner p;
+	struct client c;
+};
+
+static int open_one(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	assert_int_equal(disp_screen_init(&f->s), 0);
+	assert_int_equal(disp_screen_resize(&f->s, 256, 192), 0);
+	assert_int_equal(disp_planner_init(&f->p, &f->s, &writer, &f->c), 0);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_planner_fini(&f->p);
+	disp_screen_fini(&f->s);
+	free(f->c.shown);
+	free(f);
+	return 0;
+}
+
+static void put(struct fixture *f, int32_t x, int32_t y, uint32_t pixel)
+{
+	disp_screen_store(&f->s, (struct surface_rect){x, y, 1, 1}, (const uint8_t *)&pixel, 4);
+}
+
+static void a_black_screen_is_one_solid(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(f->c.solids, 1);
+	assert_int_equal(f->c.images, 0);
+}
+
+static void unchanged_damage_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *same = calloc(256 * 192, 4);
+
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, same, 256 * 4);
+	assert_int_equal(disp_planner_step(&f->p), 0);
+	free(same);
+}
+
+static void there_and_back_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, 70, 70, 0xffffff);
+	put(f, 70, 70, 0);
+	assert_int_equal(disp_planner_step(&f->p), 0);
+}
+
+static void a_small_change_is_sent_small(void **state)
+{
+	struct fixture *f = *state;
+
+	f->c.pixels = 0;
+	put(f, 70, 70, 0x112233);
+	put(f, 79, 75, 0x445566);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.pixels, 10 * 6);
+	assert_shows(&f->c, &f->s);
+}
+
+static void a_cursor_is_written_once(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t shape[4] = {0xffffffff, 0, 0, 0xff000000};
+
+	disp_screen_cursor(&f->s, 2, 2, 0, 0, shape);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(disp_planner_step(&f->p), 0);
+	assert_int_equal(f->c.cursors, 1);
+}
+
+static void a_refresh_sends_all_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->c.solids = 0;
+	disp_planner_refresh(&f->p);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.solids, 1);
+}
+
+static void a_failing_writer_ends_the_step(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, 1, 1, 5);
+	put(f, 3, 1, 6);
+	f->c.fail = -EPIPE;
+	assert_int_equal(disp_planner_step(&f->p), -EPIPE);
+}
+
+int main(void)
+{
+#define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(converges_whatever_happens),
+		one(a_black_screen_is_one_solid),
+		one(unchanged_damage_costs_nothing),
+		one(there_and_back_costs_nothing),
+		one(a_small_change_is_sent_small),
+		one(a_cursor_is_written_once),
+		one(a_refresh_sends_all_again),
+		one(a_failing_writer_ends_the_step),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
