@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A desktop's datagrams as the display takes them: decoded, and the damage copied from a scanout
+ * that may be shorter than it says.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "common/wire.h"
+#include "display/source.h"
+
+#define BAND  (64 * 8192 * 4)
+#define SMALL (512u * 512u)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct surface_msg m;
+static struct disp_screen screen;
+static struct surface_scanout scanout;
+static uint8_t *band;
+static int fd = -1;
+
+static void handle(void)
+{
+	switch (m.type) {
+	case SURFACE_SCANOUT:
+		scanout = m.scanout;
+		if (scanout.width && scanout.width * scanout.height <= SMALL)
+			(void)!disp_screen_resize(&screen, scanout.width, scanout.height);
+		break;
+	case SURFACE_DAMAGE:
+		for (uint32_t i = 0; i < m.damage.n && i < 8; i++) {
+			if (screen.width)
+				(void)!disp_source_copy(&screen, fd, &scanout, m.damage.rects[i],
+							band, BAND);
+		}
+		break;
+	case SURFACE_CURSOR_SHAPE:
+		disp_screen_cursor(&screen, m.cursor.width, m.cursor.height, m.cursor.hot_x,
+				   m.cursor.hot_y, m.cursor.pixels);
+		break;
+	default:
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (fd < 0) {
+		fd = memfd_create("scanout", 0);
+		band = malloc(BAND);
+		if (fd < 0 || !band || ftruncate(fd, 100000) < 0 || disp_screen_init(&screen) < 0)
+			return 0;
+	}
+	/* Datagrams one after another, each with its length in front. */
+	while (size > 2) {
+		size_t n = get_le16(data);
+
+		n = n < size - 2 ? n : size - 2;
+		m.fd = -1;
+		if (surface_decode(&m, data + 2, n) >= 0)
+			handle();
+		data += 2 + n;
+		size -= 2 + n;
+	}
+	memset(&scanout, 0, sizeof(scanout));
+	return 0;
+}
