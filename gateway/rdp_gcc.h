@@ -28,9 +28,7 @@ struct rdp_client {
 	char name[64];			    /* the client's computer name, UTF-8 */
 };
 
-/* RDP_UD_CS_SUPPORT_ERRINFO_PDU, ..SKIP_CHANNELJOIN */
-#define RDP_CS_ERRINFO	 0x0001
-#define RDP_CS_SKIP_JOIN 0x0800
+#define RDP_CS_SKIP_JOIN 0x0800 /* RNS_UD_CS_SUPPORT_SKIP_CHANNELJOIN */
 
 /* n: one whole frame. */
 int rdp_parse_connect_initial(const uint8_t *p, size_t n, struct rdp_client *c) must_check;

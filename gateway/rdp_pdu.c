@@ -248,7 +248,7 @@ int rdp_write_refusal(struct buf *b, uint32_t error_info)
 	int r = write_indication(b, license, sizeof(license));
 
 	put_le32(info + 18, error_info);
-	if (!r && error_info)
+	if (!r)
 		r = write_indication(b, info, sizeof(info));
 	if (!r)
 		r = rdp_write_data_head(b, sizeof(bye));
