@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * vmm/options.c: what is accepted, what is refused, and that --state survives a mistake.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/options.h"
+
+static int parse(struct options *o, struct err *e, const char *a, const char *b)
+{
+	static char disk[64];
+	char *argv[] = {
+		(char[]){"pane-vmm"}, (char[]){"--kernel"}, (char[]){"k"}, NULL, disk, NULL};
+
+	argv[3] = strdup(a);
+	strcpy(disk, b ? b : "");
+
+	int r = options_parse(b ? 5 : 4, argv, o, e);
+
+	free(argv[3]);
+	return r;
+}
+
+static void accepted(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, NULL, "--cpus", "16"), 0);
+	assert_int_equal(o.cpus, 16);
+	assert_int_equal(parse(&o, NULL, "--memory", "65536"), 0);
+	assert_int_equal(o.memory_mib, 65536);
+	assert_int_equal(parse(&o, NULL, "--size", "1920x1080"), 0);
+	assert_int_equal(o.height, 1080);
+	assert_int_equal(parse(&o, NULL, "--disk", "base=a,overlay=b"), 0);
+	assert_string_equal(o.disk_base, "a");
+	assert_string_equal(o.disk_overlay, "b");
+	assert_int_equal(parse(&o, NULL, "--disk", "raw=c,overlay=d"), 0);
+	assert_string_equal(o.disk_raw, "c,overlay=d"); /* a file may be called that */
+	assert_null(o.disk_base);
+	assert_int_equal(parse(&o, NULL, "--ready", "frame"), 0);
+	assert_true(o.ready_is_frame);
+	assert_int_equal(parse(&o, NULL, "--mac", "52:54:00:aB:cd:ef"), 0);
+	assert_int_equal(parse(&o, NULL, "--probe", NULL), 0);
+	assert_int_equal(o.action, OPTIONS_PROBE);
+}
+
+static void refused(void **state)
+{
+	static const char *const bad[][2] = {
+		{"--cpus", "0"},
+		{"--cpus", "17"},
+		{"--cpus", "-1"},
+		{"--cpus", ""},
+		{"--cpus", "2 "},
+		{"--memory", "127"},
+		{"--memory", "65537"},
+		{"--memory", "99999999999999999999"},
+		{"--size", "100x100"},
+		{"--size", "9000x800"},
+		{"--size", "800x600x"},
+		{"--disk", "raw="},
+		{"--disk", "base=,overlay=b"},
+		{"--disk", "base=a"},
+		{"--disk", "base=a,overlay="},
+		{"--net", "tap"},
+		{"--ready", "now"},
+		{"--mac", "52:54:00"},
+		{"--mac", "53:54:00:12:34:56"},
+		{"--what", "x"},
+	};
+	struct options o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err e = {0};
+
+		assert_int_equal(parse(&o, &e, bad[i][0], bad[i][1]), -EINVAL);
+		assert_true(strlen(e.msg) > 10);
+	}
+}
+
+static void state_is_known_in_spite_of_a_mistake(void **state)
+{
+	char *argv[] = {(char[]){"pane-vmm"}, (char[]){"--cpus"}, (char[]){"99"},
+			(char[]){"--state"},  (char[]){"s"},	  NULL};
+	struct options o;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(options_parse(5, argv, &o, &e), -EINVAL);
+	assert_string_equal(o.state, "s");
+	assert_non_null(strstr(e.msg, "from 1 to 16"));
+}
+
+static void a_kernel_is_needed(void **state)
+{
+	char *argv[] = {(char[]){"pane-vmm"}, NULL};
+	struct options o;
+
+	(void)state;
+	assert_int_equal(options_parse(1, argv, &o, NULL), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(accepted),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(state_is_known_in_spite_of_a_mistake),
+		cmocka_unit_test(a_kernel_is_needed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
