@@ -55,8 +55,9 @@ void thin_app_fail(struct thin_app *a, const struct err *e)
 	struct thin_problem p;
 
 	thin_problem_from(&p, e);
+	thin_problem_log(&p);
 	if (a->opts->screenshot) {
-		fprintf(stderr, "pane-thin: %s: %s %s (%s, id %s)\n", p.title, p.cause, p.next,
+		fprintf(stderr, "pane-thin: %s: %s. %s (%s, id %s)\n", p.title, p.cause, p.next,
 			p.word, p.id);
 		thin_app_quit(a, 1);
 		return;
@@ -165,6 +166,7 @@ static void on_login(struct thin_job *j, void *arg)
 			struct thin_problem p;
 
 			thin_problem_from(&p, &e);
+			thin_problem_log(&p);
 			show_login(a, &p);
 		} else {
 			thin_app_fail(a, &e);
@@ -286,6 +288,21 @@ static void on_fullscreen(GObject *window, GParamSpec *spec, gpointer arg)
 		gdk_toplevel_restore_system_shortcuts(GDK_TOPLEVEL(s));
 }
 
+/* Escape is Cancel or Back on the pages around a session; within one it belongs to the desktop. */
+static gboolean on_key(GtkEventControllerKey *c, guint keyval, guint keycode, GdkModifierType state,
+		       gpointer arg)
+{
+	struct thin_app *a = arg;
+	GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(a->stack));
+
+	(void)c, (void)keycode, (void)state;
+	if (keyval != GDK_KEY_Escape ||
+	    (page != a->connecting.root && page != a->error.root && page != a->trust.root))
+		return FALSE;
+	thin_app_cancel(a);
+	return TRUE;
+}
+
 static void add_page(struct thin_app *a, GtkWidget *page)
 {
 	gtk_stack_add_child(GTK_STACK(a->stack), page);
@@ -293,6 +310,8 @@ static void add_page(struct thin_app *a, GtkWidget *page)
 
 static void build(struct thin_app *a)
 {
+	GtkEventController *key = gtk_event_controller_key_new();
+
 	a->window = gtk_application_window_new(a->gtk);
 	gtk_window_set_title(GTK_WINDOW(a->window), "Pane");
 	gtk_window_set_default_size(GTK_WINDOW(a->window), 1280, 800);
@@ -312,6 +331,8 @@ static void build(struct thin_app *a)
 	add_page(a, a->error.root);
 	add_page(a, a->trust.root);
 	add_page(a, a->page.root);
+	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), a);
+	gtk_widget_add_controller(a->window, key);
 	g_signal_connect(a->window, "notify::fullscreened", G_CALLBACK(on_fullscreen), a);
 }
 

@@ -38,9 +38,6 @@ static const char css[] =
 	".step.done { opacity: 0.8; }\n"
 	"progressbar trough, progressbar progress { min-height: 6px; border-radius: 3px; }\n"
 	"progressbar progress { background: #2563c9; }\n"
-	".mark { background: #1b3a6b; border-radius: 22%; padding: 14%; }\n"
-	".mark .light { background: #7fb2ff; border-radius: 3px; }\n"
-	".mark .lit { background: #ffd166; border-radius: 3px; }\n"
 	".toolbar { background: alpha(#10151f, 0.94); color: white; border-radius: 0 0 10px 10px;"
 	"  padding: 4px 8px; }\n"
 	".toolbar button { background: none; border: none; box-shadow: none; color: white;"
@@ -64,24 +61,43 @@ void thin_look_init(GdkDisplay *display, bool dark)
 						   GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
 }
 
+static void rounded(cairo_t *c, double x, double y, double w, double r)
+{
+	cairo_new_sub_path(c);
+	cairo_arc(c, x + w - r, y + r, r, -G_PI_2, 0);
+	cairo_arc(c, x + w - r, y + w - r, r, 0, G_PI_2);
+	cairo_arc(c, x + r, y + w - r, r, G_PI_2, G_PI);
+	cairo_arc(c, x + r, y + r, r, G_PI, 1.5 * G_PI);
+	cairo_close_path(c);
+}
+
+static void draw_mark(GtkDrawingArea *area, cairo_t *c, int width, int height, gpointer arg)
+{
+	double u = MIN(width, height) / 16.0;
+
+	(void)area, (void)arg;
+	rounded(c, 0, 0, 16 * u, 3.5 * u);
+	cairo_set_source_rgb(c, 0.106, 0.227, 0.42);
+	cairo_fill(c);
+	for (int i = 0; i < 4; i++) {
+		rounded(c, (i % 2 ? 8.5 : 2.5) * u, (i / 2 ? 8.5 : 2.5) * u, 5 * u, 1.2 * u);
+		if (i == 1)
+			cairo_set_source_rgb(c, 1, 0.82, 0.4);
+		else
+			cairo_set_source_rgb(c, 0.5, 0.7, 1);
+		cairo_fill(c);
+	}
+}
+
 GtkWidget *thin_look_mark(int size_px)
 {
-	GtkWidget *grid = gtk_grid_new();
+	GtkWidget *area = gtk_drawing_area_new();
 
-	gtk_widget_add_css_class(grid, "mark");
-	gtk_grid_set_row_spacing(GTK_GRID(grid), (guint)size_px / 14);
-	gtk_grid_set_column_spacing(GTK_GRID(grid), (guint)size_px / 14);
-	gtk_grid_set_row_homogeneous(GTK_GRID(grid), TRUE);
-	gtk_grid_set_column_homogeneous(GTK_GRID(grid), TRUE);
-	for (int i = 0; i < 4; i++) {
-		GtkWidget *pane = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 0);
-
-		gtk_widget_add_css_class(pane, i == 1 ? "lit" : "light");
-		gtk_widget_set_size_request(pane, size_px / 3, size_px / 3);
-		gtk_grid_attach(GTK_GRID(grid), pane, i % 2, i / 2, 1, 1);
-	}
-	gtk_widget_set_halign(grid, GTK_ALIGN_CENTER);
-	return grid;
+	gtk_drawing_area_set_content_width(GTK_DRAWING_AREA(area), size_px);
+	gtk_drawing_area_set_content_height(GTK_DRAWING_AREA(area), size_px);
+	gtk_drawing_area_set_draw_func(GTK_DRAWING_AREA(area), draw_mark, NULL, NULL);
+	gtk_widget_set_halign(area, GTK_ALIGN_CENTER);
+	return area;
 }
 
 GtkWidget *thin_look_page(int width_px, GtkWidget **body)

@@ -86,6 +86,10 @@ void thin_problem_from(struct thin_problem *p, const struct err *e)
 		random_id(id);
 		snprintf(p->id, sizeof(p->id), "%s", id);
 	}
+}
+
+void thin_problem_log(const struct thin_problem *p)
+{
 	log_warn("thin.problem", "id=%s word=%s msg=%s", LOG_Q(p->id), LOG_Q(p->word),
 		 LOG_Q(p->cause));
 }

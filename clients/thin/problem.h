@@ -20,5 +20,6 @@ struct thin_problem {
 };
 
 void thin_problem_from(struct thin_problem *p, const struct err *e);
+void thin_problem_log(const struct thin_problem *p);
 
 #endif

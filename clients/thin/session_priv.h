@@ -36,6 +36,7 @@ struct thin_session {
 	bool ended;
 
 	/* session thread only */
+	bool reached;			/* the gateway showed its certificate */
 	bool up;			/* PostConnect was reached */
 	struct err verify;		/* what the certificate check said */
 	DispClientContext *disp;	/* NULL until the channel is open */

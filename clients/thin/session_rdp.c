@@ -30,6 +30,7 @@ static int on_certificate(freerdp *instance, const BYTE *data, size_t length, co
 	struct thin_session *s = session_of(instance->context);
 
 	(void)host, (void)port, (void)flags;
+	s->reached = true;
 	if (thin_pin_verify(&s->site, (const char *)data, length, &s->verify)) {
 		log_warn("session.untrusted", "why=%s", LOG_Q(s->verify.msg));
 		return 0;
@@ -402,6 +403,10 @@ static int connect_error(struct thin_session *s, UINT32 last, struct err *e)
 		return err_setw(e, -ETIMEDOUT, "session.timeout",
 				"the desktop did not take the connection in time");
 	default:
+		if (!s->reached)
+			return err_setw(e, -ECONNREFUSED, "server.unreachable",
+					"no RDP gateway answers at %s, port %u (%s)", host, port,
+					freerdp_get_last_error_name(last));
 		return err_setw(e, -ECONNRESET, "session.refused",
 				"the gateway at %s, port %u, ended the connection before the "
 				"desktop appeared (%s)",
