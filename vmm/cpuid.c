@@ -112,14 +112,15 @@ static int set_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, 
  * not know ends the list early, which is no failure. */
 static int set_msrs(int vcpu, struct err *e)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry[2];
-	} m = {.head.nmsrs = 2,
-	       .entry = {{.index = MSR_MTRR_DEF_TYPE, .data = 0x806},
-			 {.index = MSR_MISC_ENABLE, .data = 1}}};
+	static const struct kvm_msr_entry entry[] = {{.index = MSR_MTRR_DEF_TYPE, .data = 0x806},
+						     {.index = MSR_MISC_ENABLE, .data = 1}};
+	cleanup_free struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(entry));
 
-	if (ioctl(vcpu, KVM_SET_MSRS, &m) < 0)
+	if (!m)
+		return err_set(e, -ENOMEM, "out of memory");
+	m->nmsrs = ARRAY_LEN(entry);
+	memcpy(m->entries, entry, sizeof(entry));
+	if (ioctl(vcpu, KVM_SET_MSRS, m) < 0)
 		return err_set(e, -errno, "KVM_SET_MSRS: %m");
 	return 0;
 }

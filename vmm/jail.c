@@ -199,7 +199,7 @@ static int allow_vcpu(scmp_filter_ctx f)
 
 	for (size_t i = 0; i < ARRAY_LEN(vcpu_ioctls) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, vcpu_ioctls[i]));
+				     SCMP_A1(SCMP_CMP_EQ, vcpu_ioctls[i], 0));
 	return r;
 }
 
