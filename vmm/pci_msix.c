@@ -152,7 +152,7 @@ void pci_msix_access(struct pci_dev *d, bool write, uint64_t offset, unsigned si
 
 	pthread_mutex_lock(&x->lock);
 	if (range_ok(offset, size, x->vectors * 16ull))
-		at = x->table[0] + offset;
+		at = (uint8_t *)x->table + offset;
 	else if (!write && offset >= PBA_OFFSET &&
 		 range_ok(offset - PBA_OFFSET, size, sizeof(x->pending)))
 		at = x->pending + (offset - PBA_OFFSET);
