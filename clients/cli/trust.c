@@ -71,7 +71,8 @@ static int describe(X509 *x, struct trust_cert *c, struct err *e)
 	if (!c->pem)
 		return err_set(e, -EIO, "cannot read the server's certificate");
 	for (unsigned i = 0; i < len; i++)
-		snprintf(c->fingerprint + 3 * i, 4, "%02X%s", h[i], i + 1 < len ? ":" : "");
+		snprintf(c->fingerprint + 3 * i, sizeof(c->fingerprint) - 3 * i, "%02X%s", h[i],
+			 i + 1 < len ? ":" : "");
 	name_of(x, c->name, sizeof(c->name));
 	return 0;
 }

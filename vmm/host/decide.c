@@ -78,7 +78,7 @@ static void end_reason(const struct host_ended *end, bool asked, char *out, size
 		snprintf(out, n, "%s", asked ? "" : "stopped on this host");
 		break;
 	case HOST_END_RESET:
-		snprintf(out, n, "guest restarted");
+		snprintf(out, n, "guest rebooted");
 		break;
 	case HOST_END_PANIC:
 		snprintf(out, n, "guest panicked");
@@ -111,11 +111,15 @@ void host_verdict(const struct host_ended *end, unsigned fails, int64_t ran_ms, 
 	}
 	if (end->how == HOST_END_ERROR || end->how == HOST_END_PANIC)
 		least = 1000;
+	/* Long enough for the broker to hear of it, and to decide that a desktop whose user shut it
+	 * down is not to come back. */
+	if (end->how == HOST_END_POWEROFF)
+		least = 2000;
 	out->delay_ms = backoff_ms(out->fails);
 	if (out->delay_ms < least)
 		out->delay_ms = least;
 	if (out->fails > 1)
-		snprintf(out->reason, sizeof(out->reason), "%s, %u times in a row", base,
+		snprintf(out->reason, sizeof(out->reason), "%.150s, %u times in a row", base,
 			 out->fails);
 	else
 		snprintf(out->reason, sizeof(out->reason), "%s", base);

@@ -193,10 +193,12 @@ static void step_start(struct host_desktop *d)
 	d->stopping = HOST_RUNS;
 	d->started_ms = clock_ms();
 	/* What led to this start stays in sight while it boots. */
-	if (d->noticed)
-		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->rec.reason);
-	else
+	if (!d->noticed)
 		desktop_state(d, HOST_BOOTING, "%s", "");
+	else if (strncmp(d->rec.reason, "guest rebooted", 14) == 0)
+		desktop_state(d, HOST_BOOTING, "%s", d->rec.reason);
+	else
+		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->rec.reason);
 	d->noticed = false;
 	desktop_save(d);
 }

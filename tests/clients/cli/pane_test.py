@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stories of `pane`, the real program, against an HTTPS server of the test: trust, login, tables, errors,
+exit statuses, and that the man page says what --help says."""
+import json
+import os
+import pty
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlparse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+BUILD = os.environ.get("BUILD", f"{TOP}/build/release")
+PROGRAM = f"{BUILD}/bin/pane"
+sys.path.insert(0, f"{TOP}/tests/vmm/host")
+from rig import Pki  # noqa: E402
+
+
+class Server:
+    """Answers from a table {"GET /api/v1/pools": (status, reply)}; remembers what was asked."""
+
+    def __init__(self, pki):
+        self.answers, self.asked = {}, []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self):
+                url = urlparse(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                owner.asked.append((self.command, self.path, json.loads(body) if body else None, self.headers.get("Authorization")))
+                found = owner.answers.get(f"{self.command} {url.path}", (404, error("route.unknown", "no such call")))
+                status, reply = found(parse_qs(url.query)) if callable(found) else found
+                text = b"" if reply is None else json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki.path("server.crt"), pki.path("server.key"))
+        self.context = context
+        self.http.socket = context.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://127.0.0.1:{self.http.server_address[1]}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.answers["POST /api/v1/login"] = (200, {"token": "t0ken", "user": {"name": "admin", "role": "admin"}, "expires_in_s": 60})
+
+
+def error(code, message, reasons=(), ident="abc123"):
+    return {"error": {"code": code, "message": message, "reasons": list(reasons), "id": ident}}
+
+
+class Story(unittest.TestCase):
+    def setUp(self):
+        if not os.access(PROGRAM, os.X_OK):
+            self.skipTest(f"{PROGRAM} is not built")
+        self.dir = tempfile.mkdtemp(prefix="pane-cli-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.pki = Pki(self.dir)
+        self.server = Server(self.pki)
+        self.addCleanup(self.server.http.server_close)
+        self.addCleanup(self.server.http.shutdown)
+
+    def pane(self, *argv, text="", status=0):
+        env = dict(os.environ, XDG_CONFIG_HOME=f"{self.dir}/config")
+        done = subprocess.run([PROGRAM, *argv], input=text, capture_output=True, text=True, env=env, timeout=60, check=False,
+                              start_new_session=True)
+        self.assertEqual(done.returncode, status, f"{argv}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def login(self):
+        return self.pane("login", "--server", self.server.url, "--ca", self.pki.path("ca.crt"), "--password-stdin", "admin",
+                         text="secret\n")
+
+
+class Trust(Story):
+    def test_ca(self):
+        """login with a CA file; the token is kept private and sent from then on"""
+        self.assertIn("logged in", self.login())
+        self.assertEqual(self.server.asked[0][2], {"user": "admin", "password": "secret"})
+        path = f"{self.dir}/config/pane/session.json"
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.server.answers["GET /api/v1/me"] = (200, {"name": "admin", "role": "admin"})
+        self.assertIn("role:  admin", self.pane("me"))
+        self.assertEqual(self.server.asked[-1][3], "Bearer t0ken")
+
+    def test_untrusted(self):
+        """without a terminal nothing is trusted silently, and the password is not sent"""
+        out = self.pane("login", "--server", self.server.url, "--password-stdin", "admin", text="secret\n", status=1)
+        self.assertIn("is not trusted. Its certificate has SHA256 ", out)
+        self.assertEqual(self.server.asked, [])
+
+    def test_fingerprint(self):
+        """a given fingerprint pins the certificate; another one is refused"""
+        out = self.pane("login", "--server", self.server.url, "--password-stdin", "admin", text="x\n", status=1)
+        right = out.split("SHA256 ")[1].split(";")[0]
+        self.pane("login", "--server", self.server.url, "--fingerprint", "00" + right[2:], "--password-stdin", "admin", text="x\n",
+                  status=1)
+        self.pane("login", "--server", self.server.url, "--fingerprint", right.lower(), "--password-stdin", "admin", text="x\n")
+        self.server.answers["GET /api/v1/pools"] = (200, {"items": []})
+        self.assertEqual(self.pane("pools", "list"), "none\n")
+
+    def test_changed_certificate(self):
+        """a server that shows another certificate than the pinned one gets nothing"""
+        out = self.pane("login", "--server", self.server.url, "--password-stdin", "admin", text="x\n", status=1)
+        self.pane("login", "--fingerprint", out.split("SHA256 ")[1].split(";")[0], "--server", self.server.url, "--password-stdin",
+                  "admin", text="x\n")
+        self.pki.issue("server", "/O=Pane/OU=gateway/CN=gateway", "subjectAltName=DNS:gateway,IP:127.0.0.1")
+        self.server.context.load_cert_chain(self.pki.path("server.crt"), self.pki.path("server.key"))
+        asked = len(self.server.asked)
+        self.assertIn("could not prove its identity", self.pane("me", status=1))
+        self.assertEqual(len(self.server.asked), asked)
+
+    def test_terminal(self):
+        """at a terminal the fingerprint is shown and asked about, and the password is not echoed"""
+        pid, tty = pty.fork()
+        if pid == 0:
+            os.environ["XDG_CONFIG_HOME"] = f"{self.dir}/config"
+            os.execv(PROGRAM, [PROGRAM, "login", "--server", self.server.url, "admin"])
+        seen = b""
+
+        def until(what):
+            nonlocal seen
+            end = time.monotonic() + 10
+            while what not in seen and time.monotonic() < end:
+                try:
+                    seen += os.read(tty, 4096)
+                except OSError:
+                    break
+            self.assertIn(what, seen)
+
+        until(b"Trust it? [y/N]")
+        os.write(tty, b"y\n")
+        until(b"Password for admin: ")
+        os.write(tty, b"s3cret-word\n")
+        until(b"logged in to")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+        self.assertNotIn(b"s3cret-word", seen)
+        self.assertEqual(self.server.asked[-1][2]["password"], "s3cret-word")
+
+    def test_unreachable(self):
+        """a server that is not there: said so, with what to check"""
+        out = self.pane("login", "--server", "https://127.0.0.1:1", "--password-stdin", "a", text="x\n", status=1)
+        self.assertIn("check the address, and that the gateway runs", out)
+
+    def test_logout(self):
+        """logout ends the login here even when the server has forgotten it"""
+        self.login()
+        self.server.answers["POST /api/v1/logout"] = (401, error("login.expired", "Your login has ended."))
+        self.assertIn("logged out", self.pane("logout"))
+        self.assertIn("you are not logged in: pane login USER", self.pane("pools", "list", status=1))
+
+
+class Commands(Story):
+    def setUp(self):
+        super().setUp()
+        self.login()
+
+    def test_table(self):
+        """desktops are listed with state, reason and age in aligned columns"""
+        rows = [{"name": "office-1", "state": "ready", "since_s": 3700, "user": "alice", "host": "h1", "session": "connected", "reason": ""},
+                {"name": "office-10", "state": "failed", "since_s": 5, "user": None, "host": "h1", "session": "none",
+                 "reason": "needs 4096 MiB, 1200 free"}]
+        self.server.answers["GET /api/v1/desktops"] = (200, {"items": rows})
+        self.assertEqual(self.pane("desktops", "list").splitlines(), [
+            "DESKTOP    STATE   AGE    USER   HOST  SESSION    REASON",
+            "office-1   ready   1h01m  alice  h1    connected  -",
+            "office-10  failed  5s     -      h1    none       needs 4096 MiB, 1200 free"])
+        self.assertEqual(json.loads(self.pane("desktops", "list", "--json")), {"items": rows})
+
+    def test_pages(self):
+        """a long list is read to its end"""
+        def page(query):
+            after = query.get("after", ["u000"])[0]
+            first = int(after[1:])
+            names = [{"name": f"u{n:03}"} for n in range(first + 1, min(first + 101, 251))]
+            return 200, {"items": names, **({"next": names[-1]["name"]} if first + 100 < 250 else {})}
+        self.server.answers["GET /api/v1/users"] = page
+        self.assertEqual(len(self.pane("users", "list").splitlines()), 251)
+        self.assertEqual(len(json.loads(self.pane("users", "list", "--json"))["items"]), 250)
+
+    def test_create(self):
+        """creating a pool, entitling a user, a user with a made password, a host with its token"""
+        self.server.answers["POST /api/v1/pools"] = (201, {"name": "office"})
+        self.assertEqual(self.pane("pools", "create", "office", "--image", "office", "--memory", "1024", "--cpus", "2", "--size", "4",
+                                   "--spare", "1"), "pool office created\n")
+        self.assertEqual(self.server.asked[-1][2], {"name": "office", "image": "office", "memory_mib": 1024, "cpus": 2, "size_max": 4,
+                                                    "spare": 1, "assignment": "dedicated"})
+        self.server.answers["POST /api/v1/pools/office/entitlements"] = (201, {})
+        self.assertEqual(self.pane("pools", "entitle", "office", "alice"), "user alice may use pool office\n")
+        self.server.answers["POST /api/v1/users"] = (201, {"name": "alice", "password": "made-1234"})
+        self.assertIn("password: made-1234", self.pane("users", "create", "alice"))
+        self.assertEqual(self.server.asked[-1][2], {"name": "alice", "role": "user"})
+        self.pane("users", "create", "bob", "--role", "admin", "--password-stdin", text="given\n")
+        self.assertEqual(self.server.asked[-1][2], {"name": "bob", "role": "admin", "password": "given"})
+        self.server.answers["POST /api/v1/hosts"] = (201, {"id": "x", "name": "h1", "token": "pe1_abc", "expires_in_s": 3600})
+        self.assertIn("--token pe1_abc", self.pane("hosts", "create", "h1"))
+        self.assertEqual(json.loads(self.pane("--json", "hosts", "create", "h1"))["token"], "pe1_abc")
+
+    def test_actions(self):
+        """deletes and actions go where they should, force by query"""
+        for method, path, argv in (("POST", "/api/v1/desktops/office-1/restart", ("desktops", "restart", "office-1")),
+                                   ("DELETE", "/api/v1/desktops/office-1", ("desktops", "delete", "office-1")),
+                                   ("DELETE", "/api/v1/sessions/5", ("sessions", "end", "5")),
+                                   ("DELETE", "/api/v1/pools/office", ("pools", "delete", "office", "--force"))):
+            self.server.answers[f"{method} {path}"] = (204, None)
+            self.pane(*argv)
+            self.assertEqual(self.server.asked[-1][:2], (method, path + ("?force=true" if "--force" in argv else "")))
+
+    def test_errors(self):
+        """a refusal: cause, every reason, the id, status 1; an ended login says what to do"""
+        self.server.answers["DELETE /api/v1/pools/office"] = (
+            409, error("pool.busy", "Pool office has assigned desktops.", ["desktop office-1 is assigned to alice"], "id42"))
+        out = self.pane("pools", "delete", "office", status=1)
+        self.assertEqual(out, "pane: Pool office has assigned desktops. (id id42)\n  - desktop office-1 is assigned to alice\n")
+        self.server.answers["GET /api/v1/pools"] = (401, error("login.expired", "Your login has ended."))
+        self.assertIn("Log in with: pane login USER", self.pane("pools", "list", status=1))
+        self.pane("pools", "paint", status=2)
+        self.pane(status=2)
+
+    def test_ticket(self):
+        """a ticket is printed alone; a starting desktop is waited for on request"""
+        answers = [(202, {"state": "booting", "message": "Starting."}), (200, {"ticket": "pt1_x", "expires_in_s": 30})]
+        self.server.answers["POST /api/v1/tickets"] = lambda _: answers[0]
+        self.assertIn("Starting. Try again", self.pane("ticket", "office", status=1))
+        self.server.answers["POST /api/v1/tickets"] = lambda _: answers.pop(0)
+        self.assertEqual(self.pane("ticket", "office", "--wait", "5"), "pt1_x\n")
+
+    def test_escapes(self):
+        """what the server says cannot drive the terminal"""
+        self.server.answers["GET /api/v1/hosts"] = (200, {"items": [{"name": "h\x1b[2J1", "state": "online"}]})
+        self.assertNotIn("\x1b", self.pane("hosts", "list"))
+
+
+class ManPage(unittest.TestCase):
+    def test_same(self):
+        """the man page holds exactly the commands and options of --help"""
+        made = subprocess.run([PROGRAM, "--help-man"], capture_output=True, text=True, check=True).stdout
+        with open(f"{TOP}/docs/man/pane.1.scd", encoding="utf-8") as file:
+            self.assertIn(made, file.read(), "run: pane --help-man, and put it into docs/man/pane.1.scd")
+
+    def test_renders(self):
+        """scdoc takes the man pages"""
+        if not shutil.which("scdoc"):
+            self.skipTest("scdoc is not installed")
+        for page in ("pane.1.scd", "pane-host.8.scd"):
+            with open(f"{TOP}/docs/man/{page}", "rb") as file:
+                done = subprocess.run(["scdoc"], stdin=file, capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_pane_host(self):
+        """every option of pane-host --help is in its page"""
+        host = f"{BUILD}/bin/pane-host"
+        if not os.access(host, os.X_OK):
+            self.skipTest(f"{host} is not built")
+        text = subprocess.run([host, "--help"], capture_output=True, text=True, check=True).stdout
+        with open(f"{TOP}/docs/man/pane-host.8.scd", encoding="utf-8") as file:
+            page = file.read()
+        for word in {w.strip("[],") for w in text.split() if w.strip("[],").startswith("-")} - {"-"}:
+            self.assertIn(f"*{word}*", page)

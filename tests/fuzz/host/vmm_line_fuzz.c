@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Any bytes from pane-vmm, as a control line and as its state file: what reaches a report is plain.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+#include "vmm/host/vmm_driver.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct host_exit x = {.known = true, .code = 5};
+	struct host_ended end;
+	enum host_vmm_line what;
+	char text[4096];
+
+	if (n >= sizeof(text))
+		return 0;
+	if (host_vmm_line((const char *)p, n, &what) < 0)
+		assert(what == HOST_VMM_OTHER);
+	memcpy(text, p, n);
+	text[n] = 0;
+	host_vmm_ended(&x, text, &end);
+	for (const char *s = end.why; *s; s++)
+		assert(*s >= ' ' && *s < 127);
+	return 0;
+}
