@@ -301,7 +301,6 @@ static int setup_client(struct rdp_peer *p)
 	disp_rdp_input_setup(c->context->input);
 	c->context->update->RefreshRect = on_refresh;
 	c->context->update->SuppressOutput = on_suppress;
-	c->context->update->autoCalculateBitmapData = FALSE;
 	if (!c->Initialize(c) || !c->SetState(c, CONNECTION_STATE_MCS_CREATE_REQUEST))
 		return -EIO;
 	/* Initialize() may have read these back from its own idea of the negotiation. */

@@ -57,7 +57,7 @@ class Viewers(unittest.TestCase):
     def test_rdp_bitmap(self):
         """xfreerdp without the graphics pipeline gets the same picture by bitmap updates"""
         rig = self.rig()
-        client = rig.freerdp("-gfx", "/bpp:32")
+        client = rig.freerdp("/network:modem", "/bpp:32")
         rig.wait_equal("text on xfreerdp")
         rig.command(op="page", kind="photo", seed=3)
         rig.wait_equal("noise on xfreerdp", 30)
@@ -67,7 +67,7 @@ class Viewers(unittest.TestCase):
     def test_rfb_picture(self):
         """TigerVNC's viewer shows exactly the desktop's picture"""
         rig = self.rig()
-        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0", "-geometry=1280x800+0+0")
+        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0")
         rig.wait_equal("text on the viewer")
         rig.command(op="page", kind="photo", seed=3)
         rig.wait_equal("noise on the viewer", 30)
@@ -92,7 +92,7 @@ class Viewers(unittest.TestCase):
     def test_rfb_input(self):
         """Every character of US-ASCII typed into TigerVNC's viewer reaches the guest's keyboard"""
         rig = self.rig()
-        rig.tigervnc("-geometry=1280x800+0+0")
+        rig.tigervnc()
         rig.wait_equal("the desktop")
         rig.xdo("mousemove", "400", "300", "click", "1")
         wait_for("a click", lambda: rig.events("button"))
@@ -134,7 +134,7 @@ class Viewers(unittest.TestCase):
     def test_resize_bitmap(self):
         """A client without the graphics pipeline follows a resize by reactivation"""
         rig = self.rig()
-        rig.freerdp("-gfx", "/bpp:32")
+        rig.freerdp("/network:modem", "/bpp:32")
         rig.wait_equal("the desktop")
         rig.command(op="resize", w=1000, h=700)
         rig.wait_equal("the smaller desktop")
@@ -142,7 +142,7 @@ class Viewers(unittest.TestCase):
     def test_rfb_resize(self):
         """TigerVNC's viewer follows a resize"""
         rig = self.rig()
-        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0", "-geometry=1280x800+0+0")
+        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0")
         rig.wait_equal("the desktop")
         rig.command(op="resize", w=1000, h=700)
         wait_for("the new size", lambda: "width=1000" in rig.log())
@@ -151,7 +151,7 @@ class Viewers(unittest.TestCase):
     def test_two_viewers(self):
         """Two viewers of either protocol at once; the desktop is told how many there are"""
         rig = self.rig()
-        rig.tigervnc("-geometry=1280x800+0+0")
+        rig.tigervnc()
         wait_for("one viewer", lambda: rig.events("viewers")[-1]["count"] == 1)
         rig.wait_equal("the desktop on the first")
         rdp = rig.freerdp("/gfx")
@@ -177,7 +177,7 @@ class Viewers(unittest.TestCase):
             rig.command(op="page", kind="photo", seed=seed)
             time.sleep(0.05)
         start = time.monotonic()
-        rig.tigervnc("-geometry=1280x800+0+0")
+        rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0")
         rig.wait_equal("the third viewer's picture", 10)
         self.assertLess(time.monotonic() - start, 8)
         self.assertEqual(rdp_door.n, 1)
@@ -238,6 +238,7 @@ class Viewers(unittest.TestCase):
             with preface(rig.socket, protocol, "junk", 1) as s:
                 s.settimeout(8)
                 s.sendall(os.urandom(4000))
+                s.shutdown(socket.SHUT_WR)
                 self.read_to_end(s)
         wait_for("no viewer left", lambda: rig.events("viewers")[-1]["count"] == 0)
         self.assertIsNone(rig.display.poll())

@@ -140,8 +140,14 @@ class Rig:
 
     def tigervnc(self, *more):
         port = self.door("rfb").port
-        return self.spawn(["xtigervncviewer", "-SecurityTypes=None", "-RemoteResize=0",
-                           "-AlertOnFatalError=0", *more, f"127.0.0.1::{port}"], "tigervnc.log")
+        child = self.spawn(["xtigervncviewer", "-SecurityTypes=None", "-RemoteResize=0",
+                            "-AlertOnFatalError=0", *more, f"127.0.0.1::{port}"], "tigervnc.log")
+        # Without a window manager it does not put itself into the corner.
+        wait_for("the viewer's window", lambda: not subprocess.run(
+            ["xdotool", "search", "--name", "TigerVNC", "windowmove", "0", "0",
+             "windowfocus"], env=self.env,
+            capture_output=True, check=False).returncode)
+        return child
 
     def xdo(self, *words):
         subprocess.run(["xdotool", *words], env=self.env, check=True, stdout=subprocess.DEVNULL)
