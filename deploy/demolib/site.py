@@ -65,6 +65,7 @@ class Site:
                                  else f"{self.sockets}/pg")
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
         self.policy, self.gateway_options, self.host_options = {}, {}, {}
+        self.stop_words = []
         self.supervisor = None
         self.daemons = []
 
@@ -155,7 +156,7 @@ class Site:
                                              "--forward", f"{self.ports['host']}:7443", *self.lab_options],
                                      stop_timeout=40),
             "host": lambda: self.spec("host", self.host_command(), stop_timeout=20, after_stop_timeout=80,
-                                      after_stop=self.host_command("desktops", "stop")),
+                                      after_stop=self.host_command("desktops", "stop", *self.stop_words)),
         }
         self.daemons = list(names)
         process.write_json(self.plan_path, {"daemons": [specs[name]() for name in names]})

@@ -68,8 +68,7 @@ def main(path):
     cases = [c for c in vars(module).values()
              if inspect.isclass(c) and issubclass(c, unittest.TestCase) and c.__module__ == "story"]
     result = TapResult()
-    for case in cases:
-        unittest.TestSuite(case(name) for name in by_line(case)).run(result)
+    unittest.TestSuite(case(name) for case in cases for name in by_line(case)).run(result)
     return 0 if result.wasSuccessful() else 1
 
 

@@ -15,6 +15,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/deploy")
 
+from demolib.process import is_alive, read_json  # noqa: E402
 from demolib.site import Site, SiteError, probe, wait_until  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", f"{TOP}/build/release"))
@@ -29,6 +30,7 @@ class Whole(Site):
         os.chmod(run, 0o755)
         super().__init__(run, BUILD, **more)
         self.policy = {"reconcile_ms": 100}
+        self.stop_words = ["--now"]
         self.admin = None
 
     def up(self):
@@ -42,25 +44,9 @@ class Whole(Site):
         return self
 
     def down(self):
-        if self.supervisor and not self.lab:
-            subprocess.run(self.host_command("desktops", "stop", "--now"), check=False, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL) if self.quiesce() else None
         self.stop()
         self.keep_logs()
         self.destroy()
-
-    def quiesce(self):
-        """Stops the agent so that desktops can be ended under nobody's hands; its order is then empty."""
-        names = [name for name in self.daemons if name != "host"]
-        pid = self.pid("host")
-        self.set_plan(names)
-        if pid:
-            try:
-                os.kill(pid, 15)
-            except ProcessLookupError:
-                return True
-            wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10, "end of pane-host")
-        return True
 
     def keep_logs(self):
         """Where a failed story can be read afterwards; the runner's log names the directory."""
@@ -126,10 +112,10 @@ class Whole(Site):
         except OSError:
             return ""
 
-    def machine(self, desktop):
-        """state.json of a desktop on this machine's host: pids of its VMM and display."""
-        from demolib.process import read_json
-        return read_json(f"{self.run}/host/desktops/{desktop['id']}/state.json", {})
+    def process_of(self, desktop, role):
+        """The pid of a desktop's "vmm" or "display" on this machine's host, None while it has none."""
+        entry = read_json(f"{self.run}/host/desktops/{desktop['id']}/state.json", {}).get(role)
+        return entry["pid"] if is_alive(entry) else None
 
     # ---- clients ------------------------------------------------------------------------------
     def xfreerdp(self, screen, user, password, *more):
