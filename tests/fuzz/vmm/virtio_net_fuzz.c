@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Fuzzes the network card, the frame filter behind it, and the entropy device. Each frame that
+ * comes out is checked by the filter (on an exact copy, so that over-reads are seen) and given
+ * back.
+ */
+#include "tests/fuzz/vmm/virtio_fuzz.h"
+#include "vmm/virtio/net_filter.h"
+#include "vmm/virtio/virtio_net.h"
+#include "vmm/virtio/virtio_rng.h"
+
+static void drain(struct virtio_net *net)
+{
+	static const struct net_filter f = {.network = 0x0a000200,
+					    .mask = 0xffffff00,
+					    .gateway = 0x0a000202,
+					    .nameserver = 0x0a000203,
+					    .own = {0x7f000001},
+					    .own_n = 1};
+	uint8_t frame[VIRTIO_NET_FRAME];
+	size_t n;
+
+	for (int i = 0; i < 64 && (n = virtio_net_take(net, frame)) > 0; i++) {
+		uint8_t *copy = malloc(n);
+
+		memcpy(copy, frame, n);
+		(void)net_filter_check(&f, copy, n);
+		virtio_net_give(net, copy, n);
+		free(copy);
+	}
+}
+
+static void fuzz_rng(struct guest *g, const uint8_t *p, size_t n)
+{
+	struct virtio_env env = guest_env(g);
+	struct virtio_rng_config c = {.bytes_per_s = 10000};
+	struct virtio_rng *r = virtio_rng_new(&env, &c, NULL);
+
+	if (!r)
+		abort();
+	guest_start(g, virtio_rng_dev(r), VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC);
+	fuzz_run(g, p, n, VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC);
+	virtio_rng_free(r);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct guest *g = fuzz_guest();
+	struct virtio_env env = guest_env(g);
+	struct virtio_net_config c = {.mac = {2}};
+	struct fuzz_input f = {.p = p, .n = n};
+	uint32_t first = fuzz_take(&f, 1);
+	uint64_t features =
+		(first & 1 ? VIRTIO_F_EVENT_IDX : 0) | (first & 2 ? VIRTIO_F_INDIRECT_DESC : 0);
+	struct virtio_net *net;
+
+	if (first & 4) {
+		fuzz_rng(g, f.p, f.n);
+		return 0;
+	}
+	net = virtio_net_new(&env, &c, NULL);
+	if (!net)
+		abort();
+	guest_start(g, virtio_net_dev(net), features);
+	for (int i = 0; i < 200 && f.n; i++) {
+		fuzz_step(g, &f, features);
+		drain(net);
+	}
+	virtio_net_free(net);
+	return 0;
+}
