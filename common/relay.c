@@ -20,6 +20,7 @@
 
 #define RELAY_SCRATCH	(32 * 1024)
 #define RELAY_LINGER_MS 2000
+#define RELAY_LINGERS	15 /* as long as bytes wait for a slow reader */
 
 struct side {
 	struct relay *relay; /* borrowed: its owner */
@@ -42,6 +43,7 @@ struct relay {
 	struct relay_stats st;
 	enum relay_end why; /* of the side that ended first */
 	bool ending;
+	int lingers; /* how often the end was put off */
 	relay_end_fn fn;
 	void *arg;
 };
@@ -243,10 +245,13 @@ static void on_timer(void *arg)
 {
 	struct relay *r = arg;
 
-	if (r->ending)
-		finish(r, r->why);
-	else
+	if (!r->ending) {
 		step(r);
+	} else if ((r->a.spill.len || r->b.spill.len) && r->lingers++ < RELAY_LINGERS) {
+		loop_timer_set(r->timer, RELAY_LINGER_MS);
+	} else {
+		finish(r, r->why);
+	}
 }
 
 static void side_init(struct relay *r, struct side *s, struct side *other, struct tlsconn *c,

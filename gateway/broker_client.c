@@ -182,11 +182,15 @@ static int take_refusal(json_t *o, int status, struct gw_refusal *r)
 	const char *code = json_string_value(json_object_get(err, "code"));
 	const char *message = json_string_value(json_object_get(err, "message"));
 
-	snprintf(r->code, sizeof(r->code), "%s", code ? code : "broker.error");
+	snprintf(r->code, sizeof(r->code), "%s", code && *code ? code : "broker.error");
 	snprintf(r->message, sizeof(r->message), "%s",
-		 message ? message : "The broker refused this login.");
+		 message && *message ? message : "The broker refused this login.");
 	add_reasons(err, r);
-	snprintf(r->detail, sizeof(r->detail), "status %d", status);
+	snprintf(r->detail, sizeof(r->detail), "status %d, %s", status, r->code);
+	/* What the broker calls malformed is a name or password nobody can have: one same answer.
+	 */
+	if (status == 400)
+		snprintf(r->code, sizeof(r->code), "login.failed");
 	return -EACCES;
 }
 

@@ -130,7 +130,8 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 	l->late = false;
 	loop_timer_set(l->deadline, LINGER_MS);
 	buf_init(&b, 1024);
-	/* Also to clients that do not set RNS_UD_CS_SUPPORT_ERRINFO_PDU: FreeRDP's do not, and show it. */
+	/* Also to clients that do not set RNS_UD_CS_SUPPORT_ERRINFO_PDU: FreeRDP's do not, and show
+	 * it. */
 	r = rdp_write_refusal(&b, error_info(why->code));
 	if (!r)
 		r = gw_stream_send(&l->client, buf_head(&b), b.len);

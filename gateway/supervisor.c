@@ -53,7 +53,13 @@ static unsigned worker_count(const struct gw_config *c)
 static int listen_all(struct supervisor *s, enum gw_proto proto, const char *addr, struct err *e)
 {
 	char bound[SOCK_ADDR_MAX];
+	int probe;
 
+	/* SO_REUSEPORT would let us in beside a gateway that runs already. */
+	probe = sock_listen(addr, SOCK_STREAM, false, 0, e);
+	if (probe < 0)
+		return probe;
+	close(probe);
 	for (unsigned i = 0; i < s->n; i++) {
 		struct child *c = &s->children[i];
 		int fd;

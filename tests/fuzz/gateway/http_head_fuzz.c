@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (b.len < HTTP_HEAD_MAX &&
 	    (http_head_parse((char *)buf_head(&b), b.len, &again) || again.bytes != b.len))
 		abort();
-	first = memmem(buf_head(&b), b.len, "X-Pane-Client:", 14);
-	if (!first || strncmp(first + 15, "192.0.2.1:5\r\n", 13) != 0)
+	first = memmem(buf_head(&b), b.len, "\r\nX-Pane-Client:", 16);
+	if (!first || strncmp(first + 17, "192.0.2.1:5\r\n", 13) != 0)
 		abort();
 	buf_fini(&b);
 	return 0;
