@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A viewer's input through the source to a desktop: RDP events, RFB keysyms, releases, and a
+ * desktop that does not read.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/input-event-codes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "common/loop.h"
+#include "common/sock.h"
+#include "display/keys.h"
+#include "display/rdp/input.h"
+#include "display/rfb/keyboard.h"
+#include "display/viewer.h"
+
+struct fixture {
+	char dir[64], path[96];
+	struct loop *loop;
+	struct disp_screen screen;
+	struct disp_source *source;
+	struct disp_viewer viewer;
+	int listener, desktop;
+	struct surface_msg m;
+};
+
+static void on_due(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(struct fixture *f, int64_t ms)
+{
+	struct loop_timer *t = loop_timer_add(f->loop, ms, on_due, f->loop);
+
+	assert_int_equal(loop_run(f->loop), 0);
+	loop_timer_del(t);
+}
+
+/* The next message of this kind; what comes before is passed over. */
+static struct surface_msg *next(struct fixture *f, enum surface_type type)
+{
+	for (int i = 0; i < 2000; i++) {
+		int r = surface_recv(f->desktop, &f->m);
+
+		if (r == 1 && f->m.type == type)
+			return &f->m;
+		assert_true(r == 1 || r == -EAGAIN);
+		if (r == -EAGAIN)
+			run_for(f, 2);
+	}
+	fail_msg("no message of type %d came", type);
+	return NULL;
+}
+
+static void expect_key(struct fixture *f, uint32_t code, uint32_t down)
+{
+	struct surface_msg *m = next(f, SURFACE_KEY);
+
+	assert_int_equal(m->key.code, code);
+	assert_int_equal(m->key.down, down);
+}
+
+static int open_one(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char addr[128], peer[SOCK_ADDR_MAX];
+
+	*state = f;
+	strcpy(f->dir, "/tmp/pane-viewer-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/surface", f->dir);
+	snprintf(addr, sizeof(addr), "unix:%s", f->path);
+	f->listener = sock_listen(addr, SOCK_SEQPACKET, false, 0600, NULL);
+	assert_true(f->listener >= 0);
+	f->loop = loop_new();
+	assert_int_equal(disp_screen_init(&f->screen), 0);
+	assert_int_equal(disp_screen_resize(&f->screen, 640, 480), 0);
+	f->source = disp_source_new(f->loop, f->path, &f->screen);
+	assert_non_null(f->source);
+	run_for(f, 20);
+	f->desktop = sock_accept(f->listener, peer);
+	assert_true(f->desktop >= 0);
+	f->viewer.source = f->source;
+	f->viewer.screen = &f->screen;
+	next(f, SURFACE_HELLO);
+	next(f, SURFACE_VIEWERS);
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_source_free(f->source);
+	disp_screen_fini(&f->screen);
+	loop_free(f->loop);
+	close(f->desktop);
+	close(f->listener);
+	unlink(f->path);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static void repeats_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_viewer_key(&f->viewer, KEY_A, true);
+	disp_viewer_key(&f->viewer, KEY_A, true);
+	disp_viewer_key(&f->viewer, KEY_A, false);
+	disp_viewer_key(&f->viewer, KEY_A, false);
+	disp_viewer_key(&f->viewer, KEY_B, true);
+	expect_key(f, KEY_A, 1);
+	expect_key(f, KEY_A, 0);
+	expect_key(f, KEY_B, 1);
+}
+
+static void what_is_held_is_released(void **state)
+{
+	struct fixture *f = *state;
+	struct surface_msg *m;
+
+	disp_viewer_key(&f->viewer, KEY_LEFTSHIFT, true);
+	disp_viewer_button(&f->viewer, BTN_LEFT, true);
+	disp_viewer_release(&f->viewer);
+	expect_key(f, KEY_LEFTSHIFT, 1);
+	m = next(f, SURFACE_BUTTON);
+	assert_int_equal(m->key.down, 1);
+	expect_key(f, KEY_LEFTSHIFT, 0);
+	m = next(f, SURFACE_BUTTON);
+	assert_int_equal(m->key.code, BTN_LEFT);
+	assert_int_equal(m->key.down, 0);
+	assert_false(disp_viewer_held(&f->viewer, KEY_LEFTSHIFT));
+}
+
+static void codes_no_keyboard_has_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_viewer_key(&f->viewer, 0, true);
+	disp_viewer_key(&f->viewer, DISP_KEY_MAX, true);
+	disp_viewer_key(&f->viewer, UINT32_MAX, true);
+	disp_viewer_key(&f->viewer, KEY_C, true);
+	expect_key(f, KEY_C, 1);
+}
+
+static void the_pointer_stays_on_the_screen(void **state)
+{
+	struct fixture *f = *state;
+	struct surface_msg *m;
+
+	disp_source_pointer(f->source, 5000, 7);
+	m = next(f, SURFACE_POINTER);
+	assert_int_equal(m->point.x, 639);
+	assert_int_equal(m->point.y, 7);
+}
+
+static void shift_is_pressed_where_the_character_needs_it(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_rfb_key(&f->viewer, '@', true);
+	disp_rfb_key(&f->viewer, '@', false);
+	expect_key(f, KEY_LEFTSHIFT, 1);
+	expect_key(f, KEY_2, 1);
+	expect_key(f, KEY_LEFTSHIFT, 0);
+	expect_key(f, KEY_2, 0);
+}
+
+static void shift_is_lifted_where_the_character_has_none(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_rfb_key(&f->viewer, 0xffe2, true); /* right shift */
+	disp_rfb_key(&f->viewer, '7', true);	/* as on a French keyboard */
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 0);
+	expect_key(f, KEY_7, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+}
+
+static void alt_gr_is_lifted_for_a_character(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_rfb_key(&f->viewer, 0xfe03, true);
+	disp_rfb_key(&f->viewer, '{', true); /* as on a German keyboard */
+	expect_key(f, KEY_RIGHTALT, 1);
+	expect_key(f, KEY_RIGHTALT, 0);
+	expect_key(f, KEY_LEFTSHIFT, 1);
+	expect_key(f, KEY_LEFTBRACE, 1);
+	expect_key(f, KEY_LEFTSHIFT, 0);
+	expect_key(f, KEY_RIGHTALT, 1);
+}
+
+static void a_shortcut_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_rfb_key(&f->viewer, 0xffe3, true);
+	disp_rfb_key(&f->viewer, 'C', true);
+	expect_key(f, KEY_LEFTCTRL, 1);
+	expect_key(f, KEY_C, 1);
+}
+
+/* A desktop that stops reading: events wait, then are dropped, but no key stays down. */
+static void no_release_is_lost(void **state)
+{
+	struct fixture *f = *state;
+	bool down[DISP_KEY_MAX] = {false};
+	int n = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		uint32_t code = (uint32_t)(1 + i % 200);
+
+		disp_viewer_key(&f->viewer, code, !disp_viewer_held(&f->viewer, code));
+		disp_source_wheel(f->source, 120, 0);
+	}
+	disp_viewer_release(&f->viewer);
+	for (int idle = 0; idle < 20;) {
+		int r = surface_recv(f->desktop, &f->m);
+
+		if (r == 1 && f->m.type == SURFACE_KEY) {
+			down[f->m.key.code] = f->m.key.down;
+			n++;
+		}
+		if (r == 1)
+			continue;
+		assert_int_equal(r, -EAGAIN);
+		run_for(f, 2);
+		idle++;
+	}
+	assert_true(n > 100);
+	for (int i = 0; i < DISP_KEY_MAX; i++)
+		assert_false(down[i]);
+}
+
+static void a_desktop_that_comes_back_is_found(void **state)
+{
+	struct fixture *f = *state;
+	char peer[SOCK_ADDR_MAX];
+
+	disp_source_viewers(f->source, 3);
+	disp_source_resize(f->source, 800, 600, 100);
+	run_for(f, 5);
+	close(f->desktop);
+	run_for(f, 200);
+	f->desktop = sock_accept(f->listener, peer);
+	assert_true(f->desktop >= 0);
+	assert_int_equal(next(f, SURFACE_VIEWERS)->viewers, 3);
+	assert_int_equal(next(f, SURFACE_RESIZE)->resize.width, 800);
+}
+
+static void a_desktop_that_talks_nonsense_is_left(void **state)
+{
+	struct fixture *f = *state;
+	char peer[SOCK_ADDR_MAX];
+
+	assert_int_equal(send(f->desktop, "nonsense", 8, 0), 8);
+	run_for(f, 200);
+	close(f->desktop);
+	f->desktop = sock_accept(f->listener, peer);
+	assert_true(f->desktop >= 0);
+}
+
+int main(void)
+{
+#define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
+	const struct CMUnitTest tests[] = {
+		one(repeats_are_dropped),
+		one(what_is_held_is_released),
+		one(codes_no_keyboard_has_are_dropped),
+		one(the_pointer_stays_on_the_screen),
+		one(shift_is_pressed_where_the_character_needs_it),
+		one(shift_is_lifted_where_the_character_has_none),
+		one(alt_gr_is_lifted_for_a_character),
+		one(a_shortcut_is_left_alone),
+		one(no_release_is_lost),
+		one(a_desktop_that_comes_back_is_found),
+		one(a_desktop_that_talks_nonsense_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
