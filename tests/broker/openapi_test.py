@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""broker/openapi.yaml against the route table and a live broker: every operation answers as described."""
+import time
+import unittest
+
+import broker as broker_mod
+import panesite
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+METHODS = ("get", "post", "patch", "delete", "put")
+
+
+@unittest.skipUnless(yaml, "python3-yaml is not installed")
+class OpenApi(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(f"{broker_mod.SOURCE}/broker/openapi.yaml", encoding="utf-8") as f:
+            cls.spec = yaml.safe_load(f)
+        cls.site = panesite.Site().__enter__()
+        cls.b = cls.site.broker
+        cls.seen = set()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.site.close()
+
+    def operations(self):
+        for path, item in self.spec["paths"].items():
+            for method in METHODS:
+                if method in item:
+                    yield method.upper(), path, item[method]
+
+    def test_same_routes(self):
+        """the description and the route table name the same methods, paths and roles"""
+        table = {tuple(line.split()) for line in self.b.command("routes").stdout.splitlines()}
+        described = {(m, p, op["x-role"]) for m, p, op in self.operations()}
+        self.assertEqual(table, described)
+
+    def resolve(self, schema):
+        while "$ref" in schema:
+            node = self.spec
+            for part in schema["$ref"].lstrip("#/").split("/"):
+                node = node[part]
+            schema = node
+        return schema
+
+    def conforms(self, value, schema, where):
+        schema = self.resolve(schema)
+        if value is None:
+            self.assertTrue(schema.get("nullable"), f"{where} is null")
+            return
+        kind = schema.get("type")
+        types = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+        self.assertIsInstance(value, types[kind], where)
+        if kind == "integer":
+            self.assertNotIsInstance(value, bool, where)
+        if "enum" in schema:
+            self.assertIn(value, schema["enum"], where)
+        for name in schema.get("required", []):
+            self.assertIn(name, value, where)
+        if kind == "object" and "properties" in schema:
+            for name, v in value.items():
+                self.assertIn(name, schema["properties"], f"{where}: {name} is not described")
+                self.conforms(v, schema["properties"][name], f"{where}.{name}")
+        if kind == "array" and "items" in schema:
+            for i, v in enumerate(value):
+                self.conforms(v, schema["items"], f"{where}[{i}]")
+
+    def ask(self, method, path, body=None, expect=None, **more):
+        """Calls an operation by its described path; values fill the {…} in order."""
+        values = more.pop("values", ())
+        op = self.spec["paths"][path][method.lower()]
+        url = path
+        for v in values:
+            url = url[:url.index("{")] + v + url[url.index("}") + 1:]
+        url += more.pop("query", "")
+        r = self.b.call(method, url, body, prefix="", **more)
+        key = str(r.status)
+        self.assertTrue(key in op["responses"] or "default" in op["responses"], (method, path, r))
+        response = self.resolve(op["responses"].get(key, op["responses"]["default"]))
+        if expect:
+            self.assertEqual(r.status, expect, (method, path, r))
+            self.assertIn(key, op["responses"], (method, path))
+        if "content" in response:
+            self.conforms(r.json, response["content"]["application/json"]["schema"], f"{method} {path} {key}")
+        else:
+            self.assertIsNone(r.json)
+        self.seen.add((method, path))
+        return r
+
+    def test_walk(self):
+        """every operation answers, with a success that is described, field by field"""
+        v = "/api/v1"
+        self.ask("GET", v + "/health", expect=200)
+        host = self.ask("POST", v + "/hosts", {"name": "h1"}, 201).json
+        host = self.ask("POST", v + "/enroll", {"token": host["token"], "csr": self.site.csr,
+                                                "address": "127.0.0.1:7443"}, 200, token="").json["host"]
+        self.ask("POST", v + "/pools", {"name": "office", "image": "office", "cpus": 1, "memory_mib": 256,
+                                        "size_max": 2, "spare": 1, "assignment": "floating"}, 201)
+        pw = self.ask("POST", v + "/users", {"name": "alice"}, 201).json["password"]
+        self.ask("POST", v + "/users", {"name": "alice"}, 409)
+        self.ask("POST", v + "/pools/{name}/entitlements", {"user": "alice"}, 201, values=["office"])
+        alice = self.ask("POST", v + "/login", {"user": "alice", "password": pw}, 200, token="").json["token"]
+        self.ask("POST", v + "/login", {"user": "alice", "password": "x"}, 403, token="")
+        self.ask("POST", v + "/tickets", {"pool": "office"}, 409, token=alice)
+        report = {"generation": 0, "wait_s": 0, "address": "127.0.0.1:7443", "capacity": {
+            "cpus": 4, "memory_mib": 4000, "memory_free_mib": 4000, "disk_free_mib": 9000, "kvm": "hardware"},
+            "images": [{"name": "office", "version": "v", "disk_mib": 1}], "desktops": []}
+
+        def sync(state=None):
+            r = self.ask("POST", "/internal/v1/hosts/{id}/sync", report, 200, values=[host], token="",
+                         cert="host/" + host)
+            report["desktops"] = [{"id": d["id"], "epoch": d["epoch"], "state": state or "booting", "viewers": []}
+                                  for d in r.json["desktops"] if d["want"] == "running"]
+            return r
+        sync()
+        self.b.wait(lambda: sync().json["desktops"], "an order")
+        self.ask("POST", v + "/tickets", {"pool": "office"}, 202, token=alice)
+        sync("ready")
+        sync("ready")
+        self.ask("POST", v + "/tickets", {"pool": "office"}, 200, token=alice)
+        self.ask("POST", "/internal/v1/connections", {"protocol": "rdp", "conn": "c", "client": "192.0.2.1:1",
+                                                      "user": "alice", "password": pw}, 200, sock=self.b.internal)
+        for path in ("/me", "/me/desktops"):
+            self.ask("GET", v + path, expect=200, token=alice)
+        for path in ("users", "pools", "desktops", "sessions", "hosts", "images", "audit"):
+            r = self.ask("GET", f"{v}/{path}", expect=200, query="?limit=1")
+            self.assertTrue(r.json["items"], path)
+        self.ask("GET", v + "/pools/{name}/entitlements", expect=200, values=["office"])
+        for path, name in (("users", "alice"), ("pools", "office"), ("hosts", "h1"), ("desktops", "office-1")):
+            self.ask("GET", f"{v}/{path}/{{name}}", expect=200, values=[name])
+            self.ask("GET", f"{v}/{path}/{{name}}", expect=404, values=["nope"])
+        self.ask("PATCH", v + "/users/{name}", {"role": "user"}, 200, values=["alice"])
+        self.ask("PATCH", v + "/pools/{name}", {"size_max": 3}, 200, values=["office"])
+        self.ask("POST", v + "/me/password", {"old": pw, "new": "another long one"}, 204, token=alice)
+        session = self.b.get("/sessions").json["items"][0]["id"]
+        self.ask("POST", v + "/desktops/{name}/restart", None, 202, values=["office-1"])
+        self.ask("DELETE", v + "/sessions/{id}", None, 204, values=[session])
+        self.ask("POST", v + "/desktops/{name}/release", None, 409, values=["office-1"])
+        self.ask("POST", v + "/desktops/{name}/recycle", None, 202, values=["office-1"])
+        self.ask("DELETE", v + "/pools/{name}/entitlements/{user}", None, 204, values=["office", "alice"])
+        self.ask("DELETE", v + "/desktops/{name}", None, 202, values=["office-1"])
+        self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
+        self.ask("DELETE", v + "/hosts/{name}", None, 204, values=["h1"], query="?force=true")
+        self.ask("DELETE", v + "/pools/{name}", None, 204, values=["office"], query="?force=1")
+        self.ask("POST", v + "/logout", None, 204, token=alice)
+        self.ask("DELETE", v + "/users/{name}", None, 204, values=["alice"])
+        self.assertEqual({(m, p) for m, p, _ in self.operations()} - self.seen, set())
+
+    def test_ten_thousand_desktops(self):
+        """10,000 desktops are listed in under a second here, and a page of 100 in under 200 ms"""
+        pool = self.site.cluster.value(
+            "INSERT INTO pane.pool (name, image, cpus, memory_mib, size_max, spare, assignment, deleted_at) "
+            "VALUES ('big', 'x', 1, 64, 10000, 0, 'floating', NULL) RETURNING id")
+        self.site.cluster.sql("INSERT INTO pane.desktop (pool_id, name, state, since) SELECT "
+                              f"'{pool}', 'big-' || n, 'failed', now() FROM generate_series(1, 10000) n; ANALYZE")
+        for query, n, limit in (("?limit=10000", 10000, 1.0), ("?limit=100&after=big-5", 100, 0.2)):
+            best = 9
+            for _ in range(3):
+                begin = time.monotonic()
+                r = self.b.get("/desktops" + query)
+                best = min(best, time.monotonic() - begin)
+            self.assertEqual(len(r.json["items"]), n)
+            self.assertLess(best, limit, query)
+
+
+if __name__ == "__main__":
+    unittest.main()
