@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * JSON over HTTPS by libcurl; see http.h. One easy handle a client, so the connection is kept alive
- * where the server allows it.
+ * JSON over HTTPS by libcurl; see http.h. One handle a client, so the connection is kept alive
+ * where the server allows it. It is driven by a multi handle of its own because that can be woken
+ * from another thread: http_cancel() ends a waiting call at once, not at the next tick of libcurl.
  */
 #include "common/http.h"
 #include "common/buf.h"
@@ -15,6 +16,7 @@
 
 struct http_client {
 	CURL *curl;		       /* owned */
+	CURLM *multi;		       /* owned; drives curl */
 	char *base;		       /* owned */
 	char *token;		       /* owned; NULL = none */
 	struct curl_slist *connect_to; /* owned */
@@ -87,9 +89,10 @@ struct http_client *http_new(const struct http_params *p, struct err *e)
 	c = calloc(1, sizeof(*c));
 	if (c) {
 		c->curl = curl_easy_init();
+		c->multi = curl_multi_init();
 		c->base = strdup(p->base);
 	}
-	if (!c || !c->curl || !c->base || (p->verify_name && set_verify_name(c, p))) {
+	if (!c || !c->curl || !c->multi || !c->base || (p->verify_name && set_verify_name(c, p))) {
 		http_free(c);
 		err_set(e, -ENOMEM, "cannot make an HTTP client for %s", p->base);
 		return NULL;
@@ -121,6 +124,8 @@ void http_free(struct http_client *c)
 		return;
 	if (c->curl)
 		curl_easy_cleanup(c->curl);
+	if (c->multi)
+		curl_multi_cleanup(c->multi);
 	curl_slist_free_all(c->connect_to);
 	wipe_free(c->token);
 	free(c->base);
@@ -136,6 +141,7 @@ void http_set_token(struct http_client *c, const char *token)
 void http_cancel(struct http_client *c)
 {
 	atomic_store(&c->cancelled, true);
+	curl_multi_wakeup(c->multi);
 }
 
 static int transport_error(struct http_client *c, CURLcode code, struct err *e)
@@ -183,6 +189,33 @@ static int server_error(long status, json_t *body, struct err *e)
 	return err_setw(e, -EREMOTEIO, code, "%s", msg);
 }
 
+/* Like curl_easy_perform(), until done or cancelled. */
+static CURLcode run_transfer(struct http_client *c)
+{
+	CURLcode code = CURLE_OK;
+	int running = 1, left;
+	CURLMsg *m;
+
+	if (curl_multi_add_handle(c->multi, c->curl) != CURLM_OK)
+		return CURLE_OUT_OF_MEMORY;
+	while (running) {
+		if (atomic_load(&c->cancelled)) {
+			code = CURLE_ABORTED_BY_CALLBACK;
+			break;
+		}
+		if (curl_multi_perform(c->multi, &running) != CURLM_OK ||
+		    (running && curl_multi_poll(c->multi, NULL, 0, 1000, NULL) != CURLM_OK)) {
+			code = CURLE_OUT_OF_MEMORY;
+			break;
+		}
+	}
+	while ((m = curl_multi_info_read(c->multi, &left)))
+		if (m->msg == CURLMSG_DONE)
+			code = m->data.result;
+	curl_multi_remove_handle(c->multi, c->curl);
+	return code;
+}
+
 static CURLcode perform(struct http_client *c, const char *method, const char *url,
 			const char *text, struct buf *in)
 {
@@ -208,7 +241,7 @@ static CURLcode perform(struct http_client *c, const char *method, const char *u
 		curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
 	}
-	code = curl_easy_perform(c->curl);
+	code = run_transfer(c);
 	curl_slist_free_all(h);
 	explicit_bzero(auth, sizeof(auth));
 	return code;
