@@ -17,7 +17,7 @@
 
 /* Below this a dec/jnz pair ran on a processor: hardware takes 1 ns, a processor emulated by
  * QEMU 5 ns, the interpreter 500 ns. */
-#define SELFTEST_ROUNDS	      2000
+#define SELFTEST_ROUNDS	      500
 #define SELFTEST_NS_PER_ROUND 100
 #define SELFTEST_CODE	      0x1000
 #define SELFTEST_PORT	      0x80
