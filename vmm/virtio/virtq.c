@@ -235,7 +235,7 @@ bool virtq_wants_signal(struct virtq *q)
 
 	if (!q->enabled || q->broken)
 		return false;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	if (!q->event_idx)
 		return !(load16(q->avail) & AVAIL_F_NO_INTERRUPT);
 	old = q->signalled;
@@ -260,7 +260,7 @@ bool virtq_notify_enable(struct virtq *q, bool on)
 	}
 	if (!on)
 		return false;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	return virtq_waiting(q);
 }
 
