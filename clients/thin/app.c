@@ -17,7 +17,13 @@ void thin_app_show(struct thin_app *a, GtkWidget *page)
 {
 	if (page != a->connecting.root)
 		thin_page_connecting_stop(&a->connecting);
+	if (page == gtk_stack_get_visible_child(GTK_STACK(a->stack)))
+		return;
 	gtk_stack_set_visible_child(GTK_STACK(a->stack), page);
+	/* Keys reach a window only through a focus on the page shown; a page that wants another
+	 * one than its card takes it afterwards. */
+	if (page != a->page.root)
+		gtk_widget_grab_focus(g_object_get_data(G_OBJECT(page), "card"));
 }
 
 void thin_app_halt(struct thin_app *a)
@@ -69,6 +75,7 @@ void thin_app_fail(struct thin_app *a, const struct err *e)
 	}
 	thin_page_error_show(&a->error, &p, a->pool[0] || !a->token.len);
 	thin_app_show(a, a->error.root);
+	gtk_widget_grab_focus(a->error.again);
 }
 
 static void on_probe(struct thin_job *j, void *arg)
@@ -131,6 +138,13 @@ static void on_desktops(struct thin_job *j, void *arg)
 		thin_app_fail(a, &j->err);
 		return;
 	}
+	/* A refresh without news leaves the page, and the focus on it, alone. */
+	if (gtk_stack_get_visible_child(GTK_STACK(a->stack)) == a->desktops.root &&
+	    !memcmp(&a->listed, &j->desktops, sizeof(a->listed))) {
+		a->timer_id = g_timeout_add(REFRESH_MS, on_refresh, a);
+		return;
+	}
+	a->listed = j->desktops;
 	thin_page_desktops_fill(&a->desktops, a->user, &j->desktops);
 	if (!a->chosen) {
 		choose(a, &j->desktops);
@@ -138,6 +152,8 @@ static void on_desktops(struct thin_job *j, void *arg)
 			return;
 	}
 	thin_app_show(a, a->desktops.root);
+	if (a->desktops.first)
+		gtk_widget_grab_focus(a->desktops.first);
 	a->timer_id = g_timeout_add(REFRESH_MS, on_refresh, a);
 }
 

@@ -34,6 +34,7 @@ struct thin_app {
 	char user[128];
 	struct thin_pin_info offered; /* the certificate on the trust page */
 	GCancellable *cancel;	      /* owned; of the jobs under way */
+	struct thin_desktops listed;  /* what the list shows */
 	bool chosen;		      /* --desktop or --auto has had its turn */
 
 	char pool[64], desktop[64];   /* being connected; "" = none */

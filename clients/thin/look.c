@@ -10,6 +10,7 @@ static const char css[] =
 	".card { background: @theme_base_color; border-radius: 14px; padding: 32px;"
 	"  border: 1px solid alpha(@theme_fg_color, 0.12);"
 	"  box-shadow: 0 2px 12px alpha(black, 0.10); }\n"
+	".card:focus { outline: none; }\n"
 	".title { font-size: 20px; font-weight: 700; }\n"
 	".subtitle { opacity: 0.7; }\n"
 	".field { font-size: 13px; opacity: 0.8; }\n"
@@ -114,6 +115,8 @@ GtkWidget *thin_look_page(int width_px, GtkWidget **body)
 	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scroll), GTK_POLICY_NEVER,
 				       GTK_POLICY_AUTOMATIC);
 	gtk_scrolled_window_set_child(GTK_SCROLLED_WINDOW(scroll), card);
+	gtk_widget_set_focusable(card, TRUE);
+	g_object_set_data(G_OBJECT(scroll), "card", card);
 	*body = card;
 	return scroll;
 }

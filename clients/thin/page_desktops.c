@@ -116,6 +116,5 @@ void thin_page_desktops_fill(struct thin_page_desktops *p, const char *user,
 		focus = focus ? focus : gtk_widget_get_last_child(c);
 	}
 	gtk_widget_set_visible(p->empty, d->n == 0);
-	if (focus)
-		gtk_widget_grab_focus(focus);
+	p->first = focus;
 }

@@ -48,6 +48,4 @@ void thin_page_error_show(struct thin_page_error *p, const struct thin_problem *
 	gtk_label_set_text(GTK_LABEL(p->next), why->next);
 	gtk_label_set_text(GTK_LABEL(p->id), id);
 	gtk_widget_set_visible(p->again, again);
-	if (again)
-		gtk_widget_grab_focus(p->again);
 }

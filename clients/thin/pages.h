@@ -28,6 +28,7 @@ void thin_page_login_show(struct thin_page_login *p, const struct thin_problem *
 struct thin_page_desktops {
 	GtkWidget *root;
 	GtkWidget *list, *empty, *who;
+	GtkWidget *first;     /* the first Connect button, NULL = none */
 	struct thin_app *app; /* borrowed */
 };
 void thin_page_desktops_init(struct thin_page_desktops *p, struct thin_app *app);

@@ -193,8 +193,9 @@ story_cancel() {
 	until_ok 10 api_has 'POST /api/v1/tickets' || fail "no ticket was asked for"
 	x windowfocus --sync "$w"
 	before=$(grep -c me/desktops "$work/api.log")
+	DISPLAY=$screen import -window root "$work/connecting.png"
 	x key Escape
-	until_ok 5 bash -c "[ \$(grep -c me/desktops '$work/api.log') -gt $before ]" || fail "cancel does not lead back"
+	until_ok 8 bash -c "[ \$(grep -c me/desktops '$work/api.log') -gt $before ]" || fail "cancel does not lead back"
 	asked=$(grep -c tickets "$work/api.log")
 	sleep 2.5 # two poll periods: nothing more may be asked
 	[ "$(grep -c tickets "$work/api.log")" = "$asked" ] || fail "tickets are asked for after cancel"
