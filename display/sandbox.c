@@ -88,6 +88,7 @@ static const int denied[] = {
 
 static int load_filter(void)
 {
+	const struct scmp_arg_cmp not_unix = {.arg = 0, .op = SCMP_CMP_NE, .datum_a = AF_UNIX};
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
 	int r = 0;
 
@@ -96,8 +97,8 @@ static int load_filter(void)
 	for (size_t i = 0; i < ARRAY_LEN(denied) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
 	if (r == 0) /* only AF_UNIX, to find the surface again */
-		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+		r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+					   &not_unix);
 	if (r == 0)
 		r = seccomp_load(f);
 	seccomp_release(f);
