@@ -181,7 +181,7 @@ class Hostile(unittest.TestCase):
                 break
         self.assertEqual(len(sessions), 2)
         victim, other = sessions
-        os.kill(victim, signal.SIGSEGV)
+        os.kill(victim, signal.SIGKILL)
         wait_for("a new worker", lambda: len(gw.gateway.workers()) == 3)
         for t in sessions[other]:
             self.alive(t)
