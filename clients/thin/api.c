@@ -137,7 +137,8 @@ static int pinned_params(const struct thin_site *site, struct http_params *p,
 	if (file_read(site->pin, 65536, &pem, &len, e) || thin_pin_describe(pem, len, info, e))
 		return -EPROTO;
 	p->ca = site->pin;
-	p->verify_name = info->name[0] ? info->name : NULL;
+	if (!thin_pin_covers(pem, len, site->host) && info->name[0])
+		p->verify_name = info->name;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define FETCH_TIMEOUT_MS 10000
+#define NAME_BYTES	 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 #define CHAIN_MAX	 10
 
 static void free_x509(X509 **x)
@@ -163,6 +164,9 @@ static void first_name(X509 *x, char *out, size_t n)
 				 (const char *)ASN1_STRING_get0_data(g->d.dNSName));
 	}
 	GENERAL_NAMES_free(names);
+	/* A name that could not stand in a URL is of no use to anyone. */
+	if (strspn(out, NAME_BYTES) != strlen(out))
+		out[0] = '\0';
 	if (!out[0] &&
 	    X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn)) > 0)
 		snprintf(out, n, "%s", cn);
@@ -180,7 +184,8 @@ static int describe(X509 *x, struct thin_pin_info *out, struct err *e)
 	if (!b || !X509_digest(x, EVP_sha256(), md, &n) || !PEM_write_bio_X509(b, x))
 		return err_set(e, -ENOMEM, "cannot read the certificate");
 	for (unsigned i = 0; i < n && i < 32; i++)
-		snprintf(out->sha256 + 3 * i, 4, i + 1 < n ? "%02X:" : "%02X", md[i]);
+		snprintf(out->sha256 + 3 * i, sizeof(out->sha256) - 3 * i,
+			 i + 1 < n ? "%02X:" : "%02X", md[i]);
 	X509_NAME_oneline(X509_get_subject_name(x), out->subject, sizeof(out->subject));
 	print_until(x, out->until, sizeof(out->until));
 	first_name(x, out->name, sizeof(out->name));
@@ -194,6 +199,14 @@ int thin_pin_describe(const char *pem, size_t len, struct thin_pin_info *out, st
 	own_x509 X509 *x = read_leaf(pem, len, NULL);
 
 	return x ? describe(x, out, e) : err_set(e, -EPROTO, "no certificate in the answer");
+}
+
+bool thin_pin_covers(const char *pem, size_t len, const char *host)
+{
+	own_x509 X509 *x = read_leaf(pem, len, NULL);
+
+	return x &&
+	       (X509_check_host(x, host, 0, 0, NULL) == 1 || X509_check_ip_asc(x, host, 0) == 1);
 }
 
 static int wait_for(int fd, bool write)

@@ -7,6 +7,7 @@
 #ifndef PANE_CLIENTS_THIN_PIN_H
 #define PANE_CLIENTS_THIN_PIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "clients/thin/site.h"
 #include "common/cleanup.h"
@@ -27,6 +28,8 @@ void thin_pin_info_clear(struct thin_pin_info *i);
 /* Describes the first certificate of pem. */
 int thin_pin_describe(const char *pem, size_t len, struct thin_pin_info *out,
 		      struct err *e) must_check;
+/* The first certificate of pem carries this name or address. */
+bool thin_pin_covers(const char *pem, size_t len, const char *host);
 /* Asks host:port for its certificate without trusting it; blocks up to 10 s. */
 int thin_pin_fetch(const char *host, unsigned port, struct thin_pin_info *out,
 		   struct err *e) must_check;

@@ -175,6 +175,9 @@ static void a_certificate_is_described(void **state)
 	assert_string_equal(i.subject, "/CN=gateway");
 	assert_string_equal(i.pem, w->leaf);
 	thin_pin_info_clear(&i);
+	assert_true(thin_pin_covers(w->leaf, strlen(w->leaf), "gw.example"));
+	assert_true(thin_pin_covers(w->leaf, strlen(w->leaf), "127.0.0.1"));
+	assert_false(thin_pin_covers(w->leaf, strlen(w->leaf), "127.0.0.2"));
 }
 
 static void settings_come_back(void **state)

@@ -224,6 +224,33 @@ story_reconnect() {
 	stop $api_pid
 }
 
+story_first_use() {
+	start_api gw
+	DISPLAY=$screen "$thin" --server "https://127.0.0.1:$api" --user alice >"$work/thin.out" 2>"$work/thin.log" &
+	thin_pid=$!
+	pids+=($thin_pid)
+	w=$(window) || fail "no window"
+	x windowfocus --sync "$w"
+	pin="$HOME/.config/pane/pins/127.0.0.1_$api.pem"
+	sign_in "correct horse"
+	until_ok 3 test -e "$pin" && fail "trusted without being asked"
+	DISPLAY=$screen import -window root "$work/trust.png"
+	x key alt+t
+	until_ok 5 cmp "$pin" <(openssl x509 -in "$work/gw.crt") || fail "the certificate is not remembered"
+	api_has login && fail "the password went to an untrusted server"
+	sign_in "correct horse"
+	until_ok 10 api_has me/desktops || fail "no sign-in after the certificate was confirmed"
+	stop $thin_pid
+	cp "$work/other.crt" "$pin" # the server's certificate has changed
+	: >"$work/api.log"
+	DISPLAY=$screen timeout 30 "$thin" --server "https://127.0.0.1:$api" --user alice --password-stdin --screenshot "$work/no.png" \
+		>"$work/thin.out" 2>"$work/thin.log" <<<"correct horse"
+	[ $? = 1 ] && log_has server.untrusted || fail "another certificate than the confirmed one was taken"
+	api_has login && fail "the password went to an impostor"
+	rm "$pin"
+	stop $api_pid
+}
+
 start_x desk 1024x700x24
 start_x screen 1280x800x24
 make_pki
@@ -231,7 +258,7 @@ rdp=$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(
 : >"$work/typed"
 DISPLAY=$desk xterm -geometry 170x50+0+0 -fa Monospace -e bash -c "ls -l --color /usr/bin | head -45; stty -icanon; cat >>'$work/typed'" &
 pids+=($!)
-for story in "${@:-screenshot screenshot_failures untrusted_is_refused login_list_session cancel reconnect}"; do
+for story in "${@:-screenshot screenshot_failures untrusted_is_refused first_use login_list_session cancel reconnect}"; do
 	for s in $story; do
 		story=$s
 		story_$s
