@@ -3,6 +3,7 @@
  * Connect-Initial as a real client sends it, and the Connect-Response, which must be the display's.
  */
 #include "tests/gateway/captures.h"
+#include "common/wire.h"
 #include "gateway/rdp_gcc.h"
 
 #include <errno.h>
@@ -118,6 +119,60 @@ static void too_many_channels(void **state)
 	free(cap.data);
 }
 
+static void add16(uint8_t *p, unsigned by)
+{
+	put_be16(p, (uint16_t)(get_be16(p) + by));
+}
+
+/* The recorded request with more channels, all lengths right: BER, PER and block. */
+static uint8_t *with_channels(const struct capture *cap, unsigned count, size_t *n)
+{
+	static const uint8_t oid[] = {0x00, 0x05, 0x00, 0x14, 0x7C, 0x00, 0x01};
+	size_t len, grow = (count - 4) * 12, tail;
+	uint8_t *p = capture_frame(cap, 1, &len), *q, *gcc;
+
+	q = calloc(1, len + grow);
+	assert_non_null(q);
+	memcpy(q, p, len);
+	free(p);
+	add16(q + 2, (unsigned)grow);  /* TPKT */
+	add16(q + 10, (unsigned)grow); /* Connect-Initial */
+	gcc = memmem(q, len, oid, sizeof(oid));
+	assert_non_null(gcc);
+	add16(gcc - 2, (unsigned)grow); /* userData */
+	add16(gcc + 7, (unsigned)grow); /* connectPDU */
+	p = memmem(q, len, "Duca", 4);
+	assert_non_null(p);
+	add16(p + 4, (unsigned)grow);
+	p = memmem(q, len, "\x03\xc0\x38\x00", 4);
+	assert_non_null(p);
+	put_le16(p + 2, (uint16_t)(0x38 + grow));
+	put_le32(p + 4, count);
+	tail = (size_t)(p + 8 + 4 * 12 - q);
+	memmove(q + tail + grow, q + tail, len - tail);
+	for (unsigned i = 4; i < count; i++)
+		memcpy(p + 8 + i * 12, "chan\0\0\0\0\0\0\0", 12);
+	*n = len + grow;
+	return q;
+}
+
+static void channel_cap_is_31(void **state)
+{
+	struct capture cap = capture_load("plain");
+	struct rdp_client c;
+	size_t n;
+	uint8_t *p = with_channels(&cap, 31, &n);
+
+	(void)state;
+	assert_int_equal(rdp_parse_connect_initial(p, n, &c), 0);
+	assert_int_equal(c.user_channel, 1004 + 31 + 1);
+	free(p);
+	p = with_channels(&cap, 32, &n);
+	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	free(p);
+	free(cap.data);
+}
+
 static void wrong_selected_protocol_is_a_downgrade(void **state)
 {
 	struct capture cap = capture_load("plain");
@@ -171,6 +226,7 @@ int main(void)
 		cmocka_unit_test(response_is_the_displays),
 		cmocka_unit_test(cut_anywhere_is_refused),
 		cmocka_unit_test(too_many_channels),
+		cmocka_unit_test(channel_cap_is_31),
 		cmocka_unit_test(wrong_selected_protocol_is_a_downgrade),
 		cmocka_unit_test(block_twice_is_refused),
 		cmocka_unit_test(most_channels_fit),
