@@ -221,6 +221,7 @@ int main(int argc, char **argv)
 	struct err e = {0}, state = {0};
 
 	log_init("pane-vmm", LOG_INFO);
+	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may die before us */
 
 	int bad = options_parse(argc, argv, &a.opt, &e);
 	int code;

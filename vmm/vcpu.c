@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include "common/log.h"
@@ -36,7 +37,19 @@ void vm_gate_open(struct vm_gate *g)
 static void wait_at_gate(struct vm_gate *g)
 {
 	pthread_mutex_lock(&g->lock);
+	g->waiting++;
+	pthread_cond_broadcast(&g->changed);
 	while (!g->open)
+		pthread_cond_wait(&g->changed, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* A thread's own start-up calls must be over before the jail closes. */
+static void wait_until_there(struct vm_gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->started++;
+	while (g->waiting < g->started)
 		pthread_cond_wait(&g->changed, &g->lock);
 	pthread_mutex_unlock(&g->lock);
 }
@@ -130,7 +143,10 @@ static void *vcpu_main(void *arg)
 {
 	struct vm_vcpu *v = arg;
 	struct vm_gate *g = v->gate;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", v->id);
+	pthread_setname_np(pthread_self(), name);
 	wait_at_gate(g);
 	if (g->enter && g->enter() < 0)
 		vm_stop(v->vm, VM_ERROR, "vCPU %u could not be jailed", v->id);
@@ -167,6 +183,7 @@ int vm_vcpu_start(struct vm_vcpu *v, struct err *e)
 	if (r)
 		return err_set(e, -r, "thread of vCPU %u: %s", v->id, strerrorname_np(r));
 	v->started = true;
+	wait_until_there(v->gate);
 	return 0;
 }
 

@@ -31,9 +31,9 @@ struct vm_vcpu {
 struct vm_gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool open;    /* under lock */
-	bool leave;   /* atomic: no further guest instruction */
-	unsigned bad; /* atomic: vCPUs that could not be jailed */
+	unsigned started, waiting; /* threads; under lock */
+	bool open;		   /* under lock */
+	bool leave;		   /* atomic: no further guest instruction */
 	int (*enter)(
 		void); /* run by each thread before the first instruction; 0 or negative errno */
 };
@@ -41,7 +41,7 @@ struct vm_gate {
 void vm_gate_init(struct vm_gate *g, int (*enter)(void));
 void vm_gate_open(struct vm_gate *g);
 
-/* Starts the thread; it waits at the gate. */
+/* Starts the thread and returns when it waits at the gate. */
 int vm_vcpu_start(struct vm_vcpu *v, struct err *e) must_check;
 /* Makes the thread leave the guest and joins it; after gate->leave was set and the gate opened. */
 void vm_vcpu_join(struct vm_vcpu *v);

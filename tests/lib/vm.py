@@ -22,10 +22,12 @@ CARD = os.path.join(BUILD, "guest", "card")
 HELLO, SCANOUT, DAMAGE, CURSOR, CURSOR_POS = 1, 2, 3, 4, 5
 KEY, POINTER, BUTTON, WHEEL = 32, 33, 34, 35
 
-# Where the characters are on the keyboard (evdev codes).
-CODES = {c: 16 + i for i, c in enumerate("qwertyuiop")}
-CODES |= {c: 30 + i for i, c in enumerate("asdfghjkl")} | {c: 44 + i for i, c in enumerate("zxcvbnm")}
-CODES |= {c: 2 + i for i, c in enumerate("1234567890")} | {" ": 57, "\n": 28, "-": 12, ".": 52}
+# Where the characters are on a US keyboard (evdev codes), plain and with shift.
+CODES = {c: first + i for first, row in ((2, "1234567890-="), (16, "qwertyuiop[]"), (30, "asdfghjkl;'`"), (43, "\\"),
+                                         (44, "zxcvbnm,./"), (57, " "), (28, "\n")) for i, c in enumerate(row)}
+SHIFTED = {c: first + i for first, row in ((2, "!@#$%^&*()_+"), (16, "QWERTYUIOP{}"), (30, 'ASDFGHJKL:"~'), (43, "|"),
+                                           (44, "ZXCVBNM<>?")) for i, c in enumerate(row)}
+SHIFT = 42
 
 
 def why_not():
@@ -54,8 +56,13 @@ class Surface:
 
     def type(self, text):
         for character in text:
-            self.key(CODES[character], 1)
-            self.key(CODES[character], 0)
+            code = CODES.get(character) or SHIFTED[character]
+            if character in SHIFTED:
+                self.key(SHIFT, 1)
+            self.key(code, 1)
+            self.key(code, 0)
+            if character in SHIFTED:
+                self.key(SHIFT, 0)
 
     def receive(self, timeout):
         """One message, or False when none came in time."""
@@ -96,10 +103,10 @@ class Surface:
 class Vm:
     """One pane-vmm with everything in a directory of its own."""
 
-    def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None):
+    def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, stderr=None):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-vm-")
         self.owns_folder = folder is None
-        disk = self.path("base.raw")
+        disk = disk or self.path("base.raw")
         if not os.path.exists(disk):
             with open(disk, "wb") as file:
                 file.truncate(disk_mib << 20)
@@ -108,7 +115,7 @@ class Vm:
             [PROGRAM, "--name", "card", "--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline,
              "--disk", f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
-             *more], stderr=self.log)
+             *more], stderr=stderr or self.log)
         self.control = None
 
     def path(self, name):
@@ -128,7 +135,6 @@ class Vm:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 sock.connect(self.path(name))
-                sock.settimeout(timeout)
                 return sock
             except OSError:
                 sock.close()
@@ -148,7 +154,7 @@ class Vm:
                 return answer
             self.events.append(answer)
 
-    def ready(self, timeout=10):
+    def ready(self):
         """Waits until the guest is ready."""
         if not self.ask(op="status")["ready"]:
             while not any(e["event"] == "ready" for e in self.events):

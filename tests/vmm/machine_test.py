@@ -64,6 +64,28 @@ class Guest(unittest.TestCase):
         machine.serial("btn 272 1\nbtn 272 0\n")
         machine.serial("wheel 1\n")
 
+    def test_shift(self):
+        """modifiers work as on a keyboard"""
+        machine = self.start().ready()
+        display = machine.surface()
+        display.wait(lambda: display.scanout)
+        display.type("Say: <Hi!> (2)\n")
+        machine.serial("line Say: <Hi!> (2)\n")
+
+    def test_jail(self):
+        """every thread is jailed before the guest runs"""
+        machine = self.start("", "--net", "user").ready()
+        if "jail.off" in machine.text("stderr"):
+            self.skipTest("sanitizer builds run without the system call filter")
+        folder = f"/proc/{machine.process.pid}/task"
+        threads = os.listdir(folder)
+        self.assertGreater(len(threads), 2)
+        for thread in threads:
+            with open(f"{folder}/{thread}/status", encoding="ascii") as file:
+                status = file.read()
+            self.assertIn("Seccomp:\t2\n", status)
+            self.assertIn("NoNewPrivs:\t1\n", status)
+
     def test_second_display(self):
         """a display that comes back finds the same screen"""
         machine = self.start().ready()
@@ -153,6 +175,14 @@ class Ends(unittest.TestCase):
         machine = self.start("noready", "--ready", "frame").ready()
         self.assertTrue(machine.ask(op="status")["ready"])
         self.assertNotIn("pane.ready", machine.text("serial"))
+
+    def test_log_reader_dies(self):
+        """the death of whoever reads its log does not end it"""
+        machine = self.start(stderr=subprocess.PIPE).ready()
+        machine.process.stderr.close()
+        machine.surface().close()  # makes it log
+        machine.ask(op="powerdown")
+        self.assertEqual(machine.wait(), (0, {"code": 0, "reason": "poweroff"}))
 
     def test_many_cpus(self):
         """sixteen processors and two gigabytes do not trouble a guest that uses little of them"""
