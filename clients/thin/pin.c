@@ -168,7 +168,9 @@ static void first_name(X509 *x, char *out, size_t n)
 	if (strspn(out, NAME_BYTES) != strlen(out))
 		out[0] = '\0';
 	if (!out[0] &&
-	    X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn)) > 0)
+	    X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn)) >
+		    0 &&
+	    strspn(cn, NAME_BYTES) == strlen(cn))
 		snprintf(out, n, "%s", cn);
 }
 
