@@ -30,7 +30,8 @@ enum {
 	MIN_HEIGHT = 200,
 	WIDTH = 1280,
 	HEIGHT = 800,
-	ENTRIES = 64 /* backing entries copied in at a time */
+	ENTRIES = 64,	       /* backing entries copied in at a time */
+	ROUND_BYTES = 64 << 20 /* pixels copied before the loop serves others */
 };
 
 #define MAX_BYTES (256ull << 20)
@@ -48,6 +49,7 @@ struct virtio_gpu {
 	uint32_t shown;		     /* resource on the screen, 0 none */
 	struct surface_rect visible; /* the part of it */
 	int32_t hot_x, hot_y;
+	uint64_t moved; /* bytes transferred in this round */
 };
 
 /* One command: its fixed part, copied in, and its answer's place. */
@@ -277,7 +279,10 @@ static uint32_t transfer(struct virtio_gpu *g, struct command *c)
 
 	if (!r)
 		return GPU_ERR_RESOURCE;
-	return gpu_resource_transfer(r, t, offset) < 0 ? GPU_ERR_PARAMETER : GPU_OK_NODATA;
+	if (gpu_resource_transfer(r, t, offset) < 0)
+		return GPU_ERR_PARAMETER;
+	g->moved += (uint64_t)t.width * (uint64_t)t.height * 4;
+	return GPU_OK_NODATA;
 }
 
 /* ---- what the screen is like ---------------------------------------------------------------- */
@@ -402,7 +407,8 @@ static void notify(struct virtio_dev *d, unsigned q)
 	struct virtq_chain chain;
 	unsigned n, most = q == Q_CONTROL ? CONTROL_SIZE : CURSOR_SIZE;
 
-	for (n = 0; n < most && virtio_pop(d, q, &chain); n++) {
+	g->moved = 0;
+	for (n = 0; n < most && g->moved < ROUND_BYTES && virtio_pop(d, q, &chain); n++) {
 		struct command c = {.chain = &chain};
 
 		c.len = virtq_read(&chain, 0, c.in, sizeof(c.in));
@@ -416,7 +422,7 @@ static void notify(struct virtio_dev *d, unsigned q)
 			cursor(g, &c);
 		virtio_push(d, q, &chain, c.written);
 	}
-	if (n == most)
+	if (n == most || g->moved >= ROUND_BYTES)
 		virtio_again(d, q);
 	if (n)
 		virtio_signal(d, q);

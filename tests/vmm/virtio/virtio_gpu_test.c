@@ -361,6 +361,36 @@ static void held_memory_is_bounded(void **state)
 	assert_int_equal(CMD(x, GPU_CMD_RESOURCE_CREATE_2D, 2, 2, 4, 4), GPU_OK_NODATA);
 }
 
+/* 40 transfers of 4 MiB posted at once: the device stops in between and asks to be called again. */
+static void long_work_is_cut_into_rounds(void **state)
+{
+	struct ctx *x = *state;
+	uint64_t at = make_resource(x, 1, GPU_B8G8R8X8, 1024, 1024);
+	uint8_t *p = guest_at(&x->g, x->cmd);
+	struct guest_buf b[2] = {{x->cmd, GPU_HEAD + 32, false}, {x->resp, 2048, true}};
+	int done = 0;
+
+	assert_true(at > 0);
+	memset(p, 0, GPU_HEAD + 32);
+	put_le32(p, GPU_CMD_TRANSFER_TO_HOST_2D);
+	put_le32(p + GPU_HEAD + 8, 1024);
+	put_le32(p + GPU_HEAD + 12, 1024);
+	put_le32(p + GPU_HEAD + 24, 1);
+	for (int i = 0; i < 40; i++)
+		guest_add(&x->g, 0, b, 2);
+	virtio_notify(x->g.dev, 0);
+	while (guest_used(&x->g, 0, NULL, NULL))
+		done++;
+	assert_int_equal(done, 16);
+	assert_int_equal(x->g.kicks, 1);
+	virtio_notify(x->g.dev, 0);
+	virtio_notify(x->g.dev, 0);
+	while (guest_used(&x->g, 0, NULL, NULL))
+		done++;
+	assert_int_equal(done, 40);
+	assert_int_equal(x->g.kicks, 2);
+}
+
 static void command_without_header_breaks_the_device(void **state)
 {
 	struct ctx *x = *state;
@@ -376,15 +406,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(display_info_and_edid),
-		T(fences_are_answered),
-		T(pixels_reach_the_display),
-		T(part_of_a_resource_is_shown),
-		T(cursor_reaches_the_display),
-		T(resize_is_announced),
-		T(hostile_commands_are_refused),
-		T(held_memory_is_bounded),
-		T(command_without_header_breaks_the_device),
+		T(display_info_and_edid),	 T(fences_are_answered),
+		T(pixels_reach_the_display),	 T(part_of_a_resource_is_shown),
+		T(cursor_reaches_the_display),	 T(resize_is_announced),
+		T(hostile_commands_are_refused), T(held_memory_is_bounded),
+		T(long_work_is_cut_into_rounds), T(command_without_header_breaks_the_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
