@@ -11,8 +11,9 @@
 
 #define KEY(n, t, lo, hi, req)                                                                     \
 	{                                                                                          \
-		.section = "gateway", .name = #n, .type = t,                                       \
-		.offset = offsetof(struct gw_config, n), .min = lo, .max = hi, .required = req     \
+		.section = "gateway", .name = #n, .type = (t),                                     \
+		.offset = offsetof(struct gw_config, n), .min = (lo), .max = (hi),                 \
+		.required = (req)                                                                  \
 	}
 
 static const struct cfg_key keys[] = {

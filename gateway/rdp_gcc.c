@@ -235,8 +235,8 @@ static int read_gcc(struct cursor *c, struct rdp_client *out)
 	cursor_u8(c);				 /* which optional members: userData */
 	cursor_take(c, (cursor_u8(c) + 2u) / 2); /* conferenceName, numeric: two digits a byte */
 	cursor_u8(c);				 /* padding */
-	if (cursor_u8(c) != 1 || cursor_u8(c) != 0xC0)
-		return -EPROTO; /* one set of user data, h221NonStandard */
+	if (cursor_be16(c) != 0x01C0)		 /* one set of user data, h221NonStandard */
+		return -EPROTO;
 	p = cursor_take(c, sizeof(duca));
 	if (!p || memcmp(p, duca, sizeof(duca)) != 0)
 		return -EPROTO;

@@ -57,7 +57,7 @@ static void refused(void **state)
 
 static void too_long_to_write(void **state)
 {
-	cleanup_free char *text = calloc(1, PREFACE_MAX + 1);
+	static char text[PREFACE_MAX + 1];
 	cleanup_json json_t *o = NULL;
 	struct buf b;
 
