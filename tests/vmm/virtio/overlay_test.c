@@ -338,33 +338,43 @@ static void no_space_is_an_error_not_a_loss(void **state)
 	expect_model(x, x->b);
 }
 
-/* Eight threads write disjoint sectors of the same two clusters while another flushes: every
- * copy-up races with every other. */
+/* Eight threads write disjoint sectors, cluster after cluster in step, while another flushes: every
+ * copy-up races with every other, and none may undo what another wrote. */
+struct race {
+	struct ctx *x;
+	size_t k;
+	pthread_barrier_t *step;
+};
+
 static void *writer(void *arg)
 {
-	struct ctx *x = ((void **)arg)[0];
-	size_t k = (size_t)((void **)arg)[1];
+	struct race *r = arg;
+	void *bad = NULL;
 
-	for (uint64_t s = k; s < 2 * CL / 512; s += 8) {
-		uint8_t b[512];
+	for (uint64_t c = 0; c < 5; c++) {
+		pthread_barrier_wait(r->step);
+		for (uint64_t s = r->k; s < CL / 512; s += 8) {
+			uint8_t b[512];
 
-		memset(b, (int)(k + 1), sizeof(b));
-		if (wr(x->b, s * 512, b, sizeof(b)) < 0)
-			return (void *)1;
+			memset(b, (int)(r->k + 1), sizeof(b));
+			if (wr(r->x->b, c * CL + s * 512, b, sizeof(b)) < 0)
+				bad = r;
+		}
 	}
-	return NULL;
+	return bad;
 }
 
-static void threads_share_a_cluster(void **state)
+static void race_once(struct ctx *x)
 {
-	struct ctx *x = *state;
+	pthread_barrier_t step;
+	struct race r[8];
 	pthread_t t[8];
-	void *arg[8][2], *rc;
+	void *rc;
 
+	pthread_barrier_init(&step, NULL, 8);
 	for (size_t k = 0; k < 8; k++) {
-		arg[k][0] = x;
-		arg[k][1] = (void *)k;
-		assert_int_equal(pthread_create(&t[k], NULL, writer, arg[k]), 0);
+		r[k] = (struct race){x, k, &step};
+		assert_int_equal(pthread_create(&t[k], NULL, writer, &r[k]), 0);
 	}
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(x->b->ops->flush(x->b), 0);
@@ -372,9 +382,23 @@ static void threads_share_a_cluster(void **state)
 		assert_int_equal(pthread_join(t[k], &rc), 0);
 		assert_null(rc);
 	}
-	for (uint64_t s = 0; s < 2 * CL / 512; s++)
+	pthread_barrier_destroy(&step);
+	for (uint64_t s = 0; s < 5 * CL / 512; s++)
 		memset(x->model + s * 512, (int)(s % 8 + 1), 512);
 	expect_model(x, x->b);
+}
+
+static void threads_share_a_cluster(void **state)
+{
+	struct ctx *x = *state;
+
+	for (int i = 0; i < 10; i++) {
+		block_close(x->b);
+		unlink(x->path);
+		x->b = overlay_open(x->base, x->path, 0, &x->e);
+		assert_non_null(x->b);
+		race_once(x);
+	}
 	assert_int_equal(x->b->ops->flush(x->b), 0);
 	reopen(x);
 	expect_model(x, x->b);
