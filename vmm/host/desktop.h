@@ -37,7 +37,7 @@ struct host_desktop {
 	int64_t state_ms;	      /* clock_ms() of its last change */
 	int64_t started_ms, ready_ms; /* of the running machine; 0 = not */
 	bool files;		      /* its directory exists */
-	bool noticed; /* a reason from the last end, still to be shown while it boots */
+	char why[200]; /* how the last machine ended; shown while the next one boots */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms;
 	struct host_machine *machine; /* owned; NULL = none runs */

@@ -91,7 +91,7 @@ static void take_verdict(struct host_desktop *d, const struct host_ended *end, b
 	machine_gone(d);
 	d->rec.fails = v.fails;
 	d->retry_ms = now + v.delay_ms;
-	d->noticed = v.reason[0] != 0;
+	memcpy(d->why, v.reason, sizeof(d->why));
 	if (v.fails >= 3)
 		desktop_state(d, HOST_FAILED, "%s; next try in %d s", v.reason,
 			      (int)(v.delay_ms / 1000));
@@ -193,13 +193,11 @@ static void step_start(struct host_desktop *d)
 	d->stopping = HOST_RUNS;
 	d->started_ms = clock_ms();
 	/* What led to this start stays in sight while it boots. */
-	if (!d->noticed)
-		desktop_state(d, HOST_BOOTING, "%s", "");
-	else if (strncmp(d->rec.reason, "guest rebooted", 14) == 0)
-		desktop_state(d, HOST_BOOTING, "%s", d->rec.reason);
+	if (!d->why[0] || strncmp(d->why, "guest rebooted", 14) == 0)
+		desktop_state(d, HOST_BOOTING, "%s", d->why);
 	else
-		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->rec.reason);
-	d->noticed = false;
+		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->why);
+	d->why[0] = 0;
 	desktop_save(d);
 }
 

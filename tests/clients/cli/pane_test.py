@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlparse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-BUILD = os.environ.get("BUILD", f"{TOP}/build/release")
+BUILD = os.environ.get("PANE_BUILD", f"{TOP}/build/release")
 PROGRAM = f"{BUILD}/bin/pane"
 sys.path.insert(0, f"{TOP}/tests/vmm/host")
 from rig import Pki  # noqa: E402

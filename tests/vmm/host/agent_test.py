@@ -447,6 +447,19 @@ class Door(Story):
         self.assertTrue(8 < time.monotonic() - begin < 12)
 
 
+class Ending(Story):
+    def test_term(self):
+        """SIGTERM ends the agent at once, in order, and leaves the desktops running"""
+        self.running()
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        self.host.proc.terminate()
+        self.assertEqual(self.host.proc.wait(5), 0, self.host.log_text())
+        self.assertTrue(alive(self.vmm()))
+        self.host.start()
+        self.state(D1, "ready")
+
+
 class FullDisk(Story):
     """The state directory on a small file system of its own, in a mount namespace of the story."""
 

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-BUILD = os.environ.get("BUILD", f"{TOP}/build/release")
+BUILD = os.environ.get("PANE_BUILD", f"{TOP}/build/release")
 PROGRAM = f"{BUILD}/bin/pane-host"
 
 
@@ -210,7 +210,7 @@ class Host:
         done = self.command("enroll", "--token", self.broker.token or "")
         assert done.returncode == 0, done.stderr
 
-    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk"):
+    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk", kernel=None):
         source = f"{self.dir}/image-src"
         shutil.rmtree(source, ignore_errors=True)
         os.makedirs(source)
@@ -220,6 +220,9 @@ class Host:
         for part in ("vmlinuz", "initrd.img"):
             with open(f"{source}/{part}", "w", encoding="utf-8") as file:
                 file.write(part)
+        if kernel:
+            shutil.copy(kernel, f"{source}/vmlinuz")
+            os.unlink(f"{source}/initrd.img")
         with open(f"{source}/image.json", "w", encoding="utf-8") as file:
             json.dump({"name": name, "cmdline": cmdline, "ready": "serial", "size": "800x600"}, file)
         done = self.command("image", "add", source)
