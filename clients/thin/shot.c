@@ -26,11 +26,8 @@ static int save(struct thin_app *a, const char *path)
 	return texture && gdk_texture_save_to_png(texture, path) ? 0 : -EIO;
 }
 
-static gboolean on_time(gpointer arg)
+static void take(struct thin_app *a)
 {
-	struct thin_app *a = arg;
-
-	a->shot_id = 0;
 	if (save(a, a->opts->screenshot)) {
 		fprintf(stderr, "pane-thin: cannot write the screenshot %s: check the directory\n",
 			a->opts->screenshot);
@@ -38,6 +35,28 @@ static gboolean on_time(gpointer arg)
 	} else {
 		thin_app_quit(a, 0);
 	}
+}
+
+/* A tick comes before its frame is painted: at the second one the page has been drawn. */
+static gboolean on_tick(GtkWidget *w, GdkFrameClock *clock, gpointer arg)
+{
+	struct thin_app *a = arg;
+
+	(void)clock;
+	if (a->shot_ticks++ < 1) {
+		gtk_widget_queue_draw(w);
+		return G_SOURCE_CONTINUE;
+	}
+	take(a);
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean on_time(gpointer arg)
+{
+	struct thin_app *a = arg;
+
+	a->shot_id = 0;
+	gtk_widget_add_tick_callback(a->stack, on_tick, a, NULL);
 	return G_SOURCE_REMOVE;
 }
 

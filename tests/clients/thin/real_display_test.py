@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pane-thin against a real pane-gateway and pane-display: the picture is exact to the pixel, input arrives,
+the desktop follows the window, and a display that dies comes back under the same window."""
+import os
+import subprocess
+import sys
+import unittest
+
+from tools.display_rig import Rig, missing, wait_for
+from tools.gateway_rig import GatewayRig
+
+TIMEOUT = 300
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("BUILD", os.path.join(HERE, "../../../build/release"))
+KEY_A, KEY_LEFTSHIFT, KEY_RIGHT = 30, 42, 106
+
+
+class AnyTicket(dict):
+    """The fake API makes its tickets itself; the fake broker takes what has their form."""
+
+    def pop(self, key, default=None):
+        return "alice" if key.startswith("pt1_") else default
+
+
+class RealDisplay(unittest.TestCase):
+    def setUp(self):
+        if missing():
+            self.skipTest("not installed: " + ", ".join(missing()))
+        self.gw = GatewayRig()
+        self.addCleanup(self.gw.close)
+        self.gw.broker.tickets = AnyTicket()
+        self.rig = Rig(replay=("--follow",))
+        self.addCleanup(self.rig.close)
+        self.rig.env.update(HOME=self.rig.dir, XDG_CONFIG_HOME=self.rig.dir, XDG_RUNTIME_DIR=self.rig.dir,
+                            GSK_RENDERER="cairo", GTK_A11Y="none", GDK_BACKEND="x11", PANE_LOG="info")
+        self.gw.host.display = {"rdp": self.rig.socket}
+        self.rig.command(op="fill", x=0, y=0, w=1280, h=800, colour="3060a0")
+        self.rig.command(op="fill", x=100, y=90, w=333, h=77, colour="e0c010")
+        port_file = self.rig.dir + "/api.port"
+        self.rig.spawn([sys.executable, HERE + "/fake_api.py", *self.gw.front, "--port-file", port_file], "api.log")
+        wait_for("the fake API", lambda: os.path.exists(port_file))
+        with open(port_file, encoding="ascii") as f:
+            self.server = "https://localhost:" + f.read()
+
+    def thin(self, *more):
+        child = self.rig.spawn([BUILD + "/bin/pane-thin", "--server", self.server, "--ca",
+                                self.gw.pki.path("ca.crt"), "--rdp-port", str(self.gw.gateway.ports["rdp"]),
+                                "--user", "alice", "--password-stdin", "--auto", *more], "thin.log",
+                               stdin=subprocess.PIPE)
+        child.stdin.write(b"correct horse\n")
+        child.stdin.close()
+        return child
+
+    def said(self, word):
+        with open(self.rig.dir + "/thin.log", encoding="utf-8") as f:
+            return word in f.read()
+
+    def focus(self):
+        wait_for("the window", lambda: not subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", "^Pane$", "windowmove", "0", "0", "windowfocus"],
+            env=self.rig.env, capture_output=True, check=False).returncode)
+
+    def test_picture_input_resize_and_back(self):
+        """picture exact, keys and pointer arrive, the desktop follows the window, display killed: back"""
+        self.thin()
+        wait_for("the session", lambda: self.said("session.up"), 20)
+        self.focus()
+        self.rig.wait_equal("the desktop's picture in the window", 20)
+        self.rig.command(op="fill", x=700, y=300, w=50, h=50, colour="00ff80")
+        self.rig.wait_equal("a change of it")
+
+        self.rig.xdo("mousemove", "640", "400", "click", "1", "key", "a", "key", "shift+Right")
+        wait_for("the keys", lambda: len(self.rig.keys()) >= 6)
+        self.assertEqual(self.rig.keys()[:2], [(KEY_A, 1), (KEY_A, 0)])
+        self.assertEqual(sorted(self.rig.keys()[2:6]),
+                         [(KEY_LEFTSHIFT, 0), (KEY_LEFTSHIFT, 1), (KEY_RIGHT, 0), (KEY_RIGHT, 1)])
+
+        self.rig.xdo("keydown", "shift")
+        wait_for("shift down", lambda: self.rig.keys()[-1] == (KEY_LEFTSHIFT, 1))
+        self.rig.xdo("key", "ctrl+alt+Home")
+        wait_for("the menu lets go of every key", lambda: (KEY_LEFTSHIFT, 0) in self.rig.keys()[7:])
+        self.rig.xdo("keyup", "shift", "key", "Escape")
+
+        self.rig.xdo("search", "--onlyvisible", "--name", "^Pane$", "windowsize", "1100", "701")
+        wait_for("the desktop has the window's size", lambda: self.rig.picture()[:2] == (1100, 701))
+        self.rig.wait_equal("the picture after the resize")
+
+        self.rig.display.kill()
+        self.rig.display.wait()
+        os.unlink(self.rig.socket)
+        wait_for("the loss is noticed", lambda: self.said("session.lost"), 20)
+        open(self.rig.display_log, "w", encoding="utf-8").close()
+        self.rig.start_display()
+        wait_for("it is back", lambda: self.said("session.back"), 20)
+        self.rig.wait_equal("the same picture")
+
+    def test_screenshot(self):
+        """--screenshot of a real display exits 0"""
+        shot = self.rig.dir + "/shot.png"
+        child = self.thin("--screenshot", shot, "--after", "0", "--timeout", "30")
+        self.assertEqual(child.wait(60), 0)
+        colours = subprocess.run([sys.executable, HERE + "/png_colours.py", shot], capture_output=True, text=True,
+                                 check=True).stdout
+        self.assertGreaterEqual(int(colours), 2)
