@@ -116,6 +116,15 @@ static void a_smaller_screen_is_respected(void **state)
 	assert_copied(f, 0, 0, 70, 40);
 }
 
+static void a_larger_screen_gets_no_more_than_there_is(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(disp_screen_resize(&f->s, 300, 300), 0);
+	assert_int_equal(copy(f, 0, 0, 300, 300), 0);
+	assert_copied(f, 0, 0, W, H);
+}
+
 static void a_truncated_scanout_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -148,6 +157,7 @@ int main(void)
 		one(a_narrow_piece),
 		one(what_lies_outside_is_clipped),
 		one(a_smaller_screen_is_respected),
+		one(a_larger_screen_gets_no_more_than_there_is),
 		one(a_truncated_scanout_is_an_error),
 		one(a_small_band_is_enough),
 	};
