@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * User-mode networking end to end without a machine: a fake guest asks by ARP and DHCP and gets the
- * gateway and its address; a connection to the host's loopback is never made.
+ * gateway and its address; it connects to the world, and never to the host's loopback. The world is
+ * 192.0.2.0/24, routed to this process in a network namespace of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include "tests/vmm/virtio/guest.h"
 #include "vmm/virtio/net_user.h"
@@ -158,43 +161,103 @@ static void dhcp_gives_an_address(void **state)
 	assert_int_equal(get_be32(a + 42 + 16), 0x0a00020f);
 }
 
+static void send_syn(struct ctx *x, uint32_t to, uint16_t port)
+{
+	uint8_t *f = frame(x, 0x0800), pseudo[12 + 20] = {0};
+
+	put_ip(f + 14, 6, 0x0a00020f, to, 40);
+	put_be16(f + 34, 1024);
+	put_be16(f + 36, port);
+	f[46] = 0x50;
+	f[47] = 2;
+	put_be16(f + 48, 8192);
+	put_be32(pseudo, 0x0a00020f);
+	put_be32(pseudo + 4, to);
+	pseudo[9] = 6;
+	pseudo[11] = 20;
+	memcpy(pseudo + 12, f + 34, 20);
+	put_be16(f + 50, ip_sum(pseudo, sizeof(pseudo)));
+	send_frame(x, 60);
+	assert_true(guest_wait(&x->g, sent, x, 5000));
+}
+
+static int listener(uint32_t on, uint16_t *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(on)};
+	socklen_t len = sizeof(a);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s, 4), 0);
+	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
+	*port = ntohs(a.sin_port);
+	return s;
+}
+
+static bool have_world;
+
+static void the_world_is_in_reach(void **state)
+{
+	struct ctx *x = *state;
+	uint16_t port;
+	const uint8_t *f;
+	int s, c;
+
+	if (!have_world) {
+		print_message("[  SKIPPED ] no network namespaces for this user\n");
+		skip();
+	}
+	s = listener(0xc0000205, &port);
+	ask_arp(x); /* so that the gateway knows us */
+	answer(x);
+	assert_true(guest_wait(&x->g, sent, x, 5000));
+	send_syn(x, 0xc0000205, port);
+	f = answer(x);
+	assert_int_equal(f[23], 6);
+	assert_int_equal(get_be32(f + 26), 0xc0000205);
+	assert_int_equal(f[47], 0x12); /* SYN, ACK */
+	c = accept(s, NULL, NULL);
+	assert_true(c >= 0);
+	close(c);
+	close(s);
+}
+
 /* A SYN to a listener on the host's loopback, by the gateway's name and by its own: the frames are
  * taken, and no connection arrives. */
 static void host_loopback_is_out_of_reach(void **state)
 {
 	struct ctx *x = *state;
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	static const uint32_t to[] = {0x0a000202, 0x7f000001};
+	uint16_t port;
+	int s = listener(INADDR_LOOPBACK, &port);
 
-	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(s, 4), 0);
-	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
-	for (int i = 0; i < 2; i++) {
-		uint8_t *f = frame(x, 0x0800), pseudo[12 + 20] = {0};
-
-		put_ip(f + 14, 6, 0x0a00020f, to[i], 40);
-		put_be16(f + 34, 1024);
-		put_be16(f + 36, ntohs(a.sin_port));
-		f[46] = 0x50;
-		f[47] = 2;
-		put_be16(f + 48, 8192);
-		put_be32(pseudo, 0x0a00020f);
-		put_be32(pseudo + 4, to[i]);
-		pseudo[9] = 6;
-		pseudo[11] = 20;
-		memcpy(pseudo + 12, f + 34, 20);
-		put_be16(f + 50, ip_sum(pseudo, sizeof(pseudo)));
-		send_frame(x, 60);
-		assert_true(guest_wait(&x->g, sent, x, 5000));
-	}
+	send_syn(x, 0x0a000202, port);
+	send_syn(x, INADDR_LOOPBACK, port);
 	/* The ARP answer comes after both SYNs were dealt with. */
 	ask_arp(x);
 	answer(x);
 	assert_int_equal(accept(s, NULL, NULL), -1);
 	assert_int_equal(errno, EAGAIN);
 	close(s);
+}
+
+/* A network namespace whose loopback answers for 192.0.2.0/24 without having those addresses. */
+static bool make_world(void)
+{
+	char map[32];
+	uid_t uid = getuid();
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+			return false;
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		fd = open("/proc/self/uid_map", O_WRONLY);
+		if (fd < 0 || write(fd, map, strlen(map)) < 0)
+			return false;
+		close(fd);
+	}
+	return system("PATH=$PATH:/sbin; ip link set lo up && "
+		      "ip route add local 192.0.2.0/24 dev lo") == 0;
 }
 
 static void bad_networks_are_refused(void **state)
@@ -216,9 +279,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(gateway_answers_arp),
 		T(dhcp_gives_an_address),
+		T(the_world_is_in_reach),
 		T(host_loopback_is_out_of_reach),
 		cmocka_unit_test(bad_networks_are_refused),
 	};
 
+	have_world = make_world();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
