@@ -16,30 +16,38 @@
 #include "vmm/virtio/virtio_rng.h"
 
 struct vm_devices {
+	struct vm_devices_cfg cfg;
+	struct virtio_env env;
+	struct block *block;	/* owned until blk has it */
 	struct virtio_blk *blk; /* all owned */
 	struct seat *seat;
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 };
 
-static int add_disk(struct vm_devices *d, const struct virtio_env *env,
-		    const struct vm_devices_cfg *c, struct err *e)
+static int open_disk(struct vm_devices *d, struct err *e)
 {
-	struct virtio_blk_config blk = {.serial = "pane"};
+	const struct vm_devices_cfg *c = &d->cfg;
 
 	if (c->disk_raw)
-		blk.block = block_raw_open(c->disk_raw, false, e);
+		d->block = block_raw_open(c->disk_raw, false, e);
 	else if (c->disk_overlay)
-		blk.block = overlay_open(c->disk_base, c->disk_overlay, 0, e);
+		d->block = overlay_open(c->disk_base, c->disk_overlay, 0, e);
 	else
 		return 0;
-	if (!blk.block)
+	return d->block ? 0 : -EIO;
+}
+
+static int add_disk(struct vm_devices *d, struct err *e)
+{
+	const struct virtio_blk_config blk = {.serial = "pane", .block = d->block};
+
+	if (!d->block)
+		return 0;
+	d->blk = virtio_blk_new(&d->env, &blk, e);
+	if (!d->blk)
 		return -EIO;
-	d->blk = virtio_blk_new(env, &blk, e);
-	if (!d->blk) {
-		block_close(blk.block);
-		return -EIO;
-	}
+	d->block = NULL;
 	return 0;
 }
 
@@ -48,9 +56,9 @@ static void on_frame(void *arg)
 	vm_frame(arg);
 }
 
-static int add_seat(struct vm_devices *d, struct vm *vm, const struct virtio_env *env,
-		    const struct vm_devices_cfg *c, struct err *e)
+static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 {
+	const struct vm_devices_cfg *c = &d->cfg;
 	const struct seat_config seat = {.surface = c->surface,
 					 .width = c->width,
 					 .height = c->height,
@@ -59,7 +67,7 @@ static int add_seat(struct vm_devices *d, struct vm *vm, const struct virtio_env
 
 	if (!c->surface)
 		return 0;
-	d->seat = seat_new(env, &seat, e);
+	d->seat = seat_new(&d->env, &seat, e);
 	return d->seat ? 0 : -EIO;
 }
 
@@ -76,9 +84,9 @@ static void mac_from_name(const char *name, uint8_t mac[6])
 		mac[2 + i] = (uint8_t)(h >> 8 * i);
 }
 
-static int add_net(struct vm_devices *d, const struct virtio_env *env,
-		   const struct vm_devices_cfg *c, struct err *e)
+static int add_net(struct vm_devices *d, struct err *e)
 {
+	const struct vm_devices_cfg *c = &d->cfg;
 	const struct net_user_config user = {.hostname = c->name};
 	struct virtio_net_config net = {0};
 
@@ -90,7 +98,7 @@ static int add_net(struct vm_devices *d, const struct virtio_env *env,
 	net.backend = net_user_new(&user, e);
 	if (!net.backend)
 		return -EIO;
-	d->net = virtio_net_new(env, &net, e);
+	d->net = virtio_net_new(&d->env, &net, e);
 	if (!d->net) {
 		net.backend->ops->close(net.backend);
 		return -EIO;
@@ -101,24 +109,30 @@ static int add_net(struct vm_devices *d, const struct virtio_env *env,
 int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devices **out,
 		   struct err *e)
 {
-	const struct virtio_env env = {.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
-	const struct virtio_rng_config rng = {0};
 	struct vm_devices *d = calloc(1, sizeof(*d));
 	int r;
 
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
-	if ((r = add_disk(d, &env, c, e)) < 0 || (r = add_seat(d, vm, &env, c, e)) < 0)
-		goto fail;
-	d->rng = virtio_rng_new(&env, &rng, e);
-	r = d->rng ? add_net(d, &env, c, e) : -EIO;
-	if (r < 0)
-		goto fail;
+	d->cfg = *c;
+	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
+	if ((r = open_disk(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0) {
+		vm_devices_free(d);
+		return r;
+	}
 	*out = d;
 	return 0;
-fail:
-	vm_devices_free(d);
-	return r;
+}
+
+int vm_devices_start(struct vm_devices *d, struct err *e)
+{
+	const struct virtio_rng_config rng = {0};
+	int r = add_disk(d, e);
+
+	if (r < 0)
+		return r;
+	d->rng = virtio_rng_new(&d->env, &rng, e);
+	return d->rng ? add_net(d, e) : -EIO;
 }
 
 void vm_devices_free(struct vm_devices *d)
@@ -129,9 +143,10 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_net_free(d->net);
 	if (d->rng)
 		virtio_rng_free(d->rng);
-	seat_free(d->seat);
 	if (d->blk)
 		virtio_blk_free(d->blk);
+	block_close(d->block);
+	seat_free(d->seat);
 	free(d);
 }
 

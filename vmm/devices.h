@@ -24,9 +24,12 @@ struct vm_devices_cfg {
 	uint32_t width, height; /* pixels */
 };
 
-/* Opens every file and socket and starts the I/O threads: to be called before the jail. */
+/* Opens every file and socket. cfg's strings are borrowed for good. */
 int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_devices **out,
 		   struct err *e) must_check;
+/* Starts the I/O threads: after jail_files(), which only binds threads made later, and before
+ * jail_process(). */
+int vm_devices_start(struct vm_devices *d, struct err *e) must_check;
 /* After the vCPUs have stopped: finishes and flushes what is in flight. NULL is fine. */
 void vm_devices_free(struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);

@@ -2,7 +2,8 @@
  *
  * The jail pane-vmm locks itself into before the first guest instruction. Stages, in order:
  * jail_files() once everything is open (no new privileges, limits, Landlock: no file can be opened
- * any more); threads are made; jail_process() filters system calls of all threads; jail_vcpu()
+ * any more); threads are made (Landlock binds only
+ * those made after it); jail_process() filters system calls of all threads; jail_vcpu()
  * filters each vCPU thread further.
  */
 #ifndef PANE_VMM_JAIL_H

@@ -175,6 +175,8 @@ static int enter(struct app *a, struct err *e)
 	if (r == 0)
 		r = jail_files(net, e);
 	if (r == 0)
+		r = vm_devices_start(a->devices, e);
+	if (r == 0)
 		r = vm_start(a->vm, e);
 	if (r == 0)
 		r = jail_process(net, e);
