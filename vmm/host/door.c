@@ -29,6 +29,7 @@
 #define DOOR_IN_MAX	(PREFACE_HEAD + PREFACE_MAX + 16384)
 #define DOOR_DEAD_MS	20000
 #define DOOR_ACCEPTS	16
+#define DOOR_ASKS	3
 
 enum door_state {
 	DOOR_HANDSHAKE,
@@ -51,6 +52,7 @@ struct door_conn {
 	struct buf in, back; /* from the gateway, from the display */
 	json_t *preface;     /* owned; without its grant */
 	struct grant grant;
+	int asked; /* displays that ended before they answered */
 	char protocol[8], client[SOCK_ADDR_MAX], peer[SOCK_ADDR_MAX];
 };
 
@@ -210,6 +212,42 @@ static void conn_relay(struct door_conn *c)
 
 /* ---- display ---- */
 
+static void on_display_ready(void *arg, int fd, const char *why);
+
+static int conn_ask_display(struct door_conn *c, struct err *e)
+{
+	struct host_door *d = c->door;
+	struct host_display *display;
+
+	display = d->ops.display(d->ops.arg, c->grant.desktop, c->grant.epoch, e);
+	if (!display)
+		return -EAGAIN;
+	c->wait = host_display_connect(display, on_display_ready, c);
+	if (!c->wait)
+		return err_setw(e, -EAGAIN, "display.busy", "too many wait for this display");
+	return 0;
+}
+
+/* The display ended between taking the connection and answering: the next one is asked, a few times
+ * and within the same deadline. */
+static void conn_ask_again(struct door_conn *c)
+{
+	struct err e = {0};
+
+	loop_io_del(c->disp_io);
+	c->disp_io = NULL;
+	tlsconn_fini(&c->disp);
+	if (c->back.len || c->asked++ == DOOR_ASKS) {
+		conn_refuse(c, "display.gone", "the desktop's display ended while it was asked");
+		return;
+	}
+	if (conn_ask_display(c, &e) < 0) {
+		conn_refuse(c, e.word, e.msg);
+		return;
+	}
+	conn_state(c, DOOR_DISPLAY);
+}
+
 static void on_display_bytes(void *arg, int fd, unsigned events)
 {
 	struct door_conn *c = arg;
@@ -224,7 +262,7 @@ static void on_display_bytes(void *arg, int fd, unsigned events)
 	if (n < 0 && p && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		conn_refuse(c, "display.gone", "the desktop's display ended while it was asked");
+		conn_ask_again(c);
 		return;
 	}
 	buf_commit(&c->back, (size_t)n);
@@ -313,7 +351,6 @@ static int conn_admit(struct door_conn *c, struct err *e)
 {
 	struct host_door *d = c->door;
 	struct host_door_check k = {.key = d->key, .host = d->host};
-	struct host_display *display;
 	int r;
 
 	k.now_s = d->ops.now_s(d->ops.arg);
@@ -328,12 +365,8 @@ static int conn_admit(struct door_conn *c, struct err *e)
 	if (d->admitted >= (unsigned)d->config->max_connections)
 		return err_setw(e, -EAGAIN, "host.busy", "this host serves %u viewers already",
 				d->admitted);
-	display = d->ops.display(d->ops.arg, c->grant.desktop, c->grant.epoch, e);
-	if (!display)
-		return -EAGAIN;
-	c->wait = host_display_connect(display, on_display_ready, c);
-	if (!c->wait)
-		return err_setw(e, -EAGAIN, "display.busy", "too many wait for this display");
+	if ((r = conn_ask_display(c, e)) < 0)
+		return r;
 	snprintf(c->protocol, sizeof(c->protocol), "%s",
 		 json_string_value(json_object_get(c->preface, "protocol")));
 	snprintf(c->client, sizeof(c->client), "%s",
