@@ -8,6 +8,7 @@ import unittest
 
 import vm
 
+PACE = 0.1  # seconds between keys
 IMAGE = os.path.join(vm.SOURCE, "run/images/debian")
 
 
@@ -28,14 +29,14 @@ class Debian(unittest.TestCase):
         word = "".join(random.choices(string.ascii_lowercase, k=12))
         machine, display = self.boot()
         self.assertEqual(display.scanout[:2], (1280, 800))
-        display.type(f"echo {word} >kept; sync; echo $(nproc) cpus $(cat kept) >/dev/ttyS0\n")
+        display.type(f"echo {word} >kept; sync; echo $(nproc) cpus $(cat kept) >/dev/ttyS0\n", PACE)
         machine.serial(f"2 cpus {word}", 60)
-        display.type("ip -4 -br addr >/dev/ttyS0\n")
+        display.type("ip -4 -br addr >/dev/ttyS0\n", PACE)
         machine.serial("10.0.2.15/24", 60)
-        display.type("ls /sys/bus/virtio/devices | wc -l >/dev/ttyS0; echo c | sudo tee /proc/sysrq-trigger\n")
+        display.type("ls /sys/bus/virtio/devices | wc -l >/dev/ttyS0; echo c | sudo tee /proc/sysrq-trigger\n", PACE)
         self.assertEqual(machine.wait(60), (4, {"code": 4, "reason": "panic"}), machine.text("serial"))
 
         again, display = self.boot(machine.folder)
-        display.type("cat kept >/dev/ttyS0; sudo reboot\n")
+        display.type("cat kept >/dev/ttyS0; sudo reboot\n", PACE)
         again.serial(word, 60)
         self.assertEqual(again.wait(120), (3, {"code": 3, "reason": "reset"}))

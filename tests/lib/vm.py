@@ -54,8 +54,10 @@ class Surface:
     def key(self, code, down):
         self.send(KEY, struct.pack("<II", code, down))
 
-    def type(self, text):
+    def type(self, text, pace_s=0):
+        """Types text; a guest of its own pace is typed at like one (devices keep no endless backlog)."""
         for character in text:
+            time.sleep(pace_s)
             code = CODES.get(character) or SHIFTED[character]
             if character in SHIFTED:
                 self.key(SHIFT, 1)
