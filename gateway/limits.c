@@ -31,9 +31,10 @@ struct gw_limits {
 
 struct gw_limits *gw_limits_new(const struct gw_limits_params *p)
 {
-	struct gw_limits *l =
-		mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct gw_limits *l;
 
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
+	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (l == MAP_FAILED)
 		return NULL;
 	l->p = *p;

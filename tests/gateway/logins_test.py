@@ -5,7 +5,7 @@ import time
 import unittest
 
 from tools.display_rig import Rig, missing
-from tools.gateway_rig import DESKTOP, GatewayRig, exactly, rfb_display, wait_for
+from tools.gateway_rig import DESKTOP, TOP, GatewayRig, exactly, rfb_display, wait_for
 
 TIMEOUT = 400
 COLOUR = b"\x30\x60\xa0"
@@ -109,6 +109,25 @@ class Logins(unittest.TestCase):
             self.assertEqual(self.refused(rig, "/u:alice", "/p:wonderland"), info)
         self.gw.broker.stop()
         self.assertEqual(self.refused(rig, "/u:alice", "/p:wonderland"), "ERRINFO_CB_LOADING_DESTINATION")
+
+    def test_rdp_recorded_clients(self):
+        """Recorded clients, one that joins its channels singly and all pipelined, agree with the display"""
+        self.screen()
+        self.gw.broker.users["alice"] = " " * 10  # as recorded
+        for name in ("joins", "plain", "many", "noskip"):
+            with open(f"{TOP}/tests/fuzz/corpus/gateway/rdp/{name}", "rb") as f:
+                data = f.read()
+            s = self.gw.connect("rdp")
+            n = int.from_bytes(data[2:4], "big")
+            s.sendall(data[:n])
+            self.assertEqual(exactly(s, 19)[11:16], b"\x02\x03\x08\x00\x01")
+            t = self.gw.tls(s)
+            t.sendall(data[n:])
+            started = self.gw.log().count("session.start")
+            wait_for(f"the session of {name}", lambda seen=started: self.gw.log().count("session.start") > seen or
+                     "differs" in self.gw.log())
+            t.close()
+        self.assertNotIn("display.differs", self.gw.log())
 
     def test_rdp_without_tls(self):
         """A client that will not do TLS is told that it must"""
