@@ -365,25 +365,39 @@ rdpContext *thin_rdp_new(struct thin_session *s, struct err *e)
 	return c;
 }
 
-/* What a code of [MS-RDPBCGR] 2.2.5.1.1 means to the person, "" = nothing special. */
-static const char *info_word(UINT32 info)
+/* What a code of [MS-RDPBCGR] 2.2.5.1.1 says to the person; the lower half is what our gateway
+ * answers before there is a desktop. */
+static const struct info {
+	UINT32 code;
+	const char *word, *text;
+} infos[] = {
+	{ERRINFO_RPC_INITIATED_DISCONNECT, "session.ended", "an administrator ended the session"},
+	{ERRINFO_RPC_INITIATED_LOGOFF, "session.ended", "an administrator ended the session"},
+	{ERRINFO_IDLE_TIMEOUT, "session.ended", "the session was idle for too long"},
+	{ERRINFO_LOGON_TIMEOUT, "session.ended", "the session's time is over"},
+	{ERRINFO_RPC_INITIATED_DISCONNECT_BY_USER, "session.ended", "you disconnected"},
+	{ERRINFO_LOGOFF_BY_USER, "session.ended", "you logged off"},
+	{ERRINFO_DISCONNECTED_BY_OTHER_CONNECTION, "session.taken",
+	 "somebody with your name connected from another place"},
+	{ERRINFO_SERVER_INSUFFICIENT_PRIVILEGES, "session.refused",
+	 "the gateway did not accept the ticket: it was expired or used already"},
+	{ERRINFO_SERVER_DENIED_CONNECTION, "session.throttled",
+	 "the gateway has refused too many connections from here"},
+	{ERRINFO_CB_DESTINATION_NOT_FOUND, "desktop.unknown", "there is no such desktop any more"},
+	{ERRINFO_CB_LOADING_DESTINATION, "broker.down", "the broker does not answer"},
+	{ERRINFO_CB_REDIRECTING_TO_DESTINATION, "desktop.unreachable",
+	 "the gateway cannot reach the desktop's host or display"},
+	{ERRINFO_CB_DESTINATION_POOL_NOT_FREE, "desktop.unavailable", "no desktop is available"},
+	{ERRINFO_CB_SESSION_ONLINE_VM_BOOT_TIMEOUT, "desktop.starting",
+	 "the desktop is still starting"},
+};
+
+static const struct info *find_info(UINT32 code)
 {
-	switch (info) {
-	case ERRINFO_RPC_INITIATED_DISCONNECT:
-	case ERRINFO_RPC_INITIATED_LOGOFF:
-	case ERRINFO_IDLE_TIMEOUT:
-	case ERRINFO_LOGON_TIMEOUT:
-	case ERRINFO_RPC_INITIATED_DISCONNECT_BY_USER:
-	case ERRINFO_LOGOFF_BY_USER:
-		return "session.ended";
-	case ERRINFO_DISCONNECTED_BY_OTHER_CONNECTION:
-		return "session.taken";
-	case ERRINFO_SERVER_DENIED_CONNECTION:
-	case ERRINFO_SERVER_INSUFFICIENT_PRIVILEGES:
-		return "session.refused";
-	default:
-		return "";
-	}
+	for (size_t i = 0; i < ARRAY_LEN(infos); i++)
+		if (infos[i].code == code)
+			return &infos[i];
+	return NULL;
 }
 
 static int connect_error(struct thin_session *s, UINT32 last, struct err *e)
@@ -418,13 +432,17 @@ void thin_rdp_error(struct thin_session *s, rdpContext *c, struct err *e)
 {
 	UINT32 info = freerdp_error_info(c->instance);
 	UINT32 last = freerdp_get_last_error(c);
-	const char *word = info_word(info);
+	const struct info *known;
 
+	/* Before the desktop is up FreeRDP keeps the code in the other place. */
+	if (!info && GET_FREERDP_ERROR_CLASS(last) == FREERDP_ERROR_ERRINFO_CLASS)
+		info = GET_FREERDP_ERROR_TYPE(last);
+	known = find_info(info);
 	log_info("session.why", "info=%#x last=%s", info, freerdp_get_last_error_name(last));
 	if (s->verify.code)
 		*e = s->verify;
-	else if (word[0])
-		err_setw(e, -ECONNRESET, word, "%s", freerdp_get_error_info_string(info));
+	else if (known)
+		err_setw(e, -ECONNRESET, known->word, "%s", known->text);
 	else if (!s->up)
 		connect_error(s, last, e);
 	else

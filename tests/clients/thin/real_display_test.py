@@ -102,3 +102,11 @@ class RealDisplay(unittest.TestCase):
         colours = subprocess.run([sys.executable, HERE + "/png_colours.py", shot], capture_output=True, text=True,
                                  check=True).stdout
         self.assertGreaterEqual(int(colours), 2)
+
+    def test_refusal(self):
+        """a ticket the gateway does not accept: exit 1, and the cause is that"""
+        self.gw.broker.tickets = {}
+        child = self.thin("--screenshot", self.rig.dir + "/shot.png", "--timeout", "30")
+        self.assertEqual(child.wait(60), 1)
+        self.assertTrue(self.said("session.refused"))
+        self.assertTrue(self.said("did not accept the ticket"))
