@@ -93,8 +93,7 @@ static void damaged_records_are_refused(void **state)
 		"{\"id\":\"" ID
 		"\",\"name\":\"a\",\"image\":\"i\",\"epoch\":1,\"want\":\"running\",\"cpus\":1,"
 		"\"memory_mib\":64,\"vmm\":{\"pid\":1,\"started\":1}}",
-		"{\"id\":\"" ID
-		"\",\"name\":\"a\",\"image\":\"../"
+		"{\"id\":\"" ID "\",\"name\":\"a\",\"image\":\"../"
 		"i\",\"epoch\":1,\"want\":\"running\",\"cpus\":1,\"memory_mib\":64}",
 		"{\"id\":\"21111111-1111-4111-8111-111111111111\",\"name\":\"a\",\"image\":\"i\","
 		"\"epoch\":1,\"want\":\"running\",\"cpus\":1,\"memory_mib\":64}",
@@ -117,6 +116,8 @@ static void a_log_is_bounded_and_its_tail_kept(void **state)
 {
 	char path[PATH_MAX], old[PATH_MAX], text[5000];
 	struct stat st;
+	char *tail;
+	size_t len;
 
 	(void)state;
 	memset(text, 'a', sizeof(text));
@@ -131,6 +132,9 @@ static void a_log_is_bounded_and_its_tail_kept(void **state)
 	assert_int_equal(st.st_size, 0);
 	assert_int_equal(stat(old, &st), 0);
 	assert_int_equal(st.st_size, 1000);
+	assert_int_equal(file_read(old, 1000, &tail, &len, NULL), 0);
+	assert_memory_equal(tail, text + 4000, 1000);
+	free(tail);
 }
 
 int main(void)

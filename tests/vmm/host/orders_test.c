@@ -76,15 +76,15 @@ static void bad_orders_spoil_the_reply(void **state)
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"none\"}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\"}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\",\"name\":\"a/"
-				"b\",\"image\":\"i\",\"cpus\":1,\"memory_mib\":64}",
+		"b\",\"image\":\"i\",\"cpus\":1,\"memory_mib\":64}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\",\"name\":\"a\",\"image\":\".."
-				"\",\"cpus\":1,\"memory_mib\":64}",
+		"\",\"cpus\":1,\"memory_mib\":64}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\",\"name\":\"a\",\"image\":\"i,"
-				"j\",\"cpus\":1,\"memory_mib\":64}",
+		"j\",\"cpus\":1,\"memory_mib\":64}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\",\"name\":\"a\",\"image\":"
-				"\"i\",\"cpus\":0,\"memory_mib\":64}",
+		"\"i\",\"cpus\":0,\"memory_mib\":64}",
 		"{\"id\":\"" ID "\",\"epoch\":4,\"want\":\"running\",\"name\":\"a\",\"image\":"
-				"\"i\",\"cpus\":1,\"memory_mib\":1}",
+		"\"i\",\"cpus\":1,\"memory_mib\":1}",
 		ORDER ",\"drop\":\"x\"}",
 		ORDER ",\"drop\":[1]}",
 		ORDER ",\"drop\":[\"a-connection-id-that-is-too-long\"]}",
