@@ -102,6 +102,7 @@ static void farewell(struct rfb_login *l, struct buf *b, int r)
 
 static void refuse(struct rfb_login *l, const struct gw_refusal *why)
 {
+	const char *said = why->message;
 	char text[360];
 	struct buf b;
 
@@ -111,10 +112,11 @@ static void refuse(struct rfb_login *l, const struct gw_refusal *why)
 		 LOG_Q(why->detail));
 	/* One answer for every failed login, whoever found it out. */
 	if (!strcmp(why->code, "login.failed"))
-		snprintf(text, sizeof(text), "User name, password or ticket is wrong (id %s)",
-			 l->conn->id);
+		said = "User name, password or ticket is wrong";
+	if (strstr(said, l->conn->id))
+		snprintf(text, sizeof(text), "%s", said);
 	else
-		snprintf(text, sizeof(text), "%s", why->message);
+		snprintf(text, sizeof(text), "%s (id %s)", said, l->conn->id);
 	buf_init(&b, 1024);
 	farewell(l, &b, rfb_write_result_failed(&b, l->minor, text));
 }

@@ -197,6 +197,8 @@ class Hostile(unittest.TestCase):
         with open("/proc/net/tcp", encoding="ascii") as f:
             inode = next(line.split()[9] for line in f if line.split()[2].endswith(":" + want) and line.split()[3] == "01")
         for pid in gw.gateway.workers():
+            if not os.access(f"/proc/{pid}/fd", os.R_OK | os.X_OK):
+                self.skipTest("only root may look at the descriptors of a worker: it is not dumpable")
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 if os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]":
                     return pid
@@ -268,6 +270,19 @@ class Hostile(unittest.TestCase):
         before = rss()
         burst(1000)
         self.assertLess(rss() - before, 1500)
+
+    def test_jail(self):
+        """A worker runs under its system call filter, without new privileges, core files or other workers' ports"""
+        gw = self.rig(workers=2)
+        self.alive(self.session(gw))
+        for pid in gw.gateway.workers():
+            with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+            self.assertEqual(status["NoNewPrivs"], "1")
+            if "asan" not in gw.gateway.program:
+                self.assertEqual(status["Seccomp"], "2")
+            with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+                self.assertRegex(f.read(), r"Max core file size\s+0\s+0")
 
     def test_port_in_use(self):
         """A port that is taken is named, with the reason; --check finds it too"""

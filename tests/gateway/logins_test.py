@@ -122,8 +122,8 @@ class Logins(unittest.TestCase):
             s.sendall(data[:n])
             self.assertEqual(exactly(s, 19)[11:16], b"\x02\x03\x08\x00\x01")
             t = self.gw.tls(s)
-            t.sendall(data[n:])
             started = self.gw.log().count("session.start")
+            t.sendall(data[n:])
             wait_for(f"the session of {name}", lambda seen=started: self.gw.log().count("session.start") > seen or
                      "differs" in self.gw.log())
             t.close()
@@ -187,8 +187,8 @@ class Logins(unittest.TestCase):
         """A viewer shows the broker's sentence, and ours when broker or host are away"""
         self.gw.broker.special = (409, {"error": {"code": "desktop.unavailable", "message": "None is free",
                                                   "reasons": ["host h2: needs 4096 MiB, 1200 free"]}})
-        self.assertEqual(self.gw.rfb_reason(self.gw.rfb("alice", "wonderland")),
-                         "None is free (host h2: needs 4096 MiB, 1200 free)")
+        self.assertRegex(self.gw.rfb_reason(self.gw.rfb("alice", "wonderland")),
+                         r"^None is free \(host h2: needs 4096 MiB, 1200 free\) \(id \w{12}\)$")
         self.gw.broker.special = None
         self.gw.broker.host_address = "127.0.0.1:1"
         self.assertIn("host of this desktop does not answer", self.gw.rfb_reason(self.gw.rfb("alice", "wonderland")))
@@ -226,7 +226,8 @@ class Logins(unittest.TestCase):
     def test_host_refuses(self):
         """What the host says reaches the viewer"""
         self.gw.host.answer = {"ok": False, "code": "desktop.unknown", "message": "There is no such desktop."}
-        self.assertEqual(self.gw.rfb_reason(self.gw.rfb("alice", "wonderland")), "There is no such desktop.")
+        self.assertRegex(self.gw.rfb_reason(self.gw.rfb("alice", "wonderland")),
+                         r"^There is no such desktop\. \(id \w{12}\)$")
 
     def test_session_outlives_the_broker(self):
         """A live session needs no broker"""
