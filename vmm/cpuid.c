@@ -93,12 +93,12 @@ void vm_cpuid_topology(struct kvm_cpuid_entry2 *t, unsigned entries, unsigned id
 
 static int set_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, struct err *e)
 {
-	cleanup_free struct kvm_cpuid2 *t =
-		calloc(1, sizeof(*t) + ENTRIES * sizeof(struct kvm_cpuid_entry2));
+	union {
+		struct kvm_cpuid2 t;
+		uint8_t room[sizeof(struct kvm_cpuid2) + ENTRIES * sizeof(struct kvm_cpuid_entry2)];
+	} u = {.t.nent = ENTRIES};
+	struct kvm_cpuid2 *t = &u.t;
 
-	if (!t)
-		return err_set(e, -ENOMEM, "out of memory");
-	t->nent = ENTRIES;
 	if (ioctl(k->sys, KVM_GET_SUPPORTED_CPUID, t) < 0)
 		return err_set(e, -errno, "KVM_GET_SUPPORTED_CPUID: %m");
 	vm_cpuid_topology(t->entries, t->nent, id, n,
@@ -114,13 +114,13 @@ static int set_msrs(int vcpu, struct err *e)
 {
 	static const struct kvm_msr_entry entry[] = {{.index = MSR_MTRR_DEF_TYPE, .data = 0x806},
 						     {.index = MSR_MISC_ENABLE, .data = 1}};
-	cleanup_free struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(entry));
+	union {
+		struct kvm_msrs m;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(entry)];
+	} u = {.m.nmsrs = ARRAY_LEN(entry)};
 
-	if (!m)
-		return err_set(e, -ENOMEM, "out of memory");
-	m->nmsrs = ARRAY_LEN(entry);
-	memcpy(m->entries, entry, sizeof(entry));
-	if (ioctl(vcpu, KVM_SET_MSRS, m) < 0)
+	memcpy(u.m.entries, entry, sizeof(entry));
+	if (ioctl(vcpu, KVM_SET_MSRS, &u.m) < 0)
 		return err_set(e, -errno, "KVM_SET_MSRS: %m");
 	return 0;
 }

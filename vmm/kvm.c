@@ -220,7 +220,7 @@ static int probe(struct vm_kvm *k, struct err *e)
 		r = vm_kvm_create(k, ram, e);
 	if (r == 0)
 		r = vm_kvm_vcpu(k, 0, &fd, &run, e);
-	if (r == 0)
+	if (r == 0 && run)
 		r = vm_kvm_selftest(k, fd, run, ram, e);
 	if (run)
 		munmap(run, k->run_size);

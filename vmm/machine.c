@@ -8,7 +8,7 @@
  *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
  *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
  *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
- *   virtio/            the devices that matter
+ *   devices.c virtio/  the devices that matter
  *   jail.c control.c options.c main.c    the process around it
  *
  * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()

@@ -58,10 +58,12 @@ int bzimage_parse(const uint8_t *h, size_t n, uint64_t file_size, struct bzimage
 
 	b.version = get_le16(h + VERSION);
 	b.code_offset = (sectors + 1) * 512ull;
+
+	uint64_t end_said = b.code_offset + wanted;
+
 	if (file_size <= b.code_offset || (wanted && file_size - b.code_offset < wanted))
 		return err_set(e, -EINVAL, "is cut short: %llu bytes, its header says %llu",
-			       (unsigned long long)file_size,
-			       (unsigned long long)(b.code_offset + wanted));
+			       (unsigned long long)file_size, (unsigned long long)end_said);
 	b.code_size = wanted ? wanted : file_size - b.code_offset;
 	b.load = get_le64(h + PREF_ADDRESS);
 	b.init_size = get_le32(h + INIT_SIZE);

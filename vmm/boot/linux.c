@@ -88,7 +88,7 @@ static int load_kernel(const struct vm_mem *ram, const struct linux_boot *b, str
 		       struct err *e)
 {
 	uint8_t head[BZIMAGE_HEAD];
-	uint64_t size;
+	uint64_t size = 0;
 	int r = file_size(b->kernel, b->kernel_name, &size, e);
 
 	if (r < 0)
