@@ -11,7 +11,7 @@
 
 #include "vmm/virtio/virtio.h"
 
-#define VIRTIO_INPUT_BACKLOG 256   /* events waiting for the guest */
+#define VIRTIO_INPUT_BACKLOG 4096  /* events waiting for the guest: a thousand key strokes */
 #define VIRTIO_INPUT_ABS_MAX 32767 /* either axis */
 
 struct virtio_input;

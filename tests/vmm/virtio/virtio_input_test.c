@@ -155,19 +155,19 @@ static void backlog_waits_for_buffers(void **state)
 	expect(x, EV_SYN, SYN_REPORT, 0);
 }
 
-/* 400 strokes while the guest sleeps overflow the backlog; afterwards its idea of every key is
+/* More strokes than fit while the guest sleeps; afterwards its idea of every key is
  * ours. */
 static void overflow_leaves_no_key_stuck(void **state)
 {
 	struct ctx *x = *state;
 	uint8_t down[KEY_CNT] = {0};
 
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < VIRTIO_INPUT_BACKLOG; i++) {
 		virtio_input_key(x->in, (uint32_t)(KEY_Q + i % 8), true);
-		if (i % 8 != 3 || i < 300)
+		if (i % 8 != 3 || i < VIRTIO_INPUT_BACKLOG - 100)
 			virtio_input_key(x->in, (uint32_t)(KEY_Q + i % 8), false);
 	}
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < VIRTIO_INPUT_BACKLOG; round++) {
 		uint32_t len;
 
 		post(x, 8);
