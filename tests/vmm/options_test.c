@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/options.h"
@@ -19,7 +20,7 @@ static int parse(struct options *o, struct err *e, const char *a, const char *b)
 		(char[]){"pane-vmm"}, (char[]){"--kernel"}, (char[]){"k"}, NULL, disk, NULL};
 
 	argv[3] = strdup(a);
-	strcpy(disk, b ? b : "");
+	snprintf(disk, sizeof(disk), "%s", b ? b : "");
 
 	int r = options_parse(b ? 5 : 4, argv, o, e);
 

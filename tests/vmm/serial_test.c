@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/loop.h"
@@ -26,7 +27,7 @@ static void on_line(void *arg, const char *line)
 	struct bench *b = arg;
 
 	b->lines++;
-	strcpy(b->line, line);
+	snprintf(b->line, sizeof(b->line), "%s", line);
 }
 
 static void on_irq(void *arg, bool level)
