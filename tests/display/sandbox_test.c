@@ -33,9 +33,9 @@ static bool unix_sockets_work(void)
 
 static bool no_programs(void)
 {
-	char *const argv[] = {(char[]){"true"}, NULL};
+	char *const argv[] = {(char[]){"false"}, NULL};
 
-	return execv("/bin/true", argv) < 0 && errno == EPERM;
+	return execv("/bin/false", argv) < 0 && errno == EPERM;
 }
 
 static bool no_tracing_no_mounts(void)
