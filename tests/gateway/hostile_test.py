@@ -272,7 +272,7 @@ class Hostile(unittest.TestCase):
         self.assertLess(rss() - before, 1500)
 
     def test_jail(self):
-        """A worker runs under its system call filter, without new privileges, core files or other workers' ports"""
+        """A worker runs under its system call filter, without new privileges or core files"""
         gw = self.rig(workers=2)
         self.alive(self.session(gw))
         for pid in gw.gateway.workers():
