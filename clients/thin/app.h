@@ -46,7 +46,6 @@ struct thin_app {
 	guint picture_id;	      /* the first picture is overdue */
 	guint shot_id;		      /* --timeout, then --after */
 	bool shot_armed;
-	int shot_ticks;
 };
 
 int thin_app_run(const struct thin_options *o);

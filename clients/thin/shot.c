@@ -37,18 +37,12 @@ static void take(struct thin_app *a)
 	}
 }
 
-/* A tick comes before its frame is painted: at the second one the page has been drawn. */
-static gboolean on_tick(GtkWidget *w, GdkFrameClock *clock, gpointer arg)
+/* Right after a frame was painted every render node is there; before, a pending redraw has dropped
+ * it. */
+static void on_painted(GdkFrameClock *clock, gpointer arg)
 {
-	struct thin_app *a = arg;
-
-	(void)clock;
-	if (a->shot_ticks++ < 1) {
-		gtk_widget_queue_draw(w);
-		return G_SOURCE_CONTINUE;
-	}
-	take(a);
-	return G_SOURCE_REMOVE;
+	g_signal_handlers_disconnect_by_func(clock, on_painted, arg);
+	take(arg);
 }
 
 static gboolean on_time(gpointer arg)
@@ -56,7 +50,9 @@ static gboolean on_time(gpointer arg)
 	struct thin_app *a = arg;
 
 	a->shot_id = 0;
-	gtk_widget_add_tick_callback(a->stack, on_tick, a, NULL);
+	g_signal_connect(gtk_widget_get_frame_clock(a->stack), "after-paint",
+			 G_CALLBACK(on_painted), a);
+	gtk_widget_queue_draw(a->stack);
 	return G_SOURCE_REMOVE;
 }
 

@@ -98,8 +98,8 @@ api_has() { grep -q "$1" "$work/api.log"; }
 colours() { python3 "$here/png_colours.py" "$1"; }
 
 shot() { # shot ARGS...: runs to the end, status in $rc
-	DISPLAY=$screen timeout 60 "$thin" --server "https://127.0.0.1:$api" --ca "$work/ca.crt" --rdp-port "$rdp" \
-		--user alice --password-stdin --screenshot "$work/shot.png" --after 1 --timeout 15 "$@" \
+	DISPLAY=$screen timeout 100 "$thin" --server "https://127.0.0.1:$api" --ca "$work/ca.crt" --rdp-port "$rdp" \
+		--user alice --password-stdin --screenshot "$work/shot.png" --after 1 --timeout 40 "$@" \
 		>"$work/thin.out" 2>"$work/thin.log" <<<"${PW:-correct horse}"
 	rc=$?
 }
