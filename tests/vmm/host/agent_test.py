@@ -485,6 +485,7 @@ class FullDisk(Story):
         if mount.returncode:
             self.skipTest("cannot mount a tmpfs here (needs root)")
         self.addCleanup(subprocess.run, ["umount", "-l", small], check=True)
+        self.addCleanup(self.host.stop)  # before the unmount: its records are in there
         shutil.copytree(self.host.state, f"{small}/state")
         self.host.state = f"{small}/state"
         self.host.write_config()
