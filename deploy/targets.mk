@@ -16,8 +16,8 @@ deps: ## install the Debian packages that are missing (names them, sudo when not
 
 demo: ## the whole of Pane on this machine: installs, builds, starts, says how to connect
 	@deploy/deps build run
-	@$(again) -j$(JOBS) all
-	@RUN='$(RUN)' deploy/demo start
+	@$(again) -j$(JOBS) V=release BUILD=build/release all
+	@unset BUILD; RUN='$(RUN)' deploy/demo start
 
 demo-stop: ## stop what make demo started
 	@RUN='$(RUN)' deploy/demo stop
@@ -44,10 +44,10 @@ lab-stop: ## stop the lab host that deploy/lab/lab start left running
 # Three builds, because each finds what the others cannot: what ships, sanitizers, fuzz corpora.
 test: ## everything: units (release, asan), SQL, stories across processes, fuzz corpora, the lab
 	@deploy/deps
-	@$(again) -j$(JOBS) V=release all tests
-	@$(again) -j$(JOBS) V=asan tests
-	@$(again) -j$(JOBS) V=fuzz fuzzers
-	@tests/run --all
+	@$(again) -j$(JOBS) V=release BUILD=build/release all tests
+	@$(again) -j$(JOBS) V=asan BUILD=build/asan tests
+	@$(again) -j$(JOBS) V=fuzz BUILD=build/fuzz fuzzers
+	@unset BUILD; tests/run --all
 
 test-unit: tests ## the unit tests of variant V
 	@tests/run --unit $(BUILD) $(ALL_TBIN)
@@ -59,7 +59,7 @@ test-lab: all image ## the stories that need a hardware-like KVM
 	@tests/run --lab
 
 fuzz-replay: ## replay the fuzz corpora through every fuzz target
-	@$(again) -j$(JOBS) V=fuzz fuzzers
+	@$(again) -j$(JOBS) V=fuzz BUILD=build/fuzz fuzzers
 	@tests/run --fuzz
 
 bench: all ## first figures: VMM memory and start, login to first frame, click to pixel

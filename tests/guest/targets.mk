@@ -4,7 +4,7 @@
 GUEST_SRCS := $(wildcard tests/guest/*.c) tests/guest/head.S
 GUEST_OBJS := $(patsubst tests/guest/%,$(BUILD)/guest/%.o,$(GUEST_SRCS))
 GUEST_CFLAGS := -std=gnu17 -I. $(WARN) -O2 -g -ffreestanding -fno-builtin -nostdinc \
-	-isystem $(shell gcc -print-file-name=include) -mgeneral-regs-only -mno-red-zone \
+	-isystem $(shell gcc -print-file-name=include 2>/dev/null) -mgeneral-regs-only -mno-red-zone \
 	-fno-stack-protector -fcf-protection=none -fno-pic -fno-pie -mcmodel=small \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -MMD -MP
 
