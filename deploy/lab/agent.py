@@ -65,13 +65,16 @@ class Channel(threading.Thread):
             self.wait_caller()
             self.pending = b""
             try:
-                requests = self.lines()
-                for request in requests or []:
-                    self.serve(request)
+                arrived = []
+                while arrived is not None and not arrived:
+                    arrived = self.lines()
+                # What the caller sends right behind its request may come in the same chunk.
+                if arrived:
+                    self.serve(arrived[0], arrived[1:])
             except (OSError, ValueError) as problem:
                 print("lab: channel:", problem, flush=True)
 
-    def serve(self, request):
+    def serve(self, request, behind):
         if request.get("halt"):
             HALT.set()
             return
@@ -88,6 +91,8 @@ class Channel(threading.Thread):
             return
         output = threading.Thread(target=self.copy_output, args=(child,), daemon=True)
         output.start()
+        for message in behind:
+            pass_on(child, message)
         self.watch(child, output)
 
     def copy_output(self, child):
@@ -122,17 +127,22 @@ class Channel(threading.Thread):
         if messages is None:
             return False
         for message in messages:
-            try:
-                if "in" in message:
-                    child.stdin.write(base64.b64decode(message["in"]))
-                    child.stdin.flush()
-                if message.get("eof"):
-                    child.stdin.close()
-                if "signal" in message:
-                    os.killpg(child.pid, int(message["signal"]))
-            except (OSError, ValueError):
-                pass
+            pass_on(child, message)
         return True
+
+
+def pass_on(child, message):
+    """Input, end of input or a signal from the caller; a child that is gone does not mind."""
+    try:
+        if "in" in message:
+            child.stdin.write(base64.b64decode(message["in"]))
+            child.stdin.flush()
+        if message.get("eof"):
+            child.stdin.close()
+        if "signal" in message:
+            os.killpg(child.pid, int(message["signal"]))
+    except (OSError, ValueError):
+        pass
 
 
 def kill_session(child):

@@ -34,13 +34,17 @@ class Whole(Site):
         self.admin = None
 
     def up(self):
-        self.prepare()
-        self.start_control()
-        self.admin = self.api().login("admin", self.make_admin())
-        if self.lab:
-            self.start_lab()
-        self.enroll_host(self.admin)
-        self.start_host()
+        try:
+            self.prepare()
+            self.start_control()
+            self.admin = self.api().login("admin", self.make_admin())
+            if self.lab:
+                self.start_lab()
+            self.enroll_host(self.admin)
+            self.start_host()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def down(self):
