@@ -125,7 +125,7 @@ BEGIN
 	IF p_state = 'failed' THEN
 		PERFORM pane.machine_failed(d, coalesce(nullif(p_reason, ''), 'failed on its host'));
 	ELSIF p_state = 'stopped' THEN
-		IF v_kind = 'floating' AND d.dirty AND p_reason LIKE 'poweroff%' THEN
+		IF v_kind = 'floating' AND d.dirty AND p_reason LIKE 'guest powered off%' THEN
 			PERFORM pane.release(d.id, 'guest powered off');
 		ELSIF d.state NOT IN ('booting', 'failed') THEN
 			PERFORM pane.machine_to(d.id, 'booting', coalesce(nullif(p_reason, ''),

@@ -263,8 +263,8 @@ class Connect(unittest.TestCase):
         self.b.post("/pools/own/entitlements", {"user": "alice"})
         for p in ("office", "own"):
             self.b.connect(user="alice", password=self.pw, desktop=p)
-        self.h.set("office-1", state="stopped", reason="poweroff")
-        self.h.set("own-1", state="stopped", reason="poweroff")
+        self.h.set("office-1", state="stopped", reason="guest powered off")
+        self.h.set("own-1", state="stopped", reason="guest powered off")
         row = self.site.desktop("own-1")
         self.assertEqual((row["user"], row["want"]), ("alice", "running"))
         self.b.wait(lambda: self.site.desktop("office-1").get("user") is None, "released")
