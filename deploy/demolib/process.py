@@ -5,6 +5,7 @@ The plan is a JSON file: {"daemons": [{"name", "argv", "env", "log", "stop_signa
 "after_stop"}]}, in starting order. SIGHUP reads it again and starts what is new, SIGTERM ends all in reverse
 order. A daemon that ends is started again, at first at once, then with growing pauses. STATE (beside the plan)
 names every process, so that a later run can find or end what a killed supervisor left behind."""
+import ctypes
 import json
 import os
 import select
@@ -190,10 +191,11 @@ def end_leftovers(state_path):
     return ended
 
 
-def start_supervisor(plan_path, state_path, log_path):
-    """Starts one in a session of its own; returns when it has written its state."""
+def start_supervisor(plan_path, state_path, log_path, tied=False):
+    """Starts one in a session of its own; returns when it has written its state. A tied one stops its daemons
+    when the process that started it dies, however that happens."""
     with open(log_path, "ab") as log:
-        child = subprocess.Popen([sys.executable, os.path.abspath(__file__), plan_path, state_path],
+        child = subprocess.Popen([sys.executable, os.path.abspath(__file__), plan_path, state_path] + ["tied"] * tied,
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     until = time.monotonic() + 10
     while time.monotonic() < until and child.poll() is None:
@@ -203,5 +205,12 @@ def start_supervisor(plan_path, state_path, log_path):
     raise RuntimeError(f"the supervisor did not start, see {log_path}")
 
 
+def stop_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 if __name__ == "__main__":
+    if sys.argv[3:] == ["tied"]:
+        stop_with_parent()
     Supervisor(sys.argv[1], sys.argv[2]).run()

@@ -65,7 +65,7 @@ class Site:
                                  else f"{self.sockets}/pg")
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
         self.policy, self.gateway_options, self.host_options = {}, {}, {}
-        self.stop_words = []
+        self.stop_words, self.tied = [], False
         self.supervisor = None
         self.daemons = []
 
@@ -164,7 +164,8 @@ class Site:
         if state:
             os.kill(state["supervisor"]["pid"], 1)
         else:
-            self.supervisor = process.start_supervisor(self.plan_path, self.state_path, f"{self.logs}/supervisor.log")
+            self.supervisor = process.start_supervisor(self.plan_path, self.state_path, f"{self.logs}/supervisor.log",
+                                                       self.tied)
 
     def pid(self, name):
         state = process.read_json(self.state_path, {})

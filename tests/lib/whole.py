@@ -30,7 +30,7 @@ class Whole(Site):
         os.chmod(run, 0o755)
         super().__init__(run, BUILD, **more)
         self.policy = {"reconcile_ms": 100}
-        self.stop_words = ["--now"]
+        self.stop_words, self.tied = ["--now"], True
         self.admin = None
 
     def up(self):
@@ -42,6 +42,7 @@ class Whole(Site):
                 self.start_lab()
             self.enroll_host(self.admin)
             self.start_host()
+            self.wait(lambda: self.admin.items("/hosts")[0]["state"] == "online", 60, "the host's first report")
         except BaseException:
             self.down()
             raise
