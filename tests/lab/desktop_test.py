@@ -6,6 +6,7 @@ import unittest
 import whole
 
 TIMEOUT = 1200
+TERMINAL = (0x1d, 0x24, 0x30)  # the golden image's terminal background: no client has this colour of its own
 
 
 class Debian(unittest.TestCase):
@@ -28,7 +29,7 @@ class Debian(unittest.TestCase):
         try:
             client = start(screen)
             desktop = self.site.wait_session("alice", "connected", 60)
-            screen.wait_picture(20, 90)
+            screen.wait_share(TERMINAL, 0.2, 90, "the desktop's terminal in the client's window")
             before = screen.shot("before")
             word = whole.word()
             screen.type(f"echo {word} >/dev/ttyS0\n", 100)

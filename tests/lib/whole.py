@@ -207,6 +207,16 @@ class Screen:
     def wait_picture(self, colours=4, timeout=30):
         wait_until(lambda: self.colours() >= colours, timeout, "a picture in the client's window")
 
+    def share(self, rgb, near=12):
+        """How much of the screen (0 to 1) has about this colour."""
+        raw = subprocess.run(["convert", self.shot("probe"), "-sample", "80x50!", "-depth", "8", "rgb:-"],
+                             stdout=subprocess.PIPE, check=True).stdout
+        hits = sum(all(abs(raw[i + c] - rgb[c]) <= near for c in range(3)) for i in range(0, len(raw), 3))
+        return hits * 3 / len(raw)
+
+    def wait_share(self, rgb, share, timeout, what):
+        wait_until(lambda: self.share(rgb) >= share, timeout, what)
+
     def close(self, child, timeout=10):
         child.terminate()
         try:
