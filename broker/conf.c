@@ -12,7 +12,7 @@
 #define OFF(f) offsetof(struct broker_conf, f)
 #define STR(s, n, need)                                                                            \
 	{                                                                                          \
-		s, #n, CFG_STR, OFF(n), .required = need,                                          \
+		s, #n, CFG_STR, OFF(n), .required = (need),                                        \
 	}
 #define INT(s, n, lo, hi)                                                                          \
 	{                                                                                          \

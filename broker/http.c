@@ -49,7 +49,7 @@ static void header(struct MHD_Connection *c, const char *name, char *out, size_t
 	const char *v = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 
 	if (v && strlen(v) < n)
-		strcpy(out, v);
+		snprintf(out, n, "%s", v);
 }
 
 static void read_query(struct MHD_Connection *c, struct req *r)
@@ -61,7 +61,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	if (limit && atoi(limit) > 0)
 		r->limit = atoi(limit) > 10000 ? 10000 : atoi(limit);
 	if (after && strlen(after) < sizeof(r->after))
-		strcpy(r->after, after);
+		snprintf(r->after, sizeof(r->after), "%s", after);
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
 }
 
@@ -79,8 +79,8 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 	r->fd = info ? info->connect_fd : -1;
 	r->listener = s->which;
 	if (strlen(method) < sizeof(r->method) && strlen(url) < sizeof(r->path)) {
-		strcpy(r->method, method);
-		strcpy(r->path, url);
+		snprintf(r->method, sizeof(r->method), "%s", method);
+		snprintf(r->path, sizeof(r->path), "%s", url);
 	}
 	header(c, "X-Pane-Client", r->client, sizeof(r->client));
 	header(c, "X-Pane-Cert", r->cert, sizeof(r->cert));
@@ -203,7 +203,7 @@ struct http_server *http_server_new(const char *path, enum req_listener which, s
 	pthread_cond_init(&s->idle, NULL);
 	s->which = which;
 	s->work = w;
-	strcpy(s->path, path);
+	snprintf(s->path, sizeof(s->path), "%s", path);
 	snprintf(addr, sizeof(addr), "unix:%s", path);
 	fd = sock_listen(addr, SOCK_STREAM, false, 0660, e);
 	if (fd >= 0) {

@@ -143,7 +143,7 @@ static void admit(struct guest *g, json_t *o)
 	v->fd = steal_fd(&g->fd);
 	if (r == 0)
 		r = disp_viewers_add(g->door->viewers, v);
-	if (r < 0) {
+	if (r != 0) {
 		close(v->fd);
 		free(v);
 	}
@@ -251,11 +251,13 @@ void disp_door_free(struct disp_door *d)
 	if (!d)
 		return;
 	while (d->guests)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): takes it off the list */
 		guest_free(d->guests);
 	loop_io_del(d->io);
 	if (d->fd >= 0) {
 		close(d->fd);
-		unlink(d->path);
+		if (d->path)
+			unlink(d->path);
 	}
 	free(d->path);
 	free(d);

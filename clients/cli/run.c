@@ -266,7 +266,7 @@ int cli_run_ticket(struct cli_call *c, struct err *e)
 	long wait_s = cli_local(c, "wait") ? atol(cli_local(c, "wait")) : 0;
 	const char *ticket, *message = "The desktop is starting.";
 	time_t end = time(NULL) + wait_s;
-	bool starting;
+	bool starting = false;
 	int r = open_session(c, &s, &h, e);
 
 	if (r < 0)

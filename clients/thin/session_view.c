@@ -115,7 +115,8 @@ static void draw_tiles(ThinView *v, GtkSnapshot *snap)
 
 	for (int i = 0; i < v->cols * v->rows; i++) {
 		GdkTexture *t = v->tiles[i];
-		double x = fit.x + i % v->cols * step, y = fit.y + i / v->cols * step, x2, y2;
+		int col = i % v->cols, row = i / v->cols;
+		double x = fit.x + col * step, y = fit.y + row * step, x2, y2;
 
 		if (!t)
 			continue;

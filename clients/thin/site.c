@@ -58,7 +58,7 @@ static int split(const char *in, size_t n, struct thin_site *s)
 	}
 	if (!*host || strlen(host) >= sizeof(s->host) || strpbrk(host, " \t@?#%\\\"'"))
 		return -EINVAL;
-	strcpy(s->host, host);
+	memcpy(s->host, host, strlen(host) + 1);
 	return 0;
 }
 

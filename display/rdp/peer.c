@@ -499,6 +499,7 @@ static int draw(struct rdp_peer *p)
 static int wait_for_work(struct rdp_peer *p)
 {
 	HANDLE handles[HANDLES];
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): dup() that fails sets errno */
 	DWORD n = p->client->GetEventHandles(p->client, handles, HANDLES - 2), r;
 	eventfd_t count;
 

@@ -16,6 +16,7 @@ static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
 	const uint8_t *b = p;
 
 	for (size_t i = 0; i < n; i++)
+		/* NOLINTNEXTLINE(*UndefinedBinaryOperatorResult): whole words, read by the byte */
 		h = (h ^ b[i]) * 0x100000001b3ull;
 	return h;
 }

@@ -182,7 +182,7 @@ static rfbCursorPtr make_cursor(const struct disp_cursor *c)
 	cursor->richSource = calloc((size_t)w * h, 4);
 	if (!cursor->source || !cursor->mask || !cursor->richSource) {
 		rfbFreeCursor(cursor);
-		return NULL;
+		return NULL; /* NOLINT(clang-analyzer-unix.Malloc): freed by the library */
 	}
 	for (uint32_t i = 0; i < c->width * c->height; i++) {
 		uint32_t x = i % w, y = i / w;

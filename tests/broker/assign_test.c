@@ -122,8 +122,8 @@ static void routes_match_whole_segments(void **state)
 		struct req *r = req_new();
 		const struct route *t;
 
-		strcpy(r->method, cases[i].method);
-		strcpy(r->path, cases[i].path);
+		snprintf(r->method, sizeof(r->method), "%s", cases[i].method);
+		snprintf(r->path, sizeof(r->path), "%s", cases[i].path);
 		t = route_find(r);
 		assert_int_equal(r->status, cases[i].status);
 		assert_int_equal(t != NULL, cases[i].status == 0);

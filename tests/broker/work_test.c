@@ -73,9 +73,9 @@ static struct req *make(const char *path, const char *key, const char *wait_s)
 	struct req *r = req_new();
 
 	assert_non_null(r);
-	strcpy(r->path, path);
-	strcpy(r->method, key);
-	strcpy(r->after, wait_s);
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	snprintf(r->method, sizeof(r->method), "%s", key);
+	snprintf(r->after, sizeof(r->after), "%s", wait_s);
 	return r;
 }
 

@@ -170,7 +170,7 @@ static void files_are_replaced_whole(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/a/b", dir);
 	assert_int_equal(dir_make(path, 0700, NULL), 0);
-	strcat(path, "/f");
+	snprintf(path, sizeof(path), "%s/a/b/f", dir);
 	assert_int_equal(file_write(path, "one", 3, 0600, NULL), 0);
 	assert_int_equal(file_write(path, "three", 5, 0600, NULL), 0);
 	assert_int_equal(file_read(path, 100, &text, &n, NULL), 0);

@@ -16,19 +16,28 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "common/cleanup.h"
 #include "display/sandbox.h"
+
+/* Whether such a socket is refused; one that is not is closed again. */
+static bool refused(int family, int type)
+{
+	cleanup_close int fd = socket(family, type, 0);
+
+	return fd < 0 && errno == EPERM;
+}
 
 static bool no_network(void)
 {
-	return socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM &&
-	       socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EPERM &&
-	       socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM &&
-	       socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM;
+	return refused(AF_INET, SOCK_STREAM) && refused(AF_INET6, SOCK_DGRAM) &&
+	       refused(AF_NETLINK, SOCK_RAW) && refused(AF_PACKET, SOCK_RAW);
 }
 
 static bool unix_sockets_work(void)
 {
-	return socket(AF_UNIX, SOCK_SEQPACKET, 0) >= 0;
+	cleanup_close int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	return fd >= 0;
 }
 
 static bool no_programs(void)

@@ -282,7 +282,7 @@ static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
 		loop_timer_set(a->report, 0);
 		return;
 	}
-	if (r < 0 || (r = orders_take(a, reply, &e)) < 0) {
+	if (r < 0 || orders_take(a, reply, &e) < 0) {
 		sync_failed(a, &e);
 		return;
 	}

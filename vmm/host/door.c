@@ -623,6 +623,7 @@ static void door_end_matching(struct host_door *d, const char *desktop, int64_t 
 	struct door_conn *c = d->conns;
 
 	while (c) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): conn_free takes c off the list */
 		if (matches(c, desktop, epoch, conn)) {
 			host_display_cancel(c->wait);
 			c->wait = NULL;

@@ -535,7 +535,7 @@ static int check_header(struct overlay *o, const char *path, const char *id, str
 {
 	uint8_t h[HEADER];
 	struct iovec v = {.iov_base = h, .iov_len = sizeof(h)};
-	struct stat st;
+	struct stat st = {0};
 	char sum[65];
 	uint64_t size;
 	int rc = block_preadv(o->fd, &v, 1, 0);

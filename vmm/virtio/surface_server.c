@@ -391,7 +391,8 @@ void surface_server_free(struct surface_server *s)
 		close(s->wake_fd);
 	if (s->listen_fd >= 0) {
 		close(s->listen_fd);
-		unlink(s->path);
+		if (s->path)
+			unlink(s->path);
 	}
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);

@@ -15,7 +15,7 @@
 static const char *value_of(const struct host_vmm_argv *a, const char *flag)
 {
 	for (size_t i = 0; i + 1 < a->n; i++)
-		if (strcmp(a->v[i], flag) == 0)
+		if (a->v[i] && strcmp(a->v[i], flag) == 0)
 			return a->v[i + 1];
 	return NULL;
 }

@@ -156,7 +156,7 @@ static void fences_are_answered(void **state)
 	struct ctx *x = *state;
 	uint8_t *p = guest_at(&x->g, x->cmd);
 	struct guest_buf b[2] = {{x->cmd, GPU_HEAD, false}, {x->resp, 2048, true}};
-	uint32_t len;
+	uint32_t len = 0;
 
 	memset(p, 0, GPU_HEAD);
 	put_le32(p, GPU_CMD_GET_DISPLAY_INFO);

@@ -67,7 +67,7 @@ static void post(struct ctx *x, unsigned n)
 static void expect(struct ctx *x, uint16_t type, uint16_t code, int32_t value)
 {
 	const uint8_t *p = guest_at(&x->g, x->bufs + 8 * (x->seen++ % 64));
-	uint32_t len;
+	uint32_t len = 0;
 
 	assert_true(guest_used(&x->g, 0, NULL, &len));
 	assert_int_equal(len, 8);

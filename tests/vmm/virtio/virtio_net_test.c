@@ -110,7 +110,7 @@ static void frames_arrive(void **state)
 	struct ctx *x = *state;
 	const uint8_t *p = guest_at(&x->g, x->buf);
 	uint8_t f[60] = "hello";
-	uint32_t len;
+	uint32_t len = 0;
 
 	post(x, 1526);
 	virtio_net_give(x->net, f, sizeof(f));

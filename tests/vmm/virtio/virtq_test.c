@@ -46,7 +46,7 @@ static void chain_goes_round(void **state)
 	uint64_t a = guest_put(&x->g, text, 3), b = guest_put(&x->g, text + 3, 5),
 		 in = guest_alloc(&x->g, 16);
 	struct guest_buf bufs[] = {{a, 3, false}, {b, 5, false}, {in, 16, true}};
-	uint32_t head, len;
+	uint32_t head = 0, len = 0;
 	uint16_t h;
 
 	for (int i = 0; i < 70000; i++) { /* the indexes wrap */
