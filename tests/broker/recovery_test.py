@@ -10,6 +10,8 @@ import unittest
 import broker as broker_mod
 import panesite
 
+WOKEN_S = 0.8  # after the change is committed; less than the slow poll behind LISTEN/NOTIFY
+
 
 class Recovery(unittest.TestCase):
     def setUp(self):
@@ -116,20 +118,11 @@ class Recovery(unittest.TestCase):
         self.h.stop()
         h = self.h
         h.generation = h.sync({**h.report(), "wait_s": 0}).json["generation"]
-        got = {}
-
-        def poll():
-            got["r"] = other.call("POST", f"/hosts/{h.id}/sync", {**h.report(), "wait_s": 10}, token="",
-                                  cert=f"host/{h.id}", prefix="/internal/v1")
-            got["at"] = time.monotonic()
-        t = threading.Thread(target=poll)
-        t.start()
-        time.sleep(0.3)
-        changed = time.monotonic()
+        held = h.poll(20, other)
         self.site.pool()
-        t.join()
-        self.assertLess(got["at"] - changed, 1)
-        self.assertEqual(len(got["r"].json["desktops"]), 1)
+        changed = time.monotonic()
+        self.assertEqual(len(held.join().json["desktops"]), 1)
+        self.assertLess(held.ended - changed, WOKEN_S)
         self.assertEqual(other.get("/me").status, 200)
 
     def test_reconcilers_do_not_overshoot(self):
@@ -147,15 +140,11 @@ class Recovery(unittest.TestCase):
         self.h.stop()
         h = self.h
         h.generation = h.sync({**h.report(), "wait_s": 0}).json["generation"]
-        got = []
-        t = threading.Thread(target=lambda: got.append(h.sync({**h.report(), "wait_s": 20})))
-        t.start()
-        time.sleep(0.5)
+        held = h.poll(20)
         begin = time.monotonic()
         self.assertEqual(self.b.stop(), 0)
         self.assertLess(time.monotonic() - begin, 5)
-        t.join()
-        self.assertEqual(got[0].code, "broker.stopping")
+        self.assertEqual(held.join().code, "broker.stopping")
         self.assertFalse(os.path.exists(self.b.api))
         self.b.start()
 

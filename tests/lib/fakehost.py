@@ -18,6 +18,29 @@ def make_csr(directory):
     return done.stdout
 
 
+class Poll:
+    """A request under way in a thread of its own."""
+
+    def __init__(self, send):
+        self.reply = self.ended = self.problem = None
+        self.send = send
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            self.reply = self.send()
+        except (OSError, broker_mod.http.client.HTTPException) as problem:
+            self.problem = problem
+        self.ended = time.monotonic()
+
+    def join(self):
+        self.thread.join()
+        if self.problem:
+            raise self.problem
+        return self.reply
+
+
 class FakeHost:
     def __init__(self, broker, name, csr, memory_mib=8000, images=("office",), wait_s=1):
         self.broker = broker
@@ -95,6 +118,17 @@ class FakeHost:
             for i in [i for i, d in self.desktops.items() if d["state"] == "absent" and i not in known]:
                 del self.desktops[i]
         return changed
+
+    def poll(self, wait_s, broker=None):
+        """Starts a sync that changes nothing, so that the broker holds it; returns once its report is in the
+        database. The Poll's join() gives the reply."""
+        broker = broker or self.broker
+        before = self.broker.get(f"/hosts/{self.name}").json["last_sync_at"]
+        held = Poll(lambda: broker.call("POST", f"/hosts/{self.id}/sync", {**self.report(), "wait_s": wait_s},
+                                        token="", cert=f"host/{self.id}", prefix="/internal/v1"))
+        self.broker.wait(lambda: self.broker.get(f"/hosts/{self.name}").json["last_sync_at"] != before,
+                         "the report of a poll", 20)
+        return held
 
     def ripen(self):
         with self.lock:
