@@ -43,7 +43,18 @@ card_entry:
 
 	.section .text.stubs, "ax"
 
-/* irq_stub: a vector number each, the registers C may use, the interrupted instruction. */
+/* Sleeps until an interrupt, which is let in only here. A processor takes none between sti and hlt;
+ * an emulated one running nested guests does, and the card would sleep on what has been served already:
+ * an interrupt that finds hlt still to come steps over it. */
+	.globl	interrupt_sleep
+interrupt_sleep:
+	sti
+asleep:
+	hlt
+	cli
+	ret
+
+/* irq_entry: a vector number each, the registers C may use, the interrupted instruction. */
 	.macro irq_entry vector
 	.globl irq_entry_\vector
 irq_entry_\vector:
@@ -56,7 +67,11 @@ irq_entry_\vector:
 	pushq	%r9
 	pushq	%r10
 	pushq	%r11
-	movl	$\vector, %edi
+	leaq	asleep(%rip), %rax
+	cmpq	%rax, 72(%rsp)
+	jne	1f
+	incq	72(%rsp)
+1:	movl	$\vector, %edi
 	call	on_interrupt
 	popq	%r11
 	popq	%r10

@@ -168,6 +168,7 @@ volatile bool device_interrupt, power_button;
 void irq_entry_64(void);
 void irq_entry_65(void);
 void irq_entry_255(void);
+void interrupt_sleep(void);
 extern char trap_entries[32][16];
 void on_interrupt(unsigned vector);
 void on_trap(unsigned vector, uint64_t top, uint64_t next);
@@ -259,7 +260,7 @@ void pci_msix_enable(unsigned slot)
 void sleep_unless(const volatile bool *flag)
 {
 	if (!*flag)
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		interrupt_sleep();
 }
 
 /* ---- the end ------------------------------------------------------------------------------------
