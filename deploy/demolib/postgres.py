@@ -96,6 +96,7 @@ class Postgres:
 
     def daemon(self, log):
         return {"name": "postgres", "log": log, "stop_signal": "SIGINT", "stop_timeout": 30,
+                "alone_in": self.data,
                 "argv": self.prefix() + [f"{self.bin}/postgres", "-D", self.seen(self.data),
                                          "-k", self.seen(self.sockets), "-c", "listen_addresses=",
                                          "-c", "unix_socket_permissions=0700", "-c", "max_connections=60",

@@ -2,9 +2,9 @@
 """Processes known by (pid, start time), and a supervisor that keeps a plan of them running.
 
 The plan is a JSON file: {"daemons": [{"name", "argv", "env", "log", "stop_signal", "stop_timeout",
-"after_stop"}]}, in starting order. SIGHUP reads it again and starts what is new, SIGTERM ends all in reverse
-order. A daemon that ends is started again, at first at once, then with growing pauses. STATE (beside the plan)
-names every process, so that a later run can find or end what a killed supervisor left behind."""
+"after_stop", "alone_in"}]}, in starting order. SIGHUP reads it again and starts what is new, SIGTERM ends all in
+reverse order. A daemon that ends is started again, at first at once, then with growing pauses. STATE (beside the
+plan) names every process, so that a later run can find or end what a killed supervisor left behind."""
 import ctypes
 import json
 import os
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-PAUSE_FIRST_S, PAUSE_MAX_S, STEADY_S = 0.2, 5.0, 10.0
+PAUSE_FIRST_S, PAUSE_MAX_S, STEADY_S = 0.2, 2.0, 10.0
 
 
 def start_time(pid):
@@ -46,6 +46,22 @@ def end(entry, number=signal.SIGTERM, timeout=10.0):
             signal.pidfd_send_signal(fd, signo)
             select.select([fd], [], [], patience)
     return not is_alive(entry)
+
+
+def working_in(folder, name):
+    """The processes called name whose working directory is folder, by whatever path they see it."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                if file.read().strip() != name or not os.path.samefile(f"/proc/{pid}/cwd", folder):
+                    continue
+        except OSError:
+            continue
+        started = start_time(pid)
+        if started is not None:
+            found.append({"pid": pid, "started": started})
+    return found
 
 
 def write_json(path, value):
@@ -80,8 +96,16 @@ class Supervisor:
     def say(self, text):
         print(time.strftime("%F %T"), text, flush=True)
 
+    def clear(self, spec):
+        """Ends what a killed daemon's children still do in its directory. A PostgreSQL backend goes on with its
+        query when the postmaster is killed, and no new one starts until the last of them is gone."""
+        for entry in working_in(spec["alone_in"], spec["name"]) if "alone_in" in spec else []:
+            self.say(f"{spec['name']}: pid={entry['pid']} is left over: killed")
+            end(entry, signal.SIGKILL, 5.0)
+
     def spawn(self, spec):
         name = spec["name"]
+        self.clear(spec)
         with open(spec["log"], "ab") as log:
             try:
                 child = subprocess.Popen(spec["argv"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
