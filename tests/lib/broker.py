@@ -168,7 +168,7 @@ class Broker:
         return request(self.internal, "POST", "/internal/v1/connections",
                        {"protocol": protocol, "conn": conn, "client": client, **who})
 
-    def wait(self, check, what, timeout=10):
+    def wait(self, check, what, timeout=30):
         deadline = time.monotonic() + timeout
         while True:
             got = check()

@@ -70,6 +70,6 @@ class Site:
     def desktop(self, name):
         return self.broker.get(f"/desktops/{name}").json
 
-    def wait_state(self, name, state, timeout=10):
+    def wait_state(self, name, state, timeout=30):
         return self.broker.wait(lambda: self.desktop(name).get("state") == state,
                                 f"{name} {state}", timeout)
