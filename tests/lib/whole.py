@@ -49,9 +49,24 @@ class Whole(Site):
         return self
 
     def down(self):
+        self.fetch_lab_logs()
         self.stop()
         self.keep_logs()
         self.destroy()
+
+    def fetch_lab_logs(self):
+        """Desktops' logs from the lab host, while it lives, to where the others are."""
+        if not self.lab or not os.path.isdir(f"{self.lab_dir}/share"):
+            return
+        copy = ("cd /lab/data/host/desktops && for d in *; do for l in serial vmm display; do "
+                "[ ! -e $d/$l.log ] || cp $d/$l.log /lab/share/$d.$l.log; done; done")
+        try:
+            subprocess.run(self.in_lab(copy, wait_s=0), check=False, timeout=20, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            print("# the lab host does not answer any more: its emulator has hung", flush=True)
+            return
+        for name in os.listdir(f"{self.lab_dir}/share"):
+            shutil.copy(f"{self.lab_dir}/share/{name}", self.logs)
 
     def keep_logs(self):
         """Where a failed story can be read afterwards; the runner's log names the directory."""
