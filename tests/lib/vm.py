@@ -118,7 +118,7 @@ class Vm:
              "--disk", f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
              *more], stderr=stderr or self.log)
-        self.control = None
+        self.control = self.channel = None
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -147,7 +147,8 @@ class Vm:
     def ask(self, **order):
         """One order on the control socket; events that come meanwhile are kept in self.events."""
         if not self.control:
-            self.control = self.connect("control.sock").makefile("rwb", buffering=0)
+            self.channel = self.connect("control.sock")
+            self.control = self.channel.makefile("rwb", buffering=0)
             self.events = []
         self.control.write(json.dumps(order).encode() + b"\n")
         while True:
@@ -156,10 +157,13 @@ class Vm:
                 return answer
             self.events.append(answer)
 
-    def ready(self):
+    def ready(self, timeout=300):
         """Waits until the guest is ready."""
+        end = time.monotonic() + timeout
         if not self.ask(op="status")["ready"]:
             while not any(e["event"] == "ready" for e in self.events):
+                if not select.select([self.channel], [], [], max(0, end - time.monotonic()))[0]:
+                    raise TimeoutError(f"not ready after {timeout} s, its serial line:\n{self.text('serial')}")
                 line = self.control.readline()
                 if not line:
                     raise RuntimeError(f"ended before it was ready: {self.text('stderr')}")
@@ -190,6 +194,7 @@ class Vm:
             self.process.wait()
         if self.control:
             self.control.close()
+            self.channel.close()
         self.log.close()
         if self.owns_folder:
             shutil.rmtree(self.folder)
