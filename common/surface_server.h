@@ -7,8 +7,8 @@
  * The surface_server_*() setters may be called from any thread; sockets are touched and callbacks
  * run in the loop's thread only, without any lock held.
  */
-#ifndef PANE_VMM_VIRTIO_SURFACE_SERVER_H
-#define PANE_VMM_VIRTIO_SURFACE_SERVER_H
+#ifndef PANE_COMMON_SURFACE_SERVER_H
+#define PANE_COMMON_SURFACE_SERVER_H
 
 #include "common/cleanup.h"
 #include "common/err.h"

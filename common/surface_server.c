@@ -8,7 +8,7 @@
  * "loop thread" belong to that thread. The lock is innermost: nothing is called with it held but
  * surface_send(), which does not block.
  */
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
