@@ -70,6 +70,8 @@ static int64_t backoff_ms(unsigned fails)
 
 static void end_reason(const struct host_ended *end, bool asked, char *out, size_t n)
 {
+	const char *program = end->program ? end->program : "pane-vmm";
+
 	switch (end->how) {
 	case HOST_END_POWEROFF:
 		snprintf(out, n, "%s", asked ? "" : "guest powered off");
@@ -85,12 +87,12 @@ static void end_reason(const struct host_ended *end, bool asked, char *out, size
 		break;
 	case HOST_END_SIGNAL:
 		if (end->detail)
-			snprintf(out, n, "pane-vmm was killed (signal %d)", end->detail);
+			snprintf(out, n, "%s was killed (signal %d)", program, end->detail);
 		else
-			snprintf(out, n, "pane-vmm was killed");
+			snprintf(out, n, "%s was killed", program);
 		break;
 	case HOST_END_ERROR:
-		snprintf(out, n, "pane-vmm failed (exit %d)%s%s", end->detail,
+		snprintf(out, n, "%s failed (exit %d)%s%s", program, end->detail,
 			 end->why[0] ? ": " : "", end->why);
 		break;
 	}

@@ -62,7 +62,8 @@ enum host_end {
 struct host_ended {
 	enum host_end how;
 	int detail;
-	char why[120]; /* from pane-vmm's state file or log, "" when it said nothing */
+	const char *program; /* static; NULL = pane-vmm */
+	char why[120];	     /* from its state file or log, "" when it said nothing */
 };
 
 #define HOST_RAPID_MS	    60000 /* a machine that ran longer than this did not fail rapidly */

@@ -14,7 +14,7 @@
 #include "vmm/host/config.h"
 #include "vmm/host/decide.h"
 #include "vmm/host/display_proc.h"
-#include "vmm/host/driver.h"
+#include "vmm/host/machine.h"
 #include "vmm/host/orders.h"
 
 /* What state.json holds. */

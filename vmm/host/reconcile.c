@@ -104,7 +104,7 @@ static void on_ended(void *arg, const struct host_ended *end)
 	struct host_desktop *d = arg;
 	bool asked = d->stopping != HOST_RUNS;
 
-	d->agent->driver->free(d->machine);
+	host_machine_free(d->machine);
 	d->machine = NULL;
 	take_verdict(d, end, asked);
 	if (asked && d->display)
@@ -184,7 +184,8 @@ static void step_start(struct host_desktop *d)
 
 	machine_spec(d, &s);
 	s.image = &img;
-	if (prepare(d, &img, &e) < 0 || d->agent->driver->start(&s, &d->machine, &e) < 0) {
+	if (prepare(d, &img, &e) < 0 ||
+	    host_machine_start(d->agent->driver, &s, &d->machine, &e) < 0) {
 		d->machine = NULL;
 		machine_gone(d);
 		refuse(d, &e);
@@ -209,11 +210,11 @@ static void step_stop(struct host_desktop *d, enum host_stopping stage, int64_t 
 	d->stopping = stage;
 	d->stage_ms = clock_ms() + limit_ms;
 	if (stage == HOST_ASKED)
-		d->agent->driver->powerdown(d->machine);
+		host_machine_powerdown(d->machine);
 	else if (stage == HOST_QUITTING)
-		d->agent->driver->quit(d->machine);
+		host_machine_quit(d->machine);
 	else
-		d->agent->driver->kill(d->machine);
+		host_machine_kill(d->machine);
 }
 
 static void step_delete(struct host_desktop *d)
@@ -354,7 +355,8 @@ int host_reconcile_adopt(struct host_desktop *d)
 		return 0;
 	}
 	if (d->rec.vmm_pid)
-		r = a->driver->adopt(&s, d->rec.vmm_pid, d->rec.vmm_started, &d->machine);
+		r = host_machine_adopt(a->driver, &s, d->rec.vmm_pid, d->rec.vmm_started,
+				       &d->machine);
 	if (r < 0 && r != -ESRCH)
 		return r;
 	if (r == 0) {
@@ -363,7 +365,7 @@ int host_reconcile_adopt(struct host_desktop *d)
 		desktop_state(d, d->rec.ready ? HOST_READY : HOST_BOOTING, "%s", d->rec.reason);
 		log_info("desktop.adopt", "desktop=%s pid=%d", d->rec.order.id, d->rec.vmm_pid);
 	} else if (d->rec.vmm_pid) {
-		a->driver->post_mortem(d->dir, &end);
+		host_machine_post_mortem(a->driver, d->dir, &end);
 		take_verdict(d, &end, false);
 	} else {
 		desktop_state(d, HOST_STOPPED, "%s", d->rec.reason);
@@ -389,7 +391,7 @@ void host_desktop_free(struct host_desktop *d)
 	if (!d)
 		return;
 	if (d->machine)
-		d->agent->driver->free(d->machine);
+		host_machine_free(d->machine);
 	host_display_free(d->display);
 	loop_timer_del(d->timer);
 	free(d);
