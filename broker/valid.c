@@ -238,11 +238,13 @@ int valid_pool(json_t *o, bool create, struct err *e)
 {
 	static const char *const all[] = {"name",      "image",		 "cpus",  "memory_mib",
 					  "disk_mib",  "size_max",	 "spare", "assignment",
-					  "isolation", "logoff_after_s", NULL};
-	static const char *const some[] = {"image",    "cpus",	"memory_mib",	  "disk_mib",
-					   "size_max", "spare", "logoff_after_s", NULL};
+					  "isolation", "logoff_after_s", "reset", NULL};
+	static const char *const some[] = {"image",	     "cpus",	 "memory_mib",
+					   "disk_mib",	     "size_max", "spare",
+					   "logoff_after_s", "reset",	 NULL};
 	static const char *const kinds[] = {"floating", "dedicated", NULL};
-	static const char *const ways[] = {"vm", NULL};
+	static const char *const ways[] = {"vm", "container", NULL};
+	static const char *const resets[] = {"on_logoff", "never", NULL};
 	const char *name = NULL, *image = NULL, *kind = NULL;
 	int r = valid_keys(o, create ? all : some, e);
 
@@ -264,6 +266,8 @@ int valid_pool(json_t *o, bool create, struct err *e)
 		r = err_set(e, -EINVAL, "\"assignment\" must be \"floating\" or \"dedicated\".");
 	if (!r)
 		r = one_of(o, "isolation", ways, NULL, e);
+	if (!r)
+		r = one_of(o, "reset", resets, NULL, e);
 	return r;
 }
 
@@ -414,12 +418,28 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
+	static const char *const flags[] = {"vm", "container"};
+	static const char *const texts[] = {"vm_why", "container_why", "limits"};
+	const char *s = NULL;
+	bool flag;
 	int64_t n;
 
 	if (!c || json_is_null(c))
 		return 0;
 	if (!json_is_object(c))
 		return err_set(e, -EINVAL, "\"capacity\" must be an object");
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		int r = json_opt_bool(c, flags[i], &flag, e);
+
+		if (r)
+			return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		int r = json_opt_str(c, texts[i], 300, &s, e);
+
+		if (r)
+			return r;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		int r = json_opt_int(c, numbers[i], 0, INT32_MAX, &n, e);
 

@@ -46,6 +46,11 @@ static const struct cli_option pool_create_options[] = {
 	{"spare", "N", CLI_NUMBER, "spare", "1", false, "keep this many ready for the next user"},
 	{"assignment", "KIND", CLI_STRING, "assignment", "dedicated", false,
 	 "dedicated (kept for its user) or floating (recycled after use)"},
+	{"isolation", "WAY", CLI_STRING, "isolation", "vm", false,
+	 "vm (a machine of its own) or container (shares the host's kernel)"},
+	{"reset", "WHEN", CLI_STRING, "reset", NULL, false,
+	 "on_logoff or never: whether the system of a container is fresh for every session; the "
+	 "user's home is kept (default: on_logoff when floating)"},
 	END,
 };
 
@@ -55,6 +60,7 @@ static const struct cli_option pool_set_options[] = {
 	{"cpus", "N", CLI_NUMBER, "cpus", NULL, false, "processors of a new desktop"},
 	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
+	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
 	END,
 };
 
@@ -81,12 +87,13 @@ static const struct cli_column user_columns[] = {
 };
 
 static const struct cli_column pool_columns[] = {
-	{"POOL", "name", CLI_TEXT},	     {"IMAGE", "image", CLI_TEXT},
-	{"CPUS", "cpus", CLI_TEXT},	     {"MEMORY", "memory_mib", CLI_TEXT},
-	{"DESKTOPS", "desktops", CLI_TEXT},  {"MAX", "size_max", CLI_TEXT},
-	{"SPARE", "spare", CLI_TEXT},	     {"READY", "ready", CLI_TEXT},
-	{"ASSIGNED", "assigned", CLI_TEXT},  {"FAILED", "failed", CLI_TEXT},
-	{"BLOCKED BY", "blocked", CLI_TEXT}, END,
+	{"POOL", "name", CLI_TEXT},	      {"IMAGE", "image", CLI_TEXT},
+	{"ISOLATION", "isolation", CLI_TEXT}, {"RESET", "reset", CLI_TEXT},
+	{"CPUS", "cpus", CLI_TEXT},	      {"MEMORY", "memory_mib", CLI_TEXT},
+	{"DESKTOPS", "desktops", CLI_TEXT},   {"MAX", "size_max", CLI_TEXT},
+	{"SPARE", "spare", CLI_TEXT},	      {"READY", "ready", CLI_TEXT},
+	{"ASSIGNED", "assigned", CLI_TEXT},   {"FAILED", "failed", CLI_TEXT},
+	{"BLOCKED BY", "blocked", CLI_TEXT},  END,
 };
 
 static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT}, END};
@@ -112,6 +119,8 @@ static const struct cli_column host_columns[] = {
 	{"SEEN", "last_sync_s", CLI_AGE},
 	{"ADDRESS", "address", CLI_TEXT},
 	{"KVM", "kvm", CLI_TEXT},
+	{"RUNS", "runs", CLI_TEXT},
+	{"LIMITS", "limits", CLI_TEXT},
 	{"CPUS", "cpus", CLI_TEXT},
 	{"MEMORY", "memory_mib", CLI_TEXT},
 	{"FREE", "memory_free_mib", CLI_TEXT},

@@ -29,6 +29,7 @@ class FakeHost:
         self.fail = None
         self.hang = False
         self.kvm = "hardware"
+        self.more = {}       # further fields of the capacity
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
         self.orders = []     # every (id, epoch, want) that was new, in order
         self.generation = 0
@@ -51,7 +52,7 @@ class FakeHost:
             return {"generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
                     "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
-                                 "disk_free_mib": 90000, "kvm": self.kvm},
+                                 "disk_free_mib": 90000, "kvm": self.kvm, **self.more},
                     "images": [{"name": i, "version": "v1", "disk_mib": 2048} for i in self.images],
                     "desktops": [{"id": i, "epoch": d["epoch"], "state": d["state"],
                                   "reason": d["reason"], "viewers": d["viewers"]}
