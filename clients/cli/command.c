@@ -46,8 +46,8 @@ static const struct cli_option pool_create_options[] = {
 	{"spare", "N", CLI_NUMBER, "spare", "1", false, "keep this many ready for the next user"},
 	{"assignment", "KIND", CLI_STRING, "assignment", "dedicated", false,
 	 "dedicated (kept for its user) or floating (recycled after use)"},
-	{"isolation", "WAY", CLI_STRING, "isolation", "vm", false,
-	 "vm (a machine of its own) or container (shares the host's kernel)"},
+	{"isolation", "WAY", CLI_STRING, "isolation", NULL, false,
+	 "vm (a machine of its own, the default) or container (shares the host's kernel)"},
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false,
 	 "on_logoff or never: whether the system of a container is fresh for every session; the "
 	 "user's home is kept (default: on_logoff when floating)"},

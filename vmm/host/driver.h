@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include "common/cleanup.h"
+#include "common/err.h"
 #include "common/loop.h"
 #include "vmm/host/config.h"
 #include "vmm/host/decide.h"
@@ -31,7 +32,11 @@ struct host_machine_spec {
 	const struct host_config *config; /* the same */
 	const char *id, *name;
 	const char *dir, *run; /* its files, its sockets */
-	int cpus, memory_mib;
+	int cpus, memory_mib, disk_mib;
+	int home_mib;			/* size of a machine's home disk */
+	const char *home;		/* key of the user's files, "" = none */
+	bool reset;			/* nothing of the system that was */
+	const char *net;		/* containers: what --net takes */
 	const struct host_image *image; /* for a start only */
 	struct host_machine_events ev;
 };
@@ -50,8 +55,12 @@ struct host_driver {
 	const char *program; /* what reasons call it */
 	const char *log;     /* the file in the desktop's directory that takes its output */
 	int (*argv)(const struct host_machine_spec *s, struct host_argv *a);
+	/* Directories and the like that the command line names; NULL = none. */
+	int (*prepare)(const struct host_machine_spec *s, struct err *e);
 };
 
-extern const struct host_driver host_vmm_driver;
+extern const struct host_driver host_vmm_driver, host_container_driver;
+
+const struct host_driver *host_driver_of(enum host_isolation i);
 
 #endif

@@ -40,6 +40,11 @@ struct host_machine {
 	char dir[PATH_MAX], socket[128];
 };
 
+const struct host_driver *host_driver_of(enum host_isolation i)
+{
+	return i == HOST_CONTAINER ? &host_container_driver : &host_vmm_driver;
+}
+
 /* ---- command line ---- */
 
 int host_argv_add(struct host_argv *a, const char *fmt, ...)
@@ -107,6 +112,8 @@ static void ended_by_state(const char *text, struct host_ended *end)
 		return;
 	if (strcmp(reason, "poweroff") == 0)
 		end->how = HOST_END_POWEROFF;
+	else if (strcmp(reason, "logout") == 0)
+		end->how = HOST_END_LOGOUT;
 	else if (strcmp(reason, "reset") == 0)
 		end->how = HOST_END_RESET;
 	else if (strcmp(reason, "panic") == 0)
@@ -370,6 +377,8 @@ int host_machine_start(const struct host_driver *drv, const struct host_machine_
 	char log[PATH_MAX];
 	int r = path_join(log, sizeof(log), s->dir, drv->log);
 
+	if (r == 0 && drv->prepare && (r = drv->prepare(s, e)) < 0)
+		return r;
 	if (r == 0)
 		r = drv->argv(s, &a);
 	if (r < 0) {

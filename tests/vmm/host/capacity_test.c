@@ -34,16 +34,16 @@ static void admission(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(host_capacity_admit(&c, 1200, NULL), 0);
-	assert_int_equal(host_capacity_admit(&c, 4096, &e), -ENOMEM);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 1200, NULL), 0);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 4096, &e), -ENOMEM);
 	assert_string_equal(e.msg, "needs 4096 MiB, 1200 free");
-	assert_int_equal(host_capacity_admit(&c, 9000, &e), -ENOMEM);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 9000, &e), -ENOMEM);
 	assert_string_equal(e.msg, "needs 9000 MiB, this host has 8000 MiB in all");
 	c.disk_free_mib = 0;
-	assert_int_equal(host_capacity_admit(&c, 100, &e), -ENOSPC);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 100, &e), -ENOSPC);
 	strcpy(c.kvm, "none");
 	strcpy(c.why, "no /dev/kvm");
-	assert_int_equal(host_capacity_admit(&c, 100, &e), -ENODEV);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 100, &e), -ENODEV);
 	assert_non_null(strstr(e.msg, "no /dev/kvm"));
 }
 
