@@ -176,16 +176,29 @@ static int add_modes(scmp_filter_ctx f)
 				    SCMP_A2(SCMP_CMP_MASKED_EQ, bits, 0));
 }
 
-/* A program of its own, as an allow-list cannot say "all but": pushing bytes into terminals. The
- * argument is 32 bits wide to the kernel, so its upper half is not looked at. */
-static int refuse_ioctls(scmp_filter_ctx f)
+/* A program of its own, as an allow-list cannot say "all but": pushing bytes into terminals (the
+ * argument is 32 bits wide to the kernel, so its upper half is not looked at). And the errors that
+ * programs expect of what the list above leaves out; the filter added last has the say. */
+static int refuse(scmp_filter_ctx f)
 {
-	static const unsigned bad[] = {TIOCSTI, TIOCLINUX, TIOCCONS};
-	int r = 0;
+	static const unsigned ioctls[] = {TIOCSTI, TIOCLINUX, TIOCCONS},
+			      bits[] = {S_ISUID, S_ISGID};
+	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), C(socket), 1,
+				 SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
 
-	for (size_t i = 0; i < ARRAY_LEN(bad) && r == 0; i++)
+	for (size_t i = 0; i < ARRAY_LEN(ioctls) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, bad[i]));
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, ioctls[i]));
+	for (size_t i = 0; i < ARRAY_LEN(bits) && r == 0; i++) {
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(chmod), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
+		r = r ? r
+		      : seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(fchmod), 1,
+					 SCMP_A1(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
+		r = r ? r
+		      : seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(fchmodat), 1,
+					 SCMP_A2(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
+	}
 	return r;
 }
 
@@ -219,7 +232,7 @@ int cell_filter_calls(struct err *e)
 	return compile(SCMP_ACT_ERRNO(ENOSYS), fill, e);
 }
 
-int cell_filter_ioctls(struct err *e)
+int cell_filter_errors(struct err *e)
 {
-	return compile(SCMP_ACT_ALLOW, refuse_ioctls, e);
+	return compile(SCMP_ACT_ALLOW, refuse, e);
 }

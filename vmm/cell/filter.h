@@ -11,6 +11,6 @@
 
 /* Descriptors, at offset 0, of compiled filters; both apply. */
 int cell_filter_calls(struct err *e) must_check;
-int cell_filter_ioctls(struct err *e) must_check;
+int cell_filter_errors(struct err *e) must_check;
 
 #endif

@@ -39,7 +39,7 @@ static const char inside[] =
 	"exec 5<&-\n"
 	"echo 500 >/proc/self/oom_score_adj\n"
 	"mkdir -p /run/user/1000 && : >/run/user/1000/desktop.ready\n"
-	"[ -e ~/.pane ] || { cp -dR --preserve=mode /etc/skel/. ~/ && : >~/.pane; }\n"
+	"[ -e ~/.pane ] || { cp -dR /etc/skel/. ~/ && : >~/.pane; }\n"
 	"cd\n"
 	"[ -x \"$1\" ] || { echo \"pane-cell: the image has no $1\" >&2; exit 78; }\n"
 	"command -v dbus-run-session >/dev/null && exec dbus-run-session -- \"$1\"\n"
@@ -128,6 +128,7 @@ static void add_tree(struct args *a, const struct cell_options *o)
 				    CELL_MNT_FB,      "/run/desktop-screen",
 				    "--ro-bind",      CELL_MNT_X,
 				    "/tmp/.X11-unix", NULL});
+	add_all(a, (const char *[]){"--remount-ro", "/dev", NULL});
 }
 
 static void add_environment(struct args *a)
@@ -150,7 +151,7 @@ static void add_environment(struct args *a)
 }
 
 static void fill_args(struct args *a, const struct cell_sandbox_env *env, int info, int calls,
-		      int ioctls)
+		      int errors)
 {
 	const struct cell_options *o = env->options;
 
@@ -164,7 +165,7 @@ static void fill_args(struct args *a, const struct cell_sandbox_env *env, int in
 	add(a, "--add-seccomp-fd");
 	add(a, "%d", calls);
 	add(a, "--add-seccomp-fd");
-	add(a, "%d", ioctls);
+	add(a, "%d", errors);
 	add_environment(a);
 	add_tree(a, o);
 	add_all(a, (const char *[]){"--", "/bin/sh", "-c", inside, "session", o->session, NULL});
@@ -234,29 +235,29 @@ static int spawn(const struct cell_sandbox_env *given, int info, struct cell_san
 	struct cell_sandbox_env env = *given;
 	int *const to_move[] = {&env.listen_host, &env.listen_inside, &env.go, &env.log,
 				&env.userns};
-	cleanup_close int calls = cell_filter_calls(e), ioctls = -1;
+	cleanup_close int calls = cell_filter_calls(e), errors = -1;
 	struct args args = {0};
 	pid_t parent = getpid();
 	int r = calls < 0 ? calls : 0;
 
-	if (r == 0 && (ioctls = cell_filter_ioctls(e)) < 0)
-		r = ioctls;
+	if (r == 0 && (errors = cell_filter_errors(e)) < 0)
+		r = errors;
 	if (r < 0)
 		return r;
-	if ((r = high(&calls)) < 0 || (r = high(&ioctls)) < 0)
+	if ((r = high(&calls)) < 0 || (r = high(&errors)) < 0)
 		return err_set(e, r, "descriptors: %s", strerrordesc_np(-r));
 	for (size_t i = 0; i < ARRAY_LEN(to_move); i++) {
 		*to_move[i] = fcntl(*to_move[i], F_DUPFD_CLOEXEC, 16);
 		if (*to_move[i] < 0)
 			r = err_set(e, -errno, "descriptors: %m");
 	}
-	fill_args(&args, &env, info, calls, ioctls);
+	fill_args(&args, &env, info, calls, errors);
 	if (r == 0 && args.failed)
 		r = err_set(e, -ENOMEM, "out of memory");
 	if (r == 0) {
 		out->pid = fork();
 		if (out->pid == 0)
-			child_main(&env, args.v, (int[]){env.userns, info, calls, ioctls}, 4,
+			child_main(&env, args.v, (int[]){env.userns, info, calls, errors}, 4,
 				   parent);
 		if (out->pid < 0)
 			r = err_set(e, -errno, "fork: %m");
