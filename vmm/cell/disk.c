@@ -30,7 +30,7 @@ extern char **environ;
 /* A device attached to fd: owned descriptor, its path in dev. */
 static int attach(int fd, bool read_only, char *dev, size_t n, struct err *e)
 {
-	struct loop_config cfg = {.fd = (uint32_t)fd, .block_size = 4096};
+	struct loop_config cfg = {.fd = (uint32_t)fd, .block_size = read_only ? 0 : 4096};
 	cleanup_close int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 
 	cfg.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0);
@@ -138,6 +138,8 @@ static int make_file_system(const char *file, struct err *e)
 			      (char[]){"ext4"},
 			      (char[]){"-m"},
 			      (char[]){"0"},
+			      (char[]){"-b"},
+			      (char[]){"4096"},
 			      (char[]){"-E"},
 			      (char[]){"lazy_itable_init=1,lazy_journal_init=1,nodiscard"},
 			      strdupa(file),

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include "vmm/cell/bridge.h"
 #include "vmm/cell/options.h"
 #include "vmm/cell/place.h"
 
@@ -63,6 +65,8 @@ int cell_net_start(const struct cell_options *o, uid_t base, int userns, pid_t i
 {
 	if (o->net.kind == CELL_NET_USER)
 		return start_user(base, userns, inside, log, n, e);
+	if (o->net.kind == CELL_NET_BRIDGE)
+		return cell_bridge_attach(o->name, &o->net, inside, e);
 	return 0;
 }
 
@@ -76,9 +80,10 @@ void cell_net_stop(struct cell_net *n)
 	n->helper = 0;
 }
 
-int cell_net_remove(const char *name, struct err *e)
+int cell_net_remove(const char *name, bool bridge, struct err *e)
 {
-	(void)name;
-	(void)e;
-	return 0;
+	char port[16];
+
+	cell_bridge_port(name, port);
+	return bridge || if_nametoindex(port) ? cell_bridge_detach(name, e) : 0;
 }
