@@ -133,6 +133,7 @@ class Site:
                      "advertise": f"127.0.0.1:{port}", "state_dir": state,
                      "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host"},
             "desktops": {"vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
+                         "cell": self.program("pane-cell"),
                          "memory_reserve_mib": 256, **self.host_options}})
 
     # ---- daemons --------------------------------------------------------------------------------
