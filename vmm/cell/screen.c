@@ -61,6 +61,8 @@ static void ask_damage(struct screen *s)
 	xscreen_take_damage(&s->x, on_rect, s);
 }
 
+static void drain(struct screen *s);
+
 static void on_frame(void *arg)
 {
 	struct screen *s = arg;
@@ -68,6 +70,7 @@ static void on_frame(void *arg)
 	s->waiting = false;
 	if (s->dirty)
 		ask_damage(s);
+	drain(s);
 }
 
 static void on_damage(struct screen *s)
@@ -137,8 +140,8 @@ static void on_event(struct screen *s, const xcb_generic_event_t *ev)
 		on_ready(s);
 }
 
-/* Replies read elsewhere may have queued events without the socket saying so again: every path
- * that talks to X ends here. */
+/* Whoever reads a reply or has to wait for room to write may queue events without the socket
+ * becoming readable again: every path that talks to X ends here. */
 static void drain(struct screen *s)
 {
 	xcb_generic_event_t *ev;
@@ -167,24 +170,36 @@ static void on_x(void *arg, int fd, unsigned events)
 
 static void sink_key(void *arg, uint32_t code, bool down)
 {
-	xinput_key(&((struct screen *)arg)->in, code, down);
+	struct screen *s = arg;
+
+	xinput_key(&s->in, code, down);
+	drain(s);
 }
 
 static void sink_pointer(void *arg, uint32_t x, uint32_t y, uint32_t width, uint32_t height)
 {
+	struct screen *s = arg;
+
 	(void)width;
 	(void)height;
-	xinput_pointer(&((struct screen *)arg)->in, x, y);
+	xinput_pointer(&s->in, x, y);
+	drain(s);
 }
 
 static void sink_button(void *arg, uint32_t code, bool down)
 {
-	xinput_button(&((struct screen *)arg)->in, code, down);
+	struct screen *s = arg;
+
+	xinput_button(&s->in, code, down);
+	drain(s);
 }
 
 static void sink_wheel(void *arg, int32_t vertical, int32_t horizontal)
 {
-	xinput_wheel(&((struct screen *)arg)->in, vertical, horizontal);
+	struct screen *s = arg;
+
+	xinput_wheel(&s->in, vertical, horizontal);
+	drain(s);
 }
 
 static void sink_resize(void *arg, uint32_t width, uint32_t height)
