@@ -103,10 +103,10 @@ static int read_header(struct vmdk *v, struct err *e)
 {
 	uint8_t h[512];
 
+	if (img_read(v->s, 0, h, 4) == 0 && memcmp(h, "KDMV", 4) != 0)
+		return refuse_extents(e); /* a descriptor alone */
 	if (img_read(v->s, 0, h, sizeof(h)) < 0)
 		return img_truncated(e);
-	if (memcmp(h, "KDMV", 4) != 0)
-		return refuse_extents(e); /* a descriptor alone */
 	if (get_le32(h + 4) < 1 || get_le32(h + 4) > 3)
 		return err_setw(e, -EOPNOTSUPP, "image.format", "VMDK version %u is not known",
 				get_le32(h + 4));
