@@ -268,5 +268,14 @@ def probe(build):
         return {"kvm": "none", "why": "pane-vmm --probe gave no answer"}
 
 
+def probe_cell(build):
+    """What pane-cell --probe says of containers here: {"cell": "full|limited|none", "why": …, "limits": …}."""
+    try:
+        done = subprocess.run([f"{build}/bin/pane-cell", "--probe"], stdout=subprocess.PIPE, text=True, check=False)
+        return json.loads(done.stdout)
+    except (OSError, ValueError):
+        return {"cell": "none", "why": "pane-cell --probe gave no answer"}
+
+
 def progress(text, stream=sys.stdout):
     print(text, file=stream, flush=True)
