@@ -28,7 +28,7 @@
 struct wanted {
 	char name[HOST_NAME_MAX], version[HOST_VERSION_MAX];
 	int percent;
-	char reason[300]; /* why it failed, "" */
+	char reason[400]; /* why it failed, "" */
 	int64_t retry_ms;
 	bool here;
 };
@@ -123,7 +123,7 @@ static int take_into_use(struct fetching *f, const char *tmp, struct err *e)
 
 static int fetch(struct fetching *f, struct err *e)
 {
-	char manifest[300], files[300], tmp[PATH_MAX];
+	char manifest[320], files[300], tmp[PATH_MAX];
 	struct pull_params pp = {.http = f->p->http,
 				 .manifest = manifest,
 				 .files = files,
