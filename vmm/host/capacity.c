@@ -160,7 +160,7 @@ void host_capacity_vm(struct host_capacity *cap, const char *setting)
 		  (setting && strcmp(setting, "always") == 0 && strcmp(cap->kvm, "none") != 0);
 	if (!cap->vm)
 		snprintf(cap->vm_why, sizeof(cap->vm_why),
-			 "has no hardware virtualization; its KVM is: %s (%.80s)%s", cap->kvm,
+			 "has no hardware virtualization; its KVM is: %s (%.140s)%s", cap->kvm,
 			 cap->why,
 			 strcmp(cap->kvm, "none") == 0 ? ""
 						       : "; vm = always takes it all the same");
