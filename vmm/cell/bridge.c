@@ -100,20 +100,20 @@ static const char tables[] =
 	"  iifname != @ports accept\n"
 	"  ether type ip iifname . ether saddr . ip saddr @known accept\n"
 	"  ether type arp iifname . arp saddr ether . arp saddr ip @known accept\n"
-	"  drop }\n"
+	"  drop; }\n"
 	"}\n"
 	"table inet pane_cell {\n"
 	" set bridges { type ifname; }\n"
 	" chain input { type filter hook input priority -10; policy accept;\n"
 	"  iifname != @bridges accept\n"
 	"  ct state established,related accept\n"
-	"  drop }\n"
+	"  drop; }\n"
 	" chain forward { type filter hook forward priority -10; policy accept;\n"
 	"  iifname != @bridges accept\n"
 	"  ct state established,related accept\n"
 	"  ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16,"
 	" 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3 } drop\n"
-	"  meta nfproto ipv6 drop }\n"
+	"  meta nfproto ipv6 drop; }\n"
 	"}\n";
 
 /* A table that is there keeps its rules as they are: adding chains twice would double them. */

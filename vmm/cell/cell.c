@@ -50,6 +50,8 @@ struct cell {
 	struct loop_io *tell_io, *info_io;
 	struct loop_timer *kill_timer;
 	struct child screen, sandbox;
+	char info_text[1024];
+	size_t info_n;
 	pid_t first;		    /* first process inside, as the host counts; 0: not known yet */
 	int64_t start_ms, ready_ms; /* ready_ms is -1 before */
 	bool surface, x_gone;
@@ -174,29 +176,43 @@ static void on_tell(void *arg, int fd, unsigned events)
 	}
 }
 
-/* bubblewrap's {"child-pid": n, …}, in one write. */
-static void on_info(void *arg, int fd, unsigned events)
+/* The first process inside is known: the network can be made, and orders that waited be carried
+ * out. */
+static void on_first(struct cell *c)
 {
-	struct cell *c = arg;
 	struct err e = {0};
-	char text[1024];
-	ssize_t n = read(fd, text, sizeof(text));
-	int64_t pid = 0;
-	cleanup_json json_t *o = n > 0 ? json_parse(text, (size_t)n, NULL) : NULL;
 
-	(void)events;
-	loop_io_del(c->info_io);
-	c->info_io = NULL;
-	if (!o || json_need_int(o, "child-pid", 2, INT32_MAX, &pid, &e) < 0)
-		return; /* it failed; its exit status is on its way */
-	c->first = (pid_t)pid;
-	if (c->asked != CELL_RUNNING)
+	if (c->asked != CELL_RUNNING) {
 		kill_inside(c);
-	else if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->log, &c->net, &e) <
-		 0) {
+	} else if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->log, &c->net, &e) <
+		   0) {
 		kill_inside(c);
 		end(c, CELL_ERROR, e.msg);
 	}
+}
+
+/* bubblewrap's {"child-pid": n, …}, in several writes; complete at its end of file. */
+static void on_info(void *arg, int fd, unsigned events)
+{
+	struct cell *c = arg;
+	size_t room = sizeof(c->info_text) - c->info_n;
+	ssize_t n = read(fd, c->info_text + c->info_n, room);
+	int64_t pid = 0;
+
+	(void)events;
+	if (n > 0 && (size_t)n < room) {
+		c->info_n += (size_t)n;
+		return;
+	}
+	loop_io_del(c->info_io);
+	c->info_io = NULL;
+
+	cleanup_json json_t *o = json_parse(c->info_text, c->info_n, NULL);
+
+	if (!o || json_need_int(o, "child-pid", 2, INT32_MAX, &pid, NULL) < 0)
+		return; /* it failed; its exit status is on its way */
+	c->first = (pid_t)pid;
+	on_first(c);
 }
 
 /* ---- start -------------------------------------------------------------------------------------
@@ -262,7 +278,8 @@ static int start_screen(struct cell *c, struct err *e)
 	cfg.tell = out;
 	c->screen.pid = fork();
 	if (c->screen.pid == 0) {
-		/* A write end kept here would hide the session's from itself. */
+		/* The name is free once pane-cell has died, the ids when this process has too. */
+		cleanup_close_fn(&c->place.name_fd);
 		cleanup_close_fn(&c->listen_host);
 		cleanup_close_fn(&c->listen_inside);
 		cleanup_close_fn(&c->userns);
