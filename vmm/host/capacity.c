@@ -202,6 +202,8 @@ static void probe_cell(const struct host_config *c, struct host_capacity *cap)
 	int r = c->cell ? probe_run(c->cell, out, sizeof(out)) : -ENOENT;
 
 	cap->container = false;
+	cap->container_why[0] = cap->limits[0] = 0;
+	snprintf(cap->net, sizeof(cap->net), "none");
 	if (!c->cell)
 		snprintf(cap->container_why, sizeof(cap->container_why),
 			 "its configuration names no pane-cell");

@@ -35,6 +35,7 @@ static void the_command_line(void **state)
 				      .run = "/r/d",
 				      .cpus = 2,
 				      .memory_mib = 1024,
+				      .home = "",
 				      .image = &img};
 	struct host_argv a = {0};
 
