@@ -304,6 +304,7 @@ const struct cli_command cli_commands[] = {
 	{.noun = "pools",
 	 .verb = "update",
 	 .args = "POOL",
+	 .method = "POST",
 	 .path = V "/pools/{1}/rollout",
 	 .options = pool_update_options,
 	 .run = cli_run_pool_update,

@@ -29,6 +29,7 @@ static const struct cfg_key host_keys[] = {
 	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
 	KEY("desktops", vmm, CFG_STR, 0, 0, true),
 	KEY("desktops", cell, CFG_STR, 0, 0, false),
+	KEY("desktops", pane_image, CFG_STR, 0, 0, false),
 	KEY("desktops", display, CFG_STR, 0, 0, true),
 	KEY("desktops", vm, CFG_STR, 0, 0, false),
 	KEY("desktops", cell_net, CFG_STR, 0, 0, false),

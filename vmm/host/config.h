@@ -22,6 +22,7 @@ struct host_config {
 	char *broker_url, *broker_ca, *verify_name;
 	char *name, *listen, *advertise, *state_dir, *run_dir;
 	char *vmm, *cell, *display, *cgroup;
+	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
 	char *vm, *cell_net;
 	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
 	int cell_pids, cell_disk_mib;

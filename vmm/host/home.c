@@ -22,33 +22,50 @@
 
 extern char **environ;
 
-static int run_mkfs(const char *path, struct err *e)
+/* Waits: both programs take milliseconds. */
+static int run(const char *const argv[], struct err *e)
 {
-	/* The guest's user is uid 1000 and owns the root of it. */
-	const char *argv[] = {
-		MKFS,
-		"-q",
-		"-F",
-		"-L",
-		"pane-home",
-		"-m",
-		"0",
-		"-E",
-		"lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=1000:1000",
-		path,
-		NULL};
 	int status, r;
 	pid_t pid;
 
-	r = posix_spawn(&pid, MKFS, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	r = posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ);
 	if (r)
-		return err_set(e, -r, "cannot run " MKFS " (package e2fsprogs): %s", strerror(r));
+		return err_set(e, -r, "cannot run %s: %s", argv[0], strerror(r));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return err_set(e, -errno, MKFS ": %s", strerror(errno));
+			return err_set(e, -errno, "%s: %s", argv[0], strerror(errno));
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return err_set(e, -EIO, MKFS " could not make the home disk");
+		return err_set(e, -EIO, "%s could not make a disk of this desktop", argv[0]);
 	return 0;
+}
+
+int host_seed_make(const struct host_config *c, const char *dir, const char *name, const char *id,
+		   struct err *e)
+{
+	char path[PATH_MAX];
+	const char *argv[] = {c->pane_image, "seed",   path,	     "--hostname", name, "--user",
+			      "user",	     "--sudo", "--instance", id,	   NULL};
+	struct stat st;
+	int r = path_join(path, sizeof(path), dir, "seed.raw");
+
+	if (r < 0 || stat(path, &st) == 0)
+		return r;
+	if (!c->pane_image)
+		return err_set(e, -ENOENT,
+			       "this image needs a cloud-init volume: set pane_image in "
+			       "[desktops] of this host's configuration");
+	return run(argv, e);
+}
+
+static int run_mkfs(const char *path, struct err *e)
+{
+	/* The guest's user is uid 1000 and owns the root of it. */
+	static const char how[] = "lazy_itable_init=1,lazy_journal_init=1,nodiscard,"
+				  "root_owner=1000:1000";
+	const char *argv[] = {MKFS, "-q", "-F", "-L", "pane-home", "-m",
+			      "0",  "-E", how,	path, NULL};
+
+	return run(argv, e);
 }
 
 int host_home_make(const struct host_config *c, const char *key, int mib, struct err *e)

@@ -194,6 +194,9 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	if (d->rec.order.isolation == HOST_VM && d->rec.order.home[0] &&
 	    (r = host_home_make(a->config, d->rec.order.home, d->rec.order.home_mib, e)) < 0)
 		return r;
+	if (d->rec.order.isolation == HOST_VM && img->seed &&
+	    (r = host_seed_make(a->config, d->dir, d->rec.order.name, d->rec.order.id, e)) < 0)
+		return r;
 	if (!d->rec.version[0])
 		memcpy(d->rec.version, img->version, sizeof(d->rec.version));
 	return host_desktop_save(d, e);

@@ -44,6 +44,10 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 			      img->cmdline[0] ? " " : "", s->name);
 	r = r ? r : host_argv_add(a, "--disk");
 	r = r ? r : host_argv_add(a, "base=%s/disk.raw,overlay=%s/disk.overlay", img->dir, s->dir);
+	if (img->seed) {
+		r = r ? r : host_argv_add(a, "--disk");
+		r = r ? r : host_argv_add(a, "raw=%s/seed.raw,readonly", s->dir);
+	}
 	if (s->home[0] && s->home_mib) {
 		r = r ? r : host_argv_add(a, "--disk");
 		r = r ? r : host_argv_add(a, "raw=%s/homes/%s.raw", s->config->state_dir, s->home);
