@@ -10,8 +10,10 @@
  */
 #include "vmm/cell/bridge.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -19,7 +21,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include "common/file.h"
 #include "vmm/cell/options.h"
+#include "vmm/cell/place.h"
 
 #define SCRIPT_MAX 4096
 
@@ -130,33 +134,59 @@ static int make_tables(struct err *e)
 	return run(have, "", true, NULL) == 0 ? 0 : run_nft(tables, false, e);
 }
 
-static int allow(const char *port, const char *mac, const struct cell_net_options *n, struct err *e)
+/* The address a port was given, so that its rules can be found when pane-cell was killed. */
+static void note_path(const char *name, char out[PATH_MAX])
 {
-	char script[512], address[20];
+	snprintf(out, PATH_MAX, CELL_RUN_DIR "/net.%s", name);
+}
 
-	snprintf(address, sizeof(address), "%.*s", (int)strcspn(n->ip, "/"), n->ip);
+static int change(const char *verb, const char *port, const char *mac, const char *address,
+		  struct err *e)
+{
+	char script[512];
+
 	snprintf(script, sizeof(script),
-		 "add element inet pane_cell bridges { \"%s\" }\n"
-		 "add element bridge pane_cell known { \"%s\" . %s . %s }\n"
-		 "add element bridge pane_cell ports { \"%s\" }\n",
-		 n->bridge, port, mac, address, port);
+		 "%s element bridge pane_cell known { \"%s\" . %s . %s }\n"
+		 "%s element bridge pane_cell ports { \"%s\" }\n",
+		 verb, port, mac, address, verb, port);
 	return run_nft(script, false, e);
 }
 
-/* Removes every element of that port; the address it had is not known any more. */
-static void disallow(const char *port)
+static int allow(const char *name, const char *port, const char *mac,
+		 const struct cell_net_options *n, struct err *e)
 {
-	char *const list[] = {(char[]){"sh"}, (char[]){"-s"}, strdupa(port), NULL};
+	char path[PATH_MAX], script[128], address[20];
+	int r;
 
-	(void)!run(
-		list,
-		"nft list set bridge pane_cell known 2>/dev/null | tr ',{}' '\\n' | grep -F "
-		"\"\\\"$1\\\"\" |\n"
-		"sed 's/.*elements = //; s/^ *//; s/^/delete element bridge pane_cell known { /; "
-		"s/$/ }/' |\n"
-		"nft -f - 2>/dev/null\n"
-		"nft delete element bridge pane_cell ports \"{ \\\"$1\\\" }\" 2>/dev/null\ntrue\n",
-		true, NULL);
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(n->ip, "/"), n->ip);
+	note_path(name, path);
+	r = file_write(path, address, strlen(address), 0600, e);
+	snprintf(script, sizeof(script), "add element inet pane_cell bridges { \"%s\" }\n",
+		 n->bridge);
+	r = r ? r : run_nft(script, false, e);
+	return r ? r : change("add", port, mac, address, e);
+}
+
+/* Adding what is there is fine, so add and delete takes away what may not be there. */
+static int disallow(const char *name, const char *port, struct err *e)
+{
+	char path[PATH_MAX], mac[18];
+	cleanup_free char *address = NULL;
+	struct in_addr a;
+	size_t n;
+	int r;
+
+	note_path(name, path);
+	if (file_read(path, 64, &address, &n, NULL) < 0)
+		return 0; /* never had one */
+	mac_of(name, mac);
+	if (inet_pton(AF_INET, address, &a) == 1) {
+		r = change("add", port, mac, address, e);
+		r = r ? r : change("delete", port, mac, address, e);
+		if (r < 0)
+			return r;
+	}
+	return unlink(path) < 0 ? err_set(e, -errno, "%s: %m", path) : 0;
 }
 
 /* ---- interfaces --------------------------------------------------------------------------------
@@ -174,7 +204,7 @@ int cell_bridge_attach(const char *name, const struct cell_net_options *n, pid_t
 		return err_set(e, -ENODEV, "bridge %s is not there: make it, or choose --net user",
 			       n->bridge);
 	r = make_tables(e);
-	r = r ? r : allow(port, mac, n, e);
+	r = r ? r : allow(name, port, mac, n, e);
 	snprintf(script, sizeof(script),
 		 "link add %s type veth peer name eth0 address %s netns %d\n"
 		 "link set %s master %s\n"
@@ -204,6 +234,5 @@ int cell_bridge_detach(const char *name, struct err *e)
 		if (run_ip(script, true, e) < 0 && if_nametoindex(port))
 			return -EIO;
 	}
-	disallow(port);
-	return 0;
+	return disallow(name, port, e);
 }

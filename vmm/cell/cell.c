@@ -331,7 +331,7 @@ static int start(struct cell *c, struct err *e)
 	const struct cell_options *o = c->opt;
 	int r = cell_place_take(o->name, &c->place, e);
 
-	r = r ? r : cell_net_remove(o->name, o->net.kind == CELL_NET_BRIDGE, e);
+	r = r ? r : cell_net_remove(o->name, e);
 	r = r ? r : cell_limits_remove(o->name, e);
 	if (r == 0) {
 		c->userns = cell_userns_new(c->place.base, e);
@@ -469,7 +469,7 @@ void cell_free(struct cell *c)
 	if (c->place.range_fd >= 0) {
 		cell_rootfs_free();
 		if (cell_limits_remove(c->opt->name, &e) < 0 ||
-		    cell_net_remove(c->opt->name, c->opt->net.kind == CELL_NET_BRIDGE, &e) < 0)
+		    cell_net_remove(c->opt->name, &e) < 0)
 			log_warn("cell.cleanup", "name=%s error=%s", LOG_Q(c->opt->name),
 				 LOG_Q(e.msg));
 	}
@@ -482,7 +482,7 @@ int cell_cleanup(const char *name, struct err *e)
 	struct cell_place p;
 	int r = cell_place_take(name, &p, e);
 
-	r = r ? r : cell_net_remove(name, true, e);
+	r = r ? r : cell_net_remove(name, e);
 	r = r ? r : cell_limits_remove(name, e);
 	cell_place_drop(&p);
 	return r;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -80,10 +79,7 @@ void cell_net_stop(struct cell_net *n)
 	n->helper = 0;
 }
 
-int cell_net_remove(const char *name, bool bridge, struct err *e)
+int cell_net_remove(const char *name, struct err *e)
 {
-	char port[16];
-
-	cell_bridge_port(name, port);
-	return bridge || if_nametoindex(port) ? cell_bridge_detach(name, e) : 0;
+	return cell_bridge_detach(name, e);
 }
