@@ -28,7 +28,13 @@ static const struct cfg_key host_keys[] = {
 	KEY("host", max_connections, CFG_INT, 1, 65536, false),
 	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
 	KEY("desktops", vmm, CFG_STR, 0, 0, true),
+	KEY("desktops", cell, CFG_STR, 0, 0, false),
+	KEY("desktops", pane_image, CFG_STR, 0, 0, false),
 	KEY("desktops", display, CFG_STR, 0, 0, true),
+	KEY("desktops", vm, CFG_STR, 0, 0, false),
+	KEY("desktops", cell_net, CFG_STR, 0, 0, false),
+	KEY("desktops", cell_pids, CFG_INT, 16, 1 << 20, false),
+	KEY("desktops", cell_disk_mib, CFG_INT, 0, 1 << 24, false),
 	KEY("desktops", cgroup, CFG_STR, 0, 0, false),
 	KEY("desktops", memory_reserve_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", disk_reserve_mib, CFG_INT, 0, 1 << 20, false),
@@ -69,6 +75,9 @@ static int host_config_check(const struct host_config *c, struct err *e)
 			strlen(c->run_dir), HOST_RUN_DIR_MAX);
 	if (strlen(c->state_dir) > PATH_MAX / 4)
 		return err_set(e, -ENAMETOOLONG, "state_dir is too long");
+	if (c->vm && strcmp(c->vm, "auto") != 0 && strcmp(c->vm, "always") != 0 &&
+	    strcmp(c->vm, "never") != 0)
+		return err_set(e, -EINVAL, "vm must be auto, always or never, not '%s'", c->vm);
 	if (strlen(c->name) > 63)
 		return err_set(e, -EINVAL, "name is longer than 63 characters");
 	return 0;
@@ -87,6 +96,8 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 		.max_connections = 256,
 		.max_desktops = 256,
 		.log_kib = 1024,
+		.cell_pids = 1024,
+		.cell_disk_mib = 8192,
 	};
 	r = cfg_read(path, host_keys, c, e);
 	if (r == 0) {

@@ -189,7 +189,7 @@ class Host:
         self.state, self.run = f"{folder}/state", tempfile.mkdtemp(prefix="ph-", dir="/tmp")
         self.port = free_port()
         self.settings = {"memory_reserve_mib": 0, "disk_reserve_mib": 0, "stop_timeout_s": 2, "display_idle_s": 0,
-                         "vmm": f"{HERE}/standin_vmm.py", "display": f"{HERE}/standin_display.py", **settings}
+                         "vmm": f"{HERE}/standin_vmm.py", "cell": f"{HERE}/standin_cell.py", "display": f"{HERE}/standin_display.py", **settings}
         self.config = f"{folder}/host.conf"
         self.log = f"{folder}/host.log"
         self.write_config()
