@@ -19,6 +19,12 @@ enum {
 	DELIVER_NMI = 0x400,
 	DELIVER_EXTINT = 0x700
 };
+/* Desktops run no virtual machines of their own: the host's KVM keeps the nested half of its code
+ * out of a guest's reach. */
+enum {
+	ECX1_VMX = 1 << 5,
+	ECX81_SVM = 1 << 2
+};
 enum {
 	MSR_MISC_ENABLE = 0x1a0,
 	MSR_MTRR_DEF_TYPE = 0x2ff
@@ -65,6 +71,7 @@ void vm_cpuid_topology(struct kvm_cpuid_entry2 *t, unsigned entries, unsigned id
 		case 1:
 			c->ebx = (c->ebx & 0xffff) | id << 24 | n << 16;
 			c->ecx |= 1u << 31; /* a hypervisor is present */
+			c->ecx &= ~(uint32_t)ECX1_VMX;
 			c->ecx = (c->ecx & ~(1u << 24)) | (tsc_deadline ? 1u << 24 : 0);
 			c->edx = (c->edx & ~(1u << 28)) | (n > 1 ? 1u << 28 : 0);
 			break;
@@ -78,6 +85,10 @@ void vm_cpuid_topology(struct kvm_cpuid_entry2 *t, unsigned entries, unsigned id
 			break;
 		case 0x80000001:
 			c->ecx = (c->ecx & ~2u) | (n > 1 ? 2u : 0); /* CmpLegacy */
+			c->ecx &= ~(uint32_t)ECX81_SVM;
+			break;
+		case 0x8000000a: /* what SVM can do */
+			c->eax = c->ebx = c->ecx = c->edx = 0;
 			break;
 		case 0x80000008:
 			c->ecx = width(n) << 12 | (n - 1);

@@ -70,13 +70,21 @@ static void amd(void **state)
 	assert_int_equal(one(0x8000001e, 0, 0, 2, 5).ebx, 2);
 }
 
+static void no_nesting(void **state)
+{
+	(void)state;
+	assert_int_equal(one(1, 0, 0, 0, 2).ecx >> 5 & 1, 0);	       /* VMX */
+	assert_int_equal(one(0x80000001, 0, 0, 0, 2).ecx >> 2 & 1, 0); /* SVM */
+	assert_int_equal(one(0x8000000a, 0, 1, 0, 2).eax, 0);
+	assert_int_equal(one(0x8000000a, 0, 1, 0, 2).edx, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(leaf_1),
-		cmocka_unit_test(extended_topology),
-		cmocka_unit_test(caches),
-		cmocka_unit_test(amd),
+		cmocka_unit_test(leaf_1),     cmocka_unit_test(extended_topology),
+		cmocka_unit_test(caches),     cmocka_unit_test(amd),
+		cmocka_unit_test(no_nesting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
