@@ -54,7 +54,7 @@ struct cell {
 	size_t info_n;
 	pid_t first;		    /* first process inside, as the host counts; 0: not known yet */
 	int64_t start_ms, ready_ms; /* ready_ms is -1 before */
-	bool surface, x_gone;
+	bool surface, sized, x_gone;
 	enum cell_end asked, how;
 	char detail[400];
 };
@@ -87,11 +87,12 @@ static void judge(struct cell *c, int status)
 		end(c, c->asked, NULL);
 	} else if (code == 0) {
 		end(c, CELL_LOGOUT, NULL);
-	} else if (!c->first) {
-		snprintf(text, sizeof(text), "the sandbox did not start (status %d), see --log",
+	} else if (!c->sized) {
+		snprintf(text, sizeof(text), "%s (status %d), see the session's log",
+			 code == 77 ? "the image has no X server" : "the desktop did not come up",
 			 code);
 		end(c, CELL_ERROR, text);
-	} else if (c->x_gone || code == 77) {
+	} else if (c->x_gone) {
 		end(c, CELL_CRASH, "the X server ended");
 	} else {
 		snprintf(text, sizeof(text), "the session ended with status %d", code);
@@ -150,6 +151,24 @@ static int watch_child(struct cell *c, struct child *ch, loop_io_fn fn, struct e
 /* ---- news --------------------------------------------------------------------------------------
  */
 
+/* Once the sandbox stands (its X server has answered) and its first process is known: network, then
+ * the session. Not earlier: bubblewrap sets up the loopback in the same namespace. */
+static void begin(struct cell *c)
+{
+	struct err e = {0};
+
+	if (!c->sized || !c->first || c->go < 0)
+		return;
+	if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->log, &c->net, &e) < 0) {
+		kill_inside(c);
+		end(c, CELL_ERROR, e.msg);
+	} else if (write(c->go, "go\n", 3) != 3) {
+		log_warn("cell.go", "error=%s", strerrorname_np(errno));
+	}
+	cleanup_close_fn(&c->go);
+	c->go = -1;
+}
+
 static void on_tell(void *arg, int fd, unsigned events)
 {
 	struct cell *c = arg;
@@ -162,32 +181,15 @@ static void on_tell(void *arg, int fd, unsigned events)
 		c->tell_io = NULL;
 	}
 	for (ssize_t i = 0; i < n; i++) {
-		if (news[i] == CELL_SCREEN_SIZED && c->go >= 0) {
-			if (write(c->go, "go\n", 3) != 3)
-				log_warn("cell.go", "error=%s", strerrorname_np(errno));
-			cleanup_close_fn(&c->go);
-			c->go = -1;
+		if (news[i] == CELL_SCREEN_SIZED) {
+			c->sized = true;
+			begin(c);
 		} else if (news[i] == CELL_SCREEN_READY && c->ready_ms < 0) {
 			c->ready_ms = clock_ms() - c->start_ms;
 			c->ev.ready(c->ev.arg);
 		} else if (news[i] == CELL_SCREEN_CONNECTED || news[i] == CELL_SCREEN_ALONE) {
 			c->surface = news[i] == CELL_SCREEN_CONNECTED;
 		}
-	}
-}
-
-/* The first process inside is known: the network can be made, and orders that waited be carried
- * out. */
-static void on_first(struct cell *c)
-{
-	struct err e = {0};
-
-	if (c->asked != CELL_RUNNING) {
-		kill_inside(c);
-	} else if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->log, &c->net, &e) <
-		   0) {
-		kill_inside(c);
-		end(c, CELL_ERROR, e.msg);
 	}
 }
 
@@ -212,7 +214,10 @@ static void on_info(void *arg, int fd, unsigned events)
 	if (!o || json_need_int(o, "child-pid", 2, INT32_MAX, &pid, NULL) < 0)
 		return; /* it failed; its exit status is on its way */
 	c->first = (pid_t)pid;
-	on_first(c);
+	if (c->asked != CELL_RUNNING)
+		kill_inside(c);
+	else
+		begin(c);
 }
 
 /* ---- start -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ enum cell_end {
 	CELL_POWEROFF,
 	CELL_QUIT,
 	CELL_CRASH, /* X server or session; detail says which */
-	CELL_ERROR
+	CELL_ERROR  /* did not come up; detail says why */
 };
 
 struct cell_status {

@@ -74,7 +74,7 @@ static int finish(struct app *a)
 	const char *detail;
 	enum cell_end how = cell_how(a->cell, &detail);
 	char reason[420];
-	int code = how == CELL_CRASH ? EXIT_CRASH : how == CELL_ERROR ? EXIT_INTERNAL : EXIT_OK;
+	int code = how == CELL_CRASH ? EXIT_CRASH : how == CELL_ERROR ? EXIT_START : EXIT_OK;
 
 	if (code == EXIT_OK)
 		snprintf(reason, sizeof(reason), "%s", names[how]);

@@ -24,7 +24,7 @@ struct host_capacity {
 	bool container; /* takes containers; container_why: why not, or what they lack */
 	char vm_why[280], container_why[160];
 	char limits[16]; /* what holds containers to their share: cgroup2, cgroup1, rlimit */
-	char net[64];	 /* their network: user or none */
+	char net[128];	 /* their network: user or none */
 };
 
 /* Runs pane-vmm --probe and pane-cell --probe; at most ten seconds each. */

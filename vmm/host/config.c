@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "common/cfg.h"
+#include "vmm/host/cell_net.h"
 
 #define KEY(sec, field, t, lo, hi, req)                                                            \
 	{                                                                                          \
@@ -56,6 +57,7 @@ static int need_absolute(const char *key, const char *path, struct err *e)
 
 static int host_config_check(const struct host_config *c, struct err *e)
 {
+	char net[HOST_CELL_NET_MAX];
 	int r;
 
 	if (strncmp(c->broker_url, "https://", 8) != 0)
@@ -78,6 +80,12 @@ static int host_config_check(const struct host_config *c, struct err *e)
 	if (c->vm && strcmp(c->vm, "auto") != 0 && strcmp(c->vm, "always") != 0 &&
 	    strcmp(c->vm, "never") != 0)
 		return err_set(e, -EINVAL, "vm must be auto, always or never, not '%s'", c->vm);
+	if (c->cell_net && host_cell_net(c->cell_net, HOST_ADDRESS_MIN, net) < 0)
+		return err_set(
+			e, -EINVAL,
+			"cell_net must be user, none or bridge=NAME,subnet=ADDRESS/LENGTH with "
+			"optional ,dns=ADDRESS, not '%s'",
+			c->cell_net);
 	if (strlen(c->name) > 63)
 		return err_set(e, -EINVAL, "name is longer than 63 characters");
 	return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "common/file.h"
+#include "vmm/host/cell_net.h"
 #include "vmm/host/driver.h"
 
 static int home_path(const struct host_machine_spec *s, char out[PATH_MAX])
@@ -36,8 +37,10 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_config *c = s->config;
 	int disk = s->disk_mib ? s->disk_mib : c->cell_disk_mib;
-	char home[PATH_MAX];
+	char home[PATH_MAX], net[HOST_CELL_NET_MAX];
 	int r = home_path(s, home);
+
+	r = r ? r : host_cell_net(s->net, s->address, net);
 
 	r = r ? r : host_argv_add(a, "%s", c->cell);
 	r = r ? r : host_argv_add(a, "--name");
@@ -59,7 +62,7 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "--disk");
 	r = r ? r : host_argv_add(a, "%d", disk);
 	r = r ? r : host_argv_add(a, "--net");
-	r = r ? r : host_argv_add(a, "%s", s->net);
+	r = r ? r : host_argv_add(a, "%s", net);
 	r = r ? r : host_argv_add(a, "--surface");
 	r = r ? r : host_argv_add(a, "%s/surface.sock", s->run);
 	r = r ? r : host_argv_add(a, "--control");

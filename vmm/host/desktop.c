@@ -78,7 +78,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 
 int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 {
-	int64_t fails = 0;
+	int64_t fails = 0, address = 0;
 	int x;
 
 	*r = (struct host_record){0};
@@ -92,12 +92,14 @@ int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 	    (x = json_opt_bool(o, "reset_due", &r->reset_due, e)) < 0 ||
 	    (x = text_field(o, "ran_home", r->ran_home, sizeof(r->ran_home), e)) < 0 ||
 	    (x = json_opt_int(o, "fails", 0, INT32_MAX, &fails, e)) < 0 ||
+	    (x = json_opt_int(o, "address", 0, 1 << 24, &address, e)) < 0 ||
 	    (x = proc_field(o, "vmm", &r->vmm_pid, &r->vmm_started, e)) < 0 ||
 	    (x = proc_field(o, "display", &r->display_pid, &r->display_started, e)) < 0)
 		return x;
 	if (r->version[0] && !host_name_ok(r->version))
 		return err_set(e, -EPROTO, "image_version is not a plain word");
 	r->fails = (unsigned)fails;
+	r->address = (unsigned)address;
 	return 0;
 }
 
@@ -112,7 +114,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b}",
+			 "s:s,s:s,s:b,s:b,s:i}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -120,7 +122,8 @@ json_t *host_record_json(const struct host_record *r)
 			 (int)r->fails, "vmm", proc_json(r->vmm_pid, r->vmm_started), "display",
 			 proc_json(r->display_pid, r->display_started), "isolation",
 			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
-			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due);
+			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
+			 "address", (int)r->address);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

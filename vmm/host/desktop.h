@@ -28,6 +28,7 @@ struct host_record {
 	uint64_t vmm_started, display_started;
 	bool ready;
 	unsigned fails;
+	unsigned address; /* a container's number in the bridge's subnet, 0 = none yet */
 	char reason[200];
 };
 

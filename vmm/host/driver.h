@@ -36,6 +36,7 @@ struct host_machine_spec {
 	int home_mib;			/* size of a machine's home disk */
 	const char *home;		/* key of the user's files, "" = none */
 	bool reset;			/* nothing of the system that was */
+	unsigned address;		/* containers: their number in the subnet */
 	const char *net;		/* containers: what --net takes */
 	const struct host_image *image; /* for a start only */
 	struct host_machine_events ev;

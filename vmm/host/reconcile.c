@@ -13,6 +13,7 @@
 #include <string.h>
 #include "common/log.h"
 #include "vmm/host/agent.h"
+#include "vmm/host/cell_net.h"
 #include "vmm/host/home.h"
 
 #define REFUSED_RETRY_MS 5000
@@ -169,6 +170,7 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.home_mib = d->rec.order.home_mib,
 		.reset = d->rec.order.reset && d->rec.reset_due,
 		.net = d->agent->capacity.net,
+		.address = d->rec.address,
 		.ev = {.starting = on_starting, .ready = on_ready, .ended = on_ended, .arg = d},
 	};
 }
@@ -235,6 +237,22 @@ static bool image_awaited(struct host_desktop *d)
 	return true;
 }
 
+/* The lowest number that no other desktop here has; kept until the desktop is deleted. */
+static void take_address(struct host_desktop *d)
+{
+	unsigned n = HOST_ADDRESS_MIN;
+	const struct host_desktop *o = d->agent->desktops;
+
+	while (o && !d->rec.address) {
+		bool taken = o->rec.address == n;
+
+		n += taken;
+		o = taken ? d->agent->desktops : o->next;
+	}
+	if (!d->rec.address)
+		d->rec.address = n;
+}
+
 static void step_start(struct host_desktop *d)
 {
 	struct host_machine_spec s;
@@ -244,6 +262,7 @@ static void step_start(struct host_desktop *d)
 	if (home_busy(d) || image_awaited(d))
 		return;
 	d->driver = host_driver_of(d->rec.order.isolation);
+	take_address(d);
 	machine_spec(d, &s);
 	s.image = &img;
 	if (prepare(d, &img, &e) < 0 || host_machine_start(d->driver, &s, &d->machine, &e) < 0) {
@@ -295,6 +314,7 @@ static void step_delete(struct host_desktop *d)
 	}
 	d->rec.version[0] = 0;
 	d->rec.ran_home[0] = 0;
+	d->rec.address = 0;
 	d->rec.reset_due = false;
 	d->rec.fails = 0;
 	d->rec.display_pid = 0;

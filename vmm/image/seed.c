@@ -11,7 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define READY_SCRIPT "#!/bin/sh\necho pane.ready >/dev/ttyS0\n"
+#define CUSTOM "/var/lib/cloud/pane-custom"
+#define READY_SCRIPT                                                                               \
+	"#!/bin/sh\n"                                                                              \
+	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
+	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"                    \
+	"echo pane.ready >/dev/ttyS0\n"
 
 static bool all_of(const char *s, const char *more)
 {
@@ -184,9 +189,8 @@ char *img_seed_user_data(const struct img_seed *s)
 		json_object_set_new(o, "package_update", json_true());
 	}
 	if (r == 0 && s->script)
-		r = json_array_append_new(
-			json_object_get(o, "write_files"),
-			file("/var/lib/cloud/scripts/per-instance/50-pane-custom", s->script));
+		r = json_array_append_new(json_object_get(o, "write_files"),
+					  file(CUSTOM, s->script));
 	json = r == 0 ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!json || asprintf(&text, "#cloud-config\n%s\n", json) < 0)

@@ -48,7 +48,9 @@ static void sweep(const char *parent)
 	struct dirent *de;
 	int fd;
 
-	while (d && (de = readdir(d))) {
+	if (!d)
+		return;
+	while ((de = readdir(d))) {
 		if (strncmp(de->d_name, PREFIX, strlen(PREFIX)) != 0 ||
 		    path_join(path, sizeof(path), parent, de->d_name) < 0)
 			continue;
@@ -58,8 +60,7 @@ static void sweep(const char *parent)
 		remove_tree(path);
 		close(fd);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 }
 
 static int split(const char *target, char parent[PATH_MAX], char base[NAME_MAX + 1])

@@ -78,7 +78,7 @@ class Bridge(unittest.TestCase):
         machine = cell.Cell(net="bridge=nosuchbr,ip=10.0.0.2/24")
         self.addCleanup(machine.close)
         status, state = machine.wait()
-        self.assertEqual(status, 5)
+        self.assertEqual(status, 1)
         self.assertIn("bridge nosuchbr is not there", state["reason"])
 
 

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import tarfile
 
-PROGRAM = os.path.join(os.environ.get("PANE_BUILD", "build/release"), "bin/pane-image")
+PROGRAM = os.path.abspath(os.path.join(os.environ.get("PANE_BUILD", "build/release"), "bin/pane-image"))
 MIB = 1 << 20
 
 
