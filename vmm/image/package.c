@@ -90,7 +90,7 @@ static int add_beside(struct img_package *p, const char *name, bool optional, st
 	char path[PATH_MAX];
 	const char *slash = strrchr(p->path, '/');
 	struct stat st;
-	int fd, r;
+	int fd = -1, r;
 
 	if (img_tar_find(&p->tar, name) || p->tar.n == IMG_MEMBERS_MAX)
 		return err_setw(e, -EINVAL, "image.duplicate", "the descriptor names %s twice",
