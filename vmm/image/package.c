@@ -198,7 +198,7 @@ int img_package_verify(const struct img_package *p, img_tick_fn tick, void *arg,
 
 	if (!m)
 		return 0;
-	list = malloc(sizeof(*list));
+	list = img_alloc(sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	if ((r = read_text(&m->src, IMG_MANIFEST_MAX, "manifest", &text, e)) < 0 ||

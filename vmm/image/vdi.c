@@ -48,7 +48,7 @@ static int read_header(const struct img_src *s, struct vdi *v, struct err *e)
 
 static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, struct err *e)
 {
-	cleanup_free uint8_t *seen = calloc(v->blocks / 8 + 1, 1);
+	cleanup_free uint8_t *seen = img_alloc(v->blocks / 8 + 1);
 	uint8_t b[4] = {0};
 
 	if (!seen)
