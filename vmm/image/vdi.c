@@ -76,7 +76,7 @@ static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, st
 int img_vdi_check(const struct img_src *s, const struct img_limits *lim, struct img_disk *d,
 		  struct err *e)
 {
-	struct vdi v;
+	struct vdi v = {0};
 	uint64_t used = 0;
 	int r;
 
