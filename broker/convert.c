@@ -27,6 +27,7 @@
 #include <time.h>
 
 #define LOOK_S	       2
+#define STOP_MS	       3000
 #define REPORT_MS      500
 #define LINE_MAX_BYTES 4096
 
@@ -174,6 +175,20 @@ static pid_t child_start(char *const argv[], int out)
 	_exit(127);
 }
 
+/* Asks it to clean up after itself; the caller waits for its end. */
+static void child_stop(pid_t pid)
+{
+	siginfo_t gone = {0};
+
+	kill(-pid, SIGTERM);
+	for (int i = 0; i < STOP_MS / 50 && !gone.si_pid; i++) {
+		usleep(50000);
+		if (waitid(P_PID, (id_t)pid, &gone, WEXITED | WNOHANG | WNOWAIT) < 0)
+			break;
+	}
+	kill(-pid, SIGKILL);
+}
+
 static int convert(struct job *j, const char *upload, const char *tmp, struct err *e)
 {
 	const char *program = j->c->conf->pane_image;
@@ -198,7 +213,7 @@ static int convert(struct job *j, const char *upload, const char *tmp, struct er
 	if (pid < 0)
 		return err_set(e, -EAGAIN, "cannot start %s", program);
 	if (j->gone || atomic_load(&j->c->stopping))
-		kill(-pid, SIGKILL);
+		child_stop(pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	kill(-pid, SIGKILL); /* what it may have left in its group */

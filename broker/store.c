@@ -168,7 +168,7 @@ void store_sweep(const char *dir, json_t *versions)
 		if (store_path(dir, (enum store_part)i, "", path) < 0 || !(d = opendir(path)))
 			continue;
 		while ((de = readdir(d))) {
-			if (de->d_name[0] == '.' ||
+			if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
 			    wanted(versions, (enum store_part)i, de->d_name))
 				continue;
 			log_info("store.orphan", "part=%s name=%s", parts[i], LOG_Q(de->d_name));

@@ -17,6 +17,7 @@
 
 struct cell_place {
 	int name_fd, range_fd; /* owned; the locks */
+	char name_path[128];   /* removed with the lock */
 	uid_t base;	       /* ids base .. base + CELL_RANGE - 1 are this desktop's */
 };
 

@@ -178,7 +178,7 @@ static int gather(const struct img_inspect *q, struct img_package *p, json_t *o,
 
 int img_inspect(const struct img_inspect *q, struct err *e)
 {
-	cleanup_free struct img_package *p = malloc(sizeof(*p));
+	cleanup_free struct img_package *p = img_alloc(sizeof(*p));
 	cleanup_json json_t *o = json_object();
 	int r;
 

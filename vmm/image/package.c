@@ -90,7 +90,7 @@ static int add_beside(struct img_package *p, const char *name, bool optional, st
 	char path[PATH_MAX];
 	const char *slash = strrchr(p->path, '/');
 	struct stat st;
-	int fd, r;
+	int fd = -1, r;
 
 	if (img_tar_find(&p->tar, name) || p->tar.n == IMG_MEMBERS_MAX)
 		return err_setw(e, -EINVAL, "image.duplicate", "the descriptor names %s twice",
@@ -198,7 +198,7 @@ int img_package_verify(const struct img_package *p, img_tick_fn tick, void *arg,
 
 	if (!m)
 		return 0;
-	list = malloc(sizeof(*list));
+	list = img_alloc(sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	if ((r = read_text(&m->src, IMG_MANIFEST_MAX, "manifest", &text, e)) < 0 ||

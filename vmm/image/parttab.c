@@ -159,7 +159,7 @@ static int read_gpt(const struct img_src *disk, struct img_parttab *t, struct er
 	size = get_le32(h + 84);
 	if (len < 92 || len > 512 || n > GPT_ENTRIES_MAX || size < 128 || size > 512)
 		return gpt_damaged(e, "its header is impossible");
-	v = malloc((size_t)n * size + 1);
+	v = img_alloc((size_t)n * size + 1);
 	if (!v)
 		return -ENOMEM;
 	if (get_le64(h + 72) > disk->size / SECTOR ||

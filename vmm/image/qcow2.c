@@ -131,7 +131,7 @@ static int check_entry(struct qcow2 *q, uint64_t entry, uint64_t index, struct e
 
 static int walk(struct qcow2 *q, struct err *e)
 {
-	cleanup_free uint8_t *l2 = malloc(q->cluster);
+	cleanup_free uint8_t *l2 = img_alloc(q->cluster);
 	uint64_t per = q->cluster / 8, off;
 	uint8_t l1[8];
 	int r;

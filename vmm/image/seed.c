@@ -4,6 +4,7 @@
  * what makes it ready for its user (docs/contracts.md).
  */
 #include "vmm/image/seed.h"
+#include "vmm/image/source.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -128,7 +129,7 @@ int img_seed_check(const struct img_seed *s, struct err *e)
 static json_t *file(const char *path, const char *text)
 {
 	size_t n = strlen(text);
-	cleanup_free unsigned char *b64 = malloc(n / 3 * 4 + 8);
+	cleanup_free unsigned char *b64 = img_alloc(n / 3 * 4 + 8);
 
 	if (!b64)
 		return NULL;

@@ -57,7 +57,7 @@ int img_hash(const struct img_src *s, const char *algorithm, char out[129], img_
 	     void *arg)
 {
 	__attribute__((cleanup(cleanup_md))) EVP_MD_CTX *md = EVP_MD_CTX_new();
-	cleanup_free uint8_t *buf = malloc(HASH_CHUNK);
+	cleanup_free uint8_t *buf = img_alloc(HASH_CHUNK);
 	const EVP_MD *kind = EVP_get_digestbyname(algorithm);
 	uint8_t sum[EVP_MAX_MD_SIZE];
 	unsigned len = 0;

@@ -18,6 +18,9 @@ struct img_src {
 	uint64_t size;	    /* bytes */
 };
 
+/* Zeroed memory for cleanup_free; NULL when there is none. */
+void *img_alloc(size_t n) must_check;
+
 /* Exactly n bytes at off: 0, -ENODATA when they are not all there, or the errno of the read. */
 int img_read(const struct img_src *s, uint64_t off, void *p, size_t n) must_check;
 /* A part of a window; -ENODATA when it would leave it. */

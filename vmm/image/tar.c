@@ -168,7 +168,7 @@ static int parse_pax(const struct img_src *s, uint64_t off, uint64_t n, uint64_t
 	char *p = text, *end, *sp, *eq;
 	int r;
 
-	if (n > PAX_MAX || (r = img_read(s, off, text, (size_t)n)) < 0)
+	if (n > PAX_MAX || img_read(s, off, text, (size_t)n) < 0)
 		return err_setw(e, -EINVAL, "image.damaged",
 				"the appliance's tar has a damaged extended header");
 	text[n] = 0;

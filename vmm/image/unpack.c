@@ -70,6 +70,7 @@ static void source_spec(char *out, size_t n, const struct img_package_disk *pd,
 {
 	static const char file[] =
 		"{\"driver\":\"file\",\"filename\":\"/in/disk\",\"locking\":\"off\"}";
+	unsigned long long size = (pd->src.size + 511) / 512 * 512;
 	char window[160];
 
 	if (pd->src.base == 0 && d->format == IMG_RAW)
@@ -81,8 +82,7 @@ static void source_spec(char *out, size_t n, const struct img_package_disk *pd,
 		/* A member of a tar is padded to whole sectors, so rounding up stays inside. */
 		snprintf(window, sizeof(window),
 			 "{\"driver\":\"raw\",\"offset\":%llu,\"size\":%llu,",
-			 (unsigned long long)pd->src.base,
-			 (unsigned long long)((pd->src.size + 511) / 512 * 512));
+			 (unsigned long long)pd->src.base, size);
 		if (d->format == IMG_RAW)
 			snprintf(out, n, "json:%s\"file\":%s}", window, file);
 		else

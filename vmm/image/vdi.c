@@ -48,8 +48,8 @@ static int read_header(const struct img_src *s, struct vdi *v, struct err *e)
 
 static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, struct err *e)
 {
-	cleanup_free uint8_t *seen = calloc(v->blocks / 8 + 1, 1);
-	uint8_t b[4];
+	cleanup_free uint8_t *seen = img_alloc(v->blocks / 8 + 1);
+	uint8_t b[4] = {0};
 
 	if (!seen)
 		return -ENOMEM;
@@ -76,7 +76,7 @@ static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, st
 int img_vdi_check(const struct img_src *s, const struct img_limits *lim, struct img_disk *d,
 		  struct err *e)
 {
-	struct vdi v;
+	struct vdi v = {0};
 	uint64_t used = 0;
 	int r;
 

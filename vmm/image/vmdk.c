@@ -151,7 +151,7 @@ static int walk(struct vmdk *v, struct err *e)
 {
 	uint64_t grains = (v->capacity + v->grain - 1) / v->grain;
 	uint64_t tables = (grains + v->gtes - 1) / v->gtes;
-	cleanup_free uint8_t *gt = malloc(v->gtes * 4ull);
+	cleanup_free uint8_t *gt = img_alloc(v->gtes * 4ull);
 	uint8_t b[4];
 	int r;
 
