@@ -117,7 +117,7 @@ static void promises_count(void **state)
 static void a_missing_prober_is_no_kvm(void **state)
 {
 	struct host_config conf = {.vmm = (char[]){"/nonexistent/vmm"}};
-	struct host_capacity c;
+	struct host_capacity c = {0};
 
 	(void)state;
 	host_capacity_probe(&conf, &c);
