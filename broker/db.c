@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,13 +70,25 @@ static int connect_now(struct db *db)
 	return 0;
 }
 
+/* An idle connection whose server died has an end of file waiting, often behind a farewell
+ * ("terminating connection ..."): read on until nothing waits or the end shows. */
+static bool alive(PGconn *conn)
+{
+	struct pollfd p = {.fd = PQsocket(conn), .events = POLLIN};
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		return false;
+	for (int i = 0; i < 8 && poll(&p, 1, 0) > 0; i++)
+		if (!PQconsumeInput(conn))
+			return false;
+	return PQtransactionStatus(conn) == PQTRANS_IDLE;
+}
+
 int db_ready(struct db *db)
 {
 	bool had = db->conn != NULL;
 
-	/* An idle connection whose server died has an end of file waiting. */
-	if (db->conn && PQstatus(db->conn) == CONNECTION_OK && PQconsumeInput(db->conn) &&
-	    PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+	if (db->conn && alive(db->conn))
 		return 0;
 	if (clock_ms() < db->retry_at_ms)
 		return fail_unavailable(db);
