@@ -222,11 +222,13 @@ static CURLcode run_transfer(struct http_client *c)
 static CURLcode perform(struct http_client *c, const char *method, const char *url,
 			const char *type, const char *text, size_t n, struct buf *in)
 {
-	char auth[600] = "Content-Type: ";
 	struct curl_slist *h;
+	char auth[600];
 	CURLcode code;
 
-	h = curl_slist_append(NULL, strcat(auth, type));
+	if (snprintf(auth, sizeof(auth), "Content-Type: %s", type) >= (int)sizeof(auth))
+		return CURLE_BAD_FUNCTION_ARGUMENT;
+	h = curl_slist_append(NULL, auth);
 	h = curl_slist_append(h, "Expect:");
 	if (c->token &&
 	    snprintf(auth, sizeof(auth), "Authorization: Bearer %s", c->token) < (int)sizeof(auth))
