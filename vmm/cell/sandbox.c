@@ -70,6 +70,11 @@ static void add_all(struct args *a, const char *const *words)
 		add(a, "%s", *words);
 }
 
+static void add_bind(struct args *a, const char *how, const char *from, const char *to)
+{
+	add_all(a, (const char *[]){how, from, to, NULL});
+}
+
 static void free_args(struct args *a)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -106,8 +111,8 @@ static void add_tree(struct args *a, const struct cell_options *o)
 {
 	unsigned long long half = o->memory_mib << 19;
 
-	add_all(a, (const char *[]){"--bind", CELL_MNT_ROOT, "/", "--dev", "/dev", "--proc",
-				    "/proc", NULL});
+	add_bind(a, "--bind", CELL_MNT_ROOT, "/");
+	add_all(a, (const char *[]){"--dev", "/dev", "--proc", "/proc", NULL});
 	hide_proc(a);
 	add_all(a, (const char *[]){"--perms", "1777", "--size", NULL});
 	add(a, "%llu", half);
@@ -115,19 +120,12 @@ static void add_tree(struct args *a, const struct cell_options *o)
 	add(a, "%llu", half);
 	add_all(a, (const char *[]){"--tmpfs", "/run", "--perms", "1777", "--size", NULL});
 	add(a, "%llu", half);
-	add_all(a, (const char *[]){"--tmpfs",	      "/dev/shm",
-				    "--perms",	      "0755",
-				    "--size",	      "4096",
-				    "--tmpfs",	      "/sys",
-				    "--perms",	      "0755",
-				    "--dir",	      "/run/user",
-				    "--perms",	      "0700",
-				    "--dir",	      "/run/user/1000",
-				    "--bind",	      CELL_MNT_HOME,
-				    "/home/user",     "--bind",
-				    CELL_MNT_FB,      "/run/desktop-screen",
-				    "--ro-bind",      CELL_MNT_X,
-				    "/tmp/.X11-unix", NULL});
+	add_all(a, (const char *[]){"--tmpfs", "/dev/shm", "--perms", "0755", "--size", "4096",
+				    "--tmpfs", "/sys", "--perms", "0755", "--dir", "/run/user",
+				    "--perms", "0700", "--dir", "/run/user/1000", NULL});
+	add_bind(a, "--bind", CELL_MNT_HOME, "/home/user");
+	add_bind(a, "--bind", CELL_MNT_FB, "/run/desktop-screen");
+	add_bind(a, "--ro-bind", CELL_MNT_X, "/tmp/.X11-unix");
 	add_all(a, (const char *[]){"--remount-ro", "/dev", NULL});
 }
 
