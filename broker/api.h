@@ -46,7 +46,6 @@ enum req_step api_desktop_recycle(struct broker *b, struct db *db, struct req *r
 enum req_step api_desktop_release(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r);
-enum req_step api_image_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r);
 /* hosts.c */
 enum req_step api_host_list(struct broker *b, struct db *db, struct req *r);
@@ -54,6 +53,22 @@ enum req_step api_host_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_sync(struct broker *b, struct db *db, struct req *r);
+/* api_image.c */
+enum req_step api_image_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_data(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_image_rollback(struct broker *b, struct db *db, struct req *r);
+enum req_step api_version_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_version_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_version_publish(struct broker *b, struct db *db, struct req *r);
+enum req_step api_version_file(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_image(struct broker *b, struct db *db, struct req *r);
+/* api_rollout.c */
+enum req_step api_rollout_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_rollout_start(struct broker *b, struct db *db, struct req *r);
+enum req_step api_rollout_change(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
 

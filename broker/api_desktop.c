@@ -65,12 +65,6 @@ enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r)
 	return api_empty(r);
 }
 
-enum req_step api_image_list(struct broker *b, struct db *db, struct req *r)
-{
-	(void)b;
-	return api_page(r, db, "SELECT pane.list_images($1, $2)");
-}
-
 enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;

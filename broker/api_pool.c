@@ -19,6 +19,22 @@ enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r)
 			"pool.unknown", "pool");
 }
 
+/* What 010 and later added to a pool; does nothing where the body has none of it. */
+static enum req_step pool_images(struct req *r, struct db *db, int status, char *made)
+{
+	const char *name = json_string_value(json_object_get(r->json, "name"));
+	cleanup_free char *first = made, *text = NULL;
+
+	if (!first ||
+	    (!json_object_get(r->json, "image_tag") && !json_object_get(r->json, "home_mib")))
+		return api_text(r, db, status, steal_ptr(&first), "pool.unknown", "pool");
+	text = json_dumps(r->json, JSON_COMPACT);
+	return api_text(
+		r, db, status,
+		db_text(db, "SELECT pane.pool_images($1, $2)", name ? name : r->arg[0], text),
+		"pool.unknown", "pool");
+}
+
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 {
 	cleanup_free char *text = NULL;
@@ -30,8 +46,7 @@ enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->object, sizeof(r->object), "%s",
 		 json_string_value(json_object_get(r->json, "name")));
 	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text),
-			"pool.unknown", "pool");
+	return pool_images(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text));
 }
 
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
@@ -43,8 +58,8 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 	if (valid_pool(r->json, false, &e))
 		return req_fail_err(r, &e);
 	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(r, db, 200, db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text),
-			"pool.unknown", "pool");
+	return pool_images(r, db, 200,
+			   db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text));
 }
 
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r)

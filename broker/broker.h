@@ -12,6 +12,7 @@
 struct work;
 struct hash_pool;
 struct broker_ca;
+struct converter;
 
 struct broker {
 	const struct broker_conf *conf; /* borrowed from main() */
@@ -20,6 +21,7 @@ struct broker {
 	struct broker_ca *ca;		/* owned */
 	struct hash_pool *hashes;	/* owned */
 	struct work *work;		/* owned */
+	struct converter *converter;	/* owned; NULL without a store */
 };
 
 #endif

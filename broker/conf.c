@@ -33,6 +33,8 @@ static const struct cfg_key keys[] = {
 	STR("pki", grant_key, true),
 	STR("pki", grant_pub, true),
 	INT("pki", cert_days, 1, 3650),
+	STR("images", store, false),
+	STR("images", pane_image, false),
 	INT("policy", poll_max_s, 1, 60),
 	INT("policy", host_lost_s, 1, 600),
 	INT("policy", host_gone_s, 1, 600),
@@ -65,7 +67,8 @@ static int broker_defaults(struct broker_conf *c)
 		.reconcile_ms = 1000,
 	};
 	c->sql_dir = strdup("sql");
-	return c->sql_dir ? 0 : -ENOMEM;
+	c->pane_image = strdup("/usr/bin/pane-image");
+	return c->sql_dir && c->pane_image ? 0 : -ENOMEM;
 }
 
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
@@ -78,6 +81,8 @@ int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
 		c->owner_conninfo = strdup(c->conninfo);
 		r = c->owner_conninfo ? 0 : -ENOMEM;
 	}
+	if (!r && c->store && c->store[0] != '/')
+		r = err_set(e, -EINVAL, "%s: store must be an absolute path", path);
 	if (!r && !strcmp(c->api_socket, c->internal_socket))
 		r = err_set(e, -EINVAL, "%s: api_socket and internal_socket must differ", path);
 	if (r)

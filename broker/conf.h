@@ -22,6 +22,9 @@ struct broker_conf {
 	/* [pki] */
 	char *ca_cert, *ca_key, *grant_key, *grant_pub;
 	int cert_days;
+	/* [images] */
+	char *store;	  /* directory of uploaded images; NULL = none are taken */
+	char *pane_image; /* the converter */
 	/* [policy] */
 	int poll_max_s;	       /* a host's long poll is answered at the latest after this */
 	int host_lost_s;       /* silence beyond its poll after which a host is lost */

@@ -52,16 +52,44 @@ static void header(struct MHD_Connection *c, const char *name, char *out, size_t
 		snprintf(out, n, "%s", v);
 }
 
+static bool whole_number(const char *s, int64_t *out)
+{
+	size_t n = strspn(s, "0123456789");
+
+	if (n < 1 || n > 15)
+		return false;
+	*out = strtoll(s, NULL, 10);
+	return true;
+}
+
+/* "bytes=A-B" or "bytes=A-"; anything else is answered with the whole file, RFC 9110 14.2. */
+static void read_range(const char *s, struct req *r)
+{
+	const char *dash = strchr(s, '-');
+
+	if (strncmp(s, "bytes=", 6) || !dash || strchr(s, ',') ||
+	    !whole_number(s + 6, &r->range_from))
+		return;
+	if (dash[1] && !whole_number(dash + 1, &r->range_to)) {
+		r->range_from = 0;
+		return;
+	}
+	r->ranged = true;
+}
+
 static void read_query(struct MHD_Connection *c, struct req *r)
 {
 	const char *limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit");
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
+	const char *offset = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "offset");
 
 	if (limit && atoi(limit) > 0)
 		r->limit = atoi(limit) > 10000 ? 10000 : atoi(limit);
 	if (after && strlen(after) < sizeof(r->after))
 		snprintf(r->after, sizeof(r->after), "%s", after);
+	if (offset && !whole_number(offset, &r->offset))
+		r->offset = -1;
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
 }
 
@@ -71,7 +99,7 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct req *r = req_new();
-	char auth[128] = "";
+	char auth[128] = "", range[64] = "";
 
 	if (!r)
 		return NULL;
@@ -92,15 +120,42 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 		snprintf(r->bearer, sizeof(r->bearer), "%.*s", (int)sizeof(r->bearer) - 1,
 			 auth + 7);
 	explicit_bzero(auth, sizeof(auth));
+	header(c, "Range", range, sizeof(range));
+	if (range[0])
+		read_range(range, r);
+	if (!strcmp(r->method, "PUT"))
+		r->body.cap = REQ_CHUNK_MAX;
 	read_query(c, r);
 	return r;
+}
+
+static struct MHD_Response *file_response(struct req *r)
+{
+	int64_t n = r->range_to - r->range_from + 1;
+	struct MHD_Response *res;
+	char range[96];
+
+	if (!r->file_size)
+		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	res = MHD_create_response_from_fd_at_offset64((uint64_t)n, r->file,
+						      (uint64_t)r->range_from);
+	if (!res)
+		return NULL;
+	r->file = -1; /* MHD closes it */
+	MHD_add_response_header(res, "Content-Type", "application/octet-stream");
+	snprintf(range, sizeof(range), "bytes %lld-%lld/%lld", (long long)r->range_from,
+		 (long long)r->range_to, (long long)r->file_size);
+	if (r->ranged)
+		MHD_add_response_header(res, "Content-Range", range);
+	return res;
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
 {
 	size_t n = r->reply ? strlen(r->reply) : 0;
 	struct MHD_Response *res =
-		MHD_create_response_from_buffer(n, r->reply, MHD_RESPMEM_MUST_COPY);
+		r->file >= 0 ? file_response(r)
+			     : MHD_create_response_from_buffer(n, r->reply, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result ret;
 	char seconds[16];
 
@@ -124,7 +179,7 @@ static void take_body(struct req *r, const char *p, size_t n)
 {
 	if (!r->status && buf_append(&r->body, p, n))
 		req_fail(r, 413, "request.large", "The request body is larger than %u bytes.",
-			 JSON_MAX_BYTES);
+			 (unsigned)r->body.cap);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,

@@ -11,6 +11,7 @@
  * database's hints into wake-ups; the main thread ticks the slow poll and waits for SIGTERM.
  */
 #include "broker/broker.h"
+#include "broker/convert.h"
 #include "broker/http.h"
 #include "broker/migrate.h"
 #include "broker/notify.h"
@@ -118,6 +119,9 @@ static int server_start(struct server *s, struct err *e)
 	s->broker.work = work_new(&wp, e);
 	if (!s->broker.hashes || !s->broker.work)
 		return -ENOMEM;
+	s->broker.converter = converter_start(c, e);
+	if (c->store && !s->broker.converter)
+		return -EIO;
 	s->reconciler = reconciler_start(c, e);
 	if (!s->reconciler)
 		return -EAGAIN;
@@ -139,6 +143,7 @@ static void server_stop(struct server *s)
 		http_server_quiesce(s->internal);
 	notifier_stop(s->notifier);
 	reconciler_stop(s->reconciler);
+	converter_stop(s->broker.converter);
 	if (s->broker.work)
 		work_stop(s->broker.work); /* every suspended connection is answered */
 	http_server_free(s->api);

@@ -25,9 +25,8 @@ struct reconciler {
 static const struct {
 	const char *name, *sql;
 } steps[] = {
-	{"hosts", "SELECT pane.rec_hosts()"},
-	{"deadlines", "SELECT pane.rec_deadlines()"},
-	{"repair", "SELECT pane.rec_repair()"},
+	{"hosts", "SELECT pane.rec_hosts()"},	{"deadlines", "SELECT pane.rec_deadlines()"},
+	{"repair", "SELECT pane.rec_repair()"}, {"rollouts", "SELECT pane.rec_rollouts()"},
 	{"pools", "SELECT pane.rec_pools()"},
 };
 

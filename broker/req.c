@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct req *req_new(void)
 {
@@ -21,7 +22,9 @@ struct req *req_new(void)
 	if (!r)
 		return NULL;
 	buf_init(&r->body, JSON_MAX_BYTES);
-	r->fd = -1;
+	r->fd = r->file = -1;
+	r->offset = -1;
+	r->range_to = INT64_MAX;
 	r->limit = 1000;
 	return r;
 }
@@ -37,6 +40,8 @@ void req_free(struct req *r)
 		explicit_bzero(r->body.data, r->body.size);
 	buf_fini(&r->body);
 	json_decref(r->json);
+	if (r->file >= 0)
+		close(r->file);
 	free(r->reply);
 	explicit_bzero(r->bearer, sizeof(r->bearer));
 	free(r);

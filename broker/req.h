@@ -36,21 +36,26 @@ enum req_step {
 	REQ_WAIT = 1
 };
 
-#define REQ_KEY_MAX 80
+#define REQ_KEY_MAX   80
+#define REQ_ARGS      4
+#define REQ_CHUNK_MAX (4u << 20) /* of an upload */
 
 struct req {
 	/* what was asked */
 	enum req_listener listener;
 	char method[8];
 	char path[256];
-	char arg[2][72]; /* path parameters */
-	char client[80]; /* X-Pane-Client: "ip:port", "" when unknown */
-	char cert[80];	 /* X-Pane-Cert: "host/<uuid>" */
-	char conn[32];	 /* X-Pane-Conn, else made here */
+	char arg[REQ_ARGS][72]; /* path parameters */
+	char client[80];	/* X-Pane-Client: "ip:port", "" when unknown */
+	char cert[80];		/* X-Pane-Cert: "host/<uuid>" */
+	char conn[32];		/* X-Pane-Conn, else made here */
 	char bearer[96];
 	char after[72];
 	int limit;
 	bool force;
+	int64_t offset;		      /* of ?offset=, else -1 */
+	int64_t range_from, range_to; /* inclusive; the whole file unless ranged */
+	bool ranged;
 	struct buf body;
 	json_t *json; /* owned; parsed body, NULL when there was none */
 
@@ -60,7 +65,9 @@ struct req {
 
 	/* the answer */
 	int status;
-	char *reply;   /* owned JSON text, NULL for an empty answer */
+	char *reply; /* owned JSON text, NULL for an empty answer */
+	int file;    /* or, owned, -1: range_from to range_to of this file of file_size bytes */
+	int64_t file_size;
 	char code[48]; /* of the error, for the audit */
 	int retry_after_s;
 	char object[128]; /* for the audit, where the path does not name it */

@@ -56,13 +56,33 @@ static const struct route routes[] = {
 	{A, "GET", V "/hosts/{name}", ROLE_ADMIN, api_host_get, NULL, false},
 	{A, "DELETE", V "/hosts/{name}", ROLE_ADMIN, api_host_delete, "host.delete", false},
 	{A, "GET", V "/images", ROLE_ADMIN, api_image_list, NULL, false},
+	{A, "POST", V "/images", ROLE_ADMIN, api_image_create, "image.create", true},
+	{A, "GET", V "/images/{name}", ROLE_ADMIN, api_image_get, NULL, false},
+	{A, "DELETE", V "/images/{name}", ROLE_ADMIN, api_image_delete, "image.delete", false},
+	{A, "POST", V "/images/{name}/rollback", ROLE_ADMIN, api_image_rollback, "image.rollback",
+	 false},
+	{A, "GET", V "/images/{name}/{version}", ROLE_ADMIN, api_version_get, NULL, false},
+	{A, "DELETE", V "/images/{name}/{version}", ROLE_ADMIN, api_version_delete,
+	 "version.delete", false},
+	{A, "PUT", V "/images/{name}/{version}/data", ROLE_ADMIN, api_image_data, NULL, true},
+	{A, "POST", V "/images/{name}/{version}/publish", ROLE_ADMIN, api_version_publish,
+	 "version.publish", false},
+	{A, "GET", V "/images/{name}/{version}/files/{file}", ROLE_ADMIN, api_version_file, NULL,
+	 false},
+	{A, "GET", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_get, NULL, false},
+	{A, "POST", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_start, "rollout.start",
+	 false},
+	{A, "PATCH", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_change, "rollout.change",
+	 true},
 	{A, "GET", V "/audit", ROLE_ADMIN, api_audit_list, NULL, false},
 	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},
+	{A, "GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", ROLE_HOST,
+	 api_host_image, NULL, false},
 	{REQ_INTERNAL, "POST", "/internal/v1/connections", ROLE_GATEWAY, api_connect, NULL, true},
 };
 
 /* Matches path against a pattern; "{x}" segments are copied to arg in order. */
-static bool match(const char *pattern, const char *path, char arg[2][72])
+static bool match(const char *pattern, const char *path, char arg[REQ_ARGS][72])
 {
 	int n = 0;
 
@@ -70,7 +90,7 @@ static bool match(const char *pattern, const char *path, char arg[2][72])
 		if (*pattern == '{') {
 			size_t len = strcspn(path, "/");
 
-			if (!len || len >= 72 || n == 2)
+			if (!len || len >= 72 || n == REQ_ARGS)
 				return false;
 			memcpy(arg[n], path, len);
 			arg[n++][len] = 0;
@@ -88,7 +108,7 @@ const struct route *route_find(struct req *r)
 	bool path = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-		char arg[2][72] = {"", ""};
+		char arg[REQ_ARGS][72] = {{0}};
 
 		if (routes[i].listener != r->listener || !match(routes[i].path, r->path, arg))
 			continue;
@@ -142,7 +162,7 @@ static enum req_step parse_body(const struct route *t, struct req *r)
 {
 	struct err e = {0};
 
-	if (r->json || (!t->body && !r->body.len))
+	if (r->json || !strcmp(t->method, "PUT") || (!t->body && !r->body.len))
 		return REQ_DONE;
 	if (!r->body.len)
 		return req_fail(r, 400, "request.invalid", "Send a JSON object in the body.");

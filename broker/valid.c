@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int valid_keys(json_t *o, const char *const *allowed, struct err *e)
 {
@@ -101,6 +102,23 @@ int valid_uuid(const char *s)
 			return -EINVAL;
 	}
 	return s[36] ? -EINVAL : 0;
+}
+
+int valid_time(const char *s)
+{
+	const char *rest;
+	struct tm tm = {0};
+
+	rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest || tm.tm_year < 100)
+		return -EINVAL;
+	if (!strcmp(rest, "Z"))
+		return 0;
+	return (rest[0] == '+' || rest[0] == '-') && strlen(rest) == 6 && rest[3] == ':' &&
+			       rest[1] < '2' && strspn(rest + 1, "0123456789") == 2 &&
+			       rest[4] < '6' && strspn(rest + 4, "0123456789") == 2
+		       ? 0
+		       : -EINVAL;
 }
 
 int valid_address(const char *s, struct err *e)
@@ -236,14 +254,18 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 
 int valid_pool(json_t *o, bool create, struct err *e)
 {
-	static const char *const all[] = {"name",      "image",		 "cpus",  "memory_mib",
-					  "disk_mib",  "size_max",	 "spare", "assignment",
-					  "isolation", "logoff_after_s", NULL};
-	static const char *const some[] = {"image",    "cpus",	"memory_mib",	  "disk_mib",
-					   "size_max", "spare", "logoff_after_s", NULL};
+	static const char *const all[] = {
+		"name",	    "image",	 "cpus",       "memory_mib", "disk_mib",
+		"size_max", "spare",	 "assignment", "isolation",  "logoff_after_s",
+		"reset",    "image_tag", "home_mib",   NULL};
+	static const char *const some[] = {
+		"image",	  "cpus",  "memory_mib", "disk_mib", "size_max", "spare",
+		"logoff_after_s", "reset", "image_tag",	 "home_mib", NULL};
 	static const char *const kinds[] = {"floating", "dedicated", NULL};
-	static const char *const ways[] = {"vm", NULL};
-	const char *name = NULL, *image = NULL, *kind = NULL;
+	static const char *const ways[] = {"vm", "container", NULL};
+	static const char *const resets[] = {"on_logoff", "never", NULL};
+	const char *name = NULL, *image = NULL, *kind = NULL, *tag = NULL;
+	int64_t home = 0;
 	int r = valid_keys(o, create ? all : some, e);
 
 	if (!r && create)
@@ -264,6 +286,14 @@ int valid_pool(json_t *o, bool create, struct err *e)
 		r = err_set(e, -EINVAL, "\"assignment\" must be \"floating\" or \"dedicated\".");
 	if (!r)
 		r = one_of(o, "isolation", ways, NULL, e);
+	if (!r)
+		r = one_of(o, "reset", resets, NULL, e);
+	if (!r)
+		r = json_opt_str(o, "image_tag", 40, &tag, e);
+	if (!r && tag)
+		r = valid_image_name(tag, e);
+	if (!r)
+		r = json_opt_int(o, "home_mib", 0, 16777216, &home, e);
 	return r;
 }
 
@@ -378,7 +408,8 @@ static int sync_desktop(json_t *d, struct err *e)
 
 static int sync_image(json_t *i, struct err *e)
 {
-	const char *name, *version = NULL;
+	static const char *const states[] = {"present", "pulling", "failed", NULL};
+	const char *name, *version = NULL, *reason = NULL;
 	int64_t n;
 	int r = json_is_object(i) ? 0 : err_set(e, -EINVAL, "an image must be an object");
 
@@ -386,6 +417,12 @@ static int sync_image(json_t *i, struct err *e)
 		r = json_need_str(i, "name", 1, 64, &name, e);
 	if (!r)
 		r = json_opt_str(i, "version", 128, &version, e);
+	if (!r)
+		r = one_of(i, "state", states, NULL, e);
+	if (!r)
+		r = json_opt_int(i, "percent", 0, 100, &n, e);
+	if (!r)
+		r = json_opt_str(i, "reason", 400, &reason, e);
 	return r ? r : json_opt_int(i, "disk_mib", 0, INT32_MAX, &n, e);
 }
 
@@ -414,12 +451,28 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
+	static const char *const flags[] = {"vm", "container"};
+	static const char *const texts[] = {"vm_why", "container_why", "limits"};
+	const char *s = NULL;
+	bool flag;
 	int64_t n;
 
 	if (!c || json_is_null(c))
 		return 0;
 	if (!json_is_object(c))
 		return err_set(e, -EINVAL, "\"capacity\" must be an object");
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		int r = json_opt_bool(c, flags[i], &flag, e);
+
+		if (r)
+			return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		int r = json_opt_str(c, texts[i], 300, &s, e);
+
+		if (r)
+			return r;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		int r = json_opt_int(c, numbers[i], 0, INT32_MAX, &n, e);
 

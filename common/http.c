@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct http_client {
 	char *base;		       /* owned */
 	char *token;		       /* owned; NULL = none */
 	struct curl_slist *connect_to; /* owned */
+	long timeout_ms;
 	atomic_bool cancelled;
 	char error[CURL_ERROR_SIZE];
 };
@@ -99,7 +101,8 @@ struct http_client *http_new(const struct http_params *p, struct err *e)
 	}
 	set_tls(c, p);
 	http_set_token(c, p->token);
-	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, p->timeout_ms ? p->timeout_ms : 30000L);
+	c->timeout_ms = p->timeout_ms ? p->timeout_ms : 30000L;
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, c->timeout_ms);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
@@ -217,12 +220,15 @@ static CURLcode run_transfer(struct http_client *c)
 }
 
 static CURLcode perform(struct http_client *c, const char *method, const char *url,
-			const char *text, struct buf *in)
+			const char *type, const char *text, size_t n, struct buf *in)
 {
-	struct curl_slist *h = curl_slist_append(NULL, "Content-Type: application/json");
+	struct curl_slist *h;
 	char auth[600];
 	CURLcode code;
 
+	if (snprintf(auth, sizeof(auth), "Content-Type: %s", type) >= (int)sizeof(auth))
+		return CURLE_BAD_FUNCTION_ARGUMENT;
+	h = curl_slist_append(NULL, auth);
 	h = curl_slist_append(h, "Expect:");
 	if (c->token &&
 	    snprintf(auth, sizeof(auth), "Authorization: Bearer %s", c->token) < (int)sizeof(auth))
@@ -235,7 +241,7 @@ static CURLcode perform(struct http_client *c, const char *method, const char *u
 	if (text) {
 		curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)n);
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, text);
 	} else {
 		curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
@@ -247,6 +253,26 @@ static CURLcode perform(struct http_client *c, const char *method, const char *u
 	return code;
 }
 
+static int take_answer(struct http_client *c, CURLcode code, const struct buf *in, json_t **reply,
+		       struct err *e)
+{
+	long status = 0;
+	int r;
+
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (code != CURLE_OK) {
+		r = transport_error(c, code, e);
+	} else {
+		if (in->len)
+			*reply = json_loadb((const char *)buf_head(in), in->len, 0, NULL);
+		r = status >= 200 && status < 300 ? (int)status : server_error(status, *reply, e);
+		if (r > 0 && in->len && !*reply)
+			r = err_setw(e, -EPROTO, "server.garbled",
+				     "%s answered something that is not JSON", c->base);
+	}
+	return r;
+}
+
 int http_call(struct http_client *c, const char *method, const char *path, json_t *body,
 	      json_t **reply, struct err *e)
 {
@@ -254,7 +280,6 @@ int http_call(struct http_client *c, const char *method, const char *path, json_
 	struct buf in;
 	char url[1200];
 	CURLcode code;
-	long status = 0;
 	int r;
 
 	*reply = NULL;
@@ -263,20 +288,119 @@ int http_call(struct http_client *c, const char *method, const char *path, json_
 	/* A POST without a body still says its length. */
 	text = body ? json_dumps(body, JSON_COMPACT) : strcmp(method, "POST") ? NULL : strdup("");
 	buf_init(&in, 16u << 20);
-	code = perform(c, method, url, text, &in);
+	code = perform(c, method, url, "application/json", text, text ? strlen(text) : 0, &in);
 	if (text)
 		explicit_bzero(text, strlen(text));
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (code != CURLE_OK) {
-		r = transport_error(c, code, e);
-	} else {
-		if (in.len)
-			*reply = json_loadb((const char *)buf_head(&in), in.len, 0, NULL);
-		r = status >= 200 && status < 300 ? (int)status : server_error(status, *reply, e);
-		if (r > 0 && in.len && !*reply)
-			r = err_setw(e, -EPROTO, "server.garbled",
-				     "%s answered something that is not JSON", c->base);
-	}
+	r = take_answer(c, code, &in, reply, e);
 	buf_fini(&in);
+	return r;
+}
+
+int http_send(struct http_client *c, const char *method, const char *path, const void *p, size_t n,
+	      json_t **reply, struct err *e)
+{
+	struct buf in;
+	char url[1200];
+	CURLcode code;
+	int r;
+
+	*reply = NULL;
+	if (snprintf(url, sizeof(url), "%s%s", c->base, path) >= (int)sizeof(url))
+		return err_set(e, -ENAMETOOLONG, "the path %.60s… is too long", path);
+	buf_init(&in, 1u << 20);
+	code = perform(c, method, url, "application/octet-stream", p, n, &in);
+	r = take_answer(c, code, &in, reply, e);
+	buf_fini(&in);
+	return r;
+}
+
+/* ---- fetching ---- */
+
+struct fetch {
+	struct http_client *c; /* borrowed */
+	http_sink_fn sink;
+	void *arg;
+	struct buf error; /* an answer that is not the range */
+	int64_t left;
+	int failed;
+};
+
+static size_t on_fetch(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch *f = arg;
+	long status = 0;
+
+	n *= size;
+	curl_easy_getinfo(f->c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 206)
+		return buf_append(&f->error, p, n) ? 0 : n;
+	if ((int64_t)n > f->left)
+		f->failed = -EPROTO;
+	else
+		f->failed = f->sink(f->arg, p, n);
+	f->left -= (int64_t)n;
+	return f->failed < 0 ? 0 : n;
+}
+
+static CURLcode fetch_run(struct http_client *c, const char *url, const char *range,
+			  struct fetch *f)
+{
+	struct curl_slist *h = NULL;
+	char auth[600];
+	CURLcode code;
+
+	if (c->token &&
+	    snprintf(auth, sizeof(auth), "Authorization: Bearer %s", c->token) < (int)sizeof(auth))
+		h = curl_slist_append(h, auth);
+	c->error[0] = '\0';
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, "GET");
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, h);
+	curl_easy_setopt(c->curl, CURLOPT_RANGE, range);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_fetch);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, f);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, c->timeout_ms / 1000 + 1);
+	code = run_transfer(c);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, c->timeout_ms);
+	curl_easy_setopt(c->curl, CURLOPT_RANGE, NULL);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_slist_free_all(h);
+	explicit_bzero(auth, sizeof(auth));
+	return code;
+}
+
+int http_fetch(struct http_client *c, const char *path, int64_t from, int64_t to, http_sink_fn sink,
+	       void *arg, struct err *e)
+{
+	struct fetch f = {.c = c, .sink = sink, .arg = arg, .left = to - from + 1};
+	char url[1200], range[64];
+	json_t *reply = NULL;
+	CURLcode code;
+	long status = 0;
+	int r;
+
+	if (snprintf(url, sizeof(url), "%s%s", c->base, path) >= (int)sizeof(url))
+		return err_set(e, -ENAMETOOLONG, "the path %.60s… is too long", path);
+	snprintf(range, sizeof(range), "%" PRId64 "-%" PRId64, from, to);
+	buf_init(&f.error, 64 << 10);
+	code = fetch_run(c, url, range, &f);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (f.failed < 0)
+		r = err_set(e, f.failed, "%s: %s", path, strerror(-f.failed));
+	else if (code == CURLE_OK && status == 206)
+		r = f.left ? err_set(e, -EPIPE, "%s: broke off", path) : 0;
+	else if (code == CURLE_OK && status >= 200 && status < 300)
+		r = err_set(e, -EPROTO, "%s: the server does not send parts of files", path);
+	else if (code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR)
+		r = err_set(e, -EPIPE, "%s: %s", path,
+			    c->error[0] ? c->error : "the connection broke off");
+	else
+		r = take_answer(c, code, &f.error, &reply, e);
+	json_decref(reply);
+	buf_fini(&f.error);
 	return r;
 }

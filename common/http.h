@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 
@@ -37,5 +39,16 @@ void http_cancel(struct http_client *c);
  * error object is in *reply too. -ECONNREFUSED, -ETIMEDOUT, -EPROTO (TLS) for transport trouble. */
 int http_call(struct http_client *c, const char *method, const char *path, json_t *body,
 	      json_t **reply, struct err *e) must_check;
+
+/* The same with bytes instead of an object, as application/octet-stream. */
+int http_send(struct http_client *c, const char *method, const char *path, const void *p, size_t n,
+	      json_t **reply, struct err *e) must_check;
+/* Takes the next bytes of a file; a negative errno ends the transfer with it. */
+typedef int (*http_sink_fn)(void *arg, const void *p, size_t n);
+/* GET path, bytes from to to (inclusive), handed to sink as they come. -EPROTO when the answer is
+ * something else than that range; -EPIPE when it broke off: what sink has had is good. The timeout
+ * is one of silence here. */
+int http_fetch(struct http_client *c, const char *path, int64_t from, int64_t to, http_sink_fn sink,
+	       void *arg, struct err *e) must_check;
 
 #endif

@@ -156,7 +156,7 @@ DECLARE d pane.desktop;
 BEGIN
 	FOR d IN SELECT * FROM pane.desktop x WHERE x.host_id = p_host
 		AND x.ordered_generation <= p_generation
-		AND (x.want = 'absent' OR x.state IN ('ready', 'lost'))
+		AND (x.want IN ('absent', 'stopped') OR x.state IN ('ready', 'lost'))
 		AND x.state NOT IN ('deleted', 'requested')
 		AND NOT EXISTS (SELECT FROM jsonb_array_elements(p_desktops) r
 			WHERE r ->> 'id' = x.id::text)

@@ -15,11 +15,15 @@
 #include "vmm/virtio/virtio_net.h"
 #include "vmm/virtio/virtio_rng.h"
 
+#define VM_MORE_DISKS 3
+
 struct vm_devices {
 	struct vm_devices_cfg cfg;
 	struct virtio_env env;
-	struct block *block;	/* owned until blk has it */
-	struct virtio_blk *blk; /* all owned */
+	struct block *block;		   /* owned until blk has it */
+	struct block *more[VM_MORE_DISKS]; /* owned until its blk_more has it */
+	struct virtio_blk *blk;		   /* all owned */
+	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
 	struct virtio_rng *rng;
 	struct virtio_net *net;
@@ -36,6 +40,32 @@ static int open_disk(struct vm_devices *d, struct err *e)
 	else
 		return 0;
 	return d->block ? 0 : -EIO;
+}
+
+static int open_more_disks(struct vm_devices *d, struct err *e)
+{
+	const struct vm_devices_cfg *c = &d->cfg;
+
+	for (unsigned i = 0; i < c->n_more && i < VM_MORE_DISKS && c->more[i]; i++) {
+		d->more[i] = block_raw_open(c->more[i], c->more_readonly[i], e);
+		if (!d->more[i])
+			return -EIO;
+	}
+	return 0;
+}
+
+/* After the system disk, so that they are vdb, vdc, … in the guest. */
+static int add_more_disks(struct vm_devices *d, struct err *e)
+{
+	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++) {
+		struct virtio_blk_config blk = {.serial = "pane-more", .block = d->more[i]};
+
+		d->blk_more[i] = virtio_blk_new(&d->env, &blk, e);
+		if (!d->blk_more[i])
+			return -EIO;
+		d->more[i] = NULL;
+	}
+	return 0;
 }
 
 static int add_disk(struct vm_devices *d, struct err *e)
@@ -116,7 +146,8 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 		return err_set(e, -ENOMEM, "out of memory");
 	d->cfg = *c;
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
-	if ((r = open_disk(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0) {
+	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
+	    (r = add_seat(d, vm, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -131,6 +162,9 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 
 	if (r < 0)
 		return r;
+	r = add_more_disks(d, e);
+	if (r < 0)
+		return r;
 	d->rng = virtio_rng_new(&d->env, &rng, e);
 	return d->rng ? add_net(d, e) : -EIO;
 }
@@ -143,6 +177,11 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_net_free(d->net);
 	if (d->rng)
 		virtio_rng_free(d->rng);
+	for (unsigned i = VM_MORE_DISKS; i-- > 0;) {
+		if (d->blk_more[i])
+			virtio_blk_free(d->blk_more[i]);
+		block_close(d->more[i]);
+	}
 	if (d->blk)
 		virtio_blk_free(d->blk);
 	block_close(d->block);

@@ -18,6 +18,9 @@ struct vm_devices_cfg {
 	const char *name;     /* of the desktop */
 	const char *disk_raw; /* or base and overlay, or none */
 	const char *disk_base, *disk_overlay;
+	const char *const *more; /* raw files of further disks; NULL ends them */
+	const bool *more_readonly;
+	unsigned n_more;
 	const char *net;	/* "user" or "none" */
 	const char *mac;	/* NULL: made from the name */
 	const char *surface;	/* socket; NULL: no screen, no input */

@@ -28,7 +28,8 @@ static const char help[] =
 	"  --kernel FILE       Linux kernel (bzImage)\n"
 	"  --initrd FILE       initial RAM disk\n"
 	"  --cmdline TEXT      kernel command line\n"
-	"  --disk SPEC         raw=FILE, or base=FILE,overlay=FILE\n"
+	"  --disk SPEC         raw=FILE, or base=FILE,overlay=FILE; up to three more as\n"
+	"                      raw=FILE or raw=FILE,readonly\n"
 	"  --net user|none     network (default: none)\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
@@ -109,10 +110,33 @@ static int number(const char *option, const char *s, uint64_t min, uint64_t max,
 	return 0;
 }
 
+static int set_more_disk(struct options *o, char *spec, struct err *e)
+{
+	char *comma = strchr(spec, ',');
+
+	for (unsigned i = 0; i < OPTIONS_MORE_DISKS; i++) {
+		if (o->more[i])
+			continue;
+		if (strncmp(spec, "raw=", 4) || !spec[4] || comma == spec + 4 ||
+		    (comma && strcmp(comma, ",readonly")))
+			return err_set(e, -EINVAL,
+				       "--disk %s: a further disk is raw=FILE or raw=FILE,readonly",
+				       spec);
+		if (comma)
+			*comma = 0;
+		o->more[i] = spec + 4;
+		o->more_readonly[i] = comma != NULL;
+		return 0;
+	}
+	return err_set(e, -EINVAL, "--disk %s: at most %d disks", spec, OPTIONS_MORE_DISKS + 1);
+}
+
 static int set_disk(struct options *o, char *spec, struct err *e)
 {
 	char *comma;
 
+	if (o->disk_raw || o->disk_base)
+		return set_more_disk(o, spec, e);
 	if (!strncmp(spec, "raw=", 4) && spec[4]) {
 		o->disk_raw = spec + 4;
 		o->disk_base = o->disk_overlay = NULL;

@@ -18,6 +18,8 @@ enum options_action {
 	OPTIONS_PROBE
 };
 
+#define OPTIONS_MORE_DISKS 3
+
 struct options {
 	enum options_action action;
 	const char *name;
@@ -25,10 +27,12 @@ struct options {
 	uint64_t memory_mib;
 	const char *kernel, *initrd, *cmdline;
 	const char *disk_raw, *disk_base, *disk_overlay; /* raw, or base and overlay, or none */
-	const char *net;				 /* "user" or "none" */
-	const char *mac;				 /* or NULL */
-	const char *surface, *control, *serial, *state;	 /* paths or NULL */
-	uint32_t width, height;				 /* pixels */
+	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
+	bool more_readonly[OPTIONS_MORE_DISKS];
+	const char *net;				/* "user" or "none" */
+	const char *mac;				/* or NULL */
+	const char *surface, *control, *serial, *state; /* paths or NULL */
+	uint32_t width, height;				/* pixels */
 	bool ready_is_frame;
 };
 

@@ -39,6 +39,10 @@ static const struct cli_option user_set_options[] = {
 };
 
 static const struct cli_option pool_create_options[] = {
+	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false,
+	 "the tag of the image it follows (stable)"},
+	{"home", "MIB", CLI_NUMBER, "home_mib", NULL, false,
+	 "a disk of that size for each user's files, apart from the system"},
 	{"image", "IMAGE", CLI_STRING, "image", NULL, true, "the golden image"},
 	{"memory", "MIB", CLI_NUMBER, "memory_mib", "1024", false, "memory of a desktop"},
 	{"cpus", "N", CLI_NUMBER, "cpus", "2", false, "processors of a desktop"},
@@ -46,15 +50,60 @@ static const struct cli_option pool_create_options[] = {
 	{"spare", "N", CLI_NUMBER, "spare", "1", false, "keep this many ready for the next user"},
 	{"assignment", "KIND", CLI_STRING, "assignment", "dedicated", false,
 	 "dedicated (kept for its user) or floating (recycled after use)"},
+	{"isolation", "WAY", CLI_STRING, "isolation", NULL, false,
+	 "vm (a machine of its own, the default) or container (shares the host's kernel)"},
+	{"reset", "WHEN", CLI_STRING, "reset", NULL, false,
+	 "on_logoff or never: whether the system of a container is fresh for every session; the "
+	 "user's home is kept (default: on_logoff when floating)"},
 	END,
 };
 
 static const struct cli_option pool_set_options[] = {
+	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false, "the tag of the image it follows"},
+	{"home", "MIB", CLI_NUMBER, "home_mib", NULL, false,
+	 "a disk of that size for each user's files; 0 for none"},
 	{"image", "IMAGE", CLI_STRING, "image", NULL, false, "the golden image of new desktops"},
 	{"memory", "MIB", CLI_NUMBER, "memory_mib", NULL, false, "memory of a new desktop"},
 	{"cpus", "N", CLI_NUMBER, "cpus", NULL, false, "processors of a new desktop"},
 	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
+	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
+	END,
+};
+
+static const struct cli_option pool_update_options[] = {
+	{"version", "VERSION", CLI_STRING, "version", NULL, false,
+	 "to this version instead of the one its tag points at"},
+	{"canary", "N", CLI_NUMBER, "canary", NULL, false, "only this many desktops"},
+	{"parallel", "N", CLI_NUMBER, "parallel", NULL, false, "this many at a time (2)"},
+	{"force-at", "TIME", CLI_STRING, "force_at", NULL, false,
+	 "end sessions still running then, as in 2026-01-31T22:00:00Z"},
+	{"continue-on-error", NULL, CLI_TRUE, "continue_on_error", NULL, false,
+	 "do not stop at the first desktop that fails"},
+	{"force", NULL, CLI_FORCE, NULL, NULL, false,
+	 "also where users' files are on the desktops and go with them"},
+	{"pause", NULL, CLI_LOCAL, NULL, NULL, false, "begin no further desktop for now"},
+	{"resume", NULL, CLI_LOCAL, NULL, NULL, false,
+	 "go on after --pause or after a failure; failed desktops are tried again"},
+	{"stop", NULL, CLI_LOCAL, NULL, NULL, false, "end the update where it is"},
+	END,
+};
+
+static const struct cli_option image_import_options[] = {
+	{"name", "NAME", CLI_LOCAL, NULL, NULL, false,
+	 "name of the image; otherwise the file's, up to its first dot"},
+	{"changelog", "TEXT", CLI_LOCAL, NULL, NULL, false, "what is new in this version"},
+	{"resume", "VERSION", CLI_LOCAL, NULL, NULL, false, "go on with an upload that broke off"},
+	END,
+};
+
+static const struct cli_option image_delete_options[] = {
+	{"version", "VERSION", CLI_LOCAL, NULL, NULL, false, "only this version of it"},
+	END,
+};
+
+static const struct cli_option tag_options[] = {
+	{"tag", "TAG", CLI_STRING, "tag", "stable", false, "the tag to move"},
 	END,
 };
 
@@ -81,12 +130,13 @@ static const struct cli_column user_columns[] = {
 };
 
 static const struct cli_column pool_columns[] = {
-	{"POOL", "name", CLI_TEXT},	     {"IMAGE", "image", CLI_TEXT},
-	{"CPUS", "cpus", CLI_TEXT},	     {"MEMORY", "memory_mib", CLI_TEXT},
-	{"DESKTOPS", "desktops", CLI_TEXT},  {"MAX", "size_max", CLI_TEXT},
-	{"SPARE", "spare", CLI_TEXT},	     {"READY", "ready", CLI_TEXT},
-	{"ASSIGNED", "assigned", CLI_TEXT},  {"FAILED", "failed", CLI_TEXT},
-	{"BLOCKED BY", "blocked", CLI_TEXT}, END,
+	{"POOL", "name", CLI_TEXT},	      {"IMAGE", "image", CLI_TEXT},
+	{"ISOLATION", "isolation", CLI_TEXT}, {"RESET", "reset", CLI_TEXT},
+	{"CPUS", "cpus", CLI_TEXT},	      {"MEMORY", "memory_mib", CLI_TEXT},
+	{"DESKTOPS", "desktops", CLI_TEXT},   {"MAX", "size_max", CLI_TEXT},
+	{"SPARE", "spare", CLI_TEXT},	      {"READY", "ready", CLI_TEXT},
+	{"ASSIGNED", "assigned", CLI_TEXT},   {"FAILED", "failed", CLI_TEXT},
+	{"BLOCKED BY", "blocked", CLI_TEXT},  END,
 };
 
 static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT}, END};
@@ -112,6 +162,8 @@ static const struct cli_column host_columns[] = {
 	{"SEEN", "last_sync_s", CLI_AGE},
 	{"ADDRESS", "address", CLI_TEXT},
 	{"KVM", "kvm", CLI_TEXT},
+	{"RUNS", "runs", CLI_TEXT},
+	{"LIMITS", "limits", CLI_TEXT},
 	{"CPUS", "cpus", CLI_TEXT},
 	{"MEMORY", "memory_mib", CLI_TEXT},
 	{"FREE", "memory_free_mib", CLI_TEXT},
@@ -122,7 +174,9 @@ static const struct cli_column host_columns[] = {
 };
 
 static const struct cli_column image_columns[] = {
-	{"IMAGE", "name", CLI_TEXT}, {"ON HOSTS", "hosts", CLI_TEXT}, END};
+	{"IMAGE", "name", CLI_TEXT},	    {"TAGS", "tags", CLI_TEXT},
+	{"VERSIONS", "versions", CLI_TEXT}, {"POOLS", "pools", CLI_TEXT},
+	{"ON HOSTS", "hosts", CLI_TEXT},    END};
 
 static const struct cli_column audit_columns[] = {
 	{"TIME", "at", CLI_TIME},
@@ -248,6 +302,14 @@ const struct cli_command cli_commands[] = {
 	 .done = "pool {1} changed",
 	 .help = "change a pool"},
 	{.noun = "pools",
+	 .verb = "update",
+	 .args = "POOL",
+	 .method = "POST",
+	 .path = V "/pools/{1}/rollout",
+	 .options = pool_update_options,
+	 .run = cli_run_pool_update,
+	 .help = "take its desktops to the newest version of their image, one after another"},
+	{.noun = "pools",
 	 .verb = "delete",
 	 .args = "POOL",
 	 .method = "DELETE",
@@ -371,7 +433,47 @@ const struct cli_command cli_commands[] = {
 	 .done = "host {1} deleted",
 	 .help = "forget a host"},
 
-	{.noun = "images",
+	{.noun = "image",
+	 .verb = "import",
+	 .args = "FILE",
+	 .options = image_import_options,
+	 .run = cli_run_image_import,
+	 .help = "upload a disk image or appliance as a new version"},
+	{.noun = "image",
+	 .verb = "show",
+	 .args = "IMAGE",
+	 .method = "GET",
+	 .path = V "/images/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show an image and its versions"},
+	{.noun = "image",
+	 .verb = "publish",
+	 .args = "IMAGE VERSION",
+	 .method = "POST",
+	 .path = V "/images/{1}/{2}/publish",
+	 .options = tag_options,
+	 .done = "image {1} version {2} is published",
+	 .help = "move a tag to a version: new desktops are made from it"},
+	{.noun = "image",
+	 .verb = "rollback",
+	 .args = "IMAGE",
+	 .method = "POST",
+	 .path = V "/images/{1}/rollback",
+	 .options = tag_options,
+	 .done = "image {1} is rolled back",
+	 .help = "move a tag back to where it pointed before"},
+	{.noun = "image",
+	 .verb = "export",
+	 .args = "IMAGE VERSION DIR",
+	 .run = cli_run_image_export,
+	 .help = "fetch the files of a version into a directory"},
+	{.noun = "image",
+	 .verb = "delete",
+	 .args = "IMAGE",
+	 .options = image_delete_options,
+	 .run = cli_run_image_delete,
+	 .help = "delete an image, or one version of it"},
+	{.noun = "image",
 	 .verb = "list",
 	 .args = "",
 	 .method = "GET",

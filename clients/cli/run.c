@@ -44,8 +44,8 @@ static void add_reasons(json_t *reply, struct err *e)
 	}
 }
 
-static int call(struct http_client *h, const char *method, const char *path, json_t *body,
-		json_t **reply, struct err *e)
+int cli_ask(struct http_client *h, const char *method, const char *path, json_t *body,
+	    json_t **reply, struct err *e)
 {
 	int r = http_call(h, method, path, body, reply, e);
 
@@ -60,8 +60,8 @@ static int call(struct http_client *h, const char *method, const char *path, jso
 	return r;
 }
 
-static int open_session(const struct cli_call *c, struct cli_session *s, struct http_client **h,
-			struct err *e)
+int cli_open_session(const struct cli_call *c, struct cli_session *s, struct http_client **h,
+		     struct err *e)
 {
 	int r = cli_session_load(s, e);
 
@@ -82,7 +82,7 @@ static int open_session(const struct cli_call *c, struct cli_session *s, struct 
 	return *h ? 0 : -ENOMEM;
 }
 
-static int print_json(json_t *o)
+int cli_print(json_t *o)
 {
 	if (!o)
 		return 0;
@@ -108,7 +108,7 @@ static int get_list(struct http_client *h, const char *path, size_t limit, json_
 
 		snprintf(url, sizeof(url), "%s?limit=%zu%s", path,
 			 limit ? limit : (size_t)PAGE_LIMIT, after && tail ? tail : "");
-		if ((r = call(h, "GET", url, NULL, &page, e)) < 0)
+		if ((r = cli_ask(h, "GET", url, NULL, &page, e)) < 0)
 			return r;
 		next = json_object_get(page, "next");
 		free(after);
@@ -133,7 +133,7 @@ static int show_list(const struct cli_call *c, json_t *list)
 	json_t *items = json_object_get(list, "items");
 
 	if (c->json)
-		return print_json(list);
+		return cli_print(list);
 	if (json_array_size(items) == 0) {
 		printf("none\n");
 		return 0;
@@ -147,7 +147,7 @@ static int show_done(const struct cli_call *c, json_t *reply)
 	const char *password = json_string_value(json_object_get(reply, "password"));
 
 	if (c->json)
-		return print_json(reply);
+		return cli_print(reply);
 	printf("%s\n", text ? text : "done");
 	if (password)
 		printf("password: %s\nIt is shown only this once.\n", password);
@@ -165,7 +165,7 @@ int cli_run(struct cli_call *c, struct err *e)
 
 	if (c->command->run)
 		return c->command->run(c, e);
-	if ((r = open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0)
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0)
 		return r;
 	path = cli_fill(c->command->path, c, true);
 	if (!path)
@@ -175,10 +175,10 @@ int cli_run(struct cli_call *c, struct err *e)
 		return r < 0 ? r : show_list(c, reply);
 	}
 	snprintf(url, sizeof(url), "%s%s", path, cli_force(c) ? "?force=true" : "");
-	if ((r = call(h, c->command->method, url, body, &reply, e)) < 0)
+	if ((r = cli_ask(h, c->command->method, url, body, &reply, e)) < 0)
 		return r;
 	if (c->command->show == CLI_SHOW_DETAILS)
-		return c->json ? print_json(reply) : cli_details(stdout, reply);
+		return c->json ? cli_print(reply) : cli_details(stdout, reply);
 	return show_done(c, reply);
 }
 
@@ -188,11 +188,11 @@ int cli_run_logout(struct cli_call *c, struct err *e)
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *reply = NULL;
 	struct err gone = {0};
-	int r = open_session(c, &s, &h, e);
+	int r = cli_open_session(c, &s, &h, e);
 
 	if (r < 0)
 		return r;
-	r = call(h, "POST", "/api/v1/logout", NULL, &reply, &gone);
+	r = cli_ask(h, "POST", "/api/v1/logout", NULL, &reply, &gone);
 	secret_wipe(&s.token);
 	if (cli_session_save(&s, e) < 0)
 		return -EIO;
@@ -214,11 +214,11 @@ int cli_run_host_create(struct cli_call *c, struct err *e)
 	const char *token;
 	int r;
 
-	if ((r = open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0 ||
-	    (r = call(h, c->command->method, c->command->path, body, &reply, e)) < 0)
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0 ||
+	    (r = cli_ask(h, c->command->method, c->command->path, body, &reply, e)) < 0)
 		return r;
 	if (c->json)
-		return print_json(reply);
+		return cli_print(reply);
 	if ((r = json_need_str(reply, "token", 1, 200, &token, e)) < 0)
 		return r;
 	printf("host %s created. On it, within an hour, run:\n"
@@ -238,7 +238,7 @@ int cli_run_audit(struct cli_call *c, struct err *e)
 
 	if (last < 1 || last > 10000)
 		return err_set(e, -EINVAL, "--last wants a number from 1 to 10000");
-	if ((r = open_session(c, &s, &h, e)) < 0 ||
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 ||
 	    (r = get_list(h, "/api/v1/audit", (size_t)last, &list, e)) < 0)
 		return r;
 	return show_list(c, list);
@@ -253,7 +253,7 @@ static int ask_ticket(struct http_client *h, const char *pool, json_t **reply, b
 
 	if (!body)
 		return err_set(e, -EINVAL, "the pool's name is not text");
-	r = call(h, "POST", "/api/v1/tickets", body, reply, e);
+	r = cli_ask(h, "POST", "/api/v1/tickets", body, reply, e);
 	*starting = r == 202;
 	return r < 0 ? r : 0;
 }
@@ -267,7 +267,7 @@ int cli_run_ticket(struct cli_call *c, struct err *e)
 	const char *ticket, *message = "The desktop is starting.";
 	time_t end = time(NULL) + wait_s;
 	bool starting = false;
-	int r = open_session(c, &s, &h, e);
+	int r = cli_open_session(c, &s, &h, e);
 
 	if (r < 0)
 		return r;
@@ -280,7 +280,7 @@ int cli_run_ticket(struct cli_call *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (c->json) {
-		print_json(reply);
+		cli_print(reply);
 		return starting;
 	}
 	if (starting) {

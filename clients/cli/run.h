@@ -18,4 +18,20 @@ int cli_run_ticket(struct cli_call *c, struct err *e);
 int cli_run_host_create(struct cli_call *c, struct err *e);
 int cli_run_audit(struct cli_call *c, struct err *e);
 
+/* image.c */
+int cli_run_image_import(struct cli_call *c, struct err *e) must_check;
+int cli_run_image_export(struct cli_call *c, struct err *e) must_check;
+int cli_run_image_delete(struct cli_call *c, struct err *e) must_check;
+int cli_run_pool_update(struct cli_call *c, struct err *e) must_check;
+
+/* What runs share: the login of this user as a client, owned by the caller; one call, whose refusal
+ * says its reasons; an answer as JSON. */
+struct cli_session;
+struct http_client;
+int cli_open_session(const struct cli_call *c, struct cli_session *s, struct http_client **h,
+		     struct err *e) must_check;
+int cli_ask(struct http_client *h, const char *method, const char *path, json_t *body,
+	    json_t **reply, struct err *e) must_check;
+int cli_print(json_t *o);
+
 #endif

@@ -22,7 +22,7 @@ struct cli_column {
 	enum cli_format format;
 };
 
-#define CLI_COLUMNS_MAX 12
+#define CLI_COLUMNS_MAX 16
 
 /* items: an array of objects. */
 int cli_table(FILE *out, json_t *items, const struct cli_column *columns) must_check;

@@ -66,6 +66,7 @@ class Site:
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
         self.policy, self.gateway_options, self.host_options = {}, {}, {}
         self.stop_words, self.tied = [], False
+        self.pane_image = None # the converter, instead of the built one
         self.supervisor = None
         self.daemons = []
 
@@ -102,6 +103,7 @@ class Site:
                          "sql_dir": f"{TOP}/sql"},
             "pki": {"ca_cert": f"{self.pki}/ca.crt", "ca_key": f"{self.pki}/ca.key",
                     "grant_key": f"{self.pki}/grant.key", "grant_pub": f"{self.pki}/grant.pub"},
+            "images": {"store": f"{self.run}/images-store", "pane_image": self.pane_image or self.program("pane-image")},
             **({"policy": self.policy} if self.policy else {})})
         self.write_conf("gateway", {"gateway": {
             "rdp_listen": f"127.0.0.1:{self.ports['rdp']}", "rfb_listen": f"127.0.0.1:{self.ports['rfb']}",
@@ -132,7 +134,8 @@ class Site:
                      "listen": "0.0.0.0:7443" if self.lab else f"127.0.0.1:{port}",
                      "advertise": f"127.0.0.1:{port}", "state_dir": state,
                      "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host"},
-            "desktops": {"vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
+            "desktops": {"pane_image": self.program("pane-image"), "vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
+                         "cell": self.program("pane-cell"),
                          "memory_reserve_mib": 256, **self.host_options}})
 
     # ---- daemons --------------------------------------------------------------------------------
@@ -266,6 +269,15 @@ def probe(build):
         return json.loads(done.stdout)
     except ValueError:
         return {"kvm": "none", "why": "pane-vmm --probe gave no answer"}
+
+
+def probe_cell(build):
+    """What pane-cell --probe says of containers here: {"cell": "full|limited|none", "why": …, "limits": …}."""
+    try:
+        done = subprocess.run([f"{build}/bin/pane-cell", "--probe"], stdout=subprocess.PIPE, text=True, check=False)
+        return json.loads(done.stdout)
+    except (OSError, ValueError):
+        return {"cell": "none", "why": "pane-cell --probe gave no answer"}
 
 
 def progress(text, stream=sys.stdout):

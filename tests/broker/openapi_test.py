@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """broker/openapi.yaml against the route table and a live broker: every operation answers as described."""
+import hashlib
 import time
 import unittest
 
@@ -144,12 +145,36 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/desktops/{name}/recycle", None, 202, values=["office-1"])
         self.ask("DELETE", v + "/pools/{name}/entitlements/{user}", None, 204, values=["office", "alice"])
         self.ask("DELETE", v + "/desktops/{name}", None, 202, values=["office-1"])
+        self.walk_images(v, host)
         self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
         self.ask("DELETE", v + "/hosts/{name}", None, 204, values=["h1"], query="?force=true")
         self.ask("DELETE", v + "/pools/{name}", None, 204, values=["office"], query="?force=1")
         self.ask("POST", v + "/logout", None, 204, token=alice)
         self.ask("DELETE", v + "/users/{name}", None, 204, values=["alice"])
         self.assertEqual({(m, p) for m, p, _ in self.operations()} - self.seen, set())
+
+    def walk_images(self, v, host):
+        """The operations on images and their versions, and those that bring a pool to one."""
+        data = b"an image"
+        sha = hashlib.sha256(data).hexdigest()
+        self.ask("POST", v + "/images", {"name": "office", "size": len(data), "sha256": sha}, 201)
+        self.ask("PUT", v + "/images/{name}/{version}/data", data, 409, values=["office", "1"], query="?offset=1")
+        self.ask("PUT", v + "/images/{name}/{version}/data", data, 200, values=["office", "1"], query="?offset=0")
+        self.b.wait(lambda: self.ask("GET", v + "/images/{name}/{version}", None, 200, values=["office", "1"])
+                    .json["state"] == "ready", "the version")
+        self.ask("GET", v + "/images/{name}", None, 200, values=["office"])
+        self.ask("POST", v + "/images/{name}/{version}/publish", {}, 200, values=["office", "1"])
+        self.ask("POST", v + "/pools/{name}/rollout", None, 201, values=["office"])
+        self.ask("GET", v + "/pools/{name}/rollout", None, 200, values=["office"])
+        self.ask("PATCH", v + "/pools/{name}/rollout", {"state": "stopped"}, values=["office"])
+        self.ask("GET", v + "/pools/{name}", None, 200, values=["office"])
+        self.ask("POST", v + "/images/{name}/rollback", None, 200, values=["office"])
+        more = {"token": "", "cert": "host/" + host}
+        self.ask("GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", None, 404,
+                 values=[host, "office", "1", "nope"], **more)
+        self.ask("GET", v + "/images/{name}/{version}/files/{file}", None, 404, values=["office", "1", "nope"])
+        self.ask("DELETE", v + "/images/{name}/{version}", None, 204, values=["office", "1"])
+        self.ask("DELETE", v + "/images/{name}", None, 409, values=["office"])
 
     def test_ten_thousand_desktops(self):
         """10,000 desktops are listed in under 3 s here, and a page of 100 in under 200 ms"""

@@ -80,6 +80,8 @@ class Broker:
         os.makedirs(self.dir, exist_ok=True)
         make_pki(self.pki)
         workers = policy.pop("workers", 8)
+        self.store = os.path.join(self.root, "images") # shared by brokers of one site
+        images = policy.pop("pane_image", os.path.join(SOURCE, "tests", "lib", "standin_image.py"))
         lines = [
             "[broker]", f"api_socket = {self.api}", f"internal_socket = {self.internal}",
             f"workers = {workers}",
@@ -88,6 +90,7 @@ class Broker:
             f"sql_dir = {os.path.join(SOURCE, 'sql')}",
             "[pki]", f"ca_cert = {self.pki}/ca.crt", f"ca_key = {self.pki}/ca.key",
             f"grant_key = {self.pki}/grant.key", f"grant_pub = {self.pki}/grant.pub",
+            "[images]", f"store = {self.store}", f"pane_image = {images}",
             "[policy]", *[f"{k} = {v}" for k, v in policy.items()]]
         with open(self.config, "w", encoding="utf-8") as f:
             f.write("\n".join(lines) + "\n")

@@ -46,16 +46,20 @@ class FakeHost:
         self.broker = broker
         self.name = name
         self.memory_mib = memory_mib
-        self.images = images
+        self.images = images # names, or (name, version): "v1" otherwise
+        self.fetches = True  # takes up what the broker wants it to hold
+        self.fail_version = None # desktops of this one fail to start
         self.wait_s = wait_s
         self.boot_s = 0.0
         self.fail = None
         self.hang = False
         self.kvm = "hardware"
+        self.more = {}       # further fields of the capacity
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
         self.orders = []     # every (id, epoch, want) that was new, in order
         self.generation = 0
         self.errors = []
+        self.wanted = []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.changed = threading.Event()
@@ -74,8 +78,9 @@ class FakeHost:
             return {"generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
                     "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
-                                 "disk_free_mib": 90000, "kvm": self.kvm},
-                    "images": [{"name": i, "version": "v1", "disk_mib": 2048} for i in self.images],
+                                 "disk_free_mib": 90000, "kvm": self.kvm, **self.more},
+                    "images": [{"name": n, "version": v, "disk_mib": 2048} for n, v in
+                               [i if isinstance(i, tuple) else (i, "v1") for i in self.images]],
                     "desktops": [{"id": i, "epoch": d["epoch"], "state": d["state"],
                                   "reason": d["reason"], "viewers": d["viewers"]}
                                  for i, d in self.desktops.items()]}
@@ -106,11 +111,12 @@ class FakeHost:
                         changed = True
                 elif not d or d["state"] in ("absent", "stopped") or d["epoch"] != o["epoch"]:
                     if not d or d["state"] in ("absent", "stopped", "failed"):
-                        state = "failed" if self.fail else "booting"
+                        state = "failed" if self.fail or o.get("version") == self.fail_version else "booting"
                     else:
                         state = d["state"]
                     self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state,
-                                              "reason": self.fail or "", "at": time.monotonic(),
+                                              "reason": self.fail or ("it broke" if state == "failed" else ""),
+                                              "version": o.get("version"), "home": o.get("home"), "at": time.monotonic(),
                                               "viewers": d["viewers"] if d else [],
                                               "memory_mib": o["memory_mib"]}
                     changed = True
@@ -151,6 +157,10 @@ class FakeHost:
         if r.status != 200:
             raise RuntimeError(repr(r))
         self.generation = r.json["generation"]
+        wanted = [(i["name"], i["version"]) for i in r.json.get("images", [])]
+        self.wanted = wanted
+        if self.fetches:
+            self.images = tuple(self.images) + tuple(w for w in wanted if w not in self.images)
         return not self.stopping.is_set() and self.obey(r.json["desktops"])
 
     def turn(self):

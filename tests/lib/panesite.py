@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database, a broker and simulated hosts in a temporary directory, with an administrator logged in:
 what most stories begin with. The PostgreSQL cluster is shared by the process, the database is fresh."""
+import hashlib
 import os
 import shutil
 import tempfile
@@ -63,6 +64,30 @@ class Site:
         for p in pools:
             assert self.broker.post(f"/pools/{p}/entitlements", {"user": name}).status == 201
         return password
+
+    def upload(self, data, name="office", chunk=1 << 20, sha256=None, **fields):
+        """Uploads bytes as a new version of an image; the version's name. Does not wait for it."""
+        r = self.broker.post("/images", {"name": name, "size": len(data), "sha256": sha256 or
+                                         hashlib.sha256(data).hexdigest(), **fields})
+        assert r.status == 201, r
+        version = r.json["version"]
+        for at in range(0, len(data), chunk):
+            r = self.broker.call("PUT", f"/images/{name}/{version}/data?offset={at}", data[at:at + chunk])
+            assert r.status == 200, r
+        return version
+
+    def version(self, version, name="office"):
+        return self.broker.get(f"/images/{name}/{version}").json
+
+    def wait_version(self, version, *states, name="office"):
+        return self.broker.wait(lambda: self.version(version, name).get("state") in states and
+                                self.version(version, name), f"{name} {version} {states}")
+
+    def image(self, data=b"first", **more):
+        """A version that is ready."""
+        v = self.upload(data, **more)
+        self.wait_version(v, "ready", "published", name=more.get("name", "office"))
+        return v
 
     def audit(self):
         return self.broker.get("/audit?limit=500").json["items"]

@@ -15,11 +15,12 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/deploy")
 
+import cell  # noqa: E402
 from demolib.process import is_alive, read_json  # noqa: E402
 from demolib.site import Site, SiteError, probe, wait_until  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", f"{TOP}/build/release"))
-__all__ = ["BUILD", "TOP", "Screen", "SiteError", "Whole", "card_site", "debian_site", "probe", "wait_until"]
+__all__ = ["BUILD", "TOP", "Screen", "SiteError", "Whole", "card_site", "cell_site", "debian_site", "probe", "wait_until"]
 
 
 class Whole(Site):
@@ -74,7 +75,7 @@ class Whole(Site):
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.logs, target, dirs_exist_ok=True)
         for name in self.desktop_dirs():
-            for log in ("serial.log", "vmm.log", "display.log"):
+            for log in ("serial.log", "vmm.log", "cell.log", "session.log", "display.log"):
                 if os.path.exists(f"{self.run}/host/desktops/{name}/{log}"):
                     shutil.copy(f"{self.run}/host/desktops/{name}/{log}", f"{target}/{name}.{log}")
 
@@ -272,7 +273,18 @@ def make_card_image(folder):
 def card_site():
     """A site whose desktops are test cards on this machine's own KVM."""
     site = Whole()
+    site.host_options = {"vm": "always"}
     make_card_image(f"{site.images}/card")
+    return site
+
+
+def cell_site():
+    """A site whose desktops are containers of the golden image, on this machine. The image is reached by a link, so
+    that what is tried here leaves the demo's image list alone."""
+    site = Whole()
+    folder = os.path.dirname(cell.image())
+    os.makedirs(site.images)
+    os.symlink(folder, f"{site.images}/{os.path.basename(folder)}")
     return site
 
 

@@ -45,6 +45,34 @@ static void accepted(void **state)
 	assert_int_equal(parse(&o, NULL, "--disk", "raw=c,overlay=d"), 0);
 	assert_string_equal(o.disk_raw, "c,overlay=d"); /* a file may be called that */
 	assert_null(o.disk_base);
+	static char first[] = "base=a,overlay=b", home[] = "raw=h", seed[] = "raw=s,readonly";
+	static char fourth[] = "raw=x", odd[] = "base=a,overlay=b";
+	char *many[] = {(char[]){"pane-vmm"},
+			(char[]){"--kernel"},
+			(char[]){"k"},
+			(char[]){"--disk"},
+			first,
+			(char[]){"--disk"},
+			home,
+			(char[]){"--disk"},
+			seed,
+			NULL};
+	char *two[] = {(char[]){"pane-vmm"},
+		       (char[]){"--kernel"},
+		       (char[]){"k"},
+		       (char[]){"--disk"},
+		       fourth,
+		       (char[]){"--disk"},
+		       odd,
+		       NULL};
+	assert_int_equal(options_parse(9, many, &o, NULL), 0);
+	assert_string_equal(o.disk_base, "a");
+	assert_string_equal(o.more[0], "h");
+	assert_false(o.more_readonly[0]);
+	assert_string_equal(o.more[1], "s");
+	assert_true(o.more_readonly[1]);
+	assert_null(o.more[2]);
+	assert_int_equal(options_parse(7, two, &o, NULL), -EINVAL); /* a second system disk */
 	assert_int_equal(parse(&o, NULL, "--ready", "frame"), 0);
 	assert_true(o.ready_is_frame);
 	assert_int_equal(parse(&o, NULL, "--mac", "52:54:00:aB:cd:ef"), 0);

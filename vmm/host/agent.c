@@ -67,22 +67,25 @@ static json_t *report_capacity(struct host_agent *a)
 		if (d->machine)
 			promised += d->rec.order.memory_mib;
 	host_capacity_measure(a->config, promised, c);
-	return json_pack("{s:i,s:I,s:I,s:I,s:s}", "cpus", c->cpus, "memory_mib",
+	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s}", "cpus", c->cpus, "memory_mib",
 			 (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "disk_free_mib",
-			 (json_int_t)c->disk_free_mib, "kvm", c->kvm);
+			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
+			 c->vm_why, "container", (int)c->container, "container_why",
+			 c->container_why, "limits", c->limits);
 }
 
 static json_t *report_make(struct host_agent *a)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *images = host_images_report(a->config);
 
 	for (const struct host_desktop *d = a->desktops; list && d; d = d->next)
 		(void)json_array_append_new(list, report_desktop(a, d));
+	if (images && a->pull)
+		host_pull_report(a->pull, images);
 	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
 			 "wait_s", SYNC_WAIT_S, "address", a->config->advertise, "capacity",
-			 report_capacity(a), "images", host_images_report(a->config), "desktops",
-			 list);
+			 report_capacity(a), "images", images, "desktops", list);
 }
 
 static void on_report(void *arg)
@@ -139,7 +142,9 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 {
 	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
-	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0;
+	       a->isolation == b->isolation && a->reset == b->reset &&
+	       strcmp(a->home, b->home) == 0 && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->image, b->image) == 0;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -240,6 +245,35 @@ static void take_grant_key(struct host_agent *a, const char *pem)
 		log_err("grant.key", "error=%s", LOG_Q(e.msg));
 }
 
+/* An image has come, or how far it is has changed. */
+static void on_pull(void *arg)
+{
+	struct host_agent *a = arg;
+
+	for (struct host_desktop *d = a->desktops; d; d = d->next) {
+		if (d->machine || !d->rec.order.version[0])
+			continue;
+		if (d->state == HOST_CLONING || d->state == HOST_FAILED)
+			d->retry_ms = 0;
+		host_reconcile(d);
+	}
+	host_agent_changed(a);
+}
+
+/* Its overlay, or one about to be made, means nothing over another base. */
+static bool version_in_use(void *arg, const char *name, const char *version)
+{
+	const struct host_agent *a = arg;
+
+	for (const struct host_desktop *d = a->desktops; d; d = d->next)
+		if (strcmp(d->rec.order.image, name) == 0 &&
+		    strcmp(d->rec.version[0] ? d->rec.version : d->rec.order.version, version) ==
+			    0 &&
+		    (d->files || d->rec.order.want != HOST_WANT_ABSENT))
+			return true;
+	return false;
+}
+
 static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 {
 	struct host_orders o;
@@ -253,11 +287,14 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	a->synced = true;
 	a->generation = o.generation;
 	take_grant_key(a, o.grant_key);
+	host_pull_want(a->pull, json_object_get(reply, "images"));
 	for (size_t i = 0; i < o.n; i++)
 		order_apply(a, &o.v[i]);
 	for (size_t i = 0; i < o.n_drop; i++)
 		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
 	forget_absent(a, &o);
+	if (json_object_get(reply, "images"))
+		host_pull_sweep(a->pull, version_in_use, a);
 	host_orders_free(&o);
 	return 0;
 }
@@ -333,7 +370,8 @@ static void on_tick(void *arg)
 	int64_t max = a->config->log_kib * INT64_C(1024), now = clock_ms();
 
 	for (struct host_desktop *d = a->desktops; d; d = d->next) {
-		host_desktop_bound_log(d, "vmm.log", max);
+		host_desktop_bound_log(d, host_driver_of(d->rec.order.isolation)->log, max);
+		host_desktop_bound_log(d, "session.log", max);
 		host_desktop_bound_log(d, "display.log", max);
 		if (d->state == HOST_READY && d->rec.reason[0] && d->ready_ms &&
 		    now - d->ready_ms > REASON_SHOWN_MS) {
@@ -409,7 +447,7 @@ int host_agent_init(struct host_agent *a, struct loop *l, const struct host_conf
 {
 	int r;
 
-	*a = (struct host_agent){.loop = l, .config = c, .driver = &host_vmm_driver, .lock = -1};
+	*a = (struct host_agent){.loop = l, .config = c, .lock = -1};
 	if ((r = dir_make(c->state_dir, 0700, e)) < 0 ||
 	    (exclusive && (r = agent_lock(a, e)) < 0) || (r = adopt_all(a, e)) < 0) {
 		host_agent_fini(a);
@@ -438,6 +476,9 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	host_capacity_probe(a->config, &a->capacity);
 	a->door = host_door_new(a->loop, a->config, &a->identity, &ops, e);
 	if (!a->door)
+		return e && e->code ? e->code : -ENOMEM;
+	a->pull = host_pull_new(a->loop, a->config, &hp, a->identity.id, on_pull, a, e);
+	if (!a->pull)
 		return e && e->code ? e->code : -ENOMEM;
 	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
 	a->sync = host_sync_new(a->loop, &hp, path, on_sync, a, e);
@@ -474,6 +515,8 @@ void host_agent_fini(struct host_agent *a)
 {
 	host_sync_free(a->sync);
 	a->sync = NULL;
+	host_pull_free(a->pull);
+	a->pull = NULL;
 	host_door_free(a->door);
 	a->door = NULL;
 	while (a->desktops) {

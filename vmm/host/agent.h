@@ -17,18 +17,19 @@
 #include "vmm/host/door.h"
 #include "vmm/host/enroll.h"
 #include "vmm/host/orders.h"
+#include "vmm/host/pull.h"
 #include "vmm/host/sync.h"
 
 struct host_agent {
 	struct loop *loop;		  /* borrowed */
 	const struct host_config *config; /* borrowed */
-	const struct host_driver *driver; /* borrowed; static */
 	struct host_identity identity;
 	struct host_capacity capacity;
 	struct host_desktop *desktops; /* owned list */
 	unsigned n_desktops;
 	struct host_sync *sync;	   /* owned; NULL while draining */
 	struct host_door *door;	   /* owned; the same */
+	struct host_pull *pull;	   /* owned; the same */
 	struct loop_timer *report; /* owned: when the next report goes out */
 	struct loop_timer *tick;   /* owned */
 	int64_t generation;

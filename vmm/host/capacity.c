@@ -63,11 +63,26 @@ void host_capacity_measure(const struct host_config *c, int64_t promised_mib,
 			(int64_t)((uint64_t)fs.f_bavail * fs.f_frsize >> 20) - c->disk_reserve_mib);
 }
 
-int host_capacity_admit(const struct host_capacity *cap, int64_t memory_mib, struct err *e)
+static int admit_way(const struct host_capacity *cap, enum host_isolation way, struct err *e)
 {
-	if (strcmp(cap->kvm, "none") == 0)
+	if (way == HOST_CONTAINER && !cap->container)
+		return err_setw(e, -ENODEV, "host.cell", "this host cannot run containers: %s",
+				cap->container_why);
+	if (way == HOST_VM && strcmp(cap->kvm, "none") == 0)
 		return err_setw(e, -ENODEV, "host.kvm", "this host cannot run virtual machines: %s",
 				cap->why);
+	if (way == HOST_VM && !cap->vm)
+		return err_setw(e, -ENODEV, "host.kvm", "this host %s", cap->vm_why);
+	return 0;
+}
+
+int host_capacity_admit(const struct host_capacity *cap, enum host_isolation way,
+			int64_t memory_mib, struct err *e)
+{
+	int r = admit_way(cap, way, e);
+
+	if (r < 0)
+		return r;
 	if (memory_mib > cap->memory_mib)
 		return err_setw(e, -ENOMEM, "host.memory",
 				"needs %" PRId64 " MiB, this host has %" PRId64 " MiB in all",
@@ -130,6 +145,78 @@ static int probe_run(const char *program, char *out, size_t size)
 	return r;
 }
 
+void host_capacity_vm(struct host_capacity *cap, const char *setting)
+{
+	bool hardware = strcmp(cap->kvm, "hardware") == 0;
+
+	cap->vm_why[0] = 0;
+	if (setting && strcmp(setting, "never") == 0) {
+		cap->vm = false;
+		snprintf(cap->vm_why, sizeof(cap->vm_why),
+			 "takes no virtual machines: its configuration says vm = never");
+		return;
+	}
+	cap->vm = hardware ||
+		  (setting && strcmp(setting, "always") == 0 && strcmp(cap->kvm, "none") != 0);
+	if (!cap->vm)
+		snprintf(cap->vm_why, sizeof(cap->vm_why),
+			 "has no hardware virtualization; its KVM is: %s (%.140s)%s", cap->kvm,
+			 cap->why,
+			 strcmp(cap->kvm, "none") == 0 ? ""
+						       : "; vm = always takes it all the same");
+}
+
+int host_capacity_cell(struct host_capacity *cap, const char *text, const char *setting)
+{
+	cleanup_json json_t *o = json_parse(text, strlen(text), NULL);
+	const char *cell, *why = "", *limits = "";
+	json_t *net, *item;
+	size_t i;
+
+	if (!o || json_need_str(o, "cell", 1, 15, &cell, NULL) < 0 ||
+	    json_opt_str(o, "why", 4096, &why, NULL) < 0 ||
+	    json_opt_str(o, "limits", 15, &limits, NULL) < 0)
+		return -EPROTO;
+	cap->container = strcmp(cell, "none") != 0;
+	snprintf(cap->container_why, sizeof(cap->container_why), "%s", why);
+	snprintf(cap->limits, sizeof(cap->limits), "%s", limits);
+	snprintf(cap->net, sizeof(cap->net), "%s", setting ? setting : "none");
+	net = json_object_get(o, "net");
+	json_array_foreach(net, i, item)
+	{
+		if (!setting && json_is_string(item) &&
+		    strcmp(json_string_value(item), "user") == 0)
+			snprintf(cap->net, sizeof(cap->net), "user");
+	}
+	if (cap->container && !why[0] && strcmp(limits, "cgroup2") != 0)
+		snprintf(cap->container_why, sizeof(cap->container_why), "%s",
+			 strcmp(limits, "cgroup1") == 0
+				 ? "cgroup v1 only: no limit for I/O"
+				 : "no cgroups: a desktop is held to its share by rlimits only");
+	return 0;
+}
+
+static void probe_cell(const struct host_config *c, struct host_capacity *cap)
+{
+	char out[2048];
+	int r = c->cell ? probe_run(c->cell, out, sizeof(out)) : -ENOENT;
+
+	cap->container = false;
+	cap->container_why[0] = cap->limits[0] = 0;
+	snprintf(cap->net, sizeof(cap->net), "none");
+	if (!c->cell)
+		snprintf(cap->container_why, sizeof(cap->container_why),
+			 "its configuration names no pane-cell");
+	else if (r < 0)
+		snprintf(cap->container_why, sizeof(cap->container_why), "cannot run %.80s: %s",
+			 c->cell, strerror(-r));
+	else if (host_capacity_cell(cap, out, c->cell_net) < 0)
+		snprintf(cap->container_why, sizeof(cap->container_why),
+			 "%.80s --probe gave no answer", c->cell);
+	log_info("host.cell", "container=%s limits=%s net=%s why=%s", cap->container ? "yes" : "no",
+		 cap->limits, cap->net, LOG_Q(cap->container_why));
+}
+
 void host_capacity_probe(const struct host_config *c, struct host_capacity *cap)
 {
 	cleanup_json json_t *o = NULL;
@@ -148,5 +235,8 @@ void host_capacity_probe(const struct host_config *c, struct host_capacity *cap)
 		snprintf(cap->kvm, sizeof(cap->kvm), "%s", kvm);
 		snprintf(cap->why, sizeof(cap->why), "%s", why);
 	}
-	log_info("host.kvm", "kind=%s why=%s", cap->kvm, LOG_Q(cap->why));
+	host_capacity_vm(cap, c->vm);
+	log_info("host.kvm", "kind=%s taken=%s why=%s", cap->kvm, cap->vm ? "yes" : "no",
+		 LOG_Q(cap->why));
+	probe_cell(c, cap);
 }

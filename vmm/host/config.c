@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "common/cfg.h"
+#include "vmm/host/cell_net.h"
 
 #define KEY(sec, field, t, lo, hi, req)                                                            \
 	{                                                                                          \
@@ -28,7 +29,13 @@ static const struct cfg_key host_keys[] = {
 	KEY("host", max_connections, CFG_INT, 1, 65536, false),
 	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
 	KEY("desktops", vmm, CFG_STR, 0, 0, true),
+	KEY("desktops", cell, CFG_STR, 0, 0, false),
+	KEY("desktops", pane_image, CFG_STR, 0, 0, false),
 	KEY("desktops", display, CFG_STR, 0, 0, true),
+	KEY("desktops", vm, CFG_STR, 0, 0, false),
+	KEY("desktops", cell_net, CFG_STR, 0, 0, false),
+	KEY("desktops", cell_pids, CFG_INT, 16, 1 << 20, false),
+	KEY("desktops", cell_disk_mib, CFG_INT, 0, 1 << 24, false),
 	KEY("desktops", cgroup, CFG_STR, 0, 0, false),
 	KEY("desktops", memory_reserve_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", disk_reserve_mib, CFG_INT, 0, 1 << 20, false),
@@ -50,6 +57,7 @@ static int need_absolute(const char *key, const char *path, struct err *e)
 
 static int host_config_check(const struct host_config *c, struct err *e)
 {
+	char net[HOST_CELL_NET_MAX];
 	int r;
 
 	if (strncmp(c->broker_url, "https://", 8) != 0)
@@ -69,6 +77,15 @@ static int host_config_check(const struct host_config *c, struct err *e)
 			strlen(c->run_dir), HOST_RUN_DIR_MAX);
 	if (strlen(c->state_dir) > PATH_MAX / 4)
 		return err_set(e, -ENAMETOOLONG, "state_dir is too long");
+	if (c->vm && strcmp(c->vm, "auto") != 0 && strcmp(c->vm, "always") != 0 &&
+	    strcmp(c->vm, "never") != 0)
+		return err_set(e, -EINVAL, "vm must be auto, always or never, not '%s'", c->vm);
+	if (c->cell_net && host_cell_net(c->cell_net, HOST_ADDRESS_MIN, net) < 0)
+		return err_set(
+			e, -EINVAL,
+			"cell_net must be user, none or bridge=NAME,subnet=ADDRESS/LENGTH with "
+			"optional ,dns=ADDRESS, not '%s'",
+			c->cell_net);
 	if (strlen(c->name) > 63)
 		return err_set(e, -EINVAL, "name is longer than 63 characters");
 	return 0;
@@ -87,6 +104,8 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 		.max_connections = 256,
 		.max_desktops = 256,
 		.log_kib = 1024,
+		.cell_pids = 1024,
+		.cell_disk_mib = 8192,
 	};
 	r = cfg_read(path, host_keys, c, e);
 	if (r == 0) {

@@ -5,6 +5,7 @@
  *   STATE/identity/{host.crt,host.key,ca.crt,grant.pub}   from enrolment
  *   STATE/images/NAME/…                                    golden images (docs/contracts.md)
  *   STATE/desktops/UUID/{disk.overlay,state.json,…}        one directory a desktop
+ *   STATE/homes/KEY/                                       a container user's files
  *   RUN/UUID/{surface,control,display}.sock                its sockets; short, as sun_path is
  */
 #ifndef PANE_HOST_CONFIG_H
@@ -20,8 +21,11 @@
 struct host_config {
 	char *broker_url, *broker_ca, *verify_name;
 	char *name, *listen, *advertise, *state_dir, *run_dir;
-	char *vmm, *display, *cgroup;
+	char *vmm, *cell, *display, *cgroup;
+	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
+	char *vm, *cell_net;
 	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
+	int cell_pids, cell_disk_mib;
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
 };
 

@@ -25,6 +25,9 @@ static enum host_step decide_running_process(const struct host_view *v, int64_t 
 	if (v->stopping == HOST_RUNS) {
 		if (v->want == HOST_WANT_STOPPED)
 			return HOST_STEP_POWERDOWN;
+		/* Nobody has been let in: a new home comes with a new owner. */
+		if (v->want == HOST_WANT_RUNNING && v->other_home)
+			return HOST_STEP_QUIT;
 		/* What is on the disk is thrown away anyhow: no need to ask the guest. */
 		return v->want == HOST_WANT_ABSENT ? HOST_STEP_QUIT : HOST_STEP_NONE;
 	}
@@ -70,9 +73,14 @@ static int64_t backoff_ms(unsigned fails)
 
 static void end_reason(const struct host_ended *end, bool asked, char *out, size_t n)
 {
+	const char *program = end->program ? end->program : "pane-vmm";
+
 	switch (end->how) {
 	case HOST_END_POWEROFF:
 		snprintf(out, n, "%s", asked ? "" : "guest powered off");
+		break;
+	case HOST_END_LOGOUT:
+		snprintf(out, n, "%s", asked ? "" : "guest powered off: the user logged out");
 		break;
 	case HOST_END_QUIT:
 		snprintf(out, n, "%s", asked ? "" : "stopped on this host");
@@ -85,12 +93,12 @@ static void end_reason(const struct host_ended *end, bool asked, char *out, size
 		break;
 	case HOST_END_SIGNAL:
 		if (end->detail)
-			snprintf(out, n, "pane-vmm was killed (signal %d)", end->detail);
+			snprintf(out, n, "%s was killed (signal %d)", program, end->detail);
 		else
-			snprintf(out, n, "pane-vmm was killed");
+			snprintf(out, n, "%s was killed", program);
 		break;
 	case HOST_END_ERROR:
-		snprintf(out, n, "pane-vmm failed (exit %d)%s%s", end->detail,
+		snprintf(out, n, "%s failed (exit %d)%s%s", program, end->detail,
 			 end->why[0] ? ": " : "", end->why);
 		break;
 	}
@@ -113,7 +121,7 @@ void host_verdict(const struct host_ended *end, unsigned fails, int64_t ran_ms, 
 		least = 1000;
 	/* Long enough for the broker to hear of it, and to decide that a desktop whose user shut it
 	 * down is not to come back. */
-	if (end->how == HOST_END_POWEROFF)
+	if (end->how == HOST_END_POWEROFF || end->how == HOST_END_LOGOUT)
 		least = 2000;
 	out->delay_ms = backoff_ms(out->fails);
 	if (out->delay_ms < least)

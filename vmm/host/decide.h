@@ -30,8 +30,9 @@ enum host_stopping {
 
 struct host_view {
 	enum host_want want;
-	bool files;   /* its directory exists */
-	bool process; /* its machine runs */
+	bool files;	 /* its directory exists */
+	bool process;	 /* its machine runs */
+	bool other_home; /* and was started with other files than the order's */
 	enum host_stopping stopping;
 	int64_t stage_ms; /* when the current stage of stopping is over */
 	int64_t retry_ms; /* no start before this time */
@@ -52,6 +53,7 @@ enum host_step host_decide(const struct host_view *v, int64_t now_ms, int64_t *w
 /* How a machine ended. */
 enum host_end {
 	HOST_END_POWEROFF,
+	HOST_END_LOGOUT, /* a container's session ended by itself */
 	HOST_END_QUIT,
 	HOST_END_RESET,
 	HOST_END_PANIC,
@@ -62,7 +64,8 @@ enum host_end {
 struct host_ended {
 	enum host_end how;
 	int detail;
-	char why[120]; /* from pane-vmm's state file or log, "" when it said nothing */
+	const char *program; /* static; NULL = pane-vmm */
+	char why[120];	     /* from its state file or log, "" when it said nothing */
 };
 
 #define HOST_RAPID_MS	    60000 /* a machine that ran longer than this did not fail rapidly */

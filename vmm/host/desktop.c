@@ -17,6 +17,8 @@
 #include "common/file.h"
 #include "common/json.h"
 
+#define TREE_DEPTH_MAX 200 /* one open directory a level */
+
 static int text_field(json_t *o, const char *key, char *out, size_t n, struct err *e)
 {
 	const char *s = "";
@@ -47,7 +49,7 @@ static int proc_field(json_t *o, const char *key, pid_t *pid, uint64_t *started,
 
 static int order_fields(json_t *o, struct host_order *v, struct err *e)
 {
-	const char *want;
+	const char *want, *way = "vm";
 	int64_t cpus, memory, disk = 0;
 	int r;
 
@@ -58,11 +60,16 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_need_str(o, "want", 1, 16, &want, e)) < 0 ||
 	    (r = json_need_int(o, "cpus", 1, 256, &cpus, e)) < 0 ||
 	    (r = json_need_int(o, "memory_mib", 16, 1 << 24, &memory, e)) < 0 ||
-	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0)
+	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0 ||
+	    (r = json_opt_str(o, "isolation", 16, &way, e)) < 0 ||
+	    (r = text_field(o, "home", v->home, sizeof(v->home), e)) < 0 ||
+	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
 		return r;
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
-	    !host_name_ok(v->image) || host_want_parse(want, &v->want) < 0)
-		return err_set(e, -EPROTO, "id, name, image or want is not what it should be");
+	    !host_name_ok(v->image) || host_want_parse(want, &v->want) < 0 ||
+	    host_isolation_parse(way, &v->isolation) < 0 || (v->home[0] && !host_uuid_ok(v->home)))
+		return err_set(e, -EPROTO,
+			       "id, name, image, want, isolation or home is not what it should be");
 	v->cpus = (int)cpus;
 	v->memory_mib = (int)memory;
 	v->disk_mib = (int)disk;
@@ -71,7 +78,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 
 int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 {
-	int64_t fails = 0;
+	int64_t fails = 0, address = 0;
 	int x;
 
 	*r = (struct host_record){0};
@@ -82,13 +89,17 @@ int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 	    (x = text_field(o, "boot", r->boot, sizeof(r->boot), e)) < 0 ||
 	    (x = text_field(o, "reason", r->reason, sizeof(r->reason), e)) < 0 ||
 	    (x = json_opt_bool(o, "ready", &r->ready, e)) < 0 ||
+	    (x = json_opt_bool(o, "reset_due", &r->reset_due, e)) < 0 ||
+	    (x = text_field(o, "ran_home", r->ran_home, sizeof(r->ran_home), e)) < 0 ||
 	    (x = json_opt_int(o, "fails", 0, INT32_MAX, &fails, e)) < 0 ||
+	    (x = json_opt_int(o, "address", 0, 1 << 24, &address, e)) < 0 ||
 	    (x = proc_field(o, "vmm", &r->vmm_pid, &r->vmm_started, e)) < 0 ||
 	    (x = proc_field(o, "display", &r->display_pid, &r->display_started, e)) < 0)
 		return x;
 	if (r->version[0] && !host_name_ok(r->version))
 		return err_set(e, -EPROTO, "image_version is not a plain word");
 	r->fails = (unsigned)fails;
+	r->address = (unsigned)address;
 	return 0;
 }
 
@@ -102,13 +113,17 @@ json_t *host_record_json(const struct host_record *r)
 {
 	const struct host_order *v = &r->order;
 
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o}", "id",
-			 v->id, "name", v->name, "image", v->image, "image_version", r->version,
-			 "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want), "cpus",
-			 v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib, "boot",
-			 r->boot, "reason", r->reason, "ready", (int)r->ready, "fails",
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
+			 "s:s,s:s,s:b,s:b,s:i}",
+			 "id", v->id, "name", v->name, "image", v->image, "image_version",
+			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
+			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
+			 "boot", r->boot, "reason", r->reason, "ready", (int)r->ready, "fails",
 			 (int)r->fails, "vmm", proc_json(r->vmm_pid, r->vmm_started), "display",
-			 proc_json(r->display_pid, r->display_started));
+			 proc_json(r->display_pid, r->display_started), "isolation",
+			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
+			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
+			 "address", (int)r->address);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)
@@ -169,32 +184,44 @@ int host_desktop_save(struct host_desktop *d, struct err *e)
 	return file_write(path, text, strlen(text), 0600, e);
 }
 
-static int delete_dir(const char *path, struct err *e)
+/* What a cell leaves may be a tree. Nothing outside it is touched: links are not followed. */
+static int delete_tree(int at, const char *name, dev_t dev, unsigned depth, struct err *e)
 {
-	DIR *dir = opendir(path);
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
-	int r = 0;
+	struct stat st;
 
-	if (!dir)
-		return errno == ENOENT ? 0 : err_set(e, -errno, "%s: %s", path, strerror(errno));
-	while ((de = readdir(dir))) {
+	if (!dir) {
+		r = errno;
+		if (fd >= 0)
+			close(fd);
+		return r == ENOENT ? 0 : err_set(e, -r, "%s: %s", name, strerror(r));
+	}
+	if (fstat(fd, &st) == 0 && dev && st.st_dev != dev)
+		r = err_set(e, -EBUSY, "%s: something is still mounted there", name);
+	while (r == 0 && (de = readdir(dir))) {
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
-		if (unlinkat(dirfd(dir), de->d_name, 0) < 0)
-			r = err_set(e, -errno, "%s/%s: %s", path, de->d_name, strerror(errno));
+		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR || depth >= TREE_DEPTH_MAX)
+			r = err_set(e, -errno, "%s/%s: %s", name, de->d_name, strerror(errno));
+		else
+			r = delete_tree(fd, de->d_name, st.st_dev, depth + 1, e);
 	}
 	closedir(dir);
-	if (r == 0 && rmdir(path) < 0)
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
+		r = err_set(e, -errno, "%s: %s", name, strerror(errno));
 	return r;
 }
 
 int host_desktop_delete(struct host_desktop *d, struct err *e)
 {
-	int r = delete_dir(d->run, e);
+	int r = delete_tree(AT_FDCWD, d->run, 0, 0, e);
 
 	if (r == 0)
-		r = delete_dir(d->dir, e);
+		r = delete_tree(AT_FDCWD, d->dir, 0, 0, e);
 	if (r == 0)
 		d->files = false;
 	return r;

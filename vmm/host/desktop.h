@@ -14,7 +14,7 @@
 #include "vmm/host/config.h"
 #include "vmm/host/decide.h"
 #include "vmm/host/display_proc.h"
-#include "vmm/host/driver.h"
+#include "vmm/host/machine.h"
 #include "vmm/host/orders.h"
 
 /* What state.json holds. */
@@ -22,10 +22,13 @@ struct host_record {
 	struct host_order order;
 	char version[HOST_VERSION_MAX]; /* of the image its disk was cloned from; "" before */
 	char boot[40];			/* boot id that the pids below belong to */
-	pid_t vmm_pid, display_pid;
+	char ran_home[HOST_UUID];	/* the home its machine was started with */
+	bool reset_due;			/* its session has ended: the next start is a fresh one */
+	pid_t vmm_pid, display_pid;	/* vmm: the process of its machine, of any driver */
 	uint64_t vmm_started, display_started;
 	bool ready;
 	unsigned fails;
+	unsigned address; /* a container's number in the bridge's subnet, 0 = none yet */
 	char reason[200];
 };
 
@@ -40,9 +43,10 @@ struct host_desktop {
 	char why[200]; /* how the last machine ended; shown while the next one boots */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms;
-	struct host_machine *machine; /* owned; NULL = none runs */
-	struct host_display *display; /* owned; NULL until first needed */
-	struct loop_timer *timer;     /* owned; the agent's next look at it */
+	struct host_machine *machine;	  /* owned; NULL = none runs */
+	const struct host_driver *driver; /* of the machine; borrowed, static */
+	struct host_display *display;	  /* owned; NULL until first needed */
+	struct loop_timer *timer;	  /* owned; the agent's next look at it */
 	char dir[PATH_MAX], run[128];
 };
 

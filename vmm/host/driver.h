@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How the agent runs a desktop, whatever isolates it: pane-vmm today (vmm_driver.c), a container
- * sandbox later. A machine runs from start() or adopt() until it reports `ended`, after which the
- * agent frees it. All calls and callbacks are in the loop's thread.
+ * What runs a desktop, by what isolates it: pane-vmm (vmm_driver.c) or pane-cell
+ * (container_driver.c). Both are one process a desktop with the same control protocol, so that a
+ * driver is little more than a command line; machine.h has the life they share.
  */
 #ifndef PANE_HOST_DRIVER_H
 #define PANE_HOST_DRIVER_H
 
+#include <stddef.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/loop.h"
@@ -15,7 +16,7 @@
 #include "vmm/host/images.h"
 #include "vmm/host/proc.h"
 
-struct host_machine; /* one running desktop, of any driver */
+#define HOST_ARGS_MAX 48
 
 struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
@@ -25,32 +26,42 @@ struct host_machine_events {
 	void *arg;						/* borrowed; outlives the machine */
 };
 
-/* Borrowed for the duration of start() or adopt() unless said otherwise. */
+/* Borrowed for the duration of a start or adoption unless said otherwise. */
 struct host_machine_spec {
 	struct loop *loop;		  /* borrowed as long as the machine lives */
 	const struct host_config *config; /* the same */
 	const char *id, *name;
 	const char *dir, *run; /* its files, its sockets */
-	int cpus, memory_mib;
-	const struct host_image *image; /* start() only */
+	int cpus, memory_mib, disk_mib;
+	int home_mib;			/* size of a machine's home disk */
+	const char *home;		/* key of the user's files, "" = none */
+	bool reset;			/* nothing of the system that was */
+	unsigned address;		/* containers: their number in the subnet */
+	const char *net;		/* containers: what --net takes */
+	const struct host_image *image; /* for a start only */
 	struct host_machine_events ev;
 };
 
+/* A command line in owned strings; free with host_argv_free(). */
+struct host_argv {
+	char *v[HOST_ARGS_MAX]; /* NULL-terminated */
+	size_t n;
+};
+int host_argv_add(struct host_argv *a, const char *fmt, ...) must_check
+	__attribute__((format(printf, 2, 3)));
+void host_argv_free(struct host_argv *a);
+
 struct host_driver {
-	const char *name;
-	int (*start)(const struct host_machine_spec *s, struct host_machine **out, struct err *e);
-	/* Takes up a machine that an earlier agent started; -ESRCH when it has gone. */
-	int (*adopt)(const struct host_machine_spec *s, pid_t pid, uint64_t started,
-		     struct host_machine **out);
-	void (*powerdown)(struct host_machine *m); /* ask the guest */
-	void (*quit)(struct host_machine *m);	   /* flush and stop without asking it */
-	void (*kill)(struct host_machine *m);
-	const struct host_proc *(*proc)(const struct host_machine *m);
-	void (*free)(struct host_machine *m); /* does not end the process */
-	/* How a machine that is gone ended, as far as its files tell (after a failed adopt). */
-	void (*post_mortem)(const char *dir, struct host_ended *end);
+	const char *name;    /* as in orders: "vm" */
+	const char *program; /* what reasons call it */
+	const char *log;     /* the file in the desktop's directory that takes its output */
+	int (*argv)(const struct host_machine_spec *s, struct host_argv *a);
+	/* Directories and the like that the command line names; NULL = none. */
+	int (*prepare)(const struct host_machine_spec *s, struct err *e);
 };
 
-extern const struct host_driver host_vmm_driver;
+extern const struct host_driver host_vmm_driver, host_container_driver;
+
+const struct host_driver *host_driver_of(enum host_isolation i);
 
 #endif

@@ -50,7 +50,8 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 	    (r = copy_field(o, "version", img->version, sizeof(img->version), e)) < 0 ||
 	    (r = copy_field(o, "cmdline", img->cmdline, sizeof(img->cmdline), e)) < 0 ||
 	    (r = copy_field(o, "size", img->size, sizeof(img->size), e)) < 0 ||
-	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0)
+	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0 ||
+	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0)
 		return r;
 	if (!host_name_ok(name))
 		return err_set(e, -EINVAL, "image.json: name '%s' is not a plain lower-case name",
@@ -124,6 +125,15 @@ int host_image_find(const struct host_config *c, const char *name, const char *v
 			version, name);
 }
 
+/* NAME for the current version, NAME@VERSION for another. */
+static bool dir_of(const char *dir, const struct host_image *img)
+{
+	char sub[HOST_NAME_MAX + HOST_VERSION_MAX + 2];
+
+	snprintf(sub, sizeof(sub), "%s@%s", img->name, img->version);
+	return strcmp(dir, img->name) == 0 || strcmp(dir, sub) == 0;
+}
+
 json_t *host_images_report(const struct host_config *c)
 {
 	json_t *list = json_array();
@@ -136,9 +146,9 @@ json_t *host_images_report(const struct host_config *c)
 	while ((de = readdir(d))) {
 		struct host_image img;
 
-		if (!host_name_ok(de->d_name) || path_join(dir, sizeof(dir), root, de->d_name) < 0)
+		if (de->d_name[0] == '.' || path_join(dir, sizeof(dir), root, de->d_name) < 0)
 			continue;
-		if (host_image_read(dir, &img, NULL) < 0 || strcmp(img.name, de->d_name) != 0)
+		if (host_image_read(dir, &img, NULL) < 0 || !dir_of(de->d_name, &img))
 			continue;
 		if (json_array_append_new(list,
 					  json_pack("{s:s,s:s,s:i}", "name", img.name, "version",

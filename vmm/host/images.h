@@ -29,6 +29,7 @@ struct host_image {
 	bool ready_frame; /* ready is the first frame, not the serial line */
 	bool initrd;
 	int disk_mib;
+	bool seed; /* wants a NoCloud volume */
 };
 
 /* Reads one image directory; says what is missing. */
@@ -36,7 +37,9 @@ int host_image_read(const char *dir, struct host_image *img, struct err *e) must
 /* The image called name: of that version, or the current one when version is "". -ENOENT. */
 int host_image_find(const struct host_config *c, const char *name, const char *version,
 		    struct host_image *img, struct err *e) must_check;
-/* The "images" array of a sync report: every current image that can be used. */
+/* Deletes one directory below STATE/images. */
+int host_image_drop(const struct host_config *c, const char *dir) must_check;
+/* The "images" array of a sync report: every version that can be used. */
 json_t *host_images_report(const struct host_config *c) must_check;
 
 /* pane-host image … : return 0 or a negative errno with *e. */

@@ -191,6 +191,14 @@ int host_image_add(const struct host_config *c, const char *dir, struct host_ima
 	return r;
 }
 
+int host_image_drop(const struct host_config *c, const char *dir)
+{
+	char path[PATH_MAX];
+	int r = host_config_path(c, path, "images", dir);
+
+	return r < 0 ? r : remove_dir(path);
+}
+
 /* True when a desktop on this host was made from the image (any version when version is NULL). */
 static bool image_used(const struct host_config *c, const char *name, char *by)
 {

@@ -150,7 +150,7 @@ static void list_desktops(const struct host_agent *a)
 	for (const struct host_desktop *d = a->desktops; d; d = d->next)
 		printf("%-36s  %-20s  %-8s  %-8s  %7d  %s\n", d->rec.order.id, d->rec.order.name,
 		       host_want_name(d->rec.order.want), host_state_name(d->state),
-		       d->machine ? a->driver->proc(d->machine)->pid : 0, d->rec.reason);
+		       d->machine ? host_machine_proc(d->machine)->pid : 0, d->rec.reason);
 }
 
 static int cmd_desktops(struct host_config *c, const struct options *o, struct err *e)

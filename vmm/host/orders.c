@@ -35,6 +35,17 @@ int host_want_parse(const char *s, enum host_want *out)
 	return -EINVAL;
 }
 
+const char *host_isolation_name(enum host_isolation i)
+{
+	return i == HOST_CONTAINER ? "container" : "vm";
+}
+
+int host_isolation_parse(const char *s, enum host_isolation *out)
+{
+	*out = strcmp(s, "container") == 0 ? HOST_CONTAINER : HOST_VM;
+	return strcmp(s, host_isolation_name(*out)) == 0 ? 0 : -EINVAL;
+}
+
 bool host_uuid_ok(const char *s)
 {
 	for (int i = 0; i < 36; i++) {
@@ -78,9 +89,38 @@ static int int_field(json_t *o, const char *key, int64_t min, int64_t max, int *
 	return r;
 }
 
+/* How it is isolated and whose files it has; all optional. */
+static int order_isolation(json_t *o, struct host_order *v, struct err *e)
+{
+	json_t *home = json_object_get(o, "home");
+	const char *way = "vm", *key;
+	int64_t mib = 0;
+	int r;
+
+	if ((r = json_opt_str(o, "isolation", 16, &way, e)) < 0 ||
+	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
+		return r;
+	if (host_isolation_parse(way, &v->isolation) < 0)
+		return err_set(e, -EPROTO, "isolation is neither vm nor container");
+	if (!home || json_is_null(home))
+		return 0;
+	if (!json_is_object(home))
+		return err_set(e, -EPROTO, "home is not an object");
+	if ((r = json_need_str(home, "key", 36, 36, &key, e)) < 0)
+		return r;
+	if ((r = json_opt_int(home, "mib", 0, 1 << 24, &mib, e)) < 0)
+		return r;
+	v->home_mib = (int)mib;
+	if (!host_uuid_ok(key))
+		return err_set(e, -EPROTO, "the key of home is not a lower-case UUID");
+	memcpy(v->home, key, HOST_UUID);
+	return 0;
+}
+
 /* What only a desktop that is to exist must say: an order to be absent needs its id alone. */
 static int order_machine(json_t *o, struct host_order *v, struct err *e)
 {
+	const char *version = "";
 	int64_t disk = 0;
 	int r;
 
@@ -90,8 +130,13 @@ static int order_machine(json_t *o, struct host_order *v, struct err *e)
 	    (r = int_field(o, "memory_mib", 16, 1 << 24, &v->memory_mib, e)) < 0 ||
 	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0)
 		return r;
+	if ((r = json_opt_str(o, "version", HOST_NAME_MAX - 1, &version, e)) < 0)
+		return r;
+	if (version[0] && !host_name_ok(version))
+		return err_set(e, -EPROTO, "version is not a plain word");
+	memcpy(v->version, version, strlen(version) + 1);
 	v->disk_mib = (int)disk;
-	return 0;
+	return order_isolation(o, v, e);
 }
 
 static int order_drops(json_t *o, const char *id, struct host_orders *out, struct err *e)

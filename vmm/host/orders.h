@@ -24,13 +24,23 @@ enum host_want {
 	HOST_WANT_ABSENT
 };
 
+enum host_isolation {
+	HOST_VM,
+	HOST_CONTAINER
+};
+
 struct host_order {
 	char id[HOST_UUID];
 	char name[HOST_NAME_MAX];
 	char image[HOST_NAME_MAX];
+	char version[HOST_NAME_MAX]; /* of the image, "" = the current one here */
 	int64_t epoch;
 	enum host_want want;
 	int cpus, memory_mib, disk_mib;
+	enum host_isolation isolation;
+	bool reset;	      /* a session that ended leaves nothing of the system behind */
+	int home_mib;	      /* of a machine's home disk */
+	char home[HOST_UUID]; /* key of the user's files, "" = none yet */
 };
 
 struct host_drop {
@@ -50,6 +60,8 @@ int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e) must_
 void host_orders_free(struct host_orders *o);
 const char *host_want_name(enum host_want w);
 int host_want_parse(const char *s, enum host_want *out) must_check;
+const char *host_isolation_name(enum host_isolation i);
+int host_isolation_parse(const char *s, enum host_isolation *out) must_check;
 /* 8-4-4-4-12 lower-case hex: safe as a file name. */
 bool host_uuid_ok(const char *s);
 /* [a-z0-9][a-z0-9._-]*, shorter than HOST_NAME_MAX: safe as a file name and in a command line. */

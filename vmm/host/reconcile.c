@@ -13,8 +13,11 @@
 #include <string.h>
 #include "common/log.h"
 #include "vmm/host/agent.h"
+#include "vmm/host/cell_net.h"
+#include "vmm/host/home.h"
 
 #define REFUSED_RETRY_MS 5000
+#define HOME_RETRY_MS	 100
 #define QUIT_MS		 15000 /* for flushing the disk */
 #define KILL_MS		 5000
 #define STEPS_MOST	 4 /* steps in one go; each changes what is decided upon */
@@ -57,6 +60,7 @@ static int on_starting(void *arg, const struct host_proc *p)
 
 	d->rec.vmm_pid = p->pid;
 	d->rec.vmm_started = p->started;
+	memcpy(d->rec.ran_home, d->rec.order.home, HOST_UUID);
 	return host_desktop_save(d, NULL);
 }
 
@@ -65,6 +69,7 @@ static void on_ready(void *arg)
 	struct host_desktop *d = arg;
 
 	d->rec.ready = true;
+	d->rec.reset_due = false;
 	if (!d->ready_ms)
 		d->ready_ms = clock_ms();
 	if (d->stopping == HOST_RUNS)
@@ -81,6 +86,11 @@ static void machine_gone(struct host_desktop *d)
 	d->stopping = HOST_RUNS;
 }
 
+static bool other_home(const struct host_desktop *d)
+{
+	return strcmp(d->rec.ran_home, d->rec.order.home) != 0;
+}
+
 /* After an end: what its reason, the count of failures and the wait before the next start are. */
 static void take_verdict(struct host_desktop *d, const struct host_ended *end, bool asked)
 {
@@ -88,6 +98,10 @@ static void take_verdict(struct host_desktop *d, const struct host_ended *end, b
 	struct host_verdict v;
 
 	host_verdict(end, d->rec.fails, ran, asked, &v);
+	/* A session that ended, on whoever's wish, is over; a crash is not an end. */
+	if (end->how == HOST_END_LOGOUT || end->how == HOST_END_POWEROFF ||
+	    (end->how == HOST_END_QUIT && !other_home(d)))
+		d->rec.reset_due = d->rec.order.reset;
 	machine_gone(d);
 	d->rec.fails = v.fails;
 	d->retry_ms = now + v.delay_ms;
@@ -104,7 +118,7 @@ static void on_ended(void *arg, const struct host_ended *end)
 	struct host_desktop *d = arg;
 	bool asked = d->stopping != HOST_RUNS;
 
-	d->agent->driver->free(d->machine);
+	host_machine_free(d->machine);
 	d->machine = NULL;
 	take_verdict(d, end, asked);
 	if (asked && d->display)
@@ -151,6 +165,12 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.run = d->run,
 		.cpus = d->rec.order.cpus,
 		.memory_mib = d->rec.order.memory_mib,
+		.disk_mib = d->rec.order.disk_mib,
+		.home = d->rec.order.home,
+		.home_mib = d->rec.order.home_mib,
+		.reset = d->rec.order.reset && d->rec.reset_due,
+		.net = d->agent->capacity.net,
+		.address = d->rec.address,
 		.ev = {.starting = on_starting, .ready = on_ready, .ended = on_ended, .arg = d},
 	};
 }
@@ -158,22 +178,79 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 /* Everything that must hold before a machine is started; the reason is for a person. */
 static int prepare(struct host_desktop *d, struct host_image *img, struct err *e)
 {
+	const char *version = d->rec.version[0] ? d->rec.version : d->rec.order.version;
 	struct host_agent *a = d->agent;
 	int r;
 
 	host_capacity_measure(a->config, promised_mib(a), &a->capacity);
-	if ((r = host_image_find(a->config, d->rec.order.image, d->rec.version, img, e)) < 0 ||
-	    (r = host_capacity_admit(&a->capacity, d->rec.order.memory_mib, e)) < 0)
+	if ((r = host_image_find(a->config, d->rec.order.image, version, img, e)) < 0 ||
+	    (r = host_capacity_admit(&a->capacity, d->rec.order.isolation, d->rec.order.memory_mib,
+				     e)) < 0)
 		return r;
-	if (d->rec.order.disk_mib > img->disk_mib)
+	if (d->rec.order.isolation == HOST_VM && d->rec.order.disk_mib > img->disk_mib)
 		return err_set(e, -EOPNOTSUPP,
 			       "wants a disk of %d MiB; image %s has %d MiB and cannot grow yet",
 			       d->rec.order.disk_mib, img->name, img->disk_mib);
 	if ((r = host_desktop_make(d, e)) < 0)
 		return r;
+	if (d->rec.order.isolation == HOST_VM && d->rec.order.home[0] &&
+	    (r = host_home_make(a->config, d->rec.order.home, d->rec.order.home_mib, e)) < 0)
+		return r;
+	if (d->rec.order.isolation == HOST_VM && img->seed &&
+	    (r = host_seed_make(a->config, d->dir, d->rec.order.name, d->rec.order.id, e)) < 0)
+		return r;
 	if (!d->rec.version[0])
 		memcpy(d->rec.version, img->version, sizeof(d->rec.version));
 	return host_desktop_save(d, e);
+}
+
+/* One home, one machine: its file system must never be mounted twice. */
+static bool home_busy(struct host_desktop *d)
+{
+	for (const struct host_desktop *o = d->agent->desktops; o; o = o->next) {
+		if (o == d || !o->machine || !d->rec.order.home[0] ||
+		    strcmp(o->rec.ran_home, d->rec.order.home) != 0)
+			continue;
+		d->retry_ms = clock_ms() + HOME_RETRY_MS;
+		desktop_state(d, HOST_CLONING,
+			      "waiting for desktop %s to let go of the user's files",
+			      o->rec.order.name);
+		return true;
+	}
+	return false;
+}
+
+/* Its image is on the way: not a failure. */
+static bool image_awaited(struct host_desktop *d)
+{
+	char why[sizeof(d->rec.reason)];
+	struct host_image img;
+
+	if (d->rec.version[0] || !d->rec.order.version[0] || !d->agent->pull ||
+	    host_image_find(d->agent->config, d->rec.order.image, d->rec.order.version, &img,
+			    NULL) == 0 ||
+	    !host_pull_waits(d->agent->pull, d->rec.order.image, d->rec.order.version, why,
+			     sizeof(why)))
+		return false;
+	d->retry_ms = clock_ms() + HOME_RETRY_MS;
+	desktop_state(d, HOST_CLONING, "%s", why);
+	return true;
+}
+
+/* The lowest number that no other desktop here has; kept until the desktop is deleted. */
+static void take_address(struct host_desktop *d)
+{
+	unsigned n = HOST_ADDRESS_MIN;
+	const struct host_desktop *o = d->agent->desktops;
+
+	while (o && !d->rec.address) {
+		bool taken = o->rec.address == n;
+
+		n += taken;
+		o = taken ? d->agent->desktops : o->next;
+	}
+	if (!d->rec.address)
+		d->rec.address = n;
 }
 
 static void step_start(struct host_desktop *d)
@@ -182,9 +259,13 @@ static void step_start(struct host_desktop *d)
 	struct host_image img;
 	struct err e = {0};
 
+	if (home_busy(d) || image_awaited(d))
+		return;
+	d->driver = host_driver_of(d->rec.order.isolation);
+	take_address(d);
 	machine_spec(d, &s);
 	s.image = &img;
-	if (prepare(d, &img, &e) < 0 || d->agent->driver->start(&s, &d->machine, &e) < 0) {
+	if (prepare(d, &img, &e) < 0 || host_machine_start(d->driver, &s, &d->machine, &e) < 0) {
 		d->machine = NULL;
 		machine_gone(d);
 		refuse(d, &e);
@@ -207,13 +288,16 @@ static void step_stop(struct host_desktop *d, enum host_stopping stage, int64_t 
 
 	log_info("desktop.stop", "desktop=%s by=%s", d->rec.order.id, words[stage]);
 	d->stopping = stage;
+	/* Not ready under this order: its machine is somebody else's. */
+	if (stage == HOST_QUITTING && other_home(d))
+		desktop_state(d, HOST_BOOTING, "%s", "starting with the user's files");
 	d->stage_ms = clock_ms() + limit_ms;
 	if (stage == HOST_ASKED)
-		d->agent->driver->powerdown(d->machine);
+		host_machine_powerdown(d->machine);
 	else if (stage == HOST_QUITTING)
-		d->agent->driver->quit(d->machine);
+		host_machine_quit(d->machine);
 	else
-		d->agent->driver->kill(d->machine);
+		host_machine_kill(d->machine);
 }
 
 static void step_delete(struct host_desktop *d)
@@ -229,6 +313,9 @@ static void step_delete(struct host_desktop *d)
 		return;
 	}
 	d->rec.version[0] = 0;
+	d->rec.ran_home[0] = 0;
+	d->rec.address = 0;
+	d->rec.reset_due = false;
 	d->rec.fails = 0;
 	d->rec.display_pid = 0;
 	desktop_state(d, HOST_ABSENT, "%s", "");
@@ -284,6 +371,7 @@ void host_reconcile(struct host_desktop *d)
 			.want = a->draining ? HOST_WANT_STOPPED : d->rec.order.want,
 			.files = d->files,
 			.process = d->machine != NULL,
+			.other_home = d->machine && other_home(d),
 			.stopping = d->stopping,
 			.stage_ms = d->stage_ms,
 			.retry_ms = d->retry_ms,
@@ -339,12 +427,12 @@ static void adopt_display(struct host_desktop *d)
 
 int host_reconcile_adopt(struct host_desktop *d)
 {
-	struct host_agent *a = d->agent;
 	struct host_machine_spec s;
 	struct host_ended end;
 	char boot[40] = "";
 	int r = -ESRCH;
 
+	d->driver = host_driver_of(d->rec.order.isolation);
 	machine_spec(d, &s);
 	if (host_boot_id(boot) < 0 || strcmp(boot, d->rec.boot) != 0) {
 		/* The machine was restarted: nothing of it can still run. */
@@ -354,7 +442,8 @@ int host_reconcile_adopt(struct host_desktop *d)
 		return 0;
 	}
 	if (d->rec.vmm_pid)
-		r = a->driver->adopt(&s, d->rec.vmm_pid, d->rec.vmm_started, &d->machine);
+		r = host_machine_adopt(d->driver, &s, d->rec.vmm_pid, d->rec.vmm_started,
+				       &d->machine);
 	if (r < 0 && r != -ESRCH)
 		return r;
 	if (r == 0) {
@@ -363,7 +452,7 @@ int host_reconcile_adopt(struct host_desktop *d)
 		desktop_state(d, d->rec.ready ? HOST_READY : HOST_BOOTING, "%s", d->rec.reason);
 		log_info("desktop.adopt", "desktop=%s pid=%d", d->rec.order.id, d->rec.vmm_pid);
 	} else if (d->rec.vmm_pid) {
-		a->driver->post_mortem(d->dir, &end);
+		host_machine_post_mortem(d->driver, d->dir, &end);
 		take_verdict(d, &end, false);
 	} else {
 		desktop_state(d, HOST_STOPPED, "%s", d->rec.reason);
@@ -389,7 +478,7 @@ void host_desktop_free(struct host_desktop *d)
 	if (!d)
 		return;
 	if (d->machine)
-		d->agent->driver->free(d->machine);
+		host_machine_free(d->machine);
 	host_display_free(d->display);
 	loop_timer_del(d->timer);
 	free(d);

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 #include "vmm/virtio/virtio_gpu.h"
 #include "vmm/virtio/virtio_input.h"
 

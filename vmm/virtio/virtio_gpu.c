@@ -17,7 +17,7 @@
 #include "vmm/virtio/edid.h"
 #include "vmm/virtio/gpu_proto.h"
 #include "vmm/virtio/gpu_resource.h"
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 
 #define F_EDID (1ull << 1)
 

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
-#include "vmm/host/vmm_driver.h"
+#include "vmm/host/machine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -13,16 +13,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct host_exit x = {.known = true, .code = 5};
 	struct host_ended end;
-	enum host_vmm_line what;
+	enum host_line what;
 	char text[4096];
 
 	if (n >= sizeof(text))
 		return 0;
-	if (host_vmm_line((const char *)p, n, &what) < 0)
-		assert(what == HOST_VMM_OTHER);
+	if (host_machine_line((const char *)p, n, &what) < 0)
+		assert(what == HOST_LINE_OTHER);
 	memcpy(text, p, n);
 	text[n] = 0;
-	host_vmm_ended(&x, text, &end);
+	host_machine_ended(&x, text, &end);
 	for (const char *s = end.why; *s; s++)
 		assert(*s >= ' ' && *s < 127);
 	return 0;

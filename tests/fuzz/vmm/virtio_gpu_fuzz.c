@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 #include "tests/fuzz/vmm/virtio_fuzz.h"
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 #include "vmm/virtio/virtio_gpu.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

@@ -34,17 +34,70 @@ static void admission(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(host_capacity_admit(&c, 1200, NULL), 0);
-	assert_int_equal(host_capacity_admit(&c, 4096, &e), -ENOMEM);
+	c.vm = true;
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 1200, NULL), 0);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 4096, &e), -ENOMEM);
 	assert_string_equal(e.msg, "needs 4096 MiB, 1200 free");
-	assert_int_equal(host_capacity_admit(&c, 9000, &e), -ENOMEM);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 9000, &e), -ENOMEM);
 	assert_string_equal(e.msg, "needs 9000 MiB, this host has 8000 MiB in all");
 	c.disk_free_mib = 0;
-	assert_int_equal(host_capacity_admit(&c, 100, &e), -ENOSPC);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 100, &e), -ENOSPC);
 	strcpy(c.kvm, "none");
 	strcpy(c.why, "no /dev/kvm");
-	assert_int_equal(host_capacity_admit(&c, 100, &e), -ENODEV);
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 100, &e), -ENODEV);
 	assert_non_null(strstr(e.msg, "no /dev/kvm"));
+}
+
+static void which_virtual_machines(void **state)
+{
+	struct host_capacity c = {.kvm = "interpreted", .why = "a test"};
+	struct err e = {0};
+
+	(void)state;
+	host_capacity_vm(&c, NULL);
+	assert_false(c.vm);
+	assert_non_null(
+		strstr(c.vm_why, "has no hardware virtualization; its KVM is: interpreted"));
+	assert_non_null(strstr(c.vm_why, "vm = always"));
+	assert_int_equal(host_capacity_admit(&c, HOST_VM, 1, &e), -ENODEV);
+	assert_non_null(strstr(e.msg, "no hardware virtualization"));
+	host_capacity_vm(&c, "always");
+	assert_true(c.vm);
+	strcpy(c.kvm, "none");
+	host_capacity_vm(&c, "always");
+	assert_false(c.vm);
+	strcpy(c.kvm, "hardware");
+	host_capacity_vm(&c, "auto");
+	assert_true(c.vm);
+	assert_string_equal(c.vm_why, "");
+	host_capacity_vm(&c, "never");
+	assert_false(c.vm);
+}
+
+static void what_containers_can(void **state)
+{
+	struct host_capacity c = {.memory_mib = 100, .memory_free_mib = 100, .disk_free_mib = 1};
+	static const char full[] = "{\"cell\":\"full\",\"why\":\"\",\"limits\":\"cgroup2\","
+				   "\"net\":[\"none\",\"user\"]}";
+
+	(void)state;
+	assert_int_equal(host_capacity_cell(&c, full, NULL), 0);
+	assert_true(c.container);
+	assert_string_equal(c.container_why, "");
+	assert_string_equal(c.net, "user");
+	assert_int_equal(host_capacity_admit(&c, HOST_CONTAINER, 1, NULL), 0);
+	assert_int_equal(host_capacity_cell(&c, full, "none"), 0);
+	assert_string_equal(c.net, "none");
+	assert_int_equal(host_capacity_cell(&c, "{\"cell\":\"full\",\"limits\":\"rlimit\"}", NULL),
+			 0);
+	assert_string_equal(c.net, "none");
+	assert_non_null(strstr(c.container_why, "rlimits only"));
+	assert_int_equal(host_capacity_cell(&c, "{\"cell\":\"none\",\"why\":\"not root\"}", NULL),
+			 0);
+	assert_int_equal(host_capacity_admit(&c, HOST_CONTAINER, 1, NULL), -ENODEV);
+	assert_string_equal(c.container_why, "not root");
+	assert_int_equal(host_capacity_cell(&c, "no JSON", NULL), -EPROTO);
+	assert_int_equal(host_capacity_cell(&c, "{\"cell\":7}", NULL), -EPROTO);
 }
 
 static void promises_count(void **state)
@@ -64,7 +117,7 @@ static void promises_count(void **state)
 static void a_missing_prober_is_no_kvm(void **state)
 {
 	struct host_config conf = {.vmm = (char[]){"/nonexistent/vmm"}};
-	struct host_capacity c;
+	struct host_capacity c = {0};
 
 	(void)state;
 	host_capacity_probe(&conf, &c);
@@ -77,6 +130,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(meminfo),
 		cmocka_unit_test(admission),
+		cmocka_unit_test(which_virtual_machines),
+		cmocka_unit_test(what_containers_can),
 		cmocka_unit_test(promises_count),
 		cmocka_unit_test(a_missing_prober_is_no_kvm),
 	};

@@ -29,6 +29,35 @@ static void wanted_running_starts(void **state)
 	assert_int_equal(step(v, 100), HOST_STEP_NONE);
 }
 
+static void another_home_quits(void **state)
+{
+	struct host_view v = {
+		.want = HOST_WANT_RUNNING, .process = true, .files = true, .other_home = true};
+
+	(void)state;
+	assert_int_equal(step(v, 100), HOST_STEP_QUIT);
+	v.stopping = HOST_QUITTING;
+	v.stage_ms = 200;
+	assert_int_equal(step(v, 100), HOST_STEP_WAIT);
+	assert_int_equal(step(v, 200), HOST_STEP_KILL);
+	v = (struct host_view){.want = HOST_WANT_STOPPED, .process = true, .other_home = true};
+	assert_int_equal(step(v, 100), HOST_STEP_POWERDOWN);
+}
+
+static void a_logout_is_a_poweroff_of_the_guest(void **state)
+{
+	struct host_ended end = {.how = HOST_END_LOGOUT, .program = "pane-cell"};
+	struct host_verdict v;
+
+	(void)state;
+	host_verdict(&end, 0, 100000, false, &v);
+	assert_int_equal(strncmp(v.reason, "guest powered off", 17), 0);
+	assert_int_equal(v.delay_ms, 2000);
+	end = (struct host_ended){.how = HOST_END_SIGNAL, .detail = 9, .program = "pane-cell"};
+	host_verdict(&end, 0, 100000, false, &v);
+	assert_string_equal(v.reason, "pane-cell was killed (signal 9)");
+}
+
 static void backoff_waits_until_its_end(void **state)
 {
 	struct host_view v = {.want = HOST_WANT_RUNNING, .retry_ms = 500};
@@ -164,6 +193,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wanted_running_starts),
+		cmocka_unit_test(another_home_quits),
+		cmocka_unit_test(a_logout_is_a_poweroff_of_the_guest),
 		cmocka_unit_test(backoff_waits_until_its_end),
 		cmocka_unit_test(stop_escalates_by_deadline),
 		cmocka_unit_test(a_begun_stop_is_finished_though_wanted_again),

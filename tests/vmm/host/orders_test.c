@@ -54,6 +54,35 @@ static void a_whole_reply(void **state)
 	host_orders_free(&o);
 }
 
+static void containers(void **state)
+{
+	static const char *const bad[] = {
+		ORDER ",\"isolation\":\"jail\"}",
+		ORDER ",\"isolation\":1}",
+		ORDER ",\"home\":\"x\"}",
+		ORDER ",\"home\":{}}",
+		ORDER ",\"reset\":\"yes\"}",
+		ORDER ",\"home\":{\"key\":\"../../../../../../../../../etc/passwd1\"}}",
+	};
+	struct host_orders o;
+
+	(void)state;
+	assert_int_equal(parse(ORDER ",\"isolation\":\"container\",\"reset\":true,"
+				     "\"home\":{\"key\":\"" ID "\",\"mib\":0}}",
+			       &o, NULL),
+			 0);
+	assert_int_equal(o.v[0].isolation, HOST_CONTAINER);
+	assert_true(o.v[0].reset);
+	assert_string_equal(o.v[0].home, ID);
+	host_orders_free(&o);
+	assert_int_equal(parse(ORDER ",\"home\":null}", &o, NULL), 0);
+	assert_int_equal(o.v[0].isolation, HOST_VM);
+	assert_string_equal(o.v[0].home, "");
+	host_orders_free(&o);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_true(parse(bad[i], &o, NULL) < 0);
+}
+
 static void absent_needs_only_its_id(void **state)
 {
 	struct host_orders o;
@@ -120,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_reply),
+		cmocka_unit_test(containers),
 		cmocka_unit_test(absent_needs_only_its_id),
 		cmocka_unit_test(bad_orders_spoil_the_reply),
 		cmocka_unit_test(names),

@@ -14,7 +14,8 @@ CARD = f"{rig.BUILD}/guest/card"
 
 
 class Real(Story):
-    settings = {"vmm": f"{rig.BUILD}/bin/pane-vmm", "display": f"{rig.BUILD}/bin/pane-display", "limit_data_mib": 0}
+    settings = {"vmm": f"{rig.BUILD}/bin/pane-vmm", "display": f"{rig.BUILD}/bin/pane-display", "limit_data_mib": 0,
+                "vm": "always"}
 
     def setUp(self):
         for path in (self.settings["vmm"], self.settings["display"], CARD):

@@ -2,6 +2,7 @@
 """What the host agent's stories stand on: a PKI in a temporary directory, a broker (HTTPS, long poll,
 enrolment, grants) and one pane-host, real, with the stand-ins for pane-vmm and pane-display."""
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -94,6 +95,7 @@ class Broker:
         self.generation, self.away, self.token, self.host = 1, False, "token-of-an-hour", str(uuid.uuid4())
         self.changed = threading.Condition()
         self.clock_skew_s = 0
+        self.images, self.files, self.ranges, self.cut = None, {}, [], []
         broker = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -108,6 +110,27 @@ class Broker:
                     self.wfile.write(text)
                 except OSError:
                     pass  # a cancelled poll
+
+            def do_GET(self):
+                """A manifest, or a range of a file: cut short where broker.cut says so."""
+                name, found = self.path.rsplit("/", 1)[1], broker.files.get(self.path.split("/images/")[1])
+                if found is None or not self.connection.getpeercert():
+                    self.send_error(404)
+                    return
+                status, sent = 200, found
+                if name != "manifest":
+                    first, last = self.headers["Range"][6:].split("-")
+                    sent, status = found[int(first):int(last) + 1], 206
+                    broker.ranges.append((name, int(first), int(last)))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(sent)))
+                self.end_headers()
+                cut = broker.cut.pop(0) if name == "disk.raw" and broker.cut else len(sent)
+                try:
+                    self.wfile.write(sent[:cut])
+                except OSError:
+                    pass
+                self.close_connection = True
 
             def log_message(self, *_):
                 pass
@@ -141,7 +164,8 @@ class Broker:
             self.changed.notify_all()
             self.changed.wait_for(lambda: self.generation != body["generation"] or self.away, min(body["wait_s"], 3))
             return 200, {"generation": self.generation, "now": int(time.time()) + self.clock_skew_s,
-                         "grant_key": self.pki.text("grant.pub"), "desktops": list(self.orders.values())}
+                         "grant_key": self.pki.text("grant.pub"), "desktops": list(self.orders.values()),
+                         **({} if self.images is None else {"images": self.images})}
 
     def enroll(self, body):
         if body["token"] != self.token:
@@ -152,6 +176,25 @@ class Broker:
         self.pki.sign("host", f"/O=Pane/OU=host/CN={self.host}")
         return 200, {"host": self.host, "cert": self.pki.text("host.crt"), "ca": self.pki.text("ca.crt"),
                      "grant_key": self.pki.text("grant.pub")}
+
+    def offer(self, name, version, files, ranges=None, wrong=False):
+        """A version hosts may fetch, and are to hold."""
+        manifest = []
+        for file, data in files.items():
+            self.files[f"{name}/{version}/{file}"] = data
+            manifest.append({"name": file, "size": len(data), "sha256": hashlib.sha256(b"?" if wrong else data).hexdigest(),
+                             "data": (ranges or {}).get(file, [[0, len(data)]])})
+        self.files[f"{name}/{version}/manifest"] = json.dumps({"files": manifest}).encode()
+        with self.changed:
+            self.images = (self.images or []) + [{"name": name, "version": version}]
+            self.generation += 1
+            self.changed.notify_all()
+
+    def want(self, *images):
+        with self.changed:
+            self.images = [{"name": n, "version": v} for n, v in images]
+            self.generation += 1
+            self.changed.notify_all()
 
     def order(self, desktop, **fields):
         with self.changed:
@@ -189,7 +232,7 @@ class Host:
         self.state, self.run = f"{folder}/state", tempfile.mkdtemp(prefix="ph-", dir="/tmp")
         self.port = free_port()
         self.settings = {"memory_reserve_mib": 0, "disk_reserve_mib": 0, "stop_timeout_s": 2, "display_idle_s": 0,
-                         "vmm": f"{HERE}/standin_vmm.py", "display": f"{HERE}/standin_display.py", **settings}
+                         "vmm": f"{HERE}/standin_vmm.py", "cell": f"{HERE}/standin_cell.py", "display": f"{HERE}/standin_display.py", **settings}
         self.config = f"{folder}/host.conf"
         self.log = f"{folder}/host.log"
         self.write_config()

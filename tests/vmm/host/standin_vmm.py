@@ -9,7 +9,7 @@ import select
 import socket
 import sys
 
-CODES = {"poweroff": 0, "quit": 0, "reset": 3, "panic": 4, "error": 5}
+CODES = {"poweroff": 0, "quit": 0, "logout": 0, "reset": 3, "panic": 4, "error": 5}
 
 
 def options(argv):
@@ -37,7 +37,7 @@ class Machine:
         if order["op"] == "status":
             answer = {"state": "running", "ready": self.ready, "uptime_ms": 1, "surface": True}
             client.sendall(json.dumps(answer).encode() + b"\n")
-        elif order["op"] == "powerdown" and "standin.deaf" not in self.opt["cmdline"]:
+        elif order["op"] == "powerdown" and "standin.deaf" not in self.opt.get("cmdline", ""):
             self.end("poweroff")
         elif order["op"] == "quit":
             self.end("quit")
@@ -48,7 +48,7 @@ class Machine:
         poll_s = 0.1
         while True:
             readable, _, _ = select.select([self.control] + self.clients, [], [], None if self.ready else poll_s)
-            if not readable and "standin.slow" not in self.opt["cmdline"]:
+            if not readable and "standin.slow" not in self.opt.get("cmdline", ""):
                 self.ready = True
                 for client in self.clients:
                     client.sendall(b'{"event":"ready"}\n')
@@ -76,4 +76,5 @@ def main():
     machine.run()
 
 
-main()
+if __name__ == "__main__":
+    main()

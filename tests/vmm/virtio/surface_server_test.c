@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "tests/vmm/virtio/guest.h"
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 
 struct ctx {
 	struct guest g; /* for its loop */

@@ -15,7 +15,7 @@
 #include "common/surface.h"
 #include "tests/vmm/virtio/guest.h"
 #include "vmm/virtio/gpu_proto.h"
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 #include "vmm/virtio/virtio_gpu.h"
 
 struct ctx {

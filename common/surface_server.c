@@ -8,7 +8,7 @@
  * "loop thread" belong to that thread. The lock is innermost: nothing is called with it held but
  * surface_send(), which does not block.
  */
-#include "vmm/virtio/surface_server.h"
+#include "common/surface_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -288,6 +288,8 @@ static void on_connect(void *arg, int fd, unsigned events)
 		surface_damage_add(&s->damage, whole(s));
 	say(s, s->scanout_fd >= 0 ? SAY_ALL : SAY_ALL & ~(SAY_SCANOUT | SAY_DAMAGE));
 	pthread_mutex_unlock(&s->lock);
+	if (s->sink.connected)
+		s->sink.connected(s->sink.arg);
 }
 
 /* ---- the state: any thread ------------------------------------------------------------------ */

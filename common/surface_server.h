@@ -7,8 +7,8 @@
  * The surface_server_*() setters may be called from any thread; sockets are touched and callbacks
  * run in the loop's thread only, without any lock held.
  */
-#ifndef PANE_VMM_VIRTIO_SURFACE_SERVER_H
-#define PANE_VMM_VIRTIO_SURFACE_SERVER_H
+#ifndef PANE_COMMON_SURFACE_SERVER_H
+#define PANE_COMMON_SURFACE_SERVER_H
 
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -27,7 +27,8 @@ struct surface_sink {
 	void (*wheel)(void *arg, int32_t vertical, int32_t horizontal);
 	void (*resize)(void *arg, uint32_t width, uint32_t height);
 	void (*viewers)(void *arg, uint32_t n);
-	void (*release)(void *arg); /* the display is gone: nothing is held down any more */
+	void (*connected)(void *arg); /* a display is there, before anything was said */
+	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
 };
 
 /* path is the socket's file. sink is copied. */

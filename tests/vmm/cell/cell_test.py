@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pane-cell as a process: a desktop on a golden image, every way to end, what it leaves behind, attempts to get out."""
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+import cell
+import vm
+
+TIMEOUT = 240
+RESIZE = 36
+
+
+def groups(name):
+    """Control groups of that desktop on this host."""
+    return [path for path in subprocess.run(
+        ["find", "/sys/fs/cgroup", "-maxdepth", "4", "-type", "d", "-path", f"*/pane/{name}"],
+        capture_output=True, text=True, check=False).stdout.split()]
+
+
+@unittest.skipIf(cell.why_not(), cell.why_not())
+class Desktop(unittest.TestCase):
+    def start(self, *args, **kwargs):
+        machine = cell.Cell(*args, **kwargs)
+        self.addCleanup(machine.close)
+        return machine
+
+    def leaves_nothing(self, machine, pids):
+        for pid in pids:
+            with self.subTest(pid=pid):
+                self.assertFalse(os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().split()[2])
+        self.assertEqual(groups(machine.name), [])
+        with open("/proc/self/mountinfo", encoding="ascii") as file:
+            self.assertNotIn(machine.folder, file.read())
+        for backing in subprocess.run(["sh", "-c", "cat /sys/block/loop*/loop/backing_file 2>/dev/null; true"],
+                                      capture_output=True, text=True, check=True).stdout.split("\n"):
+            self.assertNotIn(machine.folder, backing)
+
+    def test_typing(self):
+        """a desktop comes up, shows itself, and what is typed at the display lands in a file of the home"""
+        self.start().ready().process.terminate()  # warms the page cache as any host's is
+        machine = self.start()
+        display = machine.surface()
+        display.wait(lambda: display.scanout and display.damage)
+        first = time.monotonic() - machine.started
+        machine.ready()
+        status = machine.ask(op="status")
+        print(f"# first frame after {first * 1000:.0f} ms, window manager after {status['ready_ms']} ms")
+        self.assertEqual(display.scanout[:2], (1280, 800))
+        self.assertTrue(status["surface"])
+        display.close()
+        display = machine.terminal()
+        display.type("echo Typed: '<Hi!>' >typed\n")
+        self.assertEqual(machine.wait_file("typed", "\n"), "Typed: <Hi!>\n")
+        self.assertLess(first, 5)
+
+    def test_identity(self):
+        """inside: the desktop's name, user 1000 without capabilities, and no host id on the host"""
+        machine = self.start()
+        display = machine.terminal()
+        text = machine.run(display, "hostname; id -u; grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status; ls /proc | "
+                                    "grep -c '^[0-9]'; readlink /proc/1/exe")
+        self.assertIn(machine.name + "\n1000\nCapBnd:\t0000000000000000\n".replace("CapBnd", "CapEff"), text)
+        self.assertIn("NoNewPrivs:\t1", text)
+        inside = [p for p in cell.tree(machine.process.pid)[1:]]
+        self.assertTrue(all(os.stat(f"/proc/{p}").st_uid >= 1879048192 for p in inside if os.path.exists(f"/proc/{p}")),
+                        [(cell.comm(p), os.stat(f"/proc/{p}").st_uid) for p in inside])
+
+    def test_resize(self):
+        """the screen follows the size that a display asks for, up and down, within the same memory"""
+        machine = self.start().ready()
+        display = machine.surface()
+        display.wait(lambda: display.scanout)
+        for size in ((1600, 1000), (800, 600), (3840, 2160), (1280, 800)):
+            display.damage.clear()
+            display.send(RESIZE, struct.pack("<III", *size, 100))
+            display.wait(lambda s=size: display.scanout[:2] == s and display.damage)
+            self.assertEqual(display.scanout[2:], (15360, 3232))
+
+    def test_pointer(self):
+        """pointer, buttons and wheel arrive where they were meant"""
+        machine = self.start()
+        display = machine.terminal()
+        display.type("exec xev -geometry 300x300+0+0 -event button -event mouse >pointer\n", pace_s=0.002)
+        cell.quiet(display)
+        display.send(vm.POINTER, struct.pack("<II", 200, 150))
+        cell.quiet(display)
+        display.send(vm.POINTER, struct.pack("<II", 210, 160))
+        display.send(vm.BUTTON, struct.pack("<II", 0x111, 1))
+        display.send(vm.BUTTON, struct.pack("<II", 0x111, 0))
+        display.send(vm.WHEEL, struct.pack("<ii", -120, 0))
+        text = machine.wait_file("pointer", "button 5")
+        self.assertIn("root:(210,160)", text)
+        self.assertIn("button 3", text)
+
+    def test_cursor(self):
+        """the shape of the pointer goes to the display, and is not in the picture"""
+        machine = self.start().ready()
+        display = machine.surface()
+        shapes = []
+        receive = display.sock.recvmsg
+
+        class Tap:
+            def __getattr__(self, name):
+                return getattr(display_sock, name)
+
+            def recvmsg(self, *args):
+                got = receive(*args)
+                if got[0] and struct.unpack_from("<H", got[0])[0] == vm.CURSOR:
+                    shapes.append(struct.unpack_from("<II", got[0], 8))
+                return got
+        display_sock = display.sock
+        display.sock = Tap()
+        display.wait(lambda: any(w > 4 and h > 4 for w, h in shapes))
+
+    def test_logout(self):
+        """the end of the session ends the desktop with reason logout, status 0, and leaves nothing"""
+        machine = self.start().ready()
+        pids = cell.tree(machine.process.pid)
+        os.kill(machine.inside("icewm-session"), signal.SIGTERM)
+        self.assertEqual(machine.wait(), (0, {"code": 0, "reason": "logout"}))
+        self.leaves_nothing(machine, pids)
+
+    def test_quit(self):
+        """quit and powerdown end it, with these reasons"""
+        for op, reason in (("quit", "quit"), ("powerdown", "poweroff")):
+            machine = self.start().ready()
+            pids = cell.tree(machine.process.pid)
+            self.assertEqual(machine.ask(op=op), {"ok": True})
+            self.assertEqual(machine.wait(), (0, {"code": 0, "reason": reason}))
+            self.leaves_nothing(machine, pids)
+
+    def test_x_crash(self):
+        """a crash of the X server is told as such"""
+        machine = self.start().ready()
+        pids = cell.tree(machine.process.pid)
+        os.kill(machine.inside("Xvfb"), signal.SIGSEGV)
+        self.assertEqual(machine.wait(), (4, {"code": 4, "reason": "error: the X server ended"}))
+        self.leaves_nothing(machine, pids)
+
+    def test_sigkill(self):
+        """pane-cell killed: no process, mount or disk stays, and --cleanup or the next start takes the rest"""
+        machine = self.start(net="user").ready()
+        pids = cell.tree(machine.process.pid)
+        machine.process.kill()
+        machine.process.wait()
+        end = time.monotonic() + 5
+        while any(os.path.exists(f"/proc/{p}") for p in pids) and time.monotonic() < end:
+            time.sleep(0.01)
+        subprocess.run([cell.PROGRAM, "--cleanup", machine.name], check=True)
+        self.leaves_nothing(machine, pids)
+        again = self.start(folder=machine.folder, name=machine.name).ready()
+        again.process.kill()
+        again.process.wait()
+        third = self.start(folder=machine.folder, name=machine.name).ready()  # at once, over what is just dying
+        self.assertEqual(third.ask(op="quit"), {"ok": True})
+        third.wait()
+        self.leaves_nothing(third, [])
+
+    def test_keeps(self):
+        """the home outlives a reset, changes of the system do not"""
+        machine = self.start()
+        display = machine.terminal()
+        machine.run(display, "echo mine >kept; echo changed >/var/tmp/changed; sync")
+        machine.ask(op="quit")
+        machine.wait()
+        machine = self.start(folder=machine.folder, name=machine.name)
+        self.assertEqual(machine.run(machine.terminal(), "cat kept /var/tmp/changed"), "mine\nchanged\n")
+        machine.ask(op="quit")
+        machine.wait()
+        machine = self.start("--reset", folder=machine.folder, name=machine.name)
+        text = machine.run(machine.terminal(), "cat kept /var/tmp/changed")
+        self.assertTrue(text.startswith("mine\n") and "changed\n" not in text.split("\n", 1)[1][:8], text)
+
+    def test_name_taken(self):
+        """a second desktop of the same name is refused while the first lives"""
+        machine = self.start().ready()
+        with tempfile.TemporaryDirectory() as folder:
+            second = cell.Cell(name=machine.name, folder=folder)
+            status, state = second.wait()
+            second.close()
+        self.assertEqual(status, 1)
+        self.assertIn("is running on this host", state["reason"])
+
+    def test_refusals(self):
+        """a start that cannot work says why, in words and in the state file"""
+        for args, words in ((["--root", "/nonexistent"], "No such file"),
+                            (["--session", "/no/such"], "session ended"),
+                            (["--memory", "1"], "--memory 1: give a number from")):
+            with self.subTest(args=args):
+                machine = self.start(*args)
+                status, state = machine.wait()
+                self.assertNotEqual(status, 0)
+                self.assertIn(words, state["reason"])
+
+
+@unittest.skipIf(cell.why_not(), cell.why_not())
+class Escape(unittest.TestCase):
+    def attempt(self, net):
+        machine = cell.Cell(net=net)
+        self.addCleanup(machine.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        secret, program = folder.name + "/secret", folder.name + "/escape"
+        with open(secret, "w", encoding="ascii") as file:
+            file.write("host")
+        os.chmod(folder.name, 0o755)
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-static", "-O1", "-o", program,
+                        os.path.join(vm.SOURCE, "tests/vmm/cell/escape.c")], check=True)
+        abstract = socket.socket(socket.AF_UNIX)
+        abstract.bind("\0pane-escape-" + machine.name)
+        abstract.listen()
+        port = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(abstract.close)
+        self.addCleanup(port.close)
+        display = machine.terminal()
+        with open(program, "rb") as file:
+            cell.put(machine, "escape", file.read())
+        text = machine.run(display, f"./escape {machine.process.pid} {secret} pane-escape-{machine.name} "
+                                    f"{port.getsockname()[1]}", 60)
+        self.assertRegex(text, r"attempts \d+ escaped 0\n$")
+        self.assertNotIn("BROKEN", text)
+        return text
+
+    def test_attempts(self):
+        """every attempt to get out of the sandbox fails"""
+        print("".join(f"# {line}\n" for line in self.attempt("none").splitlines()), end="")
+
+    def test_attempts_with_network(self):
+        """so they do with the user-mode network, the host's loopback included"""
+        self.attempt("user")
+
+
+if __name__ == "__main__":
+    print(json.dumps(cell.why_not()))

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Layers, top down: upper (the disk's own directory), names (a tmpfs of ours), image. Files of the
+ * image and of the disks keep plain ids (0, 1000); id-mapped mounts shift them into the desktop's
+ * range. The overlay is mounted with the file-system ids of the range's root, as the mounter's
+ * ids are those it writes with.
+ *
+ * Nothing here follows a name inside the image or the upper layer: what an image or a user put
+ * there (say a link named etc) must not lead root of the host anywhere.
+ */
+#include "vmm/cell/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <ftw.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include "common/file.h"
+#include "common/surface.h"
+#include "vmm/cell/disk.h"
+#include "vmm/cell/idmap.h"
+#include "vmm/cell/options.h"
+#include "vmm/cell/place.h"
+
+#define LOWER CELL_MNT "/lower"
+#define DISK  CELL_MNT "/disk"
+#define HOME  CELL_MNT "/home"
+#define NAMES CELL_MNT "/names"
+
+#define FB_BYTES "size=48m,nr_inodes=64,mode=755" /* 3840x2160x4 and the header */
+
+static int make_dir(const char *path, mode_t mode, uid_t uid, struct err *e)
+{
+	if ((mkdir(path, mode) < 0 && errno != EEXIST) || chown(path, uid, uid) < 0 ||
+	    chmod(path, mode) < 0)
+		return err_set(e, -errno, "%s: %m", path);
+	return 0;
+}
+
+static int mount_tmpfs(const char *at, const char *options, struct err *e)
+{
+	if (mount("tmpfs", at, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, options) < 0)
+		return err_set(e, -errno, "%s: tmpfs: %m", at);
+	return 0;
+}
+
+static int enter(struct err *e)
+{
+	static const char *const dirs[] = {LOWER,	  DISK,	      HOME,	  NAMES,
+					   CELL_MNT_ROOT, CELL_MNT_X, CELL_MNT_FB};
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_set(e, -errno, "mount namespace: %m");
+	if ((r = dir_make(CELL_MNT, 0711, e)) < 0 ||
+	    (r = mount_tmpfs(CELL_MNT, "size=1m,mode=711", e)) < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if ((r = make_dir(dirs[i], 0755, 0, e)) < 0)
+			return r;
+	return 0;
+}
+
+/* ---- layers ------------------------------------------------------------------------------------
+ */
+
+static int mount_lower(const struct cell_options *o, int userns, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (stat(o->root, &st) < 0)
+		return err_set(e, -errno, "image %s: %m", o->root);
+	if (!S_ISDIR(st.st_mode)) {
+		r = cell_disk_mount_image(o->root, LOWER, e);
+	} else {
+		r = mount(o->root, LOWER, NULL, MS_BIND, NULL) < 0 ||
+				    mount(NULL, LOWER, NULL,
+					  MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NODEV | MS_NOSUID,
+					  NULL) < 0
+			    ? err_set(e, -errno, "image %s: %m", o->root)
+			    : 0;
+	}
+	return r < 0 ? r : cell_idmap_mount(LOWER, LOWER, userns, e);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_tree(const char *path, struct err *e)
+{
+	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
+		return err_set(e, -errno, "%s: cannot be removed: %m", path);
+	return 0;
+}
+
+static int reset(const struct cell_options *o, struct err *e)
+{
+	static const char *const names[] = {"upper.img", "upper", "work"};
+	char path[PATH_MAX];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (path_join(path, sizeof(path), o->upper, names[i]) < 0)
+			return err_set(e, -ENAMETOOLONG, "%s: name too long", o->upper);
+		r = remove_tree(path, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Mounts dir/image (or, without a limit, dir itself) at `at`. */
+static int mount_store(const struct cell_options *o, const char *dir, const char *image,
+		       const char *at, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = dir_make(dir, 0700, e);
+
+	if (r < 0)
+		return r;
+	if (path_join(path, sizeof(path), dir, image) < 0)
+		return err_set(e, -ENAMETOOLONG, "%s: name too long", dir);
+	if (o->disk_mib)
+		return cell_disk_mount_own(path, o->disk_mib, at, e);
+	return mount(dir, at, NULL, MS_BIND, NULL) < 0 ? err_set(e, -errno, "%s: %m", dir) : 0;
+}
+
+static int mount_upper(const struct cell_options *o, int userns, struct err *e)
+{
+	int r = o->reset ? reset(o, e) : 0;
+
+	r = r ? r : mount_store(o, o->upper, "upper.img", DISK, e);
+	r = r ? r : make_dir(DISK "/upper", 0755, 0, e);
+	r = r ? r : make_dir(DISK "/work", 0700, 0, e);
+	return r ? r : cell_idmap_mount(DISK, DISK, userns, e);
+}
+
+static int mount_home(const struct cell_options *o, int userns, struct err *e)
+{
+	int r = mount_store(o, o->home, "home.img", HOME, e);
+
+	r = r ? r : make_dir(HOME "/user", 0700, CELL_UID_USER, e);
+	return r ? r : cell_idmap_mount(HOME, HOME, userns, e);
+}
+
+static int put_name(const char *path, uid_t base, const char *text, struct err *e)
+{
+	int r = file_write(path, text, strlen(text), 0644, e);
+
+	if (r < 0)
+		return r;
+	return chown(path, base, base) < 0 ? err_set(e, -errno, "%s: %m", path) : 0;
+}
+
+static int fill_names(const struct cell_options *o, uid_t base, struct err *e)
+{
+	char text[256];
+	const char *dns = o->net.kind == CELL_NET_USER ? "10.0.2.3" : o->net.dns;
+	int r = mount_tmpfs(NAMES, "size=256k,mode=755", e);
+
+	r = r ? r : make_dir(NAMES, 0755, base, e);
+	r = r ? r : make_dir(NAMES "/etc", 0755, base, e);
+	snprintf(text, sizeof(text), "%s\n", o->name);
+	r = r ? r : put_name(NAMES "/etc/hostname", base, text, e);
+	snprintf(text, sizeof(text), "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost\n",
+		 o->name);
+	r = r ? r : put_name(NAMES "/etc/hosts", base, text, e);
+	snprintf(text, sizeof(text), dns ? "nameserver %s\n" : "%s", dns ? dns : "");
+	return r ? r : put_name(NAMES "/etc/resolv.conf", base, text, e);
+}
+
+static int mount_overlay(uid_t base, struct err *e)
+{
+	int bits = prctl(PR_GET_SECUREBITS), r;
+
+	/* Capabilities stay while the file-system ids are those of the range's root. */
+	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
+		return err_set(e, -errno, "securebits: %m");
+	setfsuid(base);
+	setfsgid(base);
+	r = mount("overlay", CELL_MNT_ROOT, "overlay", MS_NODEV | MS_NOSUID,
+		  "lowerdir=" NAMES ":" LOWER ",upperdir=" DISK "/upper,workdir=" DISK "/work") < 0
+		    ? -errno
+		    : 0;
+	setfsuid(0);
+	setfsgid(0);
+	(void)prctl(PR_SET_SECUREBITS, bits);
+	return r < 0 ? err_set(e, r, "overlay of image and changes: %s", strerrordesc_np(-r)) : 0;
+}
+
+int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, struct err *e)
+{
+	int r = enter(e);
+
+	r = r ? r : mount_lower(o, userns, e);
+	r = r ? r : mount_upper(o, userns, e);
+	r = r ? r : mount_home(o, userns, e);
+	r = r ? r : fill_names(o, base, e);
+	r = r ? r : mount_overlay(base, e);
+	r = r ? r : mount_tmpfs(CELL_MNT_X, "size=64k,mode=755", e);
+	r = r ? r : mount_tmpfs(CELL_MNT_FB, FB_BYTES, e);
+	return r ? r : make_dir(CELL_MNT_FB, 0755, base + CELL_UID_USER, e);
+}
+
+void cell_rootfs_free(void)
+{
+	static const char *const order[] = {CELL_MNT_ROOT, CELL_MNT_FB, CELL_MNT_X, NAMES,
+					    HOME,	   HOME,	DISK,	    DISK,
+					    LOWER,	   LOWER,	CELL_MNT};
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		(void)umount2(order[i], 0);
+}

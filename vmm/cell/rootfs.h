@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The desktop's file tree, built in a mount namespace of pane-cell's own, so that every mount dies
+ * with the last process of the desktop: image (read-only) under a small layer of names that are
+ * this desktop's (host name, resolver) under its changes; its home; and the directory it shares
+ * with the X server.
+ */
+#ifndef PANE_CELL_ROOTFS_H
+#define PANE_CELL_ROOTFS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+/* Where things are, in pane-cell's mount namespace. */
+#define CELL_MNT      CELL_RUN_DIR "/mnt"
+#define CELL_MNT_ROOT CELL_MNT "/root"	    /* the tree to be / inside */
+#define CELL_MNT_HOME CELL_MNT "/home/user" /* the user's files */
+#define CELL_MNT_X    CELL_MNT "/x"	    /* listening sockets of the X server */
+#define CELL_MNT_FB   CELL_MNT "/fb"	    /* its framebuffer file */
+
+struct cell_options;
+
+/* Enters the mount namespace and mounts everything. */
+int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base,
+		      struct err *e) must_check;
+/* Unmounts it all, so that disks are written and free when the caller exits. */
+void cell_rootfs_free(void);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One running desktop, of any driver: a process, its control socket and its last words. A machine
+ * runs from start or adoption until it reports `ended`, after which the agent frees it. All calls
+ * and callbacks are in the loop's thread.
+ */
+#ifndef PANE_HOST_MACHINE_H
+#define PANE_HOST_MACHINE_H
+
+#include "common/err.h"
+#include "vmm/host/driver.h"
+
+struct host_machine;
+
+int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,
+		       struct host_machine **out, struct err *e) must_check;
+/* Takes up a machine that an earlier agent started; -ESRCH when it has gone. */
+int host_machine_adopt(const struct host_driver *drv, const struct host_machine_spec *s, pid_t pid,
+		       uint64_t started, struct host_machine **out) must_check;
+void host_machine_powerdown(struct host_machine *m); /* ask the guest */
+void host_machine_quit(struct host_machine *m);	     /* flush and stop without asking it */
+void host_machine_kill(struct host_machine *m);
+const struct host_proc *host_machine_proc(const struct host_machine *m);
+void host_machine_free(struct host_machine *m); /* does not end the process */
+/* How a machine that is gone ended, as far as its files tell (after a failed adoption). */
+void host_machine_post_mortem(const struct host_driver *drv, const char *dir,
+			      struct host_ended *end);
+
+/* One line from the control socket. */
+enum host_line {
+	HOST_LINE_OTHER,
+	HOST_LINE_READY,
+	HOST_LINE_NOT_READY,
+	HOST_LINE_STOPPING
+};
+int host_machine_line(const char *p, size_t n, enum host_line *out) must_check;
+
+/* What the exit status and the text of the --state file (NULL when there is none) say. */
+void host_machine_ended(const struct host_exit *x, const char *state_text, struct host_ended *end);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See seed.h. The desktop says pane.ready on its serial console at the end of every boot, which is
+ * what makes it ready for its user (docs/contracts.md).
+ */
+#include "vmm/image/seed.h"
+#include "vmm/image/source.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CUSTOM "/var/lib/cloud/pane-custom"
+#define READY_SCRIPT                                                                               \
+	"#!/bin/sh\n"                                                                              \
+	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
+	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"                    \
+	"echo pane.ready >/dev/ttyS0\n"
+
+static bool all_of(const char *s, const char *more)
+{
+	for (; *s; s++) {
+		if (!isalnum((unsigned char)*s) && !strchr(more, *s))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 1123: labels of letters, digits and inner hyphens. */
+static bool hostname_ok(const char *s)
+{
+	size_t label = 0;
+
+	if (!*s || strlen(s) > 253 || !all_of(s, "-."))
+		return false;
+	for (; *s; s++) {
+		if (*s == '.' || *s == '-') {
+			if (label == 0 || (s[1] == 0 || (*s == '-' && s[1] == '.')))
+				return false;
+			label = *s == '.' ? 0 : label + 1;
+		} else if (++label > 63) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool user_ok(const char *s)
+{
+	return *s && strlen(s) <= 32 && (islower((unsigned char)*s) || *s == '_') &&
+	       all_of(s, "_-") && strcmp(s, "root") != 0 &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(s);
+}
+
+static bool timezone_ok(const char *s)
+{
+	return *s && strlen(s) < 64 && *s != '/' && !strstr(s, "..") && all_of(s, "_+-/");
+}
+
+/* Text for people: UTF-8 without control characters. */
+static bool text_ok(const char *s)
+{
+	json_t *j = json_string(s); /* NULL when it is not UTF-8 */
+	bool ok = j != NULL && strlen(s) < 200;
+
+	json_decref(j);
+	for (; ok && *s; s++)
+		ok = (unsigned char)*s >= 0x20 && *s != 0x7f && *s != ':' && *s != ',' &&
+		     ((unsigned char)*s != 0xc2 || (unsigned char)s[1] >= 0xa0);
+	return ok;
+}
+
+/* Debian Policy 5.6.7, a comma between two. */
+static bool packages_ok(const char *s)
+{
+	size_t n = 0;
+
+	if (strlen(s) > 4000)
+		return false;
+	for (;; s++) {
+		if (*s == ',' || !*s) {
+			if (n < 2)
+				return false;
+			n = 0;
+			if (!*s)
+				return true;
+		} else if ((!islower((unsigned char)*s) && !isdigit((unsigned char)*s) &&
+			    (n == 0 || !strchr("+-.", *s))) ||
+			   ++n > 100) {
+			return false;
+		}
+	}
+}
+
+static int bad(struct err *e, const char *option, const char *should)
+{
+	return err_set(e, -EINVAL, "%s: give %s", option, should);
+}
+
+int img_seed_check(const struct img_seed *s, struct err *e)
+{
+	if (!s->hostname || !hostname_ok(s->hostname))
+		return bad(e, "--hostname", "a name of letters, digits and hyphens");
+	if (s->instance &&
+	    (!s->instance[0] || !all_of(s->instance, "-_.") || strlen(s->instance) > 64))
+		return bad(e, "--instance", "a word of letters, digits and hyphens");
+	if (!s->user || !user_ok(s->user))
+		return bad(e, "--user", "a lower-case account name, not root");
+	if (s->gecos && !text_ok(s->gecos))
+		return bad(e, "--gecos", "a name without colons, commas and control characters");
+	if (s->timezone && !timezone_ok(s->timezone))
+		return bad(e, "--timezone", "a zone like Europe/Berlin");
+	if (s->keyboard &&
+	    (!s->keyboard[0] || strlen(s->keyboard) > 64 || !all_of(s->keyboard, ":_-")))
+		return bad(e, "--keyboard",
+			   "a layout like de, or layout:variant like de:nodeadkeys");
+	if (s->packages && !packages_ok(s->packages))
+		return bad(e, "--packages", "names of Debian packages separated by commas");
+	if (s->ssh_key && (strncmp(s->ssh_key, "ssh-", 4) || !all_of(s->ssh_key, " +/=@.-_") ||
+			   strlen(s->ssh_key) > 2000))
+		return bad(e, "--ssh-key", "a file with one public key");
+	if (s->script && (strncmp(s->script, "#!", 2) || strlen(s->script) > SEED_SCRIPT_MAX))
+		return bad(e, "--script", "a script of at most 64 KiB that begins with #!");
+	return 0;
+}
+
+static json_t *file(const char *path, const char *text)
+{
+	size_t n = strlen(text);
+	cleanup_free unsigned char *b64 = img_alloc(n / 3 * 4 + 8);
+
+	if (!b64)
+		return NULL;
+	EVP_EncodeBlock(b64, (const unsigned char *)text, (int)n);
+	return json_pack("{s:s,s:s,s:s,s:s}", "path", path, "permissions", "0755", "encoding",
+			 "b64", "content", b64);
+}
+
+static json_t *user(const struct img_seed *s)
+{
+	json_t *u = json_pack("{s:s,s:s,s:b,s:[s,s,s,s,s]}", "name", s->user, "shell", "/bin/bash",
+			      "lock_passwd", 1, "groups", "audio", "video", "input", "dialout",
+			      "users");
+
+	if (s->gecos)
+		json_object_set_new(u, "gecos", json_string(s->gecos));
+	if (s->sudo)
+		json_object_set_new(u, "sudo", json_string("ALL=(ALL) NOPASSWD:ALL"));
+	if (s->ssh_key)
+		json_object_set_new(u, "ssh_authorized_keys", json_pack("[s]", s->ssh_key));
+	return u;
+}
+
+static json_t *packages(const char *list)
+{
+	json_t *a = json_array();
+
+	while (*list) {
+		size_t n = strcspn(list, ",");
+
+		json_array_append_new(a, json_stringn(list, n));
+		list += n + (list[n] == ',');
+	}
+	return a;
+}
+
+char *img_seed_user_data(const struct img_seed *s)
+{
+	json_t *o = json_pack("{s:s,s:b,s:[o],s:[o]}", "hostname", s->hostname, "manage_etc_hosts",
+			      1, "users", user(s), "write_files",
+			      file("/var/lib/cloud/scripts/per-boot/90-pane-ready", READY_SCRIPT));
+	cleanup_free char *json = NULL;
+	char *text = NULL;
+	int r = o ? 0 : -1;
+
+	if (r == 0 && s->timezone)
+		r = json_object_set_new(o, "timezone", json_string(s->timezone));
+	if (r == 0 && s->keyboard) {
+		const char *colon = strchr(s->keyboard, ':');
+		json_t *k = json_pack("{s:s#}", "layout", s->keyboard, strcspn(s->keyboard, ":"));
+
+		if (colon)
+			json_object_set_new(k, "variant", json_string(colon + 1));
+		r = json_object_set_new(o, "keyboard", k);
+	}
+	if (r == 0 && s->packages) {
+		r = json_object_set_new(o, "packages", packages(s->packages));
+		json_object_set_new(o, "package_update", json_true());
+	}
+	if (r == 0 && s->script)
+		r = json_array_append_new(json_object_get(o, "write_files"),
+					  file(CUSTOM, s->script));
+	json = r == 0 ? json_dumps(o, JSON_INDENT(1)) : NULL;
+	json_decref(o);
+	if (!json || asprintf(&text, "#cloud-config\n%s\n", json) < 0)
+		return NULL;
+	return text;
+}
+
+char *img_seed_meta_data(const struct img_seed *s)
+{
+	json_t *o = json_pack("{s:s,s:s}", "instance-id", s->instance ? s->instance : s->hostname,
+			      "local-hostname", s->hostname);
+	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+/* Version 2: DHCP on whatever Ethernet the desktop has. */
+char *img_seed_network_config(void)
+{
+	json_t *o = json_pack("{s:i,s:{s:{s:{s:s},s:b}}}", "version", 2, "ethernets", "desktop",
+			      "match", "name", "e*", "dhcp4", 1);
+	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+
+	json_decref(o);
+	return text;
+}
