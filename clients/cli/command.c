@@ -72,7 +72,7 @@ static const struct cli_option pool_set_options[] = {
 };
 
 static const struct cli_option pool_update_options[] = {
-	{"version", "VERSION", CLI_STRING, "version", NULL, false,
+	{"image-version", "VERSION", CLI_STRING, "version", NULL, false,
 	 "to this version instead of the one its tag points at"},
 	{"canary", "N", CLI_NUMBER, "canary", NULL, false, "only this many desktops"},
 	{"parallel", "N", CLI_NUMBER, "parallel", NULL, false, "this many at a time (2)"},
@@ -93,12 +93,13 @@ static const struct cli_option image_import_options[] = {
 	{"name", "NAME", CLI_LOCAL, NULL, NULL, false,
 	 "name of the image; otherwise the file's, up to its first dot"},
 	{"changelog", "TEXT", CLI_LOCAL, NULL, NULL, false, "what is new in this version"},
-	{"resume", "VERSION", CLI_LOCAL, NULL, NULL, false, "go on with an upload that broke off"},
+	{"continue", "VERSION", CLI_LOCAL, NULL, NULL, false,
+	 "go on with an upload that broke off"},
 	END,
 };
 
 static const struct cli_option image_delete_options[] = {
-	{"version", "VERSION", CLI_LOCAL, NULL, NULL, false, "only this version of it"},
+	{"image-version", "VERSION", CLI_LOCAL, NULL, NULL, false, "only this version of it"},
 	END,
 };
 

@@ -218,7 +218,7 @@ static int wait_ready(struct import *u, json_t **row, struct err *e)
 static int import(struct import *u, struct cli_call *c, struct err *e)
 {
 	cleanup_json json_t *row = NULL;
-	const char *resume = cli_local(c, "resume");
+	const char *resume = cli_local(c, "continue");
 	int r = resume ? 0 : hash_file(u, e);
 
 	if (resume && strlen(resume) < sizeof(u->version)) {
@@ -236,7 +236,7 @@ static int import(struct import *u, struct cli_call *c, struct err *e)
 		size_t n = strlen(e->msg);
 
 		snprintf(e->msg + n, sizeof(e->msg) - n,
-			 "\nGo on later with: pane image import %s --name %s --resume %s",
+			 "\nGo on later with: pane image import %s --name %s --continue %s",
 			 c->arg[0], u->name, u->version);
 	}
 	if (r < 0 || (r = wait_ready(u, &row, e)) < 0)
@@ -305,7 +305,7 @@ int cli_run_image_delete(struct cli_call *c, struct err *e)
 	cleanup_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *reply = NULL;
-	struct cli_call to = {.arg = {c->arg[0], cli_local(c, "version")}};
+	struct cli_call to = {.arg = {c->arg[0], cli_local(c, "image-version")}};
 	cleanup_free char *path =
 		cli_fill(to.arg[1] ? "/api/v1/images/{1}/{2}" : "/api/v1/images/{1}", &to, true);
 	int r;

@@ -92,7 +92,7 @@ class Images(unittest.TestCase):
             self.assertEqual(disk.read(5), b"first")
         self.assertLess(os.stat(f"{folder}/disk.raw").st_blocks * 512, 8 << 20, "holes stay holes")
         self.assertIn("in use", self.pane("image", "delete", "test", status=1))
-        self.pane("image", "delete", "test", "--version", "2")
+        self.pane("image", "delete", "test", "--image-version", "2")
 
     def test_homes(self):
         """a machine of a pool with homes has the user's disk, the same after it was recycled"""
