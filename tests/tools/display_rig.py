@@ -75,9 +75,11 @@ class Rig:
         return child
 
     def start_x(self, screen):
+        # Without -noreset the X server starts over when its last client leaves, and ends a client that
+        # is just connecting: a viewer that starts while xwd looks at the empty screen.
         read, write = os.pipe()
-        self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", screen + "x24", "-nolisten",
-                    "tcp"], "xvfb.log", pass_fds=(write,))
+        self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", screen + "x24", "-noreset",
+                    "-nolisten", "tcp"], "xvfb.log", pass_fds=(write,))
         os.close(write)
         with os.fdopen(read) as f:
             number = f.readline().strip()

@@ -44,7 +44,7 @@ fail() {
 start_x() { # start_x NAME -> display number in $NAME
 	local fd
 	exec {fd}>"$work/$1.display"
-	Xvfb -displayfd $fd -screen 0 "$2" -nolisten tcp >"$work/$1.log" 2>&1 &
+	Xvfb -displayfd $fd -screen 0 "$2" -noreset -nolisten tcp >"$work/$1.log" 2>&1 &
 	pids+=($!)
 	until_ok 10 test -s "$work/$1.display" || fail "no Xvfb"
 	eval "$1=:$(cat "$work/$1.display")"
