@@ -28,8 +28,8 @@ static void state_of(const struct thin_desktop *d, const char **text, const char
 	} else if (!strcmp(d->machine, "failed")) {
 		*text = "Not available";
 		*style = "bad";
-	} else if (!d->machine[0] || !strcmp(d->machine, "stopped") ||
-		   !strcmp(d->machine, "absent")) {
+	} else if (!d->machine[0] || !strcmp(d->machine, "none") || /* nobody's yet */
+		   !strcmp(d->machine, "stopped") || !strcmp(d->machine, "absent")) {
 		*text = "Starts when you connect";
 	} else {
 		*text = "Starting";
