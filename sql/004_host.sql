@@ -139,7 +139,7 @@ BEGIN
 		v_to := p_state::pane.machine_state;
 		IF v_to = d.state THEN
 			UPDATE pane.desktop SET reason = p_reason WHERE id = d.id AND reason <> p_reason
-				AND p_reason <> '';
+				AND (p_reason <> '' OR v_to = 'ready'); -- a problem that has passed
 		ELSE
 			PERFORM pane.machine_to(d.id, v_to, p_reason);
 		END IF;

@@ -12,6 +12,7 @@
 struct control {
 	struct vm *vm; /* borrowed */
 	control_surface_fn surface;
+	control_problem_fn problem;
 	void *arg;
 	struct control_server *server; /* owned */
 };
@@ -19,8 +20,11 @@ struct control {
 static json_t *answer_status(struct control *c)
 {
 	struct vm_status s;
+	char problem[200] = "";
 
 	vm_status(c->vm, &s);
+	if (c->problem)
+		c->problem(c->arg, problem, sizeof(problem));
 
 	json_t *o = json_pack("{s:s, s:b, s:I, s:s, s:b}", "state", "running", "ready", s.ready,
 			      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", s.kvm, "surface",
@@ -28,6 +32,8 @@ static json_t *answer_status(struct control *c)
 
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
+	if (o && problem[0])
+		(void)json_object_set_new(o, "problem", json_string(problem));
 	return o;
 }
 
@@ -49,7 +55,8 @@ static json_t *answer(void *arg, const char *op)
 }
 
 struct control *control_new(struct loop *l, struct vm *vm, const char *path,
-			    control_surface_fn surface, void *arg, struct err *e)
+			    control_surface_fn surface, control_problem_fn problem, void *arg,
+			    struct err *e)
 {
 	struct control *c = calloc(1, sizeof(*c));
 
@@ -57,7 +64,7 @@ struct control *control_new(struct loop *l, struct vm *vm, const char *path,
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*c = (struct control){.vm = vm, .surface = surface, .arg = arg};
+	*c = (struct control){.vm = vm, .surface = surface, .problem = problem, .arg = arg};
 	c->server = control_server_new(l, path, answer, c, e);
 	if (!c->server) {
 		control_free(c);

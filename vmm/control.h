@@ -16,10 +16,12 @@ struct vm;
 
 /* Whether a display is connected, for status. */
 typedef bool (*control_surface_fn)(void *arg);
+typedef void (*control_problem_fn)(void *arg, char *out, size_t n); /* "" when there is none */
 
 /* Listens at path (mode 0600). NULL with *e. */
 struct control *control_new(struct loop *l, struct vm *vm, const char *path,
-			    control_surface_fn surface, void *arg, struct err *e) must_check;
+			    control_surface_fn surface, control_problem_fn problem, void *arg,
+			    struct err *e) must_check;
 void control_free(struct control *c);
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected. */
 void control_event(struct control *c, const char *event, const char *reason);

@@ -58,7 +58,10 @@ static int open_more_disks(struct vm_devices *d, struct err *e)
 static int add_more_disks(struct vm_devices *d, struct err *e)
 {
 	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++) {
-		struct virtio_blk_config blk = {.serial = "pane-more", .block = d->more[i]};
+		struct virtio_blk_config blk = {.serial = "pane-more",
+						.block = d->more[i],
+						.problem = d->cfg.problem,
+						.arg = d->cfg.arg};
 
 		d->blk_more[i] = virtio_blk_new(&d->env, &blk, e);
 		if (!d->blk_more[i])
@@ -70,7 +73,8 @@ static int add_more_disks(struct vm_devices *d, struct err *e)
 
 static int add_disk(struct vm_devices *d, struct err *e)
 {
-	const struct virtio_blk_config blk = {.serial = "pane", .block = d->block};
+	const struct virtio_blk_config blk = {
+		.serial = "pane", .block = d->block, .problem = d->cfg.problem, .arg = d->cfg.arg};
 
 	if (!d->block)
 		return 0;
@@ -192,4 +196,13 @@ void vm_devices_free(struct vm_devices *d)
 bool vm_devices_surface_connected(const struct vm_devices *d)
 {
 	return d && d->seat && seat_connected(d->seat);
+}
+
+void vm_devices_problem(const struct vm_devices *d, char *out, size_t n)
+{
+	out[0] = 0;
+	if (d->blk)
+		virtio_blk_problem(d->blk, out, n);
+	for (unsigned i = 0; i < VM_MORE_DISKS && !out[0] && d->blk_more[i]; i++)
+		virtio_blk_problem(d->blk_more[i], out, n);
 }

@@ -25,6 +25,8 @@ struct vm_devices_cfg {
 	const char *mac;	/* NULL: made from the name */
 	const char *surface;	/* socket; NULL: no screen, no input */
 	uint32_t width, height; /* pixels */
+	void (*problem)(void *arg); /* of a disk, in one of its threads; at most once a second */
+	void *arg;		    /* borrowed */
 };
 
 /* Opens every file and socket. cfg's strings are borrowed for good. */
@@ -36,5 +38,7 @@ int vm_devices_start(struct vm_devices *d, struct err *e) must_check;
 /* After the vCPUs have stopped: finishes and flushes what is in flight. NULL is fine. */
 void vm_devices_free(struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);
+/* The latest failure below a disk as a sentence, "" when there was none. */
+void vm_devices_problem(const struct vm_devices *d, char *out, size_t n);
 
 #endif

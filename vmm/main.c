@@ -118,6 +118,32 @@ static void on_ready(void *arg)
 	control_event(a->control, "ready", NULL);
 }
 
+static void disk_problem(void *arg, char *out, size_t n)
+{
+	struct app *a = arg;
+
+	out[0] = 0;
+	if (a->devices)
+		vm_devices_problem(a->devices, out, n);
+}
+
+static void tell_problem(void *arg)
+{
+	struct app *a = arg;
+	char text[200];
+
+	disk_problem(a, text, sizeof(text));
+	control_event(a->control, "problem", text);
+}
+
+/* In a disk's thread. What cannot be posted is told by the next failure. */
+static void on_problem(void *arg)
+{
+	struct app *a = arg;
+
+	(void)!loop_post(vm_loop(a->vm), tell_problem, a);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct app *a = arg;
@@ -147,7 +173,9 @@ static int build(struct app *a, struct err *e)
 					       .mac = o->mac,
 					       .surface = o->surface,
 					       .width = o->width,
-					       .height = o->height};
+					       .height = o->height,
+					       .problem = on_problem,
+					       .arg = a};
 	int r;
 
 	a->vm = vm_new(&cfg, e);
@@ -159,8 +187,8 @@ static int build(struct app *a, struct err *e)
 	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
 		return r;
 	if (o->control) {
-		a->control =
-			control_new(vm_loop(a->vm), a->vm, o->control, surface_connected, a, e);
+		a->control = control_new(vm_loop(a->vm), a->vm, o->control, surface_connected,
+					 disk_problem, a, e);
 		if (!a->control)
 			return -EINVAL;
 	}

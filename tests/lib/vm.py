@@ -105,7 +105,8 @@ class Surface:
 class Vm:
     """One pane-vmm with everything in a directory of its own."""
 
-    def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, stderr=None):
+    def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, disk_option=None,
+                 stderr=None):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-vm-")
         self.owns_folder = folder is None
         disk = disk or self.path("base.raw")
@@ -115,7 +116,7 @@ class Vm:
         self.log = open(self.path("stderr"), "wb")
         self.process = subprocess.Popen(
             [PROGRAM, "--name", "card", "--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline,
-             "--disk", f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
+             "--disk", disk_option or f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
              *more], stderr=stderr or self.log)
         self.control = self.channel = None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-vmm as a process: a guest that uses every device, every way to end, everything refused at the start."""
+import contextlib
 import json
 import os
 import signal
@@ -111,6 +112,26 @@ class Guest(unittest.TestCase):
         self.assertIn("boot 1\n", again.text("serial.old"))
         with open(machine.path("base.raw"), "rb") as file:
             self.assertEqual(file.read(8192).count(0), 8192, "the base is untouched")
+
+
+    def test_full(self):
+        """a full disk of the host is an I/O error to the guest and told with its cause; the machine runs on"""
+        small = tempfile.mkdtemp(prefix="pane-full-")
+        self.addCleanup(os.rmdir, small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True, check=False).returncode:
+            self.skipTest("cannot mount a tmpfs here (needs root)")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=True)
+        with open(f"{small}/disk", "wb") as disk:
+            disk.truncate(8 << 20)
+        with contextlib.suppress(OSError), open(f"{small}/filler", "wb", buffering=0) as filler:
+            while filler.write(b"x" * 4096):
+                pass
+        machine = self.start(disk_option=f"raw={small}/disk").ready()
+        self.assertIn("No space left on device", machine.ask(op="status")["problem"])
+        display = machine.surface()
+        display.wait(lambda: display.scanout)
+        display.type("alive\n")
+        machine.serial("line alive\n")
 
 
 @unittest.skipIf(vm.why_not(), vm.why_not())

@@ -28,6 +28,7 @@
 #define BACKOFF_MOST_MS	 2000
 #define TICK_MS		 5000
 #define REASON_SHOWN_MS	 300000 /* why it was restarted stays in sight this long once ready */
+#define PROBLEM_SHOWN_MS 60000	/* and a problem this long after it was last told */
 
 struct host_desktop *host_agent_find(struct host_agent *a, const char *id)
 {
@@ -374,7 +375,8 @@ static void on_tick(void *arg)
 		host_desktop_bound_log(d, "session.log", max);
 		host_desktop_bound_log(d, "display.log", max);
 		if (d->state == HOST_READY && d->rec.reason[0] && d->ready_ms &&
-		    now - d->ready_ms > REASON_SHOWN_MS) {
+		    (d->problem_ms ? now - d->problem_ms > PROBLEM_SHOWN_MS
+				   : now - d->ready_ms > REASON_SHOWN_MS)) {
 			d->rec.reason[0] = 0;
 			d->rec.fails = 0;
 			host_agent_changed(a);

@@ -39,6 +39,7 @@ struct host_desktop {
 	enum host_state state;
 	int64_t state_ms;	      /* clock_ms() of its last change */
 	int64_t started_ms, ready_ms; /* of the running machine; 0 = not */
+	int64_t problem_ms;	      /* when it last told of a problem; 0 = never */
 	bool files;		      /* its directory exists */
 	char why[200]; /* how the last machine ended; shown while the next one boots */
 	enum host_stopping stopping;

@@ -22,6 +22,7 @@ struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
 	int (*starting)(void *arg, const struct host_proc *p);
 	void (*ready)(void *arg);
+	void (*problem)(void *arg, const char *what); /* it runs on, but a person must know */
 	void (*ended)(void *arg, const struct host_ended *end); /* once, last */
 	void *arg;						/* borrowed; outlives the machine */
 };

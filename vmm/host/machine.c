@@ -74,25 +74,6 @@ void host_argv_free(struct host_argv *a)
 
 /* ---- what it says ---- */
 
-int host_machine_line(const char *p, size_t n, enum host_line *out)
-{
-	cleanup_json json_t *o = json_parse(p, n, NULL);
-	const char *event = NULL;
-	bool ready = false;
-
-	*out = HOST_LINE_OTHER;
-	if (!json_is_object(o) || json_opt_str(o, "event", 32, &event, NULL) < 0 ||
-	    json_opt_bool(o, "ready", &ready, NULL) < 0)
-		return -EPROTO;
-	if (event && strcmp(event, "ready") == 0)
-		*out = HOST_LINE_READY;
-	else if (event && strcmp(event, "stopping") == 0)
-		*out = HOST_LINE_STOPPING;
-	else if (!event && json_object_get(o, "ready"))
-		*out = ready ? HOST_LINE_READY : HOST_LINE_NOT_READY;
-	return 0;
-}
-
 /* Printable ASCII only: it travels into reports and onto screens. */
 static void copy_plain(char *out, size_t n, const char *s)
 {
@@ -101,6 +82,31 @@ static void copy_plain(char *out, size_t n, const char *s)
 	for (; *s && i + 1 < n; s++)
 		out[i++] = *s >= ' ' && *s < 127 ? *s : '?';
 	out[i] = 0;
+}
+
+int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX])
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *event = NULL, *reason = "", *told = "";
+	bool ready = false;
+
+	*out = HOST_LINE_OTHER;
+	problem[0] = 0;
+	if (!json_is_object(o) || json_opt_str(o, "event", 32, &event, NULL) < 0 ||
+	    json_opt_str(o, "reason", LINE_MAX_BYTES, &reason, NULL) < 0 ||
+	    json_opt_str(o, "problem", LINE_MAX_BYTES, &told, NULL) < 0 ||
+	    json_opt_bool(o, "ready", &ready, NULL) < 0)
+		return -EPROTO;
+	if (event && strcmp(event, "ready") == 0)
+		*out = HOST_LINE_READY;
+	else if (event && strcmp(event, "stopping") == 0)
+		*out = HOST_LINE_STOPPING;
+	else if (event && strcmp(event, "problem") == 0)
+		*out = HOST_LINE_PROBLEM;
+	else if (!event && json_object_get(o, "ready"))
+		*out = ready ? HOST_LINE_READY : HOST_LINE_NOT_READY;
+	copy_plain(problem, HOST_PROBLEM_MAX, *out == HOST_LINE_PROBLEM ? reason : told);
+	return 0;
 }
 
 static void ended_by_state(const char *text, struct host_ended *end)
@@ -226,15 +232,18 @@ static void control_lines(struct host_machine *m)
 
 	while (m->in.len && (nl = memchr(buf_head(&m->in), '\n', m->in.len))) {
 		size_t n = (size_t)(nl - buf_head(&m->in));
+		char problem[HOST_PROBLEM_MAX];
 		enum host_line what;
 
-		if (host_machine_line((char *)buf_head(&m->in), n, &what) < 0)
+		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem) < 0)
 			log_warn("machine.garbled", "desktop=%s", m->id);
 		buf_consume(&m->in, n + 1);
 		if (what == HOST_LINE_READY && !m->ready) {
 			m->ready = true;
 			m->ev.ready(m->ev.arg);
 		}
+		if (problem[0])
+			m->ev.problem(m->ev.arg, problem);
 	}
 }
 

@@ -77,12 +77,21 @@ static void on_ready(void *arg)
 	desktop_save(d);
 }
 
+static void on_problem(void *arg, const char *what)
+{
+	struct host_desktop *d = arg;
+
+	d->problem_ms = clock_ms();
+	if (d->state == HOST_READY || d->state == HOST_BOOTING)
+		desktop_state(d, d->state, "%s", what);
+}
+
 static void machine_gone(struct host_desktop *d)
 {
 	d->rec.vmm_pid = 0;
 	d->rec.vmm_started = 0;
 	d->rec.ready = false;
-	d->started_ms = d->ready_ms = 0;
+	d->started_ms = d->ready_ms = d->problem_ms = 0;
 	d->stopping = HOST_RUNS;
 }
 
@@ -171,7 +180,11 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.reset = d->rec.order.reset && d->rec.reset_due,
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
-		.ev = {.starting = on_starting, .ready = on_ready, .ended = on_ended, .arg = d},
+		.ev = {.starting = on_starting,
+		       .ready = on_ready,
+		       .problem = on_problem,
+		       .ended = on_ended,
+		       .arg = d},
 	};
 }
 

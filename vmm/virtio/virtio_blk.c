@@ -96,6 +96,8 @@ struct virtio_blk {
 	pthread_t thread[MAX_WORKERS];
 	unsigned threads;
 
+	void (*on_problem)(void *arg);
+	void *on_problem_arg; /* borrowed */
 	pthread_mutex_t problem_lock;
 	char problem[160];
 	struct log_bucket log; /* problem_lock */
@@ -110,12 +112,17 @@ static struct virtio_blk *of(struct virtio_dev *d)
 
 static void report(struct virtio_blk *b, const char *what, int rc)
 {
+	bool tell;
+
 	pthread_mutex_lock(&b->problem_lock);
 	snprintf(b->problem, sizeof(b->problem), "disk %s failed: %s%s", what, strerror(-rc),
 		 rc == -ENOSPC ? " (the host's disk is full)" : "");
-	if (log_allow(&b->log, 1))
+	tell = log_allow(&b->log, 1);
+	if (tell)
 		log_warn("disk.error", "op=%s reason=%s", what, LOG_Q(strerror(-rc)));
 	pthread_mutex_unlock(&b->problem_lock);
+	if (tell && b->on_problem)
+		b->on_problem(b->on_problem_arg);
 }
 
 static int done(struct virtio_blk *b, const char *what, int rc)
@@ -422,6 +429,8 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 	}
 	b->tail = &b->head;
 	b->block = c->block;
+	b->on_problem = c->problem;
+	b->on_problem_arg = c->arg;
 	if (c->serial)
 		memcpy(b->id, c->serial, strlen(c->serial));
 	pthread_cond_init(&b->work, NULL);

@@ -2,7 +2,7 @@
  *
  * The disk (virtio 1.2 §5.2): several queues, several requests in flight on a few worker threads,
  * FLUSH, DISCARD, WRITE_ZEROES, GET_ID. An error of the file below becomes an I/O error of that
- * request; its reason is logged and kept for virtio_blk_problem().
+ * request; its reason is logged, told to `problem`, and kept for virtio_blk_problem().
  */
 #ifndef PANE_VMM_VIRTIO_VIRTIO_BLK_H
 #define PANE_VMM_VIRTIO_VIRTIO_BLK_H
@@ -17,6 +17,9 @@ struct virtio_blk_config {
 	const char *serial;  /* at most 20 characters, NULL for none */
 	unsigned queues;     /* 1..4; 0 means 1 */
 	unsigned workers;    /* 1..8 threads; 0 means 4 */
+	/* After a failure of the file below, at most once a second, in a worker; NULL is fine. */
+	void (*problem)(void *arg);
+	void *arg; /* borrowed */
 };
 
 struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct virtio_blk_config *c,

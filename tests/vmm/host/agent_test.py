@@ -209,6 +209,12 @@ class Ends(Story):
         self.reason(D1, "pane-vmm failed (exit 5): the guest did something impossible")
         self.state(D1, "ready")
 
+    def test_problem(self):
+        """a machine's problem is the reason in the report while it runs on"""
+        self.running()
+        self.host.control(D1, op="trouble", reason="disk write failed: No space left on device")
+        self.assertEqual(self.reason(D1, "disk write failed: No space left on device")["state"], "ready")
+
     def test_panic_loop(self):
         """a guest that panics again and again: backoff, failed, and the count in the reason"""
         self.host.image(cmdline="standin.die")

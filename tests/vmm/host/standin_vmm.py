@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-vmm in the host agent's stories: same command line, same control protocol, no
-guest. One more operation makes it end as a guest would: {"op":"end","how":"poweroff|reset|panic|error"}.
+guest. Two more operations: {"op":"end","how":"poweroff|reset|panic|error"} makes it end as a guest would,
+{"op":"trouble","reason":TEXT} tells of a problem.
 An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready."""
 import json
 import os
@@ -41,6 +42,9 @@ class Machine:
             self.end("poweroff")
         elif order["op"] == "quit":
             self.end("quit")
+        elif order["op"] == "trouble":
+            for other in self.clients:
+                other.sendall(json.dumps({"event": "problem", "reason": order["reason"]}).encode() + b"\n")
         elif order["op"] == "end":
             self.end(order["how"])
 

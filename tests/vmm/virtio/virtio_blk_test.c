@@ -104,12 +104,21 @@ struct ctx {
 	struct guest g;
 	struct mem_disk *disk;
 	struct virtio_blk *blk;
+	_Atomic int problems; /* told */
 };
+
+static void on_problem(void *arg)
+{
+	struct ctx *x = arg;
+
+	x->problems++;
+}
 
 static void open_disk(struct ctx *x, bool read_only, unsigned queues)
 {
 	struct virtio_env env = guest_env(&x->g);
-	struct virtio_blk_config c = {.serial = "serial-1", .queues = queues};
+	struct virtio_blk_config c = {
+		.serial = "serial-1", .queues = queues, .problem = on_problem, .arg = x};
 
 	x->disk = calloc(1, sizeof(*x->disk));
 	x->disk->b = (struct block){.ops = &md_ops,
@@ -326,6 +335,7 @@ static void failure_is_reported_with_its_reason(void **state)
 
 	virtio_blk_problem(x->blk, why, sizeof(why));
 	assert_string_equal(why, "");
+	assert_int_equal(x->problems, 0);
 	x->disk->fail = -ENOSPC;
 	r = submit(x, 0, 1, 0, 512, false);
 	complete(x, 0);
@@ -333,6 +343,7 @@ static void failure_is_reported_with_its_reason(void **state)
 	virtio_blk_problem(x->blk, why, sizeof(why));
 	assert_non_null(strstr(why, "write"));
 	assert_non_null(strstr(why, "full"));
+	assert_in_range(x->problems, 1, 2);
 	x->disk->fail = 0;
 	r = submit(x, 0, 1, 0, 512, false);
 	complete(x, 0);
