@@ -215,6 +215,8 @@ class Vm:
         if self.control:
             self.control.close()
             self.channel.close()
+            self.control = None
         self.log.close()
         if self.owns_folder:
+            self.owns_folder = False
             shutil.rmtree(self.folder)
