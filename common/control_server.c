@@ -17,6 +17,7 @@
 #define CLIENTS	  8
 #define LINE_MAX_ 4096
 #define OUT_MAX	  (64 * 1024)
+#define FDS	  4
 
 struct client {
 	struct control_server *control; /* borrowed */
@@ -25,6 +26,8 @@ struct client {
 	struct buf out;
 	char in[LINE_MAX_];
 	size_t n;
+	int passed[FDS]; /* owned: descriptors that came with what is in `in` */
+	unsigned passed_n;
 };
 
 struct control_server {
@@ -34,7 +37,14 @@ struct control_server {
 	int fd; /* owned */
 	struct loop_io *io;
 	struct client client[CLIENTS];
+	struct client *asking; /* whose order is being answered, or NULL */
 };
+
+static void close_passed(struct client *c)
+{
+	while (c->passed_n)
+		close(c->passed[--c->passed_n]);
+}
 
 static void drop(struct client *c)
 {
@@ -42,6 +52,7 @@ static void drop(struct client *c)
 	c->io = NULL;
 	cleanup_close_fn(&c->fd);
 	c->fd = -1;
+	close_passed(c);
 	buf_fini(&c->out);
 }
 
@@ -94,14 +105,70 @@ static void take_lines(struct client *c)
 
 	while (c->fd >= 0 && (end = memchr(c->in, '\n', c->n))) {
 		size_t used = (size_t)(end - c->in) + 1;
+		c->control->asking = c;
+
 		cleanup_json json_t *o = answer(c->control, c->in, used - 1);
 
+		c->control->asking = NULL;
+		close_passed(c);
 		memmove(c->in, c->in + used, c->n - used);
 		c->n -= used;
 		send_json(c, o);
 	}
 	if (c->fd >= 0 && c->n == sizeof(c->in))
 		drop(c); /* a line longer than any we understand */
+}
+
+unsigned control_server_take_fds(struct control_server *s, int *fd, unsigned n)
+{
+	struct client *c = s->asking;
+	unsigned k = c && c->passed_n < n ? c->passed_n : n;
+
+	if (!c)
+		return 0;
+	memcpy(fd, c->passed, k * sizeof(*fd));
+	c->passed_n -= k;
+	memmove(c->passed, c->passed + k, c->passed_n * sizeof(*fd));
+	return k;
+}
+
+/* Descriptors beyond what an order may have are closed, and so are those the kernel had no room to
+ * give us. */
+static void keep_passed(struct client *c, struct msghdr *m)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
+			if (c->passed_n < FDS)
+				c->passed[c->passed_n++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static ssize_t receive(struct client *c, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(FDS * sizeof(int))];
+	} control;
+	struct iovec v = {.iov_base = c->in + c->n, .iov_len = sizeof(c->in) - c->n};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		keep_passed(c, &m);
+	return n;
 }
 
 static void on_client(void *arg, int fd, unsigned events)
@@ -113,7 +180,7 @@ static void on_client(void *arg, int fd, unsigned events)
 	if (c->fd < 0 || !(events & (LOOP_READ | LOOP_HUP)))
 		return;
 
-	ssize_t n = recv(fd, c->in + c->n, sizeof(c->in) - c->n, 0);
+	ssize_t n = receive(c, fd);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -143,6 +210,7 @@ static void on_listener(void *arg, int fd, unsigned events)
 	}
 	c->control = ctl;
 	c->n = 0;
+	c->passed_n = 0;
 	buf_init(&c->out, OUT_MAX);
 	c->io = loop_io_add(ctl->loop, s, LOOP_READ, on_client, c);
 	if (c->io)

@@ -22,6 +22,9 @@ struct control_server *control_server_new(struct loop *l, const char *path,
 					  control_answer_fn answer, void *arg,
 					  struct err *e) must_check;
 void control_server_free(struct control_server *c); /* NULL is fine */
+/* Within the answer: takes the descriptors that came along with the order (SCM_RIGHTS) into fd, at
+ * most n; returns how many. They are the caller's. What is not taken is closed. */
+unsigned control_server_take_fds(struct control_server *c, int *fd, unsigned n) must_check;
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected; c may be NULL. */
 void control_server_event(struct control_server *c, const char *event, const char *reason);
 

@@ -11,8 +11,7 @@
 
 struct control {
 	struct vm *vm; /* borrowed */
-	control_surface_fn surface;
-	control_problem_fn problem;
+	struct control_ops ops;
 	void *arg;
 	struct control_server *server; /* owned */
 };
@@ -23,18 +22,36 @@ static json_t *answer_status(struct control *c)
 	char problem[200] = "";
 
 	vm_status(c->vm, &s);
-	if (c->problem)
-		c->problem(c->arg, problem, sizeof(problem));
+	if (c->ops.problem)
+		c->ops.problem(c->arg, problem, sizeof(problem));
 
-	json_t *o = json_pack("{s:s, s:b, s:I, s:s, s:b}", "state", "running", "ready", s.ready,
-			      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", s.kvm, "surface",
-			      c->surface && c->surface(c->arg));
+	json_t *o = json_pack("{s:s, s:b, s:I, s:s, s:b}", "state", s.paused ? "paused" : "running",
+			      "ready", s.ready, "uptime_ms", (json_int_t)s.uptime_ms, "kvm", s.kvm,
+			      "surface", c->ops.surface && c->ops.surface(c->arg));
 
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
 	if (o && problem[0])
 		(void)json_object_set_new(o, "problem", json_string(problem));
 	return o;
+}
+
+/* The files come along with the order, as this process opens none: state, memory. */
+static json_t *answer_snapshot(struct control *c)
+{
+	int fd[2] = {-1, -1};
+	struct err e = {0};
+	unsigned n = control_server_take_fds(c->server, fd, 2);
+	cleanup_close int state = fd[0], memory = fd[1];
+	int r;
+
+	if (n < 2)
+		return json_pack("{s:s}", "error",
+				 "pass two empty files with the order: state and memory");
+	r = c->ops.snapshot(c->arg, state, memory, &e);
+	if (r < 0)
+		return json_pack("{s:s, s:s}", "error", e.msg, "word", e.word);
+	return json_pack("{s:b}", "ok", 1);
 }
 
 static json_t *answer(void *arg, const char *op)
@@ -51,12 +68,19 @@ static json_t *answer(void *arg, const char *op)
 		vm_stop(c->vm, VM_QUIT, NULL);
 		return json_pack("{s:b}", "ok", 1);
 	}
-	return NULL;
+	if (!strcmp(op, "pause")) {
+		vm_pause(c->vm);
+		return json_pack("{s:b}", "ok", 1);
+	}
+	if (!strcmp(op, "resume")) {
+		vm_resume(c->vm);
+		return json_pack("{s:b}", "ok", 1);
+	}
+	return !strcmp(op, "snapshot") ? answer_snapshot(c) : NULL;
 }
 
 struct control *control_new(struct loop *l, struct vm *vm, const char *path,
-			    control_surface_fn surface, control_problem_fn problem, void *arg,
-			    struct err *e)
+			    const struct control_ops *ops, void *arg, struct err *e)
 {
 	struct control *c = calloc(1, sizeof(*c));
 
@@ -64,7 +88,7 @@ struct control *control_new(struct loop *l, struct vm *vm, const char *path,
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*c = (struct control){.vm = vm, .surface = surface, .problem = problem, .arg = arg};
+	*c = (struct control){.vm = vm, .ops = *ops, .arg = arg};
 	c->server = control_server_new(l, path, answer, c, e);
 	if (!c->server) {
 		control_free(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The control socket: the host agent asks for status, power-down and quit, and hears of events; one
+ * The control socket: the host agent asks for status, power-down, quit, pause, resume and
+ * snapshots, and hears of events; one
  * JSON object a line either way (docs/contracts.md). Main thread.
  */
 #ifndef PANE_VMM_CONTROL_H
@@ -14,14 +15,18 @@ struct control;
 struct loop;
 struct vm;
 
-/* Whether a display is connected, for status. */
-typedef bool (*control_surface_fn)(void *arg);
-typedef void (*control_problem_fn)(void *arg, char *out, size_t n); /* "" when there is none */
+/* What the owner answers; NULL where it cannot. */
+struct control_ops {
+	bool (*surface)(void *arg); /* whether a display is connected */
+	/* The latest failure below a disk; "" when there was none. */
+	void (*problem)(void *arg, char *out, size_t n);
+	/* Writes a snapshot to two empty files. */
+	int (*snapshot)(void *arg, int state, int memory, struct err *e);
+};
 
 /* Listens at path (mode 0600). NULL with *e. */
 struct control *control_new(struct loop *l, struct vm *vm, const char *path,
-			    control_surface_fn surface, control_problem_fn problem, void *arg,
-			    struct err *e) must_check;
+			    const struct control_ops *ops, void *arg, struct err *e) must_check;
 void control_free(struct control *c);
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected. */
 void control_event(struct control *c, const char *event, const char *reason);

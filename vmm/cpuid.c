@@ -10,8 +10,7 @@
 #include <sys/ioctl.h>
 #include "common/wire.h"
 #include "vmm/kvm.h"
-
-#define ENTRIES 256
+#include "vmm/snapshot/cpu_model.h"
 
 enum {
 	APIC_LVT0 = 0x350,
@@ -102,21 +101,24 @@ void vm_cpuid_topology(struct kvm_cpuid_entry2 *t, unsigned entries, unsigned id
 	}
 }
 
+int vm_cpuid_host(const struct vm_kvm *k, unsigned id, unsigned n, union cpu_model *m, struct err *e)
+{
+	m->t.nent = CPU_MODEL_ENTRIES;
+	if (ioctl(k->sys, KVM_GET_SUPPORTED_CPUID, &m->t) < 0)
+		return err_set(e, -errno, "KVM_GET_SUPPORTED_CPUID: %m");
+	vm_cpuid_topology(m->t.entries, m->t.nent, id, n,
+			  ioctl(k->sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0);
+	return 0;
+}
+
 static int set_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, struct err *e)
 {
-	union {
-		struct kvm_cpuid2 t;
-		uint8_t room[sizeof(struct kvm_cpuid2) + ENTRIES * sizeof(struct kvm_cpuid_entry2)];
-	} u = {.t.nent = ENTRIES};
-	struct kvm_cpuid2 *t = &u.t;
+	union cpu_model m = {0};
+	int r = vm_cpuid_host(k, id, n, &m, e);
 
-	if (ioctl(k->sys, KVM_GET_SUPPORTED_CPUID, t) < 0)
-		return err_set(e, -errno, "KVM_GET_SUPPORTED_CPUID: %m");
-	vm_cpuid_topology(t->entries, t->nent, id, n,
-			  ioctl(k->sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0);
-	if (ioctl(vcpu, KVM_SET_CPUID2, t) < 0)
+	if (r == 0 && ioctl(vcpu, KVM_SET_CPUID2, &m.t) < 0)
 		return err_set(e, -errno, "KVM_SET_CPUID2: %m");
-	return 0;
+	return r;
 }
 
 /* Fast strings on, memory write-back by default: as firmware leaves it. An MSR the host's KVM does

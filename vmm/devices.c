@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vmm/machine.h"
+#include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
@@ -27,6 +28,9 @@ struct vm_devices {
 	struct seat *seat;
 	struct virtio_rng *rng;
 	struct virtio_net *net;
+	struct block *identity; /* borrowed from blk_identity */
+	struct virtio_blk *blk_identity;
+	uint8_t mac[6];
 };
 
 static int open_disk(struct vm_devices *d, struct err *e)
@@ -36,7 +40,8 @@ static int open_disk(struct vm_devices *d, struct err *e)
 	if (c->disk_raw)
 		d->block = block_raw_open(c->disk_raw, false, e);
 	else if (c->disk_overlay)
-		d->block = overlay_open(c->disk_base, c->disk_overlay, 0, e);
+		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay,
+						0, e);
 	else
 		return 0;
 	return d->block ? 0 : -EIO;
@@ -124,11 +129,12 @@ static int add_net(struct vm_devices *d, struct err *e)
 	const struct net_user_config user = {.hostname = c->name};
 	struct virtio_net_config net = {0};
 
+	mac_from_name(c->name, d->mac);
+	if (c->mac && virtio_net_parse_mac(c->mac, d->mac, e) < 0)
+		return -EINVAL;
 	if (strcmp(c->net, "user"))
 		return 0;
-	mac_from_name(c->name, net.mac);
-	if (c->mac && virtio_net_parse_mac(c->mac, net.mac, e) < 0)
-		return -EINVAL;
+	memcpy(net.mac, d->mac, sizeof(net.mac));
 	net.backend = net_user_new(&user, e);
 	if (!net.backend)
 		return -EIO;
@@ -137,6 +143,24 @@ static int add_net(struct vm_devices *d, struct err *e)
 		net.backend->ops->close(net.backend);
 		return -EIO;
 	}
+	return 0;
+}
+
+static int add_identity(struct vm_devices *d, struct err *e)
+{
+	struct virtio_blk_config blk = {.serial = IDENTITY_DISK, .workers = 1};
+
+	if (!d->cfg.identity_bytes)
+		return 0;
+	blk.block = identity_disk_new(d->cfg.identity_bytes);
+	if (!blk.block)
+		return err_set(e, -ENOMEM, "out of memory");
+	d->blk_identity = virtio_blk_new(&d->env, &blk, e);
+	if (!d->blk_identity) {
+		block_close(blk.block);
+		return -EIO;
+	}
+	d->identity = blk.block;
 	return 0;
 }
 
@@ -170,13 +194,40 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	if (r < 0)
 		return r;
 	d->rng = virtio_rng_new(&d->env, &rng, e);
-	return d->rng ? add_net(d, e) : -EIO;
+	r = d->rng ? add_net(d, e) : -EIO;
+	return r < 0 ? r : add_identity(d, e);
+}
+
+int vm_devices_check(const struct vm_devices *d, struct err *e)
+{
+	bool other = d->blk && virtio_blk_is_other(d->blk);
+
+	for (unsigned i = 0; i < VM_MORE_DISKS; i++)
+		other |= d->blk_more[i] && virtio_blk_is_other(d->blk_more[i]);
+	return other ? err_setw(e, -EINVAL, "snapshot.disk",
+				"the snapshot was made with other disks, or they have changed since; "
+				"boot the desktop afresh")
+		     : 0;
+}
+
+void vm_devices_identify(struct vm_devices *d, const struct identity *id)
+{
+	if (!d->identity)
+		return;
+	identity_disk_fill(d->identity, id);
+	virtio_blk_resized(d->blk_identity);
+}
+
+void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6])
+{
+	memcpy(mac, d->mac, sizeof(d->mac));
 }
 
 void vm_devices_free(struct vm_devices *d)
 {
 	if (!d)
 		return;
+	virtio_blk_free(d->blk_identity);
 	if (d->net)
 		virtio_net_free(d->net);
 	if (d->rng)

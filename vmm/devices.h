@@ -15,19 +15,22 @@ struct vm;
 struct vm_devices;
 
 struct vm_devices_cfg {
-	const char *name;     /* of the desktop */
-	const char *disk_raw; /* or base and overlay, or none */
-	const char *disk_base, *disk_overlay;
+	const char *name;				   /* of the desktop */
+	const char *disk_raw;				   /* or base and overlay, or none */
+	const char *disk_base, *disk_layer, *disk_overlay; /* the layer may be NULL */
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
-	const char *net;	/* "user" or "none" */
-	const char *mac;	/* NULL: made from the name */
-	const char *surface;	/* socket; NULL: no screen, no input */
-	uint32_t width, height; /* pixels */
+	const char *net;	    /* "user" or "none" */
+	const char *mac;	    /* NULL: made from the name */
+	const char *surface;	    /* socket; NULL: no screen, no input */
+	uint32_t width, height;	    /* pixels */
 	void (*problem)(void *arg); /* of a disk, in one of its threads; at most once a second */
 	void *arg;		    /* borrowed */
+	uint64_t identity_bytes; /* size of the identity disk (vmm/snapshot/identity.h); 0: none */
 };
+
+struct identity;
 
 /* Opens every file and socket. cfg's strings are borrowed for good. */
 int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_devices **out,
@@ -37,6 +40,12 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_de
 int vm_devices_start(struct vm_devices *d, struct err *e) must_check;
 /* After the vCPUs have stopped: finishes and flushes what is in flight. NULL is fine. */
 void vm_devices_free(struct vm_devices *d);
+/* The state of a snapshot was loaded: refuses when it is about other disks. */
+int vm_devices_check(const struct vm_devices *d, struct err *e) must_check;
+/* The machine is somebody else from now on. */
+void vm_devices_identify(struct vm_devices *d, const struct identity *id);
+/* Of the network card, or what it would be. */
+void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
 bool vm_devices_surface_connected(const struct vm_devices *d);
 /* The latest failure below a disk as a sentence, "" when there was none. */
 void vm_devices_problem(const struct vm_devices *d, char *out, size_t n);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include "vmm/layout.h"
+#include "vmm/snapshot/section.h"
 
 enum {
 	ENABLE = 1u << 31,
@@ -50,15 +51,39 @@ static void ecam(void *arg, bool write, uint64_t offset, unsigned size, uint64_t
 	config_access(h->bus, write, (uint32_t)offset, size, value);
 }
 
+static void save(struct pci_dev *d, struct snap_out *out)
+{
+	const struct host_bridge *h = d->opaque;
+
+	snap_begin(out, d->name, d->slot, 1);
+	snap_put_u32(out, __atomic_load_n(&h->address, __ATOMIC_RELAXED));
+	snap_end(out);
+}
+
+static int load(struct pci_dev *d, const struct snap *s, struct err *e)
+{
+	struct host_bridge *h = d->opaque;
+	struct snap_in in;
+	int r = snap_find(s, d->name, d->slot, 1, &in, e);
+
+	if (r < 0)
+		return r;
+	__atomic_store_n(&h->address, snap_u32(&in), __ATOMIC_RELAXED);
+	return snap_done(&in, e);
+}
+
 int host_bridge_add(struct host_bridge *h, struct pci_bus *bus, struct vm_io *io, vm_io_fn reset,
 		    void *reset_arg)
 {
+	static const struct pci_ops ops = {.save = save, .load = load};
+
 	memset(h, 0, sizeof(*h));
 	h->bus = bus;
 	h->reset = reset;
 	h->reset_arg = reset_arg;
 	h->dev = (struct pci_dev){
-		.name = "host-bridge", .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000};
+		.name = "host-bridge", .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000,
+		.ops = &ops, .opaque = h};
 
 	int r = pci_add(bus, &h->dev);
 

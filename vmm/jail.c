@@ -65,6 +65,14 @@ static const unsigned long vcpu_ioctls[] = {
 	KVM_RUN, KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_IOEVENTFD, KVM_GET_REGS,
 };
 
+/* A snapshot reads what KVM keeps; the main thread's alone. */
+static const unsigned long main_ioctls[] = {
+	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,  KVM_GET_SREGS,	       KVM_GET_XSAVE,
+	KVM_GET_XSAVE2,	   KVM_GET_XCRS,      KVM_GET_DEBUGREGS,       KVM_GET_LAPIC,
+	KVM_GET_MSRS,	   KVM_GET_IRQCHIP,   KVM_GET_PIT2,	       KVM_GET_CLOCK,
+	KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MSR_INDEX_LIST,
+};
+
 /* The main thread and I/O threads besides: the loop, disks, the surface and control sockets. */
 static const int main_calls[] = {
 	SCMP_SYS(epoll_wait),
@@ -229,6 +237,9 @@ int jail_process(bool net, struct err *e)
 
 	if (r == 0)
 		r = allow(f, main_calls, ARRAY_LEN(main_calls));
+	for (size_t i = 0; i < ARRAY_LEN(main_ioctls) && r == 0; i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, main_ioctls[i], 0));
 	if (r == 0 && net)
 		r = allow(f, net_calls, ARRAY_LEN(net_calls));
 	for (size_t i = 0; i < ARRAY_LEN(file_calls) && r == 0; i++)

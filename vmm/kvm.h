@@ -27,6 +27,7 @@ enum vm_kvm_kind {
 struct vm_kvm {
 	int sys, fd;	       /* /dev/kvm and the VM, owned; -1 while closed */
 	size_t run_size;       /* bytes of each vCPU's shared page */
+	size_t xsave_bytes;    /* of a vCPU's extended state */
 	enum vm_kvm_kind kind; /* once vm_kvm_selftest() has run */
 };
 

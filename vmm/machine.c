@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include "common/log.h"
 #include "common/loop.h"
 #include "vmm/boot/acpi.h"
@@ -38,6 +39,10 @@
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
 #include "vmm/serial.h"
+#include "vmm/snapshot/kvm_state.h"
+#include "vmm/snapshot/ram_file.h"
+#include "vmm/snapshot/section.h"
+#include "vmm/snapshot/vcpu_state.h"
 #include "vmm/vcpu.h"
 
 #define READY_LINE "pane.ready"
@@ -64,6 +69,7 @@ struct vm {
 	char detail[256];
 	bool ready;
 	int64_t started_ms, ready_ms;
+	bool paused; /* main thread */
 };
 
 struct vm_mem *vm_ram(struct vm *vm)
@@ -161,6 +167,7 @@ void vm_status(struct vm *vm, struct vm_status *s)
 {
 	pthread_mutex_lock(&vm->lock);
 	*s = (struct vm_status){.ready = vm->ready,
+				.paused = vm->paused,
 				.ready_ms = vm->ready_ms,
 				.uptime_ms = clock_ms() - vm->started_ms,
 				.kvm = vm_kvm_kind_name(vm->kvm.kind)};
@@ -262,10 +269,10 @@ static int build_kvm(struct vm *vm, struct err *e)
 		*v = (struct vm_vcpu){
 			.id = i, .fd = -1, .vm = vm, .io = &vm->io, .gate = &vm->gate};
 		r = vm_kvm_vcpu(&vm->kvm, i, &v->fd, &v->run, e);
-		if (r == 0)
+		if (r == 0 && !vm->cfg.snap)
 			r = vm_cpuid_apply(&vm->kvm, v->fd, i, vm->cfg.cpus, e);
 	}
-	if (r == 0)
+	if (r == 0 && !vm->cfg.snap) /* it uses the vCPU and the memory */
 		r = vm_kvm_selftest(&vm->kvm, vm->vcpu[0].fd, vm->vcpu[0].run, vm->ram, e);
 	if (r == 0 && vm->kvm.kind == VM_KVM_INTERPRETED)
 		log_warn("kvm.interpreted",
@@ -298,6 +305,30 @@ static int build_platform(struct vm *vm, struct err *e)
 	return 0;
 }
 
+/* A snapshot's memory is shared until it is written to: how much it will cost nobody knows, and the
+ * host agent counts it in full. */
+static int make_memory(struct vm *vm, struct err *e)
+{
+	struct vm_cfg *cfg = &vm->cfg;
+	struct vm_saved saved;
+	int r;
+
+	if (!cfg->snap) {
+		if ((r = check_memory(cfg->memory_bytes, e)) < 0)
+			return r;
+		vm->ram = vm_mem_new(cfg->memory_bytes, e);
+		return vm->ram ? 0 : -ENOMEM;
+	}
+	if ((r = vm_saved_read(cfg->snap, &saved, e)) < 0 ||
+	    (r = ram_file_check(cfg->memory, saved.memory_bytes, saved.memory_id, e)) < 0)
+		return r;
+	cfg->cpus = saved.cpus;
+	cfg->memory_bytes = saved.memory_bytes;
+	vm->kvm.kind = saved.hardware ? VM_KVM_HARDWARE : VM_KVM_INTERPRETED;
+	vm->ram = vm_mem_map(cfg->memory, saved.memory_bytes, e);
+	return vm->ram ? 0 : -ENOMEM;
+}
+
 struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
@@ -315,9 +346,7 @@ struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 	if (!vm->loop)
 		r = err_set(e, -ENOMEM, "event loop: out of memory");
 	if (r == 0)
-		r = check_memory(cfg->memory_bytes, e);
-	if (r == 0 && !(vm->ram = vm_mem_new(cfg->memory_bytes, e)))
-		r = -ENOMEM;
+		r = make_memory(vm, e);
 	if (r == 0)
 		r = build_kvm(vm, e);
 	if (r == 0)
@@ -351,6 +380,15 @@ static int set_entry(struct vm *vm, uint64_t entry, struct err *e)
 	return 0;
 }
 
+static int write_generation(struct vm *vm, const uint8_t id[16])
+{
+	uint8_t fresh[16];
+
+	if (!id && getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
+		return -EIO;
+	return vm_mem_write(vm->ram, VM_GENERATION_AT, id ? id : fresh, sizeof(fresh));
+}
+
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 {
 	cleanup_close int kernel = -1, initrd = -1;
@@ -367,6 +405,8 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 	b.initrd = initrd;
 	if ((r = acpi_write(vm->ram, vm->cfg.cpus, &b.rsdp)) < 0)
 		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
+	if ((r = write_generation(vm, NULL)) < 0)
+		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
 	r = linux_load(vm->ram, &b, &entry, e);
 	return r == 0 ? set_entry(vm, entry, e) : r;
 }
@@ -383,6 +423,150 @@ int vm_start(struct vm *vm, struct err *e)
 void vm_go(struct vm *vm)
 {
 	vm_gate_open(&vm->gate);
+}
+
+/* ---- snapshots --------------------------------------------------------------------------------
+ *
+ * Saving: vCPUs parked, devices quiet, then the state, then the memory, which nobody changes any
+ * more. Loading: devices first, as they raise their interrupt lines; then the interrupt
+ * controllers, which know better what came of that; then the vCPUs; then devices may speak.
+ */
+
+#define SAVED	      "machine"
+#define SAVED_VERSION 1
+
+void vm_pause(struct vm *vm)
+{
+	if (vm->paused)
+		return;
+	vm->paused = true;
+	vm_gate_pause(&vm->gate, vm->vcpu, vm->cfg.cpus);
+	pci_pause(vm->pci);
+}
+
+/* Linux is told that its watchdogs need not wonder where the time went. */
+static void excuse_clocks(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->cfg.cpus; i++)
+		(void)ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0); /* fails where it has no kvmclock */
+}
+
+void vm_resume(struct vm *vm)
+{
+	if (!vm->paused)
+		return;
+	vm->paused = false;
+	excuse_clocks(vm);
+	pci_resume(vm->pci);
+	vm_gate_resume(&vm->gate, vm->vcpu, vm->cfg.cpus);
+}
+
+static void save_machine(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16],
+			 struct snap_out *out)
+{
+	struct vm_status st;
+
+	vm_status(vm, &st);
+	snap_begin(out, SAVED, 0, SAVED_VERSION);
+	snap_put_u32(out, vm->cfg.cpus);
+	snap_put_u64(out, vm->cfg.memory_bytes);
+	snap_put_u64(out, identity_bytes);
+	snap_put_u8(out, st.ready);
+	snap_put_u8(out, vm->kvm.kind == VM_KVM_HARDWARE);
+	snap_put_bytes(out, id, RAM_FILE_ID);
+	snap_end(out);
+}
+
+int vm_saved_read(const struct snap *s, struct vm_saved *out, struct err *e)
+{
+	struct snap_in in;
+	int r = snap_find(s, SAVED, 0, SAVED_VERSION, &in, e);
+
+	if (r < 0)
+		return r;
+	out->cpus = snap_u32(&in);
+	out->memory_bytes = snap_u64(&in);
+	out->identity_bytes = snap_u64(&in);
+	out->ready = snap_u8(&in);
+	out->hardware = snap_u8(&in);
+	snap_bytes(&in, out->memory_id, sizeof(out->memory_id));
+	if (out->cpus == 0 || out->cpus > VM_CPUS_MAX || !out->memory_bytes ||
+	    out->memory_bytes % (1 << 20) || out->memory_bytes > 1ull << 40 ||
+	    out->identity_bytes > 1 << 20)
+		snap_refuse(&in);
+	return snap_done(&in, e);
+}
+
+static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
+{
+	int r = 0;
+
+	pci_save(vm->pci, out);
+	serial_save(&vm->serial, out);
+	power_save(&vm->power, out);
+	rtc_save(&vm->rtc, out);
+	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
+		r = vcpu_state_save(&vm->kvm, vm->vcpu[i].fd, i, out, e);
+	return r == 0 ? kvm_state_save(&vm->kvm, out, e) : r;
+}
+
+int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, struct err *e)
+{
+	int64_t from = clock_ms();
+	uint8_t id[RAM_FILE_ID];
+	struct snap_out out;
+	uint64_t pages = 0;
+	int r;
+
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		return err_set(e, -EIO, "the host has no random numbers");
+	vm_pause(vm);
+	snap_out_init(&out, state);
+	save_machine(vm, identity_bytes, id, &out);
+	r = save_state(vm, &out, e);
+	if (r == 0 && (r = snap_finish(&out)) < 0)
+		(void)err_setw(e, r, r == -ENOSPC ? "disk.full" : "snapshot.write",
+			       "writing the snapshot: %s", strerror(-r));
+	snap_out_fini(&out);
+	if (r == 0)
+		r = ram_file_write(memory, vm->ram, id, &pages, e);
+	if (r == 0)
+		log_info("vm.snapshot", "ms=%lld memory_mib=%llu", (long long)(clock_ms() - from),
+			 (unsigned long long)(pages >> 8));
+	return r;
+}
+
+static int load_state(struct vm *vm, const struct snap *s, struct err *e)
+{
+	int r;
+
+	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
+	    (r = power_load(&vm->power, s, e)) < 0 || (r = rtc_load(&vm->rtc, s, e)) < 0 ||
+	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
+		return r;
+	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
+		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, e);
+	return r;
+}
+
+int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
+{
+	const struct snap *s = vm->cfg.snap;
+	struct vm_saved saved;
+	int r;
+
+	if ((r = vm_saved_read(s, &saved, e)) < 0 || (r = load_state(vm, s, e)) < 0)
+		return r;
+	vm->cfg.snap = NULL;
+	if (generation && (r = write_generation(vm, generation)) < 0)
+		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	if (generation)
+		power_event(&vm->power, VM_GPE_GENERATION);
+	else if (saved.ready)
+		vm_ready(vm);
+	excuse_clocks(vm);
+	pci_resume(vm->pci);
+	return 0;
 }
 
 /* ---- running and ending ------------------------------------------------------------------------

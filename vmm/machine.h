@@ -15,6 +15,7 @@
 
 struct loop;
 struct pci_bus;
+struct snap;
 struct vm;
 struct vm_mem;
 
@@ -50,6 +51,10 @@ struct vm_cfg {
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	const char *serial_log; /* NULL: not kept */
 	bool ready_is_frame;
+	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory file;
+	 * NULL: a new machine. */
+	const struct snap *snap;
+	int memory;
 	int (*enter)(void); /* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
 	void *arg;
@@ -60,8 +65,17 @@ struct vm_boot {
 	const char *cmdline;
 };
 
+/* What a snapshot says of its machine (section "machine"). */
+struct vm_saved {
+	unsigned cpus;
+	uint64_t memory_bytes;
+	uint64_t identity_bytes; /* size of the identity disk, 0: it has none */
+	bool ready, hardware;	 /* hardware: what kind of KVM it ran on */
+	uint8_t memory_id[16];	 /* of its memory file */
+};
+
 struct vm_status {
-	bool ready;
+	bool ready, paused;
 	int64_t ready_ms, uptime_ms; /* ready_ms: from start to ready */
 	const char *kvm;	     /* "hardware" or "interpreted" */
 };
@@ -70,6 +84,10 @@ struct vm_status {
 struct vm *vm_new(const struct vm_cfg *cfg, struct err *e) must_check;
 /* Loads the kernel. The last thing that opens a file. */
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e) must_check;
+/* Instead of vm_load(), once the devices are there: loads cfg->snap. generation: the VM generation
+ * id of a machine that is to be another one than the saved one, which must say again that it is
+ * ready; NULL: the same goes on. */
+int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e) must_check;
 /* Starts the vCPU threads, which wait for vm_go(). */
 int vm_start(struct vm *vm, struct err *e) must_check;
 void vm_go(struct vm *vm);
@@ -79,6 +97,17 @@ enum vm_stop vm_run(struct vm *vm, const char **detail);
 void vm_free(struct vm *vm);
 
 void vm_powerdown(struct vm *vm); /* presses the power button */
+
+/* ---- snapshots (vmm/snapshot/section.h), main thread ------------------------------------------ */
+
+/* No guest instruction runs and no device touches guest RAM until vm_resume(). Twice is fine. */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+/* Writes the machine to two new, empty files. It is paused afterwards, and goes on with vm_resume()
+ * or not at all: if its disks' files are to serve the snapshot, nothing may write to them. */
+int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory,
+		struct err *e) must_check;
+int vm_saved_read(const struct snap *s, struct vm_saved *out, struct err *e) must_check;
 void vm_status(struct vm *vm, struct vm_status *s);
 const char *vm_stop_name(enum vm_stop why);
 

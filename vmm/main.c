@@ -19,6 +19,8 @@
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/snapshot/identity.h"
+#include "vmm/snapshot/section.h"
 
 enum {
 	EXIT_OK = 0,
@@ -30,7 +32,10 @@ enum {
 
 struct app {
 	struct options opt;
-	int state; /* --state, open and empty; -1 without */
+	int state;		 /* --state, open and empty; -1 without */
+	struct snap *snap;	 /* --restore; until it is loaded */
+	int memory;		 /* its memory file */
+	uint64_t identity_bytes; /* size of the identity disk, 0: none */
 	struct vm *vm;
 	struct vm_devices *devices;
 	struct control *control;
@@ -152,6 +157,51 @@ static void on_signal(void *arg, int signo)
 	vm_stop(a->vm, VM_QUIT, NULL);
 }
 
+static int on_snapshot(void *arg, int state, int memory, struct err *e)
+{
+	struct app *a = arg;
+
+	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
+}
+
+/* Opens the snapshot, and refuses a command line that is about another machine. */
+static int open_snapshot(struct app *a, struct err *e)
+{
+	const struct options *o = &a->opt;
+	cleanup_close int dir = -1, state = -1;
+	struct vm_saved saved;
+	int r;
+
+	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
+	if (!o->restore)
+		return 0;
+	dir = open(o->restore, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0)
+		state = openat(dir, "state", O_RDONLY | O_CLOEXEC);
+	if (state >= 0)
+		a->memory = openat(dir, "memory", O_RDONLY | O_CLOEXEC);
+	if (a->memory < 0)
+		return err_setw(e, -errno, "snapshot.missing", "snapshot %s: %m", o->restore);
+	a->snap = snap_read(state, e);
+	if (!a->snap)
+		return -EINVAL;
+	if ((r = vm_saved_read(a->snap, &saved, e)) < 0)
+		return r;
+	if ((o->cpus_given && o->cpus != saved.cpus) ||
+	    (o->memory_given && o->memory_mib << 20 != saved.memory_bytes))
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine with %u processors and %llu MiB",
+				saved.cpus, (unsigned long long)(saved.memory_bytes >> 20));
+	if (o->clone && !saved.identity_bytes)
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine without --identity, which cannot "
+				"become another one");
+	a->identity_bytes = saved.identity_bytes;
+	a->opt.cpus = saved.cpus;
+	a->opt.memory_mib = saved.memory_bytes >> 20;
+	return 0;
+}
+
 static int build(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
@@ -159,11 +209,14 @@ static int build(struct app *a, struct err *e)
 				   .memory_bytes = o->memory_mib << 20,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
+				   .snap = a->snap,
+				   .memory = a->memory,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
 				   .arg = a};
 	const struct vm_devices_cfg devices = {.name = o->name,
 					       .disk_base = o->disk_base,
+					       .disk_layer = o->disk_layer,
 					       .disk_overlay = o->disk_overlay,
 					       .disk_raw = o->disk_raw,
 					       .more = o->more,
@@ -175,7 +228,8 @@ static int build(struct app *a, struct err *e)
 					       .width = o->width,
 					       .height = o->height,
 					       .problem = on_problem,
-					       .arg = a};
+					       .arg = a,
+					       .identity_bytes = a->identity_bytes};
 	int r;
 
 	a->vm = vm_new(&cfg, e);
@@ -187,12 +241,39 @@ static int build(struct app *a, struct err *e)
 	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
 		return r;
 	if (o->control) {
-		a->control = control_new(vm_loop(a->vm), a->vm, o->control, surface_connected,
-					 disk_problem, a, e);
+		static const struct control_ops ops = {.surface = surface_connected,
+						       .problem = disk_problem,
+						       .snapshot = on_snapshot};
+
+		a->control = control_new(vm_loop(a->vm), a->vm, o->control, &ops, a, e);
 		if (!a->control)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+/* Loads the snapshot; a clone becomes somebody else before it runs. */
+static int go_on(struct app *a, struct err *e)
+{
+	struct identity id = {0};
+	uint8_t mac[6];
+	int r;
+
+	vm_devices_mac(a->devices, mac);
+	if (a->opt.clone && identity_make(&id, a->opt.name, mac) < 0)
+		return err_set(e, -EIO, "the host has no random numbers");
+	r = vm_restore(a->vm, a->opt.clone ? id.generation : NULL, e);
+	if (r == 0)
+		r = vm_devices_check(a->devices, e);
+	if (r == 0 && a->opt.clone) {
+		vm_devices_identify(a->devices, &id);
+		a->identity_bytes = IDENTITY_BYTES;
+	}
+	explicit_bzero(&id, sizeof(id));
+	snap_free(steal_ptr(&a->snap));
+	cleanup_close_fn(&a->memory);
+	a->memory = -1;
+	return r;
 }
 
 /* Everything is open: load the guest, make the threads, lock the door. */
@@ -201,12 +282,14 @@ static int enter(struct app *a, struct err *e)
 	const struct vm_boot boot = {
 		.kernel = a->opt.kernel, .initrd = a->opt.initrd, .cmdline = a->opt.cmdline};
 	bool net = !strcmp(a->opt.net, "user");
-	int r = vm_load(a->vm, &boot, e);
+	int r = a->snap ? 0 : vm_load(a->vm, &boot, e);
 
 	if (r == 0)
 		r = jail_files(net, e);
 	if (r == 0)
 		r = vm_devices_start(a->devices, e);
+	if (r == 0 && a->snap)
+		r = go_on(a, e);
 	if (r == 0)
 		r = vm_start(a->vm, e);
 	if (r == 0)
@@ -219,7 +302,7 @@ static int run(struct app *a)
 	struct err e = {0};
 	const char *detail;
 
-	if (build(a, &e) < 0 || enter(a, &e) < 0)
+	if (open_snapshot(a, &e) < 0 || build(a, &e) < 0 || enter(a, &e) < 0)
 		return fail_start(a, &e);
 
 	struct vm_status s;
@@ -250,7 +333,7 @@ static int print_probe(void)
 
 int main(int argc, char **argv)
 {
-	struct app a = {.state = -1};
+	struct app a = {.state = -1, .memory = -1};
 	struct err e = {0}, state = {0};
 
 	log_init("pane-vmm", LOG_INFO);
@@ -277,6 +360,8 @@ int main(int argc, char **argv)
 	control_free(a.control);
 	vm_devices_free(a.devices);
 	vm_free(a.vm);
+	snap_free(a.snap);
+	cleanup_close_fn(&a.memory);
 	cleanup_close_fn(&a.state);
 	return code;
 }

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include "common/wire.h"
 
-static int map_ram(struct vm_mem *m, struct err *e)
+static int make_memfd(struct vm_mem *m, struct err *e)
 {
 	m->fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (m->fd < 0)
@@ -22,8 +22,13 @@ static int map_ram(struct vm_mem *m, struct err *e)
 			       (unsigned long long)(m->size >> 20));
 	if (fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_set(e, -errno, "sealing guest memory: %m");
+	return 0;
+}
 
-	void *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
+static int map_ram(struct vm_mem *m, struct err *e)
+{
+	int how = (m->is_private ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
+	void *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, how, m->fd, 0);
 
 	if (p == MAP_FAILED)
 		return err_set(e, -errno, "mapping %llu MiB of guest memory: %m",
@@ -33,7 +38,8 @@ static int map_ram(struct vm_mem *m, struct err *e)
 	return 0;
 }
 
-struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
+/* source: the file to begin as, or -1 for zeros. */
+static struct vm_mem *make(int source, uint64_t size_bytes, struct err *e)
 {
 	if (!size_bytes || size_bytes % 4096 || size_bytes > 1ull << 46) {
 		(void)err_set(e, -EINVAL, "guest memory of %llu bytes is not a multiple of 4096",
@@ -42,14 +48,22 @@ struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
 	}
 
 	struct vm_mem *m = calloc(1, sizeof(*m));
+	int r = 0;
 
 	if (!m) {
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	m->fd = -1;
+	m->is_private = source >= 0;
 	m->size = size_bytes;
-	if (map_ram(m, e) < 0) {
+	m->fd = source < 0 ? -1 : fcntl(source, F_DUPFD_CLOEXEC, 3);
+	if (source < 0)
+		r = make_memfd(m, e);
+	else if (m->fd < 0)
+		r = err_set(e, -errno, "the memory file: %m");
+	if (r == 0)
+		r = map_ram(m, e);
+	if (r < 0) {
 		vm_mem_free(m);
 		return NULL;
 	}
@@ -60,6 +74,16 @@ struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
 	m->region[1] = (struct vm_mem_region){
 		.gpa = VM_MEM_HIGH, .size = size_bytes - low, .host = m->base + low};
 	return m;
+}
+
+struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
+{
+	return make(-1, size_bytes, e);
+}
+
+struct vm_mem *vm_mem_map(int fd, uint64_t size_bytes, struct err *e)
+{
+	return make(fd, size_bytes, e);
 }
 
 void vm_mem_free(struct vm_mem *m)
@@ -137,4 +161,11 @@ int vm_mem_write(const struct vm_mem *m, uint64_t gpa, const void *src, size_t n
 void *vm_mem_ptr(const struct vm_mem *m, uint64_t gpa, size_t n)
 {
 	return n ? ram_at(m, gpa, n) : NULL;
+}
+
+uint64_t vm_mem_gpa(const struct vm_mem *m, const void *p)
+{
+	uint64_t at = (uint64_t)((const uint8_t *)p - m->base);
+
+	return at < m->region[0].size ? at : at - m->region[0].size + m->region[1].gpa;
 }

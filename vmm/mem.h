@@ -8,10 +8,15 @@
  * The guest may change RAM at any moment: copy a structure in once with vm_mem_read(), check the
  * copy, use the copy. vm_mem_ptr() is for bulk payload only (disk sectors, pixels, packets).
  * Thread-safe: the map never changes after vm_mem_new().
+ *
+ * A machine that goes on from a snapshot maps the snapshot's memory file instead (vm_mem_map()):
+ * pages are shared with every other machine that does, until one is written to, which makes it
+ * that machine's own.
  */
 #ifndef PANE_VMM_MEM_H
 #define PANE_VMM_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/cleanup.h"
@@ -26,7 +31,8 @@ struct vm_mem_region {
 };
 
 struct vm_mem {
-	int fd;				/* memfd, owned */
+	int fd;				/* memfd or memory file, owned */
+	bool is_private;		/* writes are ours alone, not in fd */
 	uint64_t size;			/* bytes, all regions together */
 	uint8_t *base;			/* the mapping, owned */
 	struct vm_mem_region region[2]; /* low, high */
@@ -34,6 +40,8 @@ struct vm_mem {
 
 /* RAM of size_bytes (a multiple of 4096), zeroed, not yet touched. Needs no KVM. NULL with *e. */
 struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e) must_check;
+/* RAM that begins as the first size_bytes of the file fd (duplicated), copied on write. */
+struct vm_mem *vm_mem_map(int fd, uint64_t size_bytes, struct err *e) must_check;
 void vm_mem_free(struct vm_mem *m);
 
 /* Copies n bytes out of or into RAM: 0, or -EFAULT (nothing copied) when any byte is not RAM.
@@ -44,5 +52,7 @@ int vm_mem_write(const struct vm_mem *m, uint64_t gpa, const void *src, size_t n
 /* A pointer to n contiguous bytes of RAM, NULL if any byte is not RAM or n is 0. Valid until
  * vm_mem_free(). */
 void *vm_mem_ptr(const struct vm_mem *m, uint64_t gpa, size_t n) must_check;
+/* The other way round, for what vm_mem_ptr() gave. */
+uint64_t vm_mem_gpa(const struct vm_mem *m, const void *p) must_check;
 
 #endif

@@ -28,8 +28,8 @@ static const char help[] =
 	"  --kernel FILE       Linux kernel (bzImage)\n"
 	"  --initrd FILE       initial RAM disk\n"
 	"  --cmdline TEXT      kernel command line\n"
-	"  --disk SPEC         raw=FILE, or base=FILE,overlay=FILE; up to three more as\n"
-	"                      raw=FILE or raw=FILE,readonly\n"
+	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
+	"                      more as raw=FILE or raw=FILE,readonly\n"
 	"  --net user|none     network (default: none)\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
@@ -39,6 +39,10 @@ static const char help[] =
 	"  --size WIDTHxHEIGHT size of the screen in pixels (default: 1280x800)\n"
 	"  --ready serial|frame what makes the desktop ready: the line pane.ready on the\n"
 	"                      serial console (default), or the first frame\n"
+	"  --restore DIR       go on from the snapshot in DIR instead of booting\n"
+	"  --clone             with --restore: as another desktop than the one in the\n"
+	"                      snapshot, with an identity of its own\n"
+	"  --identity          give the guest the disk clones learn their identity from\n"
 	"  --probe             print what this host's KVM is good for, as JSON\n"
 	"  --help              print this text\n"
 	"  --version           print the version\n"
@@ -67,6 +71,9 @@ enum {
 	O_STATE,
 	O_SIZE,
 	O_READY,
+	O_RESTORE,
+	O_CLONE,
+	O_IDENTITY,
 	O_PROBE,
 	O_HELP,
 	O_VERSION,
@@ -88,6 +95,9 @@ static const struct option longs[] = {
 	{"state", required_argument, NULL, O_STATE},
 	{"size", required_argument, NULL, O_SIZE},
 	{"ready", required_argument, NULL, O_READY},
+	{"restore", required_argument, NULL, O_RESTORE},
+	{"clone", no_argument, NULL, O_CLONE},
+	{"identity", no_argument, NULL, O_IDENTITY},
 	{"probe", no_argument, NULL, O_PROBE},
 	{"help", no_argument, NULL, O_HELP},
 	{"version", no_argument, NULL, O_VERSION},
@@ -133,20 +143,28 @@ static int set_more_disk(struct options *o, char *spec, struct err *e)
 
 static int set_disk(struct options *o, char *spec, struct err *e)
 {
-	char *comma;
+	char *comma, *layer;
 
 	if (o->disk_raw || o->disk_base)
 		return set_more_disk(o, spec, e);
 	if (!strncmp(spec, "raw=", 4) && spec[4]) {
 		o->disk_raw = spec + 4;
-		o->disk_base = o->disk_overlay = NULL;
+		o->disk_base = o->disk_overlay = o->disk_layer = NULL;
 		return 0;
 	}
 	comma = strstr(spec, ",overlay=");
-	if (strncmp(spec, "base=", 5) || !comma || comma == spec + 5 || !comma[9])
-		return err_set(e, -EINVAL, "--disk %s: give raw=FILE or base=FILE,overlay=FILE",
+	layer = strstr(spec, ",layer=");
+	if (layer > comma)
+		layer = NULL; /* part of the overlay's name */
+	if (strncmp(spec, "base=", 5) || !comma || comma == spec + 5 || layer == spec + 5 ||
+	    (layer && layer + 7 == comma) || !comma[9])
+		return err_set(e, -EINVAL,
+			       "--disk %s: give raw=FILE or base=FILE[,layer=FILE],overlay=FILE",
 			       spec);
 	*comma = 0;
+	if (layer)
+		*layer = 0;
+	o->disk_layer = layer ? layer + 7 : NULL;
 	o->disk_raw = NULL;
 	o->disk_base = spec + 5;
 	o->disk_overlay = comma + 9;
@@ -209,6 +227,8 @@ static const char **path_of(struct options *o, int opt)
 		return &o->serial;
 	case O_STATE:
 		return &o->state;
+	case O_RESTORE:
+		return &o->restore;
 	default:
 		return NULL;
 	}
@@ -223,8 +243,10 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_CPUS:
 		r = number("--cpus", arg, 1, VM_CPUS_MAX, &v, e);
 		o->cpus = (unsigned)v;
+		o->cpus_given = true;
 		return r;
 	case O_MEMORY:
+		o->memory_given = true;
 		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
 	case O_DISK:
 		return set_disk(o, arg, e);
@@ -240,6 +262,12 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		r = one_of("--ready", arg, "serial", "frame", e);
 		o->ready_is_frame = r == 1;
 		return r < 0 ? r : 0;
+	case O_CLONE:
+		o->clone = true;
+		return 0;
+	case O_IDENTITY:
+		o->identity = true;
+		return 0;
 	case O_PROBE:
 		o->action = OPTIONS_PROBE;
 		return 0;
@@ -253,6 +281,18 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		*path_of(o, opt) = arg;
 		return 0;
 	}
+}
+
+/* A machine begins in one of two ways. */
+static int check_start(const struct options *o, struct err *e)
+{
+	if (!o->kernel && !o->restore)
+		return err_set(e, -EINVAL, "--kernel is missing; see --help");
+	if (o->kernel && o->restore)
+		return err_set(e, -EINVAL, "--kernel and --restore: give one of them");
+	if (o->clone && !o->restore)
+		return err_set(e, -EINVAL, "--clone needs --restore");
+	return 0;
 }
 
 int options_parse(int argc, char **argv, struct options *o, struct err *e)
@@ -285,7 +325,5 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 	}
 	if (r == 0 && optind < argc)
 		r = err_set(e, -EINVAL, "%s: not an option; see --help", argv[optind]);
-	if (r == 0 && o->action == OPTIONS_RUN && !o->kernel)
-		r = err_set(e, -EINVAL, "--kernel is missing; see --help");
-	return r;
+	return r == 0 && o->action == OPTIONS_RUN ? check_start(o, e) : r;
 }

@@ -27,6 +27,7 @@ struct options {
 	uint64_t memory_mib;
 	const char *kernel, *initrd, *cmdline;
 	const char *disk_raw, *disk_base, *disk_overlay; /* raw, or base and overlay, or none */
+	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
 	const char *net;				/* "user" or "none" */
@@ -34,6 +35,9 @@ struct options {
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame;
+	const char *restore; /* directory of a snapshot, or NULL */
+	bool clone, identity;
+	bool cpus_given, memory_given;
 };
 
 /* *o is filled as far as it was understood even on failure, so that --state can be honoured. */

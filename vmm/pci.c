@@ -4,7 +4,7 @@
  * with state of their own (MSI-X) and queue notification by eventfd are in pci_msix.c.
  *
  * Invariants: a device's cfg[] changes for the guest only through writable[]; bar[].addr and
- * bar[].mapped always agree with the BAR and command registers (rescan_bars()); eventfds are
+ * bar[].mapped always agree with the BAR and command registers (pci_bars_rescan()); eventfds are
  * registered with the host exactly while their BAR is mapped. All under the bus lock.
  * PCI Local Bus 3.0 §6, PCI Express Base §7.
  */
@@ -191,7 +191,7 @@ void pci_cfg_put(struct pci_dev *d, unsigned offset, const void *p, size_t n)
 
 /* ---- configuration space -------------------------------------------------------------------- */
 
-static void rescan_bars(struct pci_dev *d)
+void pci_bars_rescan(struct pci_dev *d)
 {
 	uint16_t cmd = get_le16(d->cfg + CFG_COMMAND);
 
@@ -256,7 +256,7 @@ void pci_config_write(struct pci_bus *b, uint32_t bdf_offset, unsigned size, uin
 			d->cfg[reg + i] = (uint8_t)((d->cfg[reg + i] & ~w) | (v & w));
 		}
 		if (reg < CFG_BAR0 + 4 * PCI_BARS)
-			rescan_bars(d);
+			pci_bars_rescan(d);
 		pci_msix_rescan(d);
 		if (d->ops && d->ops->config_write)
 			d->ops->config_write(d, reg, size);
@@ -340,7 +340,7 @@ void pci_reset(struct pci_bus *b)
 		if (!d)
 			continue;
 		put_le16(d->cfg + CFG_COMMAND, 0);
-		rescan_bars(d);
+		pci_bars_rescan(d);
 		pci_msix_reset(d);
 		if (d->ops && d->ops->reset)
 			d->ops->reset(d);

@@ -26,8 +26,11 @@
 #define PCI_EVENTFDS  64  /* per device */
 #define PCI_MSIX_MAX  128 /* vectors per device */
 
+struct err;
 struct pci_bus;
 struct pci_dev;
+struct snap;
+struct snap_out;
 
 struct pci_ops {
 	/* offset + size lies inside the BAR; size is 1, 2, 4 or 8 and offset a multiple of it. */
@@ -41,6 +44,14 @@ struct pci_ops {
 	 * after they were stored. size is 1, 2 or 4. */
 	void (*config_read)(struct pci_dev *d, unsigned offset, unsigned size);
 	void (*config_write)(struct pci_dev *d, unsigned offset, unsigned size);
+	/* Snapshots, on the main loop with the vCPUs parked; all optional. pause: finish what is in
+	 * flight, then leave guest RAM alone until resume. save and load: what the device keeps
+	 * besides its configuration space and MSI-X, in a section of its name whose instance is
+	 * the slot. */
+	void (*pause)(struct pci_dev *d);
+	void (*resume)(struct pci_dev *d);
+	void (*save)(struct pci_dev *d, struct snap_out *out);
+	int (*load)(struct pci_dev *d, const struct snap *s, struct err *e);
 };
 
 enum pci_bar_kind {
@@ -145,5 +156,11 @@ void pci_config_write(struct pci_bus *b, uint32_t bdf_offset, unsigned size, uin
 bool pci_access(struct pci_bus *b, bool port, bool write, uint64_t addr, unsigned size,
 		uint64_t *value);
 void pci_reset(struct pci_bus *b);
+
+/* Snapshots of the whole bus (pci_state.c). Loading wants the same devices in the same slots. */
+void pci_pause(struct pci_bus *b);
+void pci_resume(struct pci_bus *b);
+void pci_save(struct pci_bus *b, struct snap_out *out);
+int pci_load(struct pci_bus *b, const struct snap *s, struct err *e) must_check;
 
 #endif

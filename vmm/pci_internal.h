@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Between pci.c and pci_msix.c only. All but pci_msix_fini() are called with the bus lock held.
+ * Between pci.c, pci_msix.c and pci_state.c only. All but pci_msix_fini() are called with the bus lock held.
  */
 #ifndef PANE_VMM_PCI_INTERNAL_H
 #define PANE_VMM_PCI_INTERNAL_H
@@ -14,6 +14,8 @@ struct pci_bus {
 	uint64_t next_mem, next_port;	/* where the next BAR goes */
 };
 
+/* After cfg[] was written: addresses and decoding of the BARs. */
+void pci_bars_rescan(struct pci_dev *d);
 /* Registers and unregisters d's eventfds so that they match its mapped BARs. */
 void pci_eventfds_follow(struct pci_dev *d);
 /* Re-reads the MSI-X control word after a configuration write. */

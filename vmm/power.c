@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "vmm/io.h"
 #include "vmm/layout.h"
+#include "vmm/snapshot/section.h"
 
 enum {
 	PWRBTN = 1 << 8,
@@ -105,9 +106,9 @@ static void control_access(void *arg, bool write, uint64_t offset, unsigned size
 
 static void timer_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value)
 {
-	uint64_t ns = (uint64_t)clock_ns();
+	const struct power *p = arg;
+	uint64_t ns = (uint64_t)(clock_ns() + p->timer_offset_ns);
 
-	(void)arg;
 	(void)size;
 	if (!write) /* split so that the product stays within 64 bits for centuries */
 		*value = (uint32_t)(ns / 1000000000 * PM_TIMER_HZ +
@@ -202,4 +203,46 @@ int power_add(struct power *p, struct vm_io *io)
 	for (unsigned i = 0; i < ARRAY_LEN(ports) && r == 0; i++)
 		r = vm_io_add(io, true, ports[i].port, ports[i].len, ports[i].fn, p);
 	return r;
+}
+
+void power_event(struct power *p, unsigned event)
+{
+	if (event >= 8 * VM_GPE0_LEN / 2)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->gpe[event / 8] |= (uint8_t)(1u << event % 8);
+	update_sci(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void power_save(struct power *p, struct snap_out *out)
+{
+	pthread_mutex_lock(&p->lock);
+	snap_begin(out, "power", 0, 1);
+	snap_put_u16(out, p->status);
+	snap_put_u16(out, p->enable);
+	snap_put_u16(out, p->control);
+	snap_put_bytes(out, p->gpe, sizeof(p->gpe));
+	snap_put_u64(out, (uint64_t)(clock_ns() + p->timer_offset_ns));
+	snap_end(out);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The timer goes on where it was: a guest that compares its clocks finds none has jumped. */
+int power_load(struct power *p, const struct snap *s, struct err *e)
+{
+	struct snap_in in;
+	int r = snap_find(s, "power", 0, 1, &in, e);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&p->lock);
+	p->status = snap_u16(&in);
+	p->enable = snap_u16(&in);
+	p->control = snap_u16(&in);
+	snap_bytes(&in, p->gpe, sizeof(p->gpe));
+	p->timer_offset_ns = (int64_t)(snap_u64(&in) - (uint64_t)clock_ns());
+	update_sci(p);
+	pthread_mutex_unlock(&p->lock);
+	return snap_done(&in, e);
 }

@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/cleanup.h"
+#include "common/err.h"
 
+struct snap;
+struct snap_out;
 struct vm_io;
 
 struct power {
@@ -18,6 +21,7 @@ struct power {
 	uint16_t status, enable, control;
 	uint8_t gpe[16]; /* status, then enable */
 	bool sci_level;
+	int64_t timer_offset_ns; /* of the PM timer against the host's clock; constant while it runs */
 	void (*sci)(void *arg, bool level);    /* level-triggered */
 	void (*end)(void *arg, bool poweroff); /* or a reset */
 	void *arg;
@@ -28,6 +32,11 @@ void power_fini(struct power *p);
 int power_add(struct power *p, struct vm_io *io) must_check;
 /* The reset register 0xCF9 as a vm_io_fn of one port: the host bridge has it within its own. */
 void power_reset_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
+/* Raises a general purpose event: the guest runs \_GPE._Exx where it enabled that. Any thread. */
+void power_event(struct power *p, unsigned event);
+/* Snapshots (vmm/snapshot/section.h), section "power". */
+void power_save(struct power *p, struct snap_out *out);
+int power_load(struct power *p, const struct snap *s, struct err *e) must_check;
 /* Presses the power button. Any thread. */
 void power_button(struct power *p);
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <time.h>
+#include "vmm/snapshot/section.h"
 
 enum {
 	SECONDS = 0,
@@ -103,4 +104,28 @@ void rtc_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t 
 	else if (offset == 1)
 		*value = read_register(r);
 	pthread_mutex_unlock(&r->lock);
+}
+
+void rtc_save(struct rtc *r, struct snap_out *out)
+{
+	pthread_mutex_lock(&r->lock);
+	snap_begin(out, "rtc", 0, 1);
+	snap_put_u8(out, r->index);
+	snap_put_bytes(out, r->cmos, sizeof(r->cmos));
+	snap_end(out);
+	pthread_mutex_unlock(&r->lock);
+}
+
+int rtc_load(struct rtc *r, const struct snap *s, struct err *e)
+{
+	struct snap_in in;
+	int rc = snap_find(s, "rtc", 0, 1, &in, e);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&r->lock);
+	r->index = snap_u8(&in) & 0x7f;
+	snap_bytes(&in, r->cmos, sizeof(r->cmos));
+	pthread_mutex_unlock(&r->lock);
+	return snap_done(&in, e);
 }

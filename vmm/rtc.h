@@ -10,6 +10,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct snap;
+struct snap_out;
 
 struct rtc {
 	pthread_mutex_t lock; /* guards index and cmos */
@@ -19,6 +24,9 @@ struct rtc {
 
 void rtc_init(struct rtc *r);
 void rtc_fini(struct rtc *r);
+/* Snapshots (vmm/snapshot/section.h), section "rtc". */
+void rtc_save(struct rtc *r, struct snap_out *out);
+int rtc_load(struct rtc *r, const struct snap *s, struct err *e) must_check;
 /* A vm_io_fn for ports 0x70 and 0x71. */
 void rtc_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
 

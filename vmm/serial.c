@@ -6,6 +6,7 @@
 #include "vmm/serial.h"
 
 #include <string.h>
+#include "vmm/snapshot/section.h"
 
 enum {
 	R_DATA,
@@ -177,4 +178,58 @@ void serial_access(void *arg, bool write, uint64_t offset, unsigned size, uint64
 		*value = read_register(s, (unsigned)offset & 7);
 	update_irq(s);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* The line not yet ended goes along: who waits for a line of the guest's finds it whole. */
+void serial_save(struct serial *s, struct snap_out *out)
+{
+	pthread_mutex_lock(&s->lock);
+	snap_begin(out, "serial", 0, 1);
+	snap_put_u8(out, s->ier);
+	snap_put_u8(out, s->lcr);
+	snap_put_u8(out, s->mcr);
+	snap_put_u8(out, s->scratch);
+	snap_put_u8(out, s->fcr);
+	snap_put_u16(out, s->divisor);
+	snap_put_u8(out, s->thr_empty_pending);
+	snap_put_u8(out, s->irq_level);
+	snap_put_u8(out, s->looped);
+	snap_put_u8(out, s->looped_byte);
+	snap_put_u16(out, (uint16_t)s->log->n);
+	snap_put_bytes(out, s->log->line, s->log->n);
+	snap_end(out);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int serial_load(struct serial *s, const struct snap *snap, struct err *e)
+{
+	struct snap_in in;
+	const uint8_t *line;
+	size_t n;
+	int r = snap_find(snap, "serial", 0, 1, &in, e);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->lock);
+	s->ier = snap_u8(&in) & 0xf;
+	s->lcr = snap_u8(&in);
+	s->mcr = snap_u8(&in) & 0x1f;
+	s->scratch = snap_u8(&in);
+	s->fcr = snap_u8(&in);
+	s->divisor = snap_u16(&in);
+	s->thr_empty_pending = snap_u8(&in);
+	if (snap_u8(&in)) {
+		s->irq_level = true;
+		s->irq(s->arg, true);
+	}
+	s->looped = snap_u8(&in);
+	s->looped_byte = snap_u8(&in);
+	n = snap_u16(&in);
+	line = n < sizeof(s->log->line) ? snap_view(&in, n) : NULL;
+	if (!line)
+		snap_refuse(&in);
+	for (size_t i = 0; line && i < n; i++)
+		console_log_put(s->log, line[i]);
+	pthread_mutex_unlock(&s->lock);
+	return snap_done(&in, e);
 }

@@ -12,6 +12,9 @@
 #include "common/cleanup.h"
 #include "vmm/console_log.h"
 
+struct snap;
+struct snap_out;
+
 struct serial {
 	pthread_mutex_t lock;	 /* guards everything below */
 	struct console_log *log; /* borrowed */
@@ -28,6 +31,9 @@ struct serial {
 void serial_init(struct serial *s, struct console_log *log, void (*irq)(void *arg, bool level),
 		 void *arg);
 void serial_fini(struct serial *s);
+/* Snapshots (vmm/snapshot/section.h), section "serial". */
+void serial_save(struct serial *s, struct snap_out *out);
+int serial_load(struct serial *s, const struct snap *snap, struct err *e) must_check;
 /* A vm_io_fn for eight ports. */
 void serial_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
 

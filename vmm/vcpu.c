@@ -54,6 +54,53 @@ static void wait_until_there(struct vm_gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* KVM_RUN came back without an exit: what the last exit began (an instruction's device access) is
+ * complete, so this is where a vCPU may rest. */
+static void park_if_asked(struct vm_gate *g)
+{
+	if (!__atomic_load_n(&g->pause, __ATOMIC_ACQUIRE))
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->parked++;
+	pthread_cond_broadcast(&g->changed);
+	while (g->pause && !__atomic_load_n(&g->leave, __ATOMIC_ACQUIRE))
+		pthread_cond_wait(&g->changed, &g->lock);
+	g->parked--;
+	pthread_mutex_unlock(&g->lock);
+}
+
+void vm_gate_pause(struct vm_gate *g, struct vm_vcpu *v, unsigned n)
+{
+	pthread_mutex_lock(&g->lock);
+	__atomic_store_n(&g->pause, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&g->lock);
+	for (unsigned i = 0; i < n; i++)
+		vm_vcpu_kick(&v[i]);
+	pthread_mutex_lock(&g->lock);
+	while (g->parked + g->ended < g->started)
+		pthread_cond_wait(&g->changed, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+void vm_gate_resume(struct vm_gate *g, struct vm_vcpu *v, unsigned n)
+{
+	pthread_mutex_lock(&g->lock);
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&v[i].run->immediate_exit,
+				 __atomic_load_n(&g->leave, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	__atomic_store_n(&g->pause, false, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void thread_ends(struct vm_gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->ended++;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static void on_port(struct vm_vcpu *v)
 {
 	struct kvm_run *run = v->run;
@@ -161,8 +208,11 @@ static void *vcpu_main(void *arg)
 		} else if (errno != EINTR && errno != EAGAIN) {
 			vm_stop(v->vm, VM_ERROR, "vCPU %u: KVM_RUN: %s", v->id,
 				strerrorname_np(errno));
+		} else {
+			park_if_asked(g);
 		}
 	}
+	thread_ends(g);
 	return NULL;
 }
 

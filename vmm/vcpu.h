@@ -32,14 +32,21 @@ struct vm_gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned started, waiting; /* threads; under lock */
+	unsigned ended, parked;	   /* threads; under lock */
 	bool open;		   /* under lock */
 	bool leave;		   /* atomic: no further guest instruction */
+	bool pause;		   /* atomic, changed under lock: park */
 	int (*enter)(
 		void); /* run by each thread before the first instruction; 0 or negative errno */
 };
 
 void vm_gate_init(struct vm_gate *g, int (*enter)(void));
 void vm_gate_open(struct vm_gate *g);
+
+/* Parks the n vCPUs of v: none is in the guest, no access is half done. They were let through the
+ * gate before. */
+void vm_gate_pause(struct vm_gate *g, struct vm_vcpu *v, unsigned n);
+void vm_gate_resume(struct vm_gate *g, struct vm_vcpu *v, unsigned n);
 
 /* Starts the thread and returns when it waits at the gate. */
 int vm_vcpu_start(struct vm_vcpu *v, struct err *e) must_check;

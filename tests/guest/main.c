@@ -7,11 +7,13 @@
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, anything else is just echoed.
+ * In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once more.
  * Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
  */
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"
 #include "tests/guest/virtio.h"
+#include "vmm/layout.h"
 
 void card_main(const uint8_t *params);
 
@@ -25,15 +27,15 @@ enum {
 	COUNT_SECTOR = 8
 };
 
-static struct virtio disk;
-static struct queue disk_queue;
+static struct virtio disk, identity;
+static struct queue disk_queue, identity_queue;
 static struct {
 	uint32_t type, zero;
 	uint64_t sector;
 } disk_head;
 static uint8_t sector[512], disk_status;
 
-static bool disk_call(uint32_t type, uint64_t at)
+static bool queue_call(struct queue *q, uint32_t type, uint64_t at)
 {
 	struct piece p[3] = {{&disk_head, 16, false}, {sector, 512, type == BLK_READ}};
 	unsigned n = type == BLK_FLUSH ? 1 : 2;
@@ -42,8 +44,13 @@ static bool disk_call(uint32_t type, uint64_t at)
 	disk_head.type = type;
 	disk_head.sector = at;
 	disk_status = 0xff;
-	virtio_call(&disk_queue, p, n + 1);
+	virtio_call(q, p, n + 1);
 	return disk_status == 0;
+}
+
+static bool disk_call(uint32_t type, uint64_t at)
+{
+	return queue_call(&disk_queue, type, at);
 }
 
 /* Counts boots in a sector of the disk. */
@@ -72,6 +79,45 @@ static void use_disk(void)
 	if (!disk_call(BLK_WRITE, COUNT_SECTOR) || !disk_call(BLK_FLUSH, 0))
 		print("disk write failed: %u\n", disk_status);
 	print("disk %u boot %u\n", (unsigned)(sectors >> 11), count);
+}
+
+/* ---- identity ---------------------------------------------------------------------------------
+ *
+ * The second disk, when it is one of eight sectors: once it has grown, its text says who the card is.
+ */
+
+enum {
+	IDENTITY_BLANK = 8, /* sectors */
+	IDENTITY_GIVEN = 16
+};
+
+static uint32_t identity_sectors;
+
+static void use_identity(void)
+{
+	if (!virtio_open(&identity, 2, 1, 0) || !virtio_queue(&identity, &identity_queue, 0))
+		return;
+	virtio_go(&identity);
+	identity_sectors = mmio_read32(identity.device);
+}
+
+static void look_at_identity(void)
+{
+	const uint64_t *generation = (const uint64_t *)VM_GENERATION_AT;
+
+	if (generation_changed) {
+		generation_changed = false;
+		print("generation %X%X\n", generation[0], generation[1]);
+	}
+	if (identity_sectors != IDENTITY_BLANK ||
+	    mmio_read32(identity.device) != IDENTITY_GIVEN)
+		return;
+	identity_sectors = IDENTITY_GIVEN;
+	if (!queue_call(&identity_queue, BLK_READ, 0))
+		return;
+	sector[sizeof(sector) - 1] = 0;
+	print("%s", (const char *)sector);
+	print("pane.ready\n");
 }
 
 /* ---- input ------------------------------------------------------------------------------------
@@ -247,6 +293,7 @@ void card_main(const uint8_t *params)
 	interrupts_init();
 	pci_list();
 	use_disk();
+	use_identity();
 	if (screen_open())
 		print("screen %ux%u\n", SCREEN_W, SCREEN_H);
 	input_open(&input[0], 0);
@@ -260,6 +307,7 @@ void card_main(const uint8_t *params)
 		device_interrupt = false;
 		input_poll(&input[0]);
 		input_poll(&input[1]);
+		look_at_identity();
 		if (power_button)
 			power_off();
 		sleep_unless(&device_interrupt);

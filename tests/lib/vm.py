@@ -106,7 +106,7 @@ class Vm:
     """One pane-vmm with everything in a directory of its own."""
 
     def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, disk_option=None,
-                 stderr=None):
+                 stderr=None, restore=None, layer=None, name="card"):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-vm-")
         self.owns_folder = folder is None
         disk = disk or self.path("base.raw")
@@ -115,8 +115,10 @@ class Vm:
                 file.truncate(disk_mib << 20)
         self.log = open(self.path("stderr"), "wb")
         self.process = subprocess.Popen(
-            [PROGRAM, "--name", "card", "--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline,
-             "--disk", disk_option or f"base={disk},overlay={self.path('overlay')}", "--surface", self.path("surface.sock"),
+            [PROGRAM, "--name", name,
+              *(["--restore", restore] if restore else ["--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline]),
+             "--disk", disk_option or f"base={disk}{',layer=' + layer if layer else ''},overlay={self.path('overlay')}",
+             "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
              *more], stderr=stderr or self.log)
         self.control = self.channel = None
@@ -152,11 +154,29 @@ class Vm:
             self.control = self.channel.makefile("rwb", buffering=0)
             self.events = []
         self.control.write(json.dumps(order).encode() + b"\n")
+        return self.answer()
+
+    def answer(self):
         while True:
             answer = json.loads(self.control.readline())
             if "event" not in answer:
                 return answer
             self.events.append(answer)
+
+    def snapshot(self, name="snapshot"):
+        """Writes a snapshot; the machine is paused afterwards. Returns its directory."""
+        folder = self.path(name)
+        os.mkdir(folder)
+        status = self.ask(op="status")  # opens the channel
+        assert "state" in status, status
+        files = [os.open(os.path.join(folder, n), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600) for n in ("state", "memory")]
+        socket.send_fds(self.channel, [b'{"op":"snapshot"}\n'], files)
+        for fd in files:
+            os.close(fd)
+        answer = self.answer()
+        if answer != {"ok": True}:
+            raise RuntimeError(f"snapshot: {answer}")
+        return folder
 
     def ready(self, timeout=300):
         """Waits until the guest is ready."""
@@ -196,6 +216,8 @@ class Vm:
         if self.control:
             self.control.close()
             self.channel.close()
+            self.control = None
         self.log.close()
         if self.owns_folder:
+            self.owns_folder = False
             shutil.rmtree(self.folder)

@@ -38,7 +38,7 @@ static uint8_t *table_begin(struct tables *t, size_t n)
 {
 	size_t at = (t->n + 63) & ~63ul;
 
-	if (n > ACPI_ROOM - at)
+	if (n > VM_GENERATION_AT - ACPI_AT - at)
 		return NULL;
 	t->n = at + n;
 	memset(t->out + at, 0, n);
@@ -146,6 +146,39 @@ static void motherboard(struct aml *a)
 	aml_end(a, dev);
 }
 
+/* The VM generation counter: 16 bytes in reserved memory that change when the machine goes on as
+ * another one, and the event that says so. */
+static void generation_device(struct aml *a)
+{
+	size_t dev = aml_device_begin(a, "VGEN");
+
+	aml_name(a, "_HID");
+	aml_string(a, "PANE0001");
+	aml_name(a, "_CID");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "_DDN");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "ADDR");
+
+	size_t addr = aml_package_begin(a, 2);
+
+	aml_int(a, VM_GENERATION_AT);
+	aml_int(a, 0);
+	aml_end(a, addr);
+	aml_end(a, dev);
+}
+
+static void generation_event(struct aml *a)
+{
+	_Static_assert(VM_GPE_GENERATION == 5, "the method's name says the event");
+	size_t gpe = aml_scope_begin(a, "\\_GPE");
+	size_t method = aml_method_begin(a, "_E05");
+
+	aml_notify(a, "_SB", "VGEN", 0x80);
+	aml_end(a, method);
+	aml_end(a, gpe);
+}
+
 static uint8_t *write_dsdt(struct tables *t)
 {
 	uint8_t *p = table_begin(t, HEADER);
@@ -153,14 +186,16 @@ static uint8_t *write_dsdt(struct tables *t)
 	if (!p)
 		return NULL;
 
-	struct aml a = {.out = t->out, .n = t->n, .size = ACPI_ROOM};
+	struct aml a = {.out = t->out, .n = t->n, .size = VM_GENERATION_AT - ACPI_AT};
 	size_t sb = aml_scope_begin(&a, "\\_SB");
 
 	host_bridge(&a);
 	motherboard(&a);
 	isa_device(&a, "COM1", "PNP0501", VM_COM1_PORT, 8, VM_COM1_IRQ);
 	isa_device(&a, "RTC", "PNP0B00", VM_RTC_PORT, 2, VM_RTC_IRQ);
+	generation_device(&a);
 	aml_end(&a, sb);
+	generation_event(&a);
 	aml_name(&a, "\\_S5");
 
 	size_t s5 = aml_package_begin(&a, 4);

@@ -13,12 +13,16 @@ enum {
 	OP_BYTE = 0x0a,
 	OP_WORD = 0x0b,
 	OP_DWORD = 0x0c,
+	OP_STRING = 0x0d,
 	OP_QWORD = 0x0e,
 	OP_SCOPE = 0x10,
 	OP_BUFFER = 0x11,
 	OP_PACKAGE = 0x12,
+	OP_METHOD = 0x14,
+	OP_DUAL_NAME = 0x2e,
 	OP_EXT = 0x5b,
 	OP_EXT_DEVICE = 0x82,
+	OP_NOTIFY = 0x86,
 	LENGTH_BYTES = 3,
 };
 
@@ -239,4 +243,33 @@ void aml_res_memory_window(struct aml *a, uint32_t min, uint32_t max)
 	put_le32(p + 10, min);
 	put_le32(p + 14, max);
 	put_le32(p + 22, max - min + 1);
+}
+
+void aml_string(struct aml *a, const char *s)
+{
+	byte(a, OP_STRING);
+	do
+		byte(a, (uint8_t)*s);
+	while (*s++);
+}
+
+size_t aml_method_begin(struct aml *a, const char *name)
+{
+	byte(a, OP_METHOD);
+
+	size_t mark = length_begin(a);
+
+	name_string(a, name);
+	byte(a, 0); /* no arguments, not serialised */
+	return mark;
+}
+
+void aml_notify(struct aml *a, const char *scope, const char *device, uint8_t v)
+{
+	byte(a, OP_NOTIFY);
+	byte(a, '\\');
+	byte(a, OP_DUAL_NAME);
+	name_string(a, scope);
+	name_string(a, device);
+	aml_int(a, v);
 }

@@ -34,6 +34,10 @@ void aml_end(struct aml *a, size_t mark);
 void aml_name(struct aml *a, const char *name); /* followed by one object */
 void aml_int(struct aml *a, uint64_t v);
 void aml_eisa_id(struct aml *a, const char *id); /* "PNP0A08" */
+void aml_string(struct aml *a, const char *s);
+/* A method without arguments, closed by aml_end(); in it, Notify (\scope.device, v). */
+size_t aml_method_begin(struct aml *a, const char *name);
+void aml_notify(struct aml *a, const char *scope, const char *device, uint8_t v);
 
 void aml_res_port(struct aml *a, uint16_t at, uint8_t len);
 void aml_res_irq(struct aml *a, unsigned irq);

@@ -26,6 +26,9 @@ struct block_ops {
 	int (*discard)(struct block *b, uint64_t off, uint64_t len);
 	int (*write_zeroes)(struct block *b, uint64_t off, uint64_t len, bool may_unmap);
 	void (*close)(struct block *b);
+	/* Optional: 64 hexadecimal digits and their end, which are others when the contents are
+	 * (as far as that can be told without reading everything). While nothing is in flight. */
+	void (*identity)(struct block *b, char id[65]);
 };
 
 struct block {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "common/wire.h"
+#include "vmm/mem.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/gpu_proto.h"
 
 #define BACKING_MAX 65536u /* entries: 256 MiB in single pages */
@@ -270,4 +272,77 @@ void gpu_resource_make_opaque(struct gpu_resource *r)
 	r->opaque = true;
 	for (uint64_t i = 0; i < r->bytes / 4; i++)
 		r->pixels[i] |= 0xff000000u;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+void gpu_resources_save(const struct gpu_resources *s, const struct vm_mem *mem,
+			struct snap_out *out)
+{
+	snap_put_u32(out, s->n);
+	for (const struct gpu_resource *r = s->first; r; r = r->next) {
+		snap_put_u32(out, r->id);
+		snap_put_u32(out, r->format);
+		snap_put_u32(out, r->width);
+		snap_put_u32(out, r->height);
+		snap_put_u8(out, r->opaque);
+		snap_put_u32(out, r->backing_n);
+		for (uint32_t i = 0; i < r->backing_n; i++) {
+			snap_put_u64(out, vm_mem_gpa(mem, r->backing[i].iov_base));
+			snap_put_u32(out, (uint32_t)r->backing[i].iov_len);
+		}
+		snap_put_bytes(out, r->pixels, r->bytes);
+	}
+}
+
+static void load_backing(struct gpu_resources *s, struct gpu_resource *r, const struct vm_mem *mem,
+			 struct snap_in *in)
+{
+	uint32_t n = snap_u32(in);
+
+	if (n == 0)
+		return;
+	/* Before room is made for them, they must be there. */
+	if ((uint64_t)n * 12 > in->n - in->at || !gpu_resource_backing(s, r, n)) {
+		snap_refuse(in);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t gpa = snap_u64(in);
+		uint32_t len = snap_u32(in);
+		void *at = vm_mem_ptr(mem, gpa, len);
+
+		if (!at) {
+			snap_refuse(in);
+			gpu_resource_detach(s, r);
+			return;
+		}
+		r->backing[i] = (struct iovec){.iov_base = at, .iov_len = len};
+		r->backing_bytes += len;
+	}
+}
+
+void gpu_resources_load(struct gpu_resources *s, const struct vm_mem *mem, struct snap_in *in)
+{
+	uint32_t n = snap_u32(in);
+
+	for (uint32_t i = 0; i < n && !in->bad; i++) {
+		uint32_t id = snap_u32(in), format = snap_u32(in);
+		uint32_t width = snap_u32(in), height = snap_u32(in);
+		bool opaque = snap_u8(in);
+		const uint8_t *pixels;
+		struct gpu_resource *r;
+
+		if (in->bad || (uint64_t)width * height > (in->n - in->at) / 4 ||
+		    gpu_resource_create(s, id, format, width, height) < 0) {
+			snap_refuse(in);
+			return;
+		}
+		r = gpu_resource_find(s, id);
+		r->opaque = opaque;
+		load_backing(s, r, mem, in);
+		pixels = snap_view(in, r->bytes);
+		if (pixels)
+			memcpy(r->pixels, pixels, r->bytes);
+	}
 }

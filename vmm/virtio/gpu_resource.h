@@ -15,6 +15,8 @@
 #include "common/cleanup.h"
 #include "common/surface.h"
 
+struct snap_in;
+struct snap_out;
 struct vm_mem;
 
 struct gpu_resource {
@@ -54,6 +56,11 @@ int gpu_resource_transfer(struct gpu_resource *r, struct surface_rect c,
 			  uint64_t offset) must_check;
 /* From now on, and for what is there, the fourth byte is 0xff. */
 void gpu_resource_make_opaque(struct gpu_resource *r);
+/* Snapshots: all resources with their pixels and backings. Loading goes through the same limits as
+ * a guest's commands. */
+void gpu_resources_save(const struct gpu_resources *s, const struct vm_mem *mem,
+			struct snap_out *out);
+void gpu_resources_load(struct gpu_resources *s, const struct vm_mem *mem, struct snap_in *in);
 /* c lies within width x height and is not empty. */
 bool gpu_rect_inside(const struct surface_rect *c, uint32_t width, uint32_t height);
 

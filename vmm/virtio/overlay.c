@@ -54,7 +54,9 @@ static const char MAGIC[8] = "PANEOVL";
 
 struct overlay {
 	struct block b;
-	int base, fd;			    /* owned */
+	int base, fd;			    /* owned; base -1 where there is a layer */
+	struct overlay *layer;		    /* owned; what lies under this one, or NULL: base */
+	char base_id[65];		    /* of what lies under this one */
 	uint64_t base_size, clusters, data; /* data: file offset of cluster 0 */
 	uint64_t map_bytes;		    /* multiple of MAP_PAGE */
 	_Atomic uint64_t *map;		    /* owned; little-endian bit order, as in the file */
@@ -143,9 +145,30 @@ static uint64_t run(const struct overlay *o, uint64_t off, uint64_t len, bool *h
 }
 
 /* Bytes of the base, or zeros where the disk is larger than it. */
+static int ov_readv(struct block *b, const struct iovec *iov, int n, uint64_t off);
+
 static int base_readv(const struct overlay *o, const struct iovec *iov, int n, uint64_t off)
 {
-	return block_preadv(o->base, iov, n, off);
+	uint64_t len = total(iov, n), room;
+
+	if (!o->layer)
+		return block_preadv(o->base, iov, n, off);
+	room = o->layer->b.size;
+	if (range_ok(off, len, room))
+		return ov_readv(&o->layer->b, iov, n, off);
+	/* A disk larger than its layer: the requests that cross its end are rare and small. */
+	for (int i = 0; i < n; i++) {
+		uint64_t here = off < room ? room - off : 0;
+		struct iovec v = {.iov_base = iov[i].iov_base,
+				  .iov_len = iov[i].iov_len < here ? iov[i].iov_len : here};
+		int rc = v.iov_len ? ov_readv(&o->layer->b, &v, 1, off) : 0;
+
+		if (rc < 0)
+			return rc;
+		memset((uint8_t *)iov[i].iov_base + v.iov_len, 0, iov[i].iov_len - v.iov_len);
+		off += iov[i].iov_len;
+	}
+	return 0;
 }
 
 static int ov_readv(struct block *b, const struct iovec *iov, int n, uint64_t off)
@@ -404,12 +427,39 @@ static void ov_close(struct block *b)
 		close(o->base);
 	if (o->fd >= 0)
 		close(o->fd);
+	if (o->layer)
+		ov_close(&o->layer->b);
 	free(o->map);
 	free(o->dirty);
 	free(o);
 }
 
-static const struct block_ops ov_ops = {.readv = ov_readv,
+/* The name of what is under it, if it holds nothing itself; else that and the map, in which every
+ * cluster written for the first time shows. */
+static void ov_identity(struct block *b, char id[65])
+{
+	struct overlay *o = of(b);
+	cleanup_free uint8_t *all = malloc(64 + o->map_bytes);
+	bool any = false;
+
+	id[0] = 0;
+	if (!all)
+		return;
+	memcpy(all, o->base_id, 64);
+	for (uint64_t w = 0; w < o->map_bytes / 8; w++) {
+		uint64_t v = atomic_load_explicit(&o->map[w], memory_order_acquire);
+
+		any |= v != 0;
+		put_le64(all + 64 + w * 8, v);
+	}
+	if (any)
+		sha256_hex(id, all, 64 + o->map_bytes);
+	else
+		memcpy(id, o->base_id, 65);
+}
+
+static const struct block_ops ov_ops = {.identity = ov_identity,
+					.readv = ov_readv,
 					.writev = ov_writev,
 					.flush = ov_flush,
 					.discard = ov_discard,
@@ -582,8 +632,53 @@ static int load_map(struct overlay *o, struct err *e)
 	return rc < 0 ? err_set(e, rc, "cannot read the overlay's map: %s", strerror(-rc)) : 0;
 }
 
-static int open_overlay(struct overlay *o, const char *path, uint64_t size, const char *id,
-			struct err *e)
+/* ---- opening it all -------------------------------------------------------------------------- */
+
+static struct overlay *make_overlay(void)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->base = o->fd = -1;
+	o->b = (struct block){.ops = &ov_ops, .discard_bytes = OVERLAY_CLUSTER};
+	pthread_mutex_init(&o->flush_lock, NULL);
+	for (int i = 0; i < LOCKS; i++)
+		pthread_mutex_init(&o->lock[i], NULL);
+	return o;
+}
+
+/* Shared with the others that lie over it, hence locked against a writer only. */
+static int open_layer(struct overlay *o, const char *base, const char *path, struct err *e)
+{
+	struct overlay *l = make_overlay();
+	int rc = l ? 0 : err_set(e, -ENOMEM, "out of memory");
+
+	if (!l)
+		return rc;
+	o->layer = l;
+	rc = open_base(l, base, l->base_id, e);
+	if (rc == 0) {
+		l->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (l->fd < 0)
+			rc = err_setw(e, -errno, "snapshot.missing",
+				      "cannot open the layer %s: %s", path, strerror(errno));
+	}
+	if (rc == 0)
+		rc = block_lock(l->fd, false, path, e);
+	if (rc == 0)
+		rc = check_header(l, path, l->base_id, e);
+	if (rc == 0)
+		rc = load_map(l, e);
+	if (rc < 0)
+		return rc;
+	l->b.read_only = true;
+	o->base_size = l->b.size;
+	ov_identity(&l->b, o->base_id);
+	return o->base_id[0] ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static int open_overlay(struct overlay *o, const char *path, uint64_t size, struct err *e)
 {
 	int rc = 0;
 
@@ -591,30 +686,27 @@ static int open_overlay(struct overlay *o, const char *path, uint64_t size, cons
 	if (o->fd < 0 && errno != ENOENT)
 		return err_set(e, -errno, "cannot open overlay %s: %s", path, strerror(errno));
 	if (o->fd < 0)
-		rc = create(o, path, size, id, e);
+		rc = create(o, path, size, o->base_id, e);
 	if (rc == 0)
 		rc = block_lock(o->fd, true, path, e);
 	if (rc == 0)
-		rc = check_header(o, path, id, e);
+		rc = check_header(o, path, o->base_id, e);
 	return rc < 0 ? rc : load_map(o, e);
 }
 
-struct block *overlay_open(const char *base, const char *path, uint64_t size_bytes, struct err *e)
+struct block *overlay_open_layered(const char *base, const char *layer, const char *path,
+				   uint64_t size_bytes, struct err *e)
 {
-	struct overlay *o = calloc(1, sizeof(*o));
-	char id[65];
+	struct overlay *o = make_overlay();
 	uint64_t least;
+	int rc;
 
 	if (!o) {
 		err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	o->base = o->fd = -1;
-	o->b = (struct block){.ops = &ov_ops, .discard_bytes = OVERLAY_CLUSTER};
-	pthread_mutex_init(&o->flush_lock, NULL);
-	for (int i = 0; i < LOCKS; i++)
-		pthread_mutex_init(&o->lock[i], NULL);
-	if (open_base(o, base, id, e) < 0)
+	rc = layer ? open_layer(o, base, layer, e) : open_base(o, base, o->base_id, e);
+	if (rc < 0)
 		goto fail;
 	least = (o->base_size + 511) & ~511ull;
 	if (size_bytes == 0)
@@ -624,10 +716,15 @@ struct block *overlay_open(const char *base, const char *path, uint64_t size_byt
 			(unsigned long long)size_bytes, base);
 		goto fail;
 	}
-	if (open_overlay(o, path, size_bytes, id, e) < 0)
+	if (open_overlay(o, path, size_bytes, e) < 0)
 		goto fail;
 	return &o->b;
 fail:
 	ov_close(&o->b);
 	return NULL;
+}
+
+struct block *overlay_open(const char *base, const char *path, uint64_t size_bytes, struct err *e)
+{
+	return overlay_open_layered(base, NULL, path, size_bytes, e);
 }

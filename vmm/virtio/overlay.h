@@ -14,6 +14,9 @@
  *
  * The header names the base by its size and a SHA-256 over samples of its contents; opening with
  * any other base is refused, because every unchanged cluster would be wrong.
+ *
+ * A layer is an overlay that nobody writes any more: what a parent had changed when it was parked.
+ * Clones lie over the base with that layer, which counts as part of the base and of its name.
  */
 #ifndef PANE_VMM_VIRTIO_OVERLAY_H
 #define PANE_VMM_VIRTIO_OVERLAY_H
@@ -29,5 +32,8 @@
  * smaller than it). An existing overlay keeps its size. The file is locked: one user at a time. */
 struct block *overlay_open(const char *base, const char *path, uint64_t size_bytes,
 			   struct err *e) must_check;
+/* The same over base with the layer on it; layer may be NULL. */
+struct block *overlay_open_layered(const char *base, const char *layer, const char *path,
+				   uint64_t size_bytes, struct err *e) must_check;
 
 #endif

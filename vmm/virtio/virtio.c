@@ -64,7 +64,7 @@ void virtio_dev_fini(struct virtio_dev *d)
 bool virtio_running(const struct virtio_dev *d)
 {
 	return (d->status & (VIRTIO_S_DRIVER_OK | VIRTIO_S_NEEDS_RESET)) == VIRTIO_S_DRIVER_OK &&
-	       !d->resetting;
+	       !d->resetting && !d->paused;
 }
 
 void virtio_signal(struct virtio_dev *d, unsigned q)

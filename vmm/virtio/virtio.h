@@ -48,6 +48,8 @@ enum {
 
 struct loop;
 struct pci_bus;
+struct snap_in;
+struct snap_out;
 struct vm_mem;
 struct virtio_dev;
 struct virtio_pci;
@@ -70,6 +72,12 @@ struct virtio_ops {
 	/* Forget everything, requests in flight included; queues are reset afterwards. May drop
 	 * and retake d->lock while it waits for them. */
 	void (*reset)(struct virtio_dev *d);
+	/* Snapshots; optional. drain: wait for requests in flight (may drop and retake d->lock).
+	 * load is for a device nobody has used; it refuses by snap_refuse(). */
+	void (*drain)(struct virtio_dev *d);
+	void (*save)(struct virtio_dev *d, struct snap_out *out);
+	void (*load)(struct virtio_dev *d, struct snap_in *in);
+	uint32_t state_version; /* of what save writes; 0 counts as 1 */
 };
 
 struct virtio_dev {
@@ -89,6 +97,7 @@ struct virtio_dev {
 	uint64_t accepted; /* driver features */
 	uint8_t status, generation;
 	bool resetting; /* ops->reset is waiting: do not start new work */
+	bool paused;	/* for a snapshot: likewise, guest RAM stays as it is */
 	struct virtq vq[VIRTIO_QUEUES];
 	struct log_bucket log;
 
@@ -112,7 +121,7 @@ static inline bool virtio_has(const struct virtio_dev *d, uint64_t feature)
 {
 	return (d->accepted & feature) != 0;
 }
-/* DRIVER_OK, not broken, not resetting: queues may be used. */
+/* DRIVER_OK, not broken, not resetting, not paused: queues may be used. */
 bool virtio_running(const struct virtio_dev *d);
 /* Interrupts the driver for queue q if it asked for that. Call after pushing. */
 void virtio_signal(struct virtio_dev *d, unsigned q);
@@ -136,5 +145,13 @@ void virtio_config_read(struct virtio_dev *d, uint32_t off, void *dst, uint32_t 
 void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *src, uint32_t n);
 void virtio_queue_enable(struct virtio_dev *d, unsigned q);
 void virtio_notify(struct virtio_dev *d, unsigned q);
+
+/* Snapshots (virtio_state.c), for transports and tests. Pause before saving; resume looks at every
+ * queue again. The state is the device core's, its queues' and what ops->save adds. */
+void virtio_dev_pause(struct virtio_dev *d);
+void virtio_dev_resume(struct virtio_dev *d);
+void virtio_dev_save(struct virtio_dev *d, struct snap_out *out);
+void virtio_dev_load(struct virtio_dev *d, struct snap_in *in);
+uint32_t virtio_dev_state_version(const struct virtio_dev *d);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/wire.h"
+#include "vmm/snapshot/section.h"
 
 enum {
 	QUEUE_SIZE = 128,
@@ -86,6 +87,7 @@ struct virtio_blk {
 	struct block *block; /* owned */
 	char id[ID_BYTES];
 	struct job *jobs; /* owned, JOBS of them */
+	bool other_disk;  /* than the one the loaded state is about */
 
 	/* dev.lock */
 	struct job *idle, *head, **tail; /* free jobs; waiting for a worker, in order */
@@ -355,7 +357,60 @@ static void config_read(struct virtio_dev *d, uint32_t off, void *dst, uint32_t 
 	memcpy(dst, c + off, n);
 }
 
-static const struct virtio_ops ops = {.config_read = config_read, .notify = notify, .reset = reset};
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+/* What disk this is and what is on it, as far as the backend can tell. */
+static void identity(struct virtio_blk *b, char id[65])
+{
+	id[0] = 0;
+	if (b->block->ops->identity)
+		b->block->ops->identity(b->block, id);
+}
+
+static void save(struct virtio_dev *d, struct snap_out *out)
+{
+	struct virtio_blk *b = of(d);
+	char id[65];
+	int rc = b->block->ops->flush(b->block); /* what the state speaks of must be in the file */
+
+	if (rc < 0 && !out->error)
+		out->error = rc;
+	identity(b, id);
+	snap_put_u64(out, b->block->size);
+	snap_put_text(out, id);
+}
+
+static void load(struct virtio_dev *d, struct snap_in *in)
+{
+	struct virtio_blk *b = of(d);
+	char now[65], then[65];
+
+	identity(b, now);
+	if (snap_u64(in) != b->block->size)
+		b->other_disk = true;
+	snap_text(in, then, sizeof(then));
+	if (strcmp(now, then) != 0)
+		b->other_disk = true;
+}
+
+void virtio_blk_resized(struct virtio_blk *b)
+{
+	pthread_mutex_lock(&b->dev.lock);
+	virtio_config_changed(&b->dev);
+	pthread_mutex_unlock(&b->dev.lock);
+}
+
+bool virtio_blk_is_other(const struct virtio_blk *b)
+{
+	return b->other_disk;
+}
+
+static const struct virtio_ops ops = {.config_read = config_read,
+				      .notify = notify,
+				      .reset = reset,
+				      .drain = reset, /* both wait for what is in flight */
+				      .save = save,
+				      .load = load};
 
 /* ---- making one ----------------------------------------------------------------------------- */
 

@@ -27,6 +27,10 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 void virtio_blk_free(struct virtio_blk *b); /* flushes; NULL is fine */
 /* The latest failure of the file below as a sentence, "" when there was none. Any thread. */
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n);
+/* Tells the driver that the disk has another size. */
+void virtio_blk_resized(struct virtio_blk *b);
+/* Whether the state this device was loaded with is about a disk with other contents. */
+bool virtio_blk_is_other(const struct virtio_blk *b);
 struct virtio_dev *virtio_blk_dev(struct virtio_blk *b); /* for tests */
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/surface.h"
 #include "common/wire.h"
 #include "vmm/mem.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/edid.h"
 #include "vmm/virtio/gpu_proto.h"
 #include "vmm/virtio/gpu_resource.h"
@@ -26,6 +27,8 @@ enum {
 	Q_CURSOR = 1,
 	CONTROL_SIZE = 256,
 	CURSOR_SIZE = 64,
+	CURSOR_SIDE = 64,
+	CURSOR_BYTES = 4 * CURSOR_SIDE * CURSOR_SIDE,
 	MIN_WIDTH = 320,
 	MIN_HEIGHT = 200,
 	WIDTH = 1280,
@@ -48,7 +51,8 @@ struct virtio_gpu {
 	uint32_t events;
 	uint32_t shown;		     /* resource on the screen, 0 none */
 	struct surface_rect visible; /* the part of it */
-	int32_t hot_x, hot_y;
+	int32_t hot_x, hot_y, cursor_x, cursor_y; /* cursor_x, _y: of the hot spot */
+	uint32_t *cursor; /* its pixels, owned; NULL: hidden */
 	uint64_t moved; /* bytes transferred in this round */
 };
 
@@ -364,13 +368,28 @@ static uint32_t straight(uint32_t v)
 	return out;
 }
 
+static void cursor_show(struct virtio_gpu *g)
+{
+	if (g->surface && g->cursor)
+		surface_server_cursor(g->surface, CURSOR_SIDE, CURSOR_SIDE, (uint32_t)g->hot_x,
+				      (uint32_t)g->hot_y, g->cursor);
+}
+
+static void cursor_hide(struct virtio_gpu *g)
+{
+	free(g->cursor);
+	g->cursor = NULL;
+	if (g->surface)
+		surface_server_cursor(g->surface, 0, 0, 0, 0, NULL);
+}
+
 static void cursor_shape(struct virtio_gpu *g, const struct command *c)
 {
-	uint32_t id = get_le32(c->in + GPU_HEAD + 16), pixels[64 * 64];
+	uint32_t id = get_le32(c->in + GPU_HEAD + 16);
 	struct gpu_resource *r = id ? gpu_resource_find(&g->set, id) : NULL;
 
 	if (!r) {
-		surface_server_cursor(g->surface, 0, 0, 0, 0, NULL);
+		cursor_hide(g);
 		return;
 	}
 	/* §5.7.6.10: cursors are 64x64. */
@@ -378,9 +397,11 @@ static void cursor_shape(struct virtio_gpu *g, const struct command *c)
 		return;
 	g->hot_x = (int32_t)(get_le32(c->in + GPU_HEAD + 20) & 63);
 	g->hot_y = (int32_t)(get_le32(c->in + GPU_HEAD + 24) & 63);
-	for (unsigned i = 0; i < 64 * 64; i++)
-		pixels[i] = straight(r->pixels[i]);
-	surface_server_cursor(g->surface, 64, 64, (uint32_t)g->hot_x, (uint32_t)g->hot_y, pixels);
+	if (!g->cursor)
+		g->cursor = malloc(CURSOR_BYTES);
+	for (unsigned i = 0; g->cursor && i < CURSOR_SIDE * CURSOR_SIDE; i++)
+		g->cursor[i] = straight(r->pixels[i]);
+	cursor_show(g);
 }
 
 /* The guest's position is that of the image's corner, the surface protocol's that of the hot spot.
@@ -397,8 +418,11 @@ static void cursor(struct virtio_gpu *g, struct command *c)
 	if (type == GPU_CMD_UPDATE_CURSOR)
 		cursor_shape(g, c);
 	if (x > -SURFACE_MAX_DIM && x < SURFACE_MAX_DIM && y > -SURFACE_MAX_DIM &&
-	    y < SURFACE_MAX_DIM)
-		surface_server_cursor_pos(g->surface, x + g->hot_x, y + g->hot_y);
+	    y < SURFACE_MAX_DIM) {
+		g->cursor_x = x + g->hot_x;
+		g->cursor_y = y + g->hot_y;
+		surface_server_cursor_pos(g->surface, g->cursor_x, g->cursor_y);
+	}
 }
 
 static void notify(struct virtio_dev *d, unsigned q)
@@ -433,8 +457,7 @@ static void reset(struct virtio_dev *d)
 	struct virtio_gpu *g = of(d);
 
 	show_nothing(g);
-	if (g->surface)
-		surface_server_cursor(g->surface, 0, 0, 0, 0, NULL);
+	cursor_hide(g);
 	gpu_resources_clear(&g->set);
 	g->events = 0;
 	g->hot_x = g->hot_y = 0;
@@ -487,10 +510,97 @@ void virtio_gpu_resize(struct virtio_gpu *g, uint32_t width, uint32_t height)
 	pthread_mutex_unlock(&g->dev.lock);
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static void save(struct virtio_dev *d, struct snap_out *out)
+{
+	const struct virtio_gpu *g = of(d);
+
+	snap_put_u32(out, g->width);
+	snap_put_u32(out, g->height);
+	snap_put_u32(out, g->events);
+	snap_put_u32(out, g->shown);
+	snap_put_u32(out, (uint32_t)g->visible.x);
+	snap_put_u32(out, (uint32_t)g->visible.y);
+	snap_put_u32(out, (uint32_t)g->visible.width);
+	snap_put_u32(out, (uint32_t)g->visible.height);
+	snap_put_u32(out, (uint32_t)g->hot_x);
+	snap_put_u32(out, (uint32_t)g->hot_y);
+	snap_put_u32(out, (uint32_t)g->cursor_x);
+	snap_put_u32(out, (uint32_t)g->cursor_y);
+	snap_put_u8(out, g->cursor != NULL);
+	if (g->cursor)
+		snap_put_bytes(out, g->cursor, CURSOR_BYTES);
+	gpu_resources_save(&g->set, g->dev.env.mem, out);
+}
+
+/* Coordinates in [-n, n]; anything else is none a cursor of ours could have. */
+static int32_t coordinate(struct snap_in *in, int32_t n)
+{
+	int32_t v = (int32_t)snap_u32(in);
+
+	if (v < -n || v > n) {
+		snap_refuse(in);
+		return 0;
+	}
+	return v;
+}
+
+static void load_cursor(struct virtio_gpu *g, struct snap_in *in)
+{
+	const uint8_t *pixels = NULL;
+
+	g->hot_x = coordinate(in, CURSOR_SIDE - 1);
+	g->hot_y = coordinate(in, CURSOR_SIDE - 1);
+	g->cursor_x = coordinate(in, SURFACE_MAX_DIM + CURSOR_SIDE);
+	g->cursor_y = coordinate(in, SURFACE_MAX_DIM + CURSOR_SIDE);
+	if (g->hot_x < 0 || g->hot_y < 0)
+		snap_refuse(in);
+	if (snap_u8(in))
+		pixels = snap_view(in, CURSOR_BYTES);
+	if (in->bad || !pixels)
+		return;
+	g->cursor = malloc(CURSOR_BYTES);
+	if (g->cursor)
+		memcpy(g->cursor, pixels, CURSOR_BYTES);
+	cursor_show(g);
+	if (g->surface)
+		surface_server_cursor_pos(g->surface, g->cursor_x, g->cursor_y);
+}
+
+static void load(struct virtio_dev *d, struct snap_in *in)
+{
+	struct virtio_gpu *g = of(d);
+	uint32_t width = snap_u32(in), height = snap_u32(in), shown;
+	struct surface_rect v;
+	struct gpu_resource *r;
+
+	set_size(g, width, height);
+	g->events = snap_u32(in);
+	shown = snap_u32(in);
+	v.x = (int32_t)snap_u32(in);
+	v.y = (int32_t)snap_u32(in);
+	v.width = (int32_t)snap_u32(in);
+	v.height = (int32_t)snap_u32(in);
+	load_cursor(g, in);
+	gpu_resources_load(&g->set, g->dev.env.mem, in);
+	if (in->bad || shown == 0)
+		return;
+	r = gpu_resource_find(&g->set, shown);
+	if (!r || !gpu_rect_inside(&v, r->width, r->height))
+		snap_refuse(in);
+	else
+		show(g, r, v);
+}
+
 /* ---- making one ----------------------------------------------------------------------------- */
 
-static const struct virtio_ops ops = {
-	.config_read = config_read, .config_write = config_write, .notify = notify, .reset = reset};
+static const struct virtio_ops ops = {.config_read = config_read,
+				      .config_write = config_write,
+				      .notify = notify,
+				      .reset = reset,
+				      .save = save,
+				      .load = load};
 
 struct virtio_gpu *virtio_gpu_new(const struct virtio_env *env, const struct virtio_gpu_config *c,
 				  struct err *e)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/wire.h"
+#include "vmm/snapshot/section.h"
 
 enum {
 	Q_EVENT = 0,
@@ -410,13 +411,62 @@ void virtio_input_release(struct virtio_input *in)
 	pthread_mutex_unlock(&in->dev.lock);
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static void save(struct virtio_dev *d, struct snap_out *out)
+{
+	const struct virtio_input *in = of(d);
+
+	snap_put_u8(out, in->select);
+	snap_put_u8(out, in->subsel);
+	snap_put_bytes(out, in->told.down, sizeof(in->told.down));
+	snap_put_u32(out, in->told.x);
+	snap_put_u32(out, in->told.y);
+	snap_put_u16(out, (uint16_t)in->count);
+	for (unsigned i = 0; i < in->count; i++) {
+		const struct event *ev = &in->fifo[(in->first + i) % VIRTIO_INPUT_BACKLOG];
+
+		snap_put_u16(out, ev->type);
+		snap_put_u16(out, ev->code);
+		snap_put_u32(out, ev->value);
+	}
+}
+
+/* Nobody holds a key down in a machine that begins: what the guest believes to be down is let go
+ * once the queue has been taken. */
+static void load(struct virtio_dev *d, struct snap_in *s)
+{
+	struct virtio_input *in = of(d);
+	unsigned n;
+
+	in->select = snap_u8(s);
+	in->subsel = snap_u8(s);
+	snap_bytes(s, in->told.down, sizeof(in->told.down));
+	in->told.x = in->want.x = snap_u32(s);
+	in->told.y = in->want.y = snap_u32(s);
+	n = snap_u16(s);
+	if (n > VIRTIO_INPUT_BACKLOG)
+		snap_refuse(s);
+	in->first = in->count = 0;
+	for (unsigned i = 0; i < n && !s->bad; i++) {
+		struct event *ev = &in->fifo[in->count++];
+
+		ev->type = snap_u16(s);
+		ev->code = snap_u16(s);
+		ev->value = snap_u32(s);
+	}
+	in->lost = true;
+}
+
 /* ---- making one ----------------------------------------------------------------------------- */
 
 static const struct virtio_ops ops = {.config_read = config_read,
 				      .config_write = config_write,
 				      .start = start,
 				      .notify = notify,
-				      .reset = reset};
+				      .reset = reset,
+				      .save = save,
+				      .load = load};
 
 struct virtio_input *virtio_input_new(const struct virtio_env *env, enum virtio_input_kind kind,
 				      struct err *e)

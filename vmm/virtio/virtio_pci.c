@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "common/wire.h"
 #include "vmm/pci.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/virtio.h"
 
 enum {
@@ -399,11 +400,60 @@ static void reset(struct pci_dev *pd)
 	status_write(pd->opaque, 0);
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static void pause_dev(struct pci_dev *pd)
+{
+	virtio_dev_pause(((struct virtio_pci *)pd->opaque)->dev);
+}
+
+static void resume_dev(struct pci_dev *pd)
+{
+	virtio_dev_resume(((struct virtio_pci *)pd->opaque)->dev);
+}
+
+static void save(struct pci_dev *pd, struct snap_out *out)
+{
+	struct virtio_pci *vp = pd->opaque;
+
+	snap_begin(out, pd->name, pd->slot, virtio_dev_state_version(vp->dev));
+	snap_put_u32(out, vp->device_select);
+	snap_put_u32(out, vp->driver_select);
+	snap_put_u16(out, vp->queue_select);
+	snap_put_u16(out, vp->config_vector);
+	snap_put_u8(out, vp->isr);
+	virtio_dev_save(vp->dev, out);
+	snap_end(out);
+}
+
+static int load(struct pci_dev *pd, const struct snap *s, struct err *e)
+{
+	struct virtio_pci *vp = pd->opaque;
+	struct snap_in in;
+	int rc = snap_find(s, pd->name, pd->slot, virtio_dev_state_version(vp->dev), &in, e);
+
+	if (rc < 0)
+		return rc;
+	vp->device_select = snap_u32(&in);
+	vp->driver_select = snap_u32(&in);
+	vp->queue_select = snap_u16(&in);
+	vp->config_vector = checked_vector(vp, snap_u16(&in));
+	vp->isr = snap_u8(&in);
+	virtio_dev_load(vp->dev, &in);
+	for (unsigned i = 0; i < vp->dev->queues; i++)
+		vp->dev->vq[i].vector = checked_vector(vp, vp->dev->vq[i].vector);
+	return snap_done(&in, e);
+}
+
 static const struct pci_ops ops = {.bar_read = bar_read,
 				   .bar_write = bar_write,
 				   .reset = reset,
 				   .config_read = config_read,
-				   .config_write = config_write};
+				   .config_write = config_write,
+				   .pause = pause_dev,
+				   .resume = resume_dev,
+				   .save = save,
+				   .load = load};
 
 /* ---- making one ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One virtual processor's state to and from a section "vcpu". The vCPU does not run meanwhile: it
+ * is parked with no access half done (vcpu.h), or has not run yet.
+ */
+#ifndef PANE_VMM_SNAPSHOT_VCPU_STATE_H
+#define PANE_VMM_SNAPSHOT_VCPU_STATE_H
+
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct snap;
+struct snap_out;
+struct vm_kvm;
+
+int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_out *out,
+		    struct err *e) must_check;
+/* Into a vCPU id of n that never ran; checks the processor first. */
+int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n,
+		    const struct snap *s, struct err *e) must_check;
+
+#endif
