@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vmm/machine.h"
+#include "vmm/pc/pc_seat.h"
 #include "vmm/virtio/block.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
@@ -25,6 +26,7 @@ struct vm_devices {
 	struct virtio_blk *blk;		   /* all owned */
 	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
+	struct pc_seat *pc_seat; /* instead of seat, in a PC */
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 };
@@ -97,6 +99,10 @@ static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 
 	if (!c->surface)
 		return 0;
+	if (vm_pc(vm)) {
+		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, e);
+		return d->pc_seat ? 0 : -EIO;
+	}
 	d->seat = seat_new(&d->env, &seat, e);
 	return d->seat ? 0 : -EIO;
 }
@@ -186,10 +192,13 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
 	seat_free(d->seat);
+	pc_seat_free(d->pc_seat);
 	free(d);
 }
 
 bool vm_devices_surface_connected(const struct vm_devices *d)
 {
+	if (d && d->pc_seat)
+		return pc_seat_connected(d->pc_seat);
 	return d && d->seat && seat_connected(d->seat);
 }

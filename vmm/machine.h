@@ -14,6 +14,7 @@
 #include "common/err.h"
 
 struct loop;
+struct pc;
 struct pci_bus;
 struct vm;
 struct vm_mem;
@@ -33,6 +34,7 @@ enum vm_stop {
 struct vm_mem *vm_ram(struct vm *vm);
 struct pci_bus *vm_pci(struct vm *vm);
 struct loop *vm_loop(struct vm *vm);
+struct pc *vm_pc(struct vm *vm); /* NULL in a machine that boots a kernel directly */
 
 /* Any thread. vm_frame: the guest flushed a frame (counts where readiness is a frame). vm_ready:
  * the guest is ready for a user. Both only count the first time. */
@@ -50,6 +52,8 @@ struct vm_cfg {
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	const char *serial_log; /* NULL: not kept */
 	bool ready_is_frame;
+	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
+	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int (*enter)(void); /* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
 	void *arg;
@@ -58,6 +62,7 @@ struct vm_cfg {
 struct vm_boot {
 	const char *kernel, *initrd; /* paths; initrd may be NULL */
 	const char *cmdline;
+	const struct pc_boot *firmware; /* for a PC, instead of the above */
 };
 
 struct vm_status {

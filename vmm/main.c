@@ -19,6 +19,9 @@
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/pc/pc.h"
+
+#define BOOT_MENU_MS 5000
 
 enum {
 	EXIT_OK = 0,
@@ -133,6 +136,9 @@ static int build(struct app *a, struct err *e)
 				   .memory_bytes = o->memory_mib << 20,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
+				   .pc = o->firmware != PC_NONE,
+				   .width = o->width,
+				   .height = o->height,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
 				   .arg = a};
@@ -143,6 +149,8 @@ static int build(struct app *a, struct err *e)
 					       .more = o->more,
 					       .more_readonly = o->more_readonly,
 					       .n_more = OPTIONS_MORE_DISKS,
+					       .cdrom = o->cdrom,
+					       .boot_order = o->boot_order,
 					       .net = o->net,
 					       .mac = o->mac,
 					       .surface = o->surface,
@@ -170,8 +178,15 @@ static int build(struct app *a, struct err *e)
 /* Everything is open: load the guest, make the threads, lock the door. */
 static int enter(struct app *a, struct err *e)
 {
-	const struct vm_boot boot = {
-		.kernel = a->opt.kernel, .initrd = a->opt.initrd, .cmdline = a->opt.cmdline};
+	const struct pc_boot firmware = {.firmware = a->opt.firmware,
+					 .image = a->opt.firmware_image,
+					 .variables = a->opt.variables,
+					 .log = a->opt.firmware_log,
+					 .menu_ms = a->opt.boot_menu ? BOOT_MENU_MS : 0};
+	const struct vm_boot boot = {.kernel = a->opt.kernel,
+				     .initrd = a->opt.initrd,
+				     .cmdline = a->opt.cmdline,
+				     .firmware = &firmware};
 	bool net = !strcmp(a->opt.net, "user");
 	int r = vm_load(a->vm, &boot, e);
 
