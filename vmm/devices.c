@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vmm/machine.h"
+#include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
 #include "vmm/virtio/net_user.h"
@@ -26,6 +27,7 @@ struct vm_devices {
 	struct virtio_blk *blk;		   /* all owned */
 	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
+	struct pc_seat *pc_seat; /* instead of seat, in a PC */
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
@@ -40,8 +42,7 @@ static int open_disk(struct vm_devices *d, struct err *e)
 	if (c->disk_raw)
 		d->block = block_raw_open(c->disk_raw, false, e);
 	else if (c->disk_overlay)
-		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay,
-						0, e);
+		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay, 0, e);
 	else
 		return 0;
 	return d->block ? 0 : -EIO;
@@ -106,6 +107,10 @@ static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 
 	if (!c->surface)
 		return 0;
+	if (vm_pc(vm)) {
+		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, e);
+		return d->pc_seat ? 0 : -EIO;
+	}
 	d->seat = seat_new(&d->env, &seat, e);
 	return d->seat ? 0 : -EIO;
 }
@@ -205,7 +210,8 @@ int vm_devices_check(const struct vm_devices *d, struct err *e)
 	for (unsigned i = 0; i < VM_MORE_DISKS; i++)
 		other |= d->blk_more[i] && virtio_blk_is_other(d->blk_more[i]);
 	return other ? err_setw(e, -EINVAL, "snapshot.disk",
-				"the snapshot was made with other disks, or they have changed since; "
+				"the snapshot was made with other disks, or they have changed "
+				"since; "
 				"boot the desktop afresh")
 		     : 0;
 }
@@ -241,11 +247,14 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
 	seat_free(d->seat);
+	pc_seat_free(d->pc_seat);
 	free(d);
 }
 
 bool vm_devices_surface_connected(const struct vm_devices *d)
 {
+	if (d && d->pc_seat)
+		return pc_seat_connected(d->pc_seat);
 	return d && d->seat && seat_connected(d->seat);
 }
 

@@ -21,6 +21,8 @@ struct vm_devices_cfg {
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
+	const char *cdrom;	    /* ISO image, NULL: no drive; in a PC only */
+	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */
 	const char *mac;	    /* NULL: made from the name */
 	const char *surface;	    /* socket; NULL: no screen, no input */

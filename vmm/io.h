@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 
-#define VM_IO_RANGES 24
+#define VM_IO_RANGES 40
 
 struct pci_bus;
 

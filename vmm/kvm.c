@@ -63,20 +63,39 @@ int vm_kvm_open(struct vm_kvm *k, struct err *e)
 	return 0;
 }
 
+int vm_kvm_slot(const struct vm_kvm *k, unsigned slot, uint64_t gpa, uint64_t size,
+		const void *host, uint32_t flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	return ioctl(k->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+int vm_kvm_dirty(const struct vm_kvm *k, unsigned slot, uint64_t *bitmap)
+{
+	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = bitmap};
+
+	return ioctl(k->fd, KVM_GET_DIRTY_LOG, &log) < 0 ? -errno : 0;
+}
+
+/* Beside a VGA card low RAM has a hole, where the card answers. */
 static int map_slots(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(ram->region); i++) {
-		struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.guest_phys_addr = ram->region[i].gpa,
-			.memory_size = ram->region[i].size,
-			.userspace_addr = (uintptr_t)ram->region[i].host,
-		};
+	const struct vm_mem_region *low = &ram->region[0], *high = &ram->region[1];
+	uint64_t first = k->vga_window ? VM_VGA_WINDOW : low->size, upper = VM_VGA_WINDOW_END;
+	int r = vm_kvm_slot(k, VM_SLOT_LOW, low->gpa, first, low->host, 0);
 
-		if (slot.memory_size && ioctl(k->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-			return err_set(e, -errno, "KVM_SET_USER_MEMORY_REGION: %m");
-	}
-	return 0;
+	if (r == 0 && k->vga_window)
+		r = vm_kvm_slot(k, VM_SLOT_UPPER, upper, low->size - upper, low->host + upper, 0);
+	if (r == 0 && high->size)
+		r = vm_kvm_slot(k, VM_SLOT_HIGH, high->gpa, high->size, high->host, 0);
+	return r < 0 ? err_set(e, r, "KVM_SET_USER_MEMORY_REGION: %s", strerrorname_np(-r)) : 0;
 }
 
 int vm_kvm_create(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)

@@ -29,6 +29,17 @@ struct vm_kvm {
 	size_t run_size;       /* bytes of each vCPU's shared page */
 	size_t xsave_bytes;    /* of a vCPU's extended state */
 	enum vm_kvm_kind kind; /* once vm_kvm_selftest() has run */
+	bool vga_window;       /* set before vm_kvm_create(): no RAM at VM_VGA_WINDOW */
+};
+
+/* Memory slots. */
+enum {
+	VM_SLOT_LOW,
+	VM_SLOT_HIGH,
+	VM_SLOT_UPPER, /* low RAM above the VGA window, where there is one */
+	VM_SLOT_ROM,
+	VM_SLOT_FLASH,
+	VM_SLOT_FRAMEBUFFER
 };
 
 /* Opens /dev/kvm and checks its API. The message names the remedy. */
@@ -46,6 +57,12 @@ int vm_kvm_selftest(struct vm_kvm *k, int vcpu, struct kvm_run *run, const struc
 /* Everything above on a throw-away VM: the kind, and in why a sentence for a person. */
 enum vm_kvm_kind vm_kvm_probe(char *why, size_t n);
 const char *vm_kvm_kind_name(enum vm_kvm_kind kind);
+
+/* Maps host memory at gpa as slot; size 0 takes it away. flags are KVM_MEM_*. Any thread. */
+int vm_kvm_slot(const struct vm_kvm *k, unsigned slot, uint64_t gpa, uint64_t size,
+		const void *host, uint32_t flags) must_check;
+/* Which pages of the slot were written since the last call: one bit each, whole 64-bit words. */
+int vm_kvm_dirty(const struct vm_kvm *k, unsigned slot, uint64_t *bitmap) must_check;
 
 void vm_kvm_irq(const struct vm_kvm *k, unsigned gsi, bool level);
 int vm_kvm_msi(const struct vm_kvm *k, uint64_t address, uint32_t data);

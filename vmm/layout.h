@@ -19,9 +19,19 @@
 
 #define VM_IOAPIC 0xfec00000ull
 #define VM_LAPIC  0xfee00000ull
-#define VM_KVM_TSS                                                                                 \
-	0xfffbd000ull /* three pages KVM wants on processors without unrestricted guest */
-#define VM_KVM_IDMAP 0xfffbc000ull
+/* Three pages KVM wants on processors without unrestricted guest, and one more: below the largest
+ * firmware image. */
+#define VM_KVM_TSS   0xfeffd000ull
+#define VM_KVM_IDMAP 0xfeffc000ull
+
+/* Where a VGA card shows a part of its memory. */
+#define VM_VGA_WINDOW	  0xa0000ull
+#define VM_VGA_WINDOW_END 0xc0000ull
+
+/* A firmware image ends at 4 GiB, and the end of it is also seen below 1 MiB. */
+#define VM_FIRMWARE_END	  0x100000000ull
+#define VM_FIRMWARE_LOW	  0xc0000ull
+#define VM_FIRMWARE_LOW_N 0x40000ull
 
 /* ACPI fixed hardware (ACPI 6.4 §4.8). */
 #define VM_PM1_EVT    0x600 /* 4 bytes: status, enable */
@@ -41,6 +51,15 @@
 #define VM_COM1_IRQ  4
 #define VM_RTC_PORT  0x70
 #define VM_RTC_IRQ   8
+
+/* What unmodified systems expect of a PC. */
+#define VM_I8042_PORT	  0x60
+#define VM_KEYBOARD_IRQ	  1
+#define VM_MOUSE_IRQ	  12
+#define VM_FW_CFG_PORT	  0x510
+#define VM_DEBUGCON_PORT  0x402
+#define VM_SMI_EN	  0x630 /* ICH9 data sheet §13.8.3.12, 4 bytes */
+#define VM_LPC_SLOT	  31
 
 /* INTx of slot s arrives at this IOAPIC pin. */
 #define VM_INTX_GSI(slot) (16u + (slot) % VM_INTX_GSIS)

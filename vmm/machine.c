@@ -9,6 +9,7 @@
  *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
  *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
  *   devices.c virtio/  the devices that matter
+ *   pc/                a whole PC for firmware (pc.c)
  *   jail.c control.c options.c main.c    the process around it
  *
  * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()
@@ -35,6 +36,7 @@
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/mem.h"
+#include "vmm/pc/pc.h"
 #include "vmm/power.h"
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
@@ -60,6 +62,7 @@ struct vm {
 	struct power power;
 	struct rtc rtc;
 	struct pvpanic pvpanic;
+	struct pc *pc; /* owned; NULL without firmware */
 	struct vm_gate gate;
 	struct vm_vcpu vcpu[VM_CPUS_MAX];
 	unsigned intx[VM_INTX_GSIS]; /* asserted devices of each shared pin; atomic */
@@ -85,6 +88,11 @@ struct pci_bus *vm_pci(struct vm *vm)
 struct loop *vm_loop(struct vm *vm)
 {
 	return vm->loop;
+}
+
+struct pc *vm_pc(struct vm *vm)
+{
+	return vm->pc;
 }
 
 /* ---- ready and the end ------------------------------------------------------------------------
@@ -211,6 +219,11 @@ static void on_panic(void *arg)
 	vm_stop(arg, VM_PANIC, NULL);
 }
 
+static void on_pc_reset(void *arg)
+{
+	vm_stop(arg, VM_RESET, NULL);
+}
+
 static int host_msi(void *arg, uint64_t address, uint32_t data)
 {
 	struct vm *vm = arg;
@@ -280,6 +293,26 @@ static int build_kvm(struct vm *vm, struct err *e)
 	return r;
 }
 
+static int build_pc(struct vm *vm, struct err *e)
+{
+	const struct pc_cfg pc = {.kvm = &vm->kvm,
+				  .mem = vm->ram,
+				  .pci = vm->pci,
+				  .io = &vm->io,
+				  .bridge = &vm->bridge.dev,
+				  .rtc = &vm->rtc,
+				  .cpus = vm->cfg.cpus,
+				  .width = vm->cfg.width,
+				  .height = vm->cfg.height,
+				  .reset = on_pc_reset,
+				  .arg = vm};
+
+	if (!vm->cfg.pc)
+		return 0;
+	vm->pc = pc_new(&pc, e);
+	return vm->pc ? 0 : -EINVAL;
+}
+
 static int build_platform(struct vm *vm, struct err *e)
 {
 	const struct pci_host host = {
@@ -294,6 +327,7 @@ static int build_platform(struct vm *vm, struct err *e)
 	vm->io.pci = vm->pci;
 	serial_init(&vm->serial, &vm->console, serial_irq, vm);
 	power_init(&vm->power, sci_irq, on_power_end, vm);
+	vm->power.keyboard = vm->cfg.pc;
 	rtc_init(&vm->rtc);
 	if ((r = host_bridge_add(&vm->bridge, vm->pci, &vm->io, power_reset_access, &vm->power)) <
 		    0 ||
@@ -302,7 +336,7 @@ static int build_platform(struct vm *vm, struct err *e)
 	    (r = vm_io_add(&vm->io, true, VM_COM1_PORT, 8, serial_access, &vm->serial)) < 0 ||
 	    (r = vm_io_add(&vm->io, true, VM_RTC_PORT, 2, rtc_access, &vm->rtc)) < 0)
 		return err_set(e, r, "platform devices: %s", strerrorname_np(-r));
-	return 0;
+	return build_pc(vm, e);
 }
 
 /* A snapshot's memory is shared until it is written to: how much it will cost nobody knows, and the
@@ -339,6 +373,7 @@ struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 	vm->cfg = *cfg;
 	vm->kvm.sys = vm->kvm.fd = -1;
 	vm->console.fd = vm->console.old = -1;
+	vm->kvm.vga_window = cfg->pc;
 	vm->started_ms = clock_ms();
 	pthread_mutex_init(&vm->lock, NULL);
 	vm_gate_init(&vm->gate, cfg->enter);
@@ -372,7 +407,10 @@ static int set_entry(struct vm *vm, uint64_t entry, struct err *e)
 
 	if (ioctl(fd, KVM_GET_SREGS, &s) < 0)
 		return err_set(e, -errno, "KVM_GET_SREGS: %m");
-	linux_registers(&s, &r, entry);
+	if (vm->pc)
+		pc_registers(&s, &r);
+	else
+		linux_registers(&s, &r, entry);
 	if (ioctl(fd, KVM_SET_SREGS, &s) < 0)
 		return err_set(e, -errno, "KVM_SET_SREGS: %m");
 	if (ioctl(fd, KVM_SET_REGS, &r) < 0)
@@ -395,8 +433,13 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 	struct linux_boot b = {
 		.kernel_name = boot->kernel, .initrd_name = boot->initrd, .cmdline = boot->cmdline};
 	uint64_t entry = 0;
-	int r = open_input("kernel", boot->kernel, &kernel, e);
+	int r;
 
+	if (vm->pc) {
+		r = pc_load(vm->pc, boot->firmware, e);
+		return r == 0 ? set_entry(vm, 0, e) : r;
+	}
+	r = open_input("kernel", boot->kernel, &kernel, e);
 	if (r == 0 && boot->initrd)
 		r = open_input("initrd", boot->initrd, &initrd, e);
 	if (r < 0)
@@ -606,6 +649,7 @@ void vm_free(struct vm *vm)
 			close(v->fd);
 		}
 	}
+	pc_free(vm->pc);
 	if (vm->pci) {
 		pci_dev_fini(&vm->pvpanic.dev);
 		pci_dev_fini(&vm->bridge.dev);

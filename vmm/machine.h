@@ -14,6 +14,7 @@
 #include "common/err.h"
 
 struct loop;
+struct pc;
 struct pci_bus;
 struct snap;
 struct vm;
@@ -34,6 +35,7 @@ enum vm_stop {
 struct vm_mem *vm_ram(struct vm *vm);
 struct pci_bus *vm_pci(struct vm *vm);
 struct loop *vm_loop(struct vm *vm);
+struct pc *vm_pc(struct vm *vm); /* NULL in a machine that boots a kernel directly */
 
 /* Any thread. vm_frame: the guest flushed a frame (counts where readiness is a frame). vm_ready:
  * the guest is ready for a user. Both only count the first time. */
@@ -51,11 +53,13 @@ struct vm_cfg {
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	const char *serial_log; /* NULL: not kept */
 	bool ready_is_frame;
-	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory file;
-	 * NULL: a new machine. */
+	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory
+	 * file; NULL: a new machine. */
 	const struct snap *snap;
 	int memory;
-	int (*enter)(void); /* run by each vCPU thread before its first instruction */
+	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
+	uint32_t width, height; /* preferred size of the PC's screen, pixels */
+	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
 	void *arg;
 };
@@ -63,6 +67,7 @@ struct vm_cfg {
 struct vm_boot {
 	const char *kernel, *initrd; /* paths; initrd may be NULL */
 	const char *cmdline;
+	const struct pc_boot *firmware; /* for a PC, instead of the above */
 };
 
 /* What a snapshot says of its machine (section "machine"). */
@@ -98,7 +103,8 @@ void vm_free(struct vm *vm);
 
 void vm_powerdown(struct vm *vm); /* presses the power button */
 
-/* ---- snapshots (vmm/snapshot/section.h), main thread ------------------------------------------ */
+/* ---- snapshots (vmm/snapshot/section.h), main thread ------------------------------------------
+ */
 
 /* No guest instruction runs and no device touches guest RAM until vm_resume(). Twice is fine. */
 void vm_pause(struct vm *vm);

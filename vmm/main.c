@@ -19,8 +19,11 @@
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
+#include "vmm/pc/pc.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/snapshot/section.h"
+
+#define BOOT_MENU_MS 5000
 
 enum {
 	EXIT_OK = 0,
@@ -161,6 +164,9 @@ static int on_snapshot(void *arg, int state, int memory, struct err *e)
 {
 	struct app *a = arg;
 
+	if (a->opt.firmware) /* the PC's devices have no sections */
+		return err_setw(e, -ENOTSUP, "snapshot.firmware",
+				"a machine that firmware boots cannot be saved");
 	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
 }
 
@@ -211,6 +217,9 @@ static int build(struct app *a, struct err *e)
 				   .ready_is_frame = o->ready_is_frame,
 				   .snap = a->snap,
 				   .memory = a->memory,
+				   .pc = o->firmware != PC_NONE,
+				   .width = o->width,
+				   .height = o->height,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
 				   .arg = a};
@@ -222,6 +231,8 @@ static int build(struct app *a, struct err *e)
 					       .more = o->more,
 					       .more_readonly = o->more_readonly,
 					       .n_more = OPTIONS_MORE_DISKS,
+					       .cdrom = o->cdrom,
+					       .boot_order = o->boot_order,
 					       .net = o->net,
 					       .mac = o->mac,
 					       .surface = o->surface,
@@ -279,8 +290,15 @@ static int go_on(struct app *a, struct err *e)
 /* Everything is open: load the guest, make the threads, lock the door. */
 static int enter(struct app *a, struct err *e)
 {
-	const struct vm_boot boot = {
-		.kernel = a->opt.kernel, .initrd = a->opt.initrd, .cmdline = a->opt.cmdline};
+	const struct pc_boot firmware = {.firmware = a->opt.firmware,
+					 .image = a->opt.firmware_image,
+					 .variables = a->opt.variables,
+					 .log = a->opt.firmware_log,
+					 .menu_ms = a->opt.boot_menu ? BOOT_MENU_MS : 0};
+	const struct vm_boot boot = {.kernel = a->opt.kernel,
+				     .initrd = a->opt.initrd,
+				     .cmdline = a->opt.cmdline,
+				     .firmware = &firmware};
 	bool net = !strcmp(a->opt.net, "user");
 	int r = a->snap ? 0 : vm_load(a->vm, &boot, e);
 

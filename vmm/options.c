@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "vmm/kvm.h"
+#include "vmm/pc/pc.h"
 
 #define MEMORY_MIN_MIB 128
 #define MEMORY_MAX_MIB (64 * 1024)
@@ -18,6 +19,7 @@
 
 static const char help[] =
 	"usage: pane-vmm --kernel FILE [options]\n"
+	"       pane-vmm --firmware bios|efi [options]\n"
 	"       pane-vmm --probe\n"
 	"\n"
 	"Runs one desktop as a virtual machine on KVM.\n"
@@ -28,6 +30,13 @@ static const char help[] =
 	"  --kernel FILE       Linux kernel (bzImage)\n"
 	"  --initrd FILE       initial RAM disk\n"
 	"  --cmdline TEXT      kernel command line\n"
+	"  --firmware bios|efi boot by SeaBIOS or OVMF instead of --kernel\n"
+	"  --firmware-image FILE  another image than the distribution's\n"
+	"  --firmware-vars FILE   where UEFI variables are kept; made when missing\n"
+	"  --firmware-log FILE    what the firmware says\n"
+	"  --cdrom FILE        ISO image in a CD drive (with --firmware)\n"
+	"  --boot ORDER        of disk, cdrom, net; comma between (default: disk,cdrom,net)\n"
+	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
 	"  --net user|none     network (default: none)\n"
@@ -62,6 +71,13 @@ enum {
 	O_KERNEL,
 	O_INITRD,
 	O_CMDLINE,
+	O_FIRMWARE,
+	O_FIRMWARE_IMAGE,
+	O_FIRMWARE_VARS,
+	O_FIRMWARE_LOG,
+	O_CDROM,
+	O_BOOT,
+	O_BOOT_MENU,
 	O_DISK,
 	O_NET,
 	O_MAC,
@@ -86,6 +102,13 @@ static const struct option longs[] = {
 	{"kernel", required_argument, NULL, O_KERNEL},
 	{"initrd", required_argument, NULL, O_INITRD},
 	{"cmdline", required_argument, NULL, O_CMDLINE},
+	{"firmware", required_argument, NULL, O_FIRMWARE},
+	{"firmware-image", required_argument, NULL, O_FIRMWARE_IMAGE},
+	{"firmware-vars", required_argument, NULL, O_FIRMWARE_VARS},
+	{"firmware-log", required_argument, NULL, O_FIRMWARE_LOG},
+	{"cdrom", required_argument, NULL, O_CDROM},
+	{"boot", required_argument, NULL, O_BOOT},
+	{"boot-menu", no_argument, NULL, O_BOOT_MENU},
 	{"disk", required_argument, NULL, O_DISK},
 	{"net", required_argument, NULL, O_NET},
 	{"mac", required_argument, NULL, O_MAC},
@@ -208,6 +231,31 @@ static int one_of(const char *option, const char *s, const char *a, const char *
 	return err_set(e, -EINVAL, "%s %s: give %s or %s", option, s, a, b);
 }
 
+/* Each word at most once; what is left out is not booted from. */
+static int set_boot(struct options *o, const char *s, struct err *e)
+{
+	static const char *const words[] = {"disk", "cdrom", "net"};
+	unsigned seen = 0;
+
+	for (const char *at = s;; at++) {
+		size_t n = strcspn(at, ",");
+		unsigned i = 0;
+
+		while (i < ARRAY_LEN(words) &&
+		       (strlen(words[i]) != n || strncmp(at, words[i], n) != 0))
+			i++;
+		if (i == ARRAY_LEN(words) || (seen & 1u << i))
+			return err_set(e, -EINVAL, "--boot %s: give each of disk, cdrom, net once",
+				       s);
+		seen |= 1u << i;
+		at += n;
+		if (!*at)
+			break;
+	}
+	o->boot_order = s;
+	return 0;
+}
+
 static const char **path_of(struct options *o, int opt)
 {
 	switch (opt) {
@@ -219,6 +267,14 @@ static const char **path_of(struct options *o, int opt)
 		return &o->initrd;
 	case O_CMDLINE:
 		return &o->cmdline;
+	case O_FIRMWARE_IMAGE:
+		return &o->firmware_image;
+	case O_FIRMWARE_VARS:
+		return &o->variables;
+	case O_FIRMWARE_LOG:
+		return &o->firmware_log;
+	case O_CDROM:
+		return &o->cdrom;
 	case O_SURFACE:
 		return &o->surface;
 	case O_CONTROL:
@@ -248,6 +304,15 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_MEMORY:
 		o->memory_given = true;
 		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
+	case O_FIRMWARE:
+		r = one_of("--firmware", arg, "bios", "efi", e);
+		o->firmware = r == 0 ? PC_BIOS : PC_EFI;
+		return r < 0 ? r : 0;
+	case O_BOOT:
+		return set_boot(o, arg, e);
+	case O_BOOT_MENU:
+		o->boot_menu = true;
+		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
 	case O_NET:
@@ -283,13 +348,23 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	}
 }
 
-/* A machine begins in one of two ways. */
+/* A machine begins in one of three ways, and what only firmware takes goes only with it. */
 static int check_start(const struct options *o, struct err *e)
 {
-	if (!o->kernel && !o->restore)
-		return err_set(e, -EINVAL, "--kernel is missing; see --help");
-	if (o->kernel && o->restore)
-		return err_set(e, -EINVAL, "--kernel and --restore: give one of them");
+	bool pc_only = o->cdrom || o->boot_order || o->boot_menu || o->firmware_image ||
+		       o->variables || o->firmware_log;
+
+	if (o->firmware && (o->kernel || o->initrd || o->cmdline[0]))
+		return err_set(e, -EINVAL,
+			       "--firmware does not go with --kernel, --initrd, --cmdline");
+	if (!o->firmware && pc_only)
+		return err_set(e, -EINVAL,
+			       "--cdrom, --boot, --boot-menu and --firmware-* need --firmware");
+	if (!o->firmware && !o->kernel && !o->restore)
+		return err_set(e, -EINVAL,
+			       "--kernel, --firmware or --restore is missing; see --help");
+	if (o->restore && (o->kernel || o->firmware))
+		return err_set(e, -EINVAL, "--restore does not go with --kernel or --firmware");
 	if (o->clone && !o->restore)
 		return err_set(e, -EINVAL, "--clone needs --restore");
 	return 0;

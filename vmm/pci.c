@@ -152,8 +152,13 @@ int pci_add(struct pci_bus *b, struct pci_dev *d)
 
 	while (slot < PCI_SLOTS && b->dev[slot])
 		slot++;
-	if (slot == PCI_SLOTS)
-		return -ENOSPC;
+	return slot == PCI_SLOTS ? -ENOSPC : pci_add_at(b, d, slot);
+}
+
+int pci_add_at(struct pci_bus *b, struct pci_dev *d, unsigned slot)
+{
+	if (slot >= PCI_SLOTS || b->dev[slot])
+		return -EEXIST;
 	fill_header(d);
 	for (unsigned n = 0; n < PCI_BARS; n++) {
 		int r = d->bar[n].kind == PCI_BAR_NONE ? 0 : assign_bar(b, d, n);

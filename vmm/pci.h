@@ -131,6 +131,8 @@ int pci_cap_add(struct pci_dev *d, const void *bytes, const void *writable, size
 int pci_msix_add(struct pci_dev *d, unsigned n, unsigned vectors) must_check;
 /* Puts d on the bus at the next free slot with addresses assigned. -ENOSPC when full. */
 int pci_add(struct pci_bus *b, struct pci_dev *d) must_check;
+/* The same at a slot of its own choice; -EEXIST when it is taken. */
+int pci_add_at(struct pci_bus *b, struct pci_dev *d, unsigned slot) must_check;
 /* Frees what pci_add() and pci_msix_add() hold, not d itself. */
 void pci_dev_fini(struct pci_dev *d);
 

@@ -195,12 +195,12 @@ int power_add(struct power *p, struct vm_io *io)
 	} ports[] = {
 		{VM_PM1_EVT, 4, event_access},	{VM_PM1_CNT, 2, control_access},
 		{VM_PM_TIMER, 4, timer_access}, {VM_GPE0, VM_GPE0_LEN, gpe_access},
-		{0x92, 1, port92_access},	{0x60, 1, i8042_data},
+		{0x92, 1, port92_access},	{0x60, 1, i8042_data}, /* these two must be last */
 		{0x64, 1, i8042_command},
 	};
 	int r = 0;
 
-	for (unsigned i = 0; i < ARRAY_LEN(ports) && r == 0; i++)
+	for (unsigned i = 0; i < ARRAY_LEN(ports) - (p->keyboard ? 2 : 0) && r == 0; i++)
 		r = vm_io_add(io, true, ports[i].port, ports[i].len, ports[i].fn, p);
 	return r;
 }

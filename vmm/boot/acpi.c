@@ -19,8 +19,10 @@ enum {
 };
 
 struct tables {
-	uint8_t *out; /* stands for ACPI_AT */
+	uint8_t *out;
 	size_t n;
+	uint32_t base; /* the address out stands for */
+	bool pc;       /* with VGA, keyboard controller */
 };
 
 static void checksum(uint8_t *p, size_t n, uint8_t *at)
@@ -47,7 +49,7 @@ static uint8_t *table_begin(struct tables *t, size_t n)
 
 static uint32_t address(const struct tables *t, const uint8_t *p)
 {
-	return ACPI_AT + (uint32_t)(p - t->out);
+	return t->base + (uint32_t)(p - t->out);
 }
 
 static void finish(uint8_t *p, const char *signature, uint8_t revision, size_t n)
@@ -73,7 +75,7 @@ static void gas_port(uint8_t *p, uint16_t port, uint8_t bits)
 
 /* ---- DSDT ----------------------------------------------------------------------------------- */
 
-static void host_bridge(struct aml *a)
+static void host_bridge(struct aml *a, bool pc)
 {
 	size_t dev = aml_device_begin(a, "PCI0");
 
@@ -90,6 +92,8 @@ static void host_bridge(struct aml *a)
 	aml_res_port(a, 0xcf8, 8);
 	aml_res_port_window(a, 0, 0xcf7);
 	aml_res_port_window(a, 0xd00, 0xffff);
+	if (pc)
+		aml_res_memory_window(a, VM_VGA_WINDOW, VM_VGA_WINDOW_END - 1);
 	aml_res_memory_window(a, VM_PCI_MEM, VM_PCI_MEM_END - 1);
 	aml_resources_end(a, crs);
 
@@ -124,6 +128,29 @@ static void isa_device(struct aml *a, const char *name, const char *hid, uint16_
 
 	aml_res_port(a, port, len);
 	aml_res_irq(a, irq);
+	aml_resources_end(a, crs);
+	aml_end(a, dev);
+}
+
+/* The keyboard has the controller's ports, the mouse only its interrupt. */
+static void keyboard_controller(struct aml *a)
+{
+	size_t dev = aml_device_begin(a, "KBD"), crs;
+
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0303");
+	crs = aml_resources_begin(a, "_CRS");
+	aml_res_port(a, VM_I8042_PORT, 1);
+	aml_res_port(a, VM_I8042_PORT + 4, 1);
+	aml_res_irq(a, VM_KEYBOARD_IRQ);
+	aml_resources_end(a, crs);
+	aml_end(a, dev);
+
+	dev = aml_device_begin(a, "MOU");
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0F13");
+	crs = aml_resources_begin(a, "_CRS");
+	aml_res_irq(a, VM_MOUSE_IRQ);
 	aml_resources_end(a, crs);
 	aml_end(a, dev);
 }
@@ -189,11 +216,13 @@ static uint8_t *write_dsdt(struct tables *t)
 	struct aml a = {.out = t->out, .n = t->n, .size = VM_GENERATION_AT - ACPI_AT};
 	size_t sb = aml_scope_begin(&a, "\\_SB");
 
-	host_bridge(&a);
+	host_bridge(&a, t->pc);
 	motherboard(&a);
 	isa_device(&a, "COM1", "PNP0501", VM_COM1_PORT, 8, VM_COM1_IRQ);
 	isa_device(&a, "RTC", "PNP0B00", VM_RTC_PORT, 2, VM_RTC_IRQ);
 	generation_device(&a);
+	if (t->pc)
+		keyboard_controller(&a);
 	aml_end(&a, sb);
 	generation_event(&a);
 	aml_name(&a, "\\_S5");
@@ -236,7 +265,9 @@ static uint8_t *write_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)
 		FIX_RTC = 64,
 		TIMER_32 = 256,
 		RESET_REG = 1024,
-		NO_VGA = 4
+		NO_VGA = 4,
+		LEGACY = 1,
+		I8042 = 2
 	};
 	uint8_t *p = table_begin(t, SIZE);
 
@@ -256,7 +287,8 @@ static uint8_t *write_fadt(struct tables *t, uint32_t facs, uint32_t dsdt)
 	p[92] = VM_GPE0_LEN;
 	put_le16(p + 96, 0xffff); /* no C2, no C3 */
 	put_le16(p + 98, 0xffff);
-	put_le16(p + 109, NO_VGA); /* and no i8042: nothing to wait for */
+	/* Without an i8042 there is nothing to wait for. */
+	put_le16(p + 109, t->pc ? LEGACY | I8042 : NO_VGA);
 	put_le32(p + 112, WBINVD | PROC_C1 | NO_SLEEP_BUTTON | FIX_RTC | TIMER_32 | RESET_REG);
 	gas_port(p + 116, VM_RESET_PORT, 8);
 	p[128] = 6;
@@ -341,31 +373,55 @@ static uint8_t *write_rsdp(struct tables *t, uint32_t xsdt)
 	return p;
 }
 
-int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp)
+static int build(struct tables *t, unsigned cpus, struct acpi_layout *l)
 {
-	struct tables t = {.out = out};
-	uint8_t *dsdt = write_dsdt(&t), *facs = write_facs(&t), *table[XSDT_TABLES];
+	uint8_t *dsdt = write_dsdt(t), *facs = write_facs(t), *table[XSDT_TABLES];
 
 	if (!dsdt || !facs)
 		return -ENOSPC;
-	table[0] = write_fadt(&t, address(&t, facs), address(&t, dsdt));
-	table[1] = write_madt(&t, cpus);
-	table[2] = write_mcfg(&t);
+	table[0] = write_fadt(t, address(t, facs), address(t, dsdt));
+	table[1] = write_madt(t, cpus);
+	table[2] = write_mcfg(t);
 
-	uint8_t *xsdt = table_begin(&t, HEADER + 8 * XSDT_TABLES);
+	uint8_t *xsdt = table_begin(t, HEADER + 8 * XSDT_TABLES);
 
 	if (!xsdt || !table[0] || !table[1] || !table[2])
 		return -ENOSPC;
 	for (unsigned i = 0; i < XSDT_TABLES; i++)
-		put_le64(xsdt + HEADER + 8 * i, address(&t, table[i]));
+		put_le64(xsdt + HEADER + 8 * i, address(t, table[i]));
 	finish(xsdt, "XSDT", 1, HEADER + 8 * XSDT_TABLES);
 
-	uint8_t *root = write_rsdp(&t, address(&t, xsdt));
+	uint8_t *root = write_rsdp(t, address(t, xsdt));
 
 	if (!root)
 		return -ENOSPC;
-	*rsdp = address(&t, root);
+	*l = (struct acpi_layout){.facs = address(t, facs),
+				  .dsdt = address(t, dsdt),
+				  .fadt = address(t, table[0]),
+				  .madt = address(t, table[1]),
+				  .mcfg = address(t, table[2]),
+				  .xsdt = address(t, xsdt),
+				  .rsdp = address(t, root),
+				  .end = t->base + (uint32_t)t->n};
 	return 0;
+}
+
+int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp)
+{
+	struct tables t = {.out = out, .base = ACPI_AT};
+	struct acpi_layout l;
+	int r = build(&t, cpus, &l);
+
+	if (r == 0)
+		*rsdp = l.rsdp;
+	return r;
+}
+
+int acpi_build_pc(uint8_t *out, unsigned cpus, struct acpi_layout *l)
+{
+	struct tables t = {.out = out, .pc = true};
+
+	return build(&t, cpus, l);
 }
 
 int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp)

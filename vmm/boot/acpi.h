@@ -17,6 +17,14 @@ struct vm_mem;
 
 /* Tables for cpus processors with APIC ids 0..cpus-1. *rsdp gets the root pointer's address. */
 int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp) must_check;
+/* Where the tables lie in their buffer, for whoever moves them. */
+struct acpi_layout {
+	uint32_t facs, dsdt, fadt, madt, mcfg, xsdt, rsdp;
+	uint32_t end;
+};
+
+/* Tables of a PC for firmware to place (acpi_loader.h): addresses in them are offsets. */
+int acpi_build_pc(uint8_t *out, unsigned cpus, struct acpi_layout *l) must_check;
 /* The same into a buffer of ACPI_ROOM bytes that stands for ACPI_AT, for tests. */
 int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp) must_check;
 

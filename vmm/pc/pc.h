@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What turns the machine into a PC that firmware starts: chipset identity, VGA, keyboard
+ * controller, configuration interface, the firmware itself and its flash. A machine that boots a
+ * kernel directly has none of it. Everything is made on the main thread before the first vCPU runs.
+ */
+#ifndef PANE_VMM_PC_PC_H
+#define PANE_VMM_PC_PC_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct i8042;
+struct pc;
+struct pci_bus;
+struct pci_dev;
+struct rtc;
+struct vga_card;
+struct vm_io;
+struct vm_kvm;
+struct vm_mem;
+
+enum pc_firmware {
+	PC_NONE,
+	PC_BIOS,
+	PC_EFI
+};
+
+struct pc_cfg {
+	struct vm_kvm *kvm; /* all borrowed; kvm->vga_window was set */
+	const struct vm_mem *mem;
+	struct pci_bus *pci;
+	struct vm_io *io;
+	struct pci_dev *bridge; /* the host bridge, on the bus */
+	struct rtc *rtc;
+	unsigned cpus;
+	uint32_t width, height;	  /* preferred size of the screen, pixels */
+	void (*reset)(void *arg); /* the guest resets the machine */
+	void *arg;
+};
+
+struct pc_boot {
+	enum pc_firmware firmware;
+	const char *image;	    /* the firmware's file; NULL: Debian's */
+	const char *variables;	    /* the UEFI variables' file, made when missing; NULL: forgotten */
+	const char *log;	    /* what the firmware says; NULL: nobody listens */
+	unsigned menu_ms;	    /* shows the boot menu's prompt this long; 0: none */
+};
+
+struct pc *pc_new(const struct pc_cfg *cfg, struct err *e) must_check;
+void pc_free(struct pc *pc); /* NULL is fine */
+/* Opens and places the firmware. The last thing that opens files. */
+int pc_load(struct pc *pc, const struct pc_boot *boot, struct err *e) must_check;
+/* Open Firmware paths of what to boot from, a line each, first first. */
+int pc_boot_order(struct pc *pc, const char *lines, struct err *e) must_check;
+/* The processor's registers at power-on (Intel SDM 3A table 10-1). */
+void pc_registers(struct kvm_sregs *s, struct kvm_regs *r);
+
+struct vga_card *pc_vga(struct pc *pc); /* borrowed */
+struct i8042 *pc_i8042(struct pc *pc);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Display events to devices, on the main thread. A PS/2 keyboard repeats held keys by itself;
+ * ours has no clock, so the repetition comes from here.
+ */
+#include "vmm/pc/pc_seat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "common/loop.h"
+#include "common/surface_server.h"
+#include "vmm/pc/i8042.h"
+#include "vmm/pc/pc.h"
+#include "vmm/pc/vga_card.h"
+#include "vmm/virtio/virtio_input.h"
+
+enum {
+	REPEAT_AFTER_MS = 500,
+	REPEAT_MS = 40,
+	NOTCH = 120
+};
+
+struct pc_seat {
+	struct surface_server *surface; /* owned, and so are tablet and repeat */
+	struct virtio_input *tablet;
+	struct loop_timer *repeat;
+	struct i8042 *ps2; /* borrowed */
+	struct vga_card *vga;
+	uint32_t held; /* the key that repeats; 0 none */
+	bool placed;
+	uint32_t x, y; /* of the pointer, for the mouse */
+	int32_t wheel; /* part of a notch */
+};
+
+static void on_repeat(void *arg)
+{
+	struct pc_seat *s = arg;
+
+	if (!s->held)
+		return;
+	i8042_key(s->ps2, s->held, true);
+	loop_timer_set(s->repeat, REPEAT_MS);
+}
+
+static void key(void *arg, uint32_t code, bool down)
+{
+	struct pc_seat *s = arg;
+
+	i8042_key(s->ps2, code, down);
+	if (down)
+		s->held = code;
+	else if (code == s->held)
+		s->held = 0;
+	loop_timer_set(s->repeat, s->held ? REPEAT_AFTER_MS : -1);
+}
+
+static bool tablet_driven(struct pc_seat *s)
+{
+	struct virtio_dev *d = virtio_input_dev(s->tablet);
+
+	pthread_mutex_lock(&d->lock);
+
+	bool running = virtio_running(d);
+
+	pthread_mutex_unlock(&d->lock);
+	return running;
+}
+
+static void pointer(void *arg, uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	struct pc_seat *s = arg;
+
+	if (tablet_driven(s))
+		virtio_input_pointer(s->tablet, x, y, width, height);
+	else if (s->placed)
+		i8042_move(s->ps2, (int32_t)x - (int32_t)s->x, (int32_t)y - (int32_t)s->y, 0);
+	s->x = x;
+	s->y = y;
+	s->placed = true;
+}
+
+static void button(void *arg, uint32_t code, bool down)
+{
+	struct pc_seat *s = arg;
+
+	if (tablet_driven(s))
+		virtio_input_key(s->tablet, code, down);
+	else
+		i8042_button(s->ps2, code, down);
+}
+
+static void wheel(void *arg, int32_t vertical, int32_t horizontal)
+{
+	struct pc_seat *s = arg;
+
+	if (tablet_driven(s)) {
+		virtio_input_wheel(s->tablet, vertical, horizontal);
+		return;
+	}
+	if (vertical > 100 * NOTCH || vertical < -100 * NOTCH)
+		return;
+	s->wheel += vertical;
+	if (s->wheel / NOTCH)
+		i8042_move(s->ps2, 0, 0, s->wheel / NOTCH);
+	s->wheel %= NOTCH;
+}
+
+static void release(void *arg)
+{
+	struct pc_seat *s = arg;
+
+	s->held = 0;
+	i8042_release(s->ps2);
+	virtio_input_release(s->tablet);
+}
+
+void pc_seat_free(struct pc_seat *s)
+{
+	if (!s)
+		return;
+	loop_timer_del(s->repeat);
+	s->vga->surface = NULL;
+	surface_server_free(s->surface);
+	virtio_input_free(s->tablet);
+	free(s);
+}
+
+struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const char *surface,
+			    void (*frame)(void *), void *arg, struct err *e)
+{
+	struct pc_seat *s = calloc(1, sizeof(*s));
+	const struct surface_sink sink = {.arg = s,
+					  .key = key,
+					  .pointer = pointer,
+					  .button = button,
+					  .wheel = wheel,
+					  .release = release};
+
+	if (!s) {
+		(void)err_set(e, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	s->ps2 = pc_i8042(pc);
+	s->vga = pc_vga(pc);
+	s->surface = surface_server_new(env->loop, surface, &sink, e);
+	if (s->surface)
+		s->tablet = virtio_input_new(env, VIRTIO_INPUT_TABLET, e);
+	if (s->tablet)
+		s->repeat = loop_timer_add(env->loop, -1, on_repeat, s);
+	if (!s->repeat || vga_card_show(s->vga, env->loop, s->surface, frame, arg, e) < 0) {
+		pc_seat_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+bool pc_seat_connected(struct pc_seat *s)
+{
+	return surface_server_connected(s->surface);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The graphics card firmware and unmodified systems find first: VGA with Bochs' extension on the
+ * PCI bus (1234:1111, QEMU docs/specs/standard-vga.rst), and what it shows, drawn on a surface.
+ * The linear framebuffer is guest memory with a dirty log; the surface is a second memory, opaque
+ * XRGB8888, into which changed pixels are converted a few dozen times a second.
+ */
+#ifndef PANE_VMM_PC_VGA_CARD_H
+#define PANE_VMM_PC_VGA_CARD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/surface.h"
+#include "vmm/pc/vga.h"
+#include "vmm/pci.h"
+
+struct loop;
+struct loop_timer;
+struct surface_server;
+struct vm_io;
+
+/* What the card needs from the machine; tests bring their own. Any member may be NULL. */
+struct vga_host {
+	void *arg;
+	/* Shows memory at a guest address, with a dirty log; gpa 0 takes it away. */
+	int (*map)(void *arg, uint64_t gpa, uint64_t size, void *memory);
+	/* Pages written by the guest since the last call: VGA_PAGES bits. */
+	int (*dirty)(void *arg, uint64_t *bitmap);
+};
+
+struct vga_card {
+	struct pci_dev dev;
+	pthread_mutex_t lock; /* guards everything below; nests inside pci_lock() */
+	struct vga vga;
+	struct vga_host host;
+	uint64_t mapped; /* where the framebuffer is shown, 0 nowhere */
+	uint8_t edid[128];
+
+	/* Main thread. */
+	struct loop_timer *timer;	/* owned */
+	struct surface_server *surface; /* borrowed; NULL: shown to nobody */
+	void (*frame)(void *arg);	/* something new is on the screen; may be NULL */
+	void *arg;
+	struct vga_mode mode; /* as drawn last */
+	int fd;		      /* the surface's memory, owned; -1 before the first mode */
+	uint32_t *pixels;     /* the same, mapped */
+	size_t bytes;
+	uint32_t line[VGA_MAX_WIDTH];
+	bool shown; /* the surface has been told of it */
+};
+
+/* Puts the card on the bus. width and height go into its EDID. */
+int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
+		 const struct vga_host *host, uint32_t width, uint32_t height,
+		 struct err *e) must_check;
+/* Starts drawing. */
+int vga_card_show(struct vga_card *c, struct loop *loop, struct surface_server *surface,
+		  void (*frame)(void *arg), void *arg, struct err *e) must_check;
+/* Draws what changed; the timer does. Returns the number of damaged rectangles. */
+unsigned vga_card_draw(struct vga_card *c);
+void vga_card_fini(struct vga_card *c);
+
+#endif
