@@ -331,20 +331,33 @@ static void on_kill_timer(void *arg)
 	kill_inside(arg);
 }
 
+static int limit(struct cell *c, struct err *e)
+{
+	const struct cell_options *o = c->opt;
+	struct cell_wants w = {.cpus = o->cpus,
+			       .pids = o->pids,
+			       .memory_mib = o->memory_mib,
+			       .io_mib = o->io_mib,
+			       .io_ops = o->io_ops};
+
+	w.n_devices = cell_rootfs_devices(w.devices);
+	return cell_limits_make(o->key, &w, &c->limits, e);
+}
+
 static int start(struct cell *c, struct err *e)
 {
 	const struct cell_options *o = c->opt;
-	int r = cell_place_take(o->name, &c->place, e);
+	int r = cell_place_take(o->key, &c->place, e);
 
-	r = r ? r : cell_net_remove(o->name, e);
-	r = r ? r : cell_limits_remove(o->name, e);
+	r = r ? r : cell_net_remove(o->key, e);
+	r = r ? r : cell_limits_remove(o->key, e);
 	if (r == 0) {
 		c->userns = cell_userns_new(c->place.base, e);
 		r = c->userns < 0 ? c->userns : 0;
 	}
 	r = r ? r : open_log(c, e);
 	r = r ? r : cell_rootfs_build(o, c->userns, c->place.base, e);
-	r = r ? r : cell_limits_make(o->name, o->cpus, o->memory_mib, o->pids, &c->limits, e);
+	r = r ? r : limit(c, e);
 	r = r ? r : start_screen(c, e);
 	r = r ? r : start_sandbox(c, e);
 	if (r < 0)
@@ -428,6 +441,7 @@ void cell_get_status(const struct cell *c, struct cell_status *out)
 				    .ready_ms = c->ready_ms,
 				    .uptime_ms = clock_ms() - c->start_ms,
 				    .limits = cell_limits_name(c->limits.kind),
+				    .io_limit = c->limits.io,
 				    .net = cell_net_name(c->opt->net.kind)};
 }
 
@@ -473,8 +487,8 @@ void cell_free(struct cell *c)
 		cleanup_close_fn(fd);
 	if (c->place.range_fd >= 0) {
 		cell_rootfs_free();
-		if (cell_limits_remove(c->opt->name, &e) < 0 ||
-		    cell_net_remove(c->opt->name, &e) < 0)
+		if (cell_limits_remove(c->opt->key, &e) < 0 ||
+		    cell_net_remove(c->opt->key, &e) < 0)
 			log_warn("cell.cleanup", "name=%s error=%s", LOG_Q(c->opt->name),
 				 LOG_Q(e.msg));
 	}
@@ -482,13 +496,13 @@ void cell_free(struct cell *c)
 	free(c);
 }
 
-int cell_cleanup(const char *name, struct err *e)
+int cell_cleanup(const char *key, struct err *e)
 {
 	struct cell_place p;
-	int r = cell_place_take(name, &p, e);
+	int r = cell_place_take(key, &p, e);
 
-	r = r ? r : cell_net_remove(name, e);
-	r = r ? r : cell_limits_remove(name, e);
+	r = r ? r : cell_net_remove(key, e);
+	r = r ? r : cell_limits_remove(key, e);
 	cell_place_drop(&p);
 	return r;
 }

@@ -29,6 +29,7 @@ struct cell_status {
 	bool ready, surface;
 	int64_t ready_ms, uptime_ms;
 	const char *limits, *net;
+	bool io_limit; /* the ceilings asked for are in force */
 };
 
 struct cell_events {
@@ -46,7 +47,7 @@ void cell_get_status(const struct cell *c, struct cell_status *out);
 enum cell_end cell_how(const struct cell *c, const char **detail);
 /* Ends everything that still runs, unmounts, removes what it made. NULL is fine. */
 void cell_free(struct cell *c);
-/* Removes what a killed pane-cell left under that name; -EBUSY while one runs. */
-int cell_cleanup(const char *name, struct err *e) must_check;
+/* Removes what a killed pane-cell left under that key; -EBUSY while one runs. */
+int cell_cleanup(const char *key, struct err *e) must_check;
 
 #endif

@@ -97,9 +97,9 @@ static json_t *answer_status(struct app *a)
 	json_t *o;
 
 	cell_get_status(a->cell, &s);
-	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:s}", "state", "running", "ready", s.ready,
+	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:b, s:s}", "state", "running", "ready", s.ready,
 		      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", "none", "surface", s.surface,
-		      "limits", s.limits, "net", s.net);
+		      "limits", s.limits, "io_limit", s.io_limit, "net", s.net);
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
 	return o;
@@ -186,7 +186,7 @@ static int run_cleanup(struct app *a)
 {
 	struct err e = {0};
 
-	if (cell_cleanup(a->opt.name, &e) == 0)
+	if (cell_cleanup(a->opt.key, &e) == 0)
 		return EXIT_OK;
 	log_err("cell.cleanup", "name=%s error=%s", LOG_Q(a->opt.name), LOG_Q(e.msg));
 	return EXIT_START;

@@ -65,7 +65,7 @@ int cell_net_start(const struct cell_options *o, uid_t base, int userns, pid_t i
 	if (o->net.kind == CELL_NET_USER)
 		return start_user(base, userns, inside, log, n, e);
 	if (o->net.kind == CELL_NET_BRIDGE)
-		return cell_bridge_attach(o->name, &o->net, inside, e);
+		return cell_bridge_attach(o->key, &o->net, inside, e);
 	return 0;
 }
 
@@ -79,7 +79,7 @@ void cell_net_stop(struct cell_net *n)
 	n->helper = 0;
 }
 
-int cell_net_remove(const char *name, struct err *e)
+int cell_net_remove(const char *key, struct err *e)
 {
-	return cell_bridge_detach(name, e);
+	return cell_bridge_detach(key, e);
 }

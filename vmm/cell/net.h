@@ -21,7 +21,7 @@ struct cell_net {
 int cell_net_start(const struct cell_options *o, uid_t base, int userns, pid_t inside, int log,
 		   struct cell_net *n, struct err *e) must_check;
 void cell_net_stop(struct cell_net *n);
-/* Removes what a killed desktop of that name left in the host's network; nothing is fine. */
-int cell_net_remove(const char *name, struct err *e) must_check;
+/* Removes what a killed desktop of that key left in the host's network; nothing is fine. */
+int cell_net_remove(const char *key, struct err *e) must_check;
 
 #endif

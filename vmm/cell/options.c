@@ -18,6 +18,8 @@
 #define PIDS_MAX       100000
 #define DISK_MIN_MIB   16
 #define DISK_MAX_MIB   (4 * 1024 * 1024)
+#define IO_MAX_MIB     (1024 * 1024)
+#define IO_MAX_OPS     100000000
 #define SIDE_MIN_PX    320
 #define WIDTH_MAX_PX   3840
 #define HEIGHT_MAX_PX  2160
@@ -26,12 +28,13 @@
 static const char help[] =
 	"usage: pane-cell --name NAME --root IMAGE --upper DIR --home DIR [options]\n"
 	"       pane-cell --probe\n"
-	"       pane-cell --cleanup NAME\n"
+	"       pane-cell --cleanup NAME [--scope TEXT]\n"
 	"\n"
 	"Runs one desktop as a container: the image read-only, changes and home on disks of\n"
 	"their own, an X server whose picture is handed to the display.\n"
 	"\n"
 	"  --name NAME         the desktop's name, also its host name\n"
+	"  --scope TEXT        whose desktop it is: a name is one desktop's within a scope\n"
 	"  --root IMAGE        the image: a directory, or a file with an ext4 file system\n"
 	"  --upper DIR         where the desktop's changes to the image are kept\n"
 	"  --home DIR          where the user's files are kept\n"
@@ -41,6 +44,8 @@ static const char help[] =
 	"  --pids N            processes and threads, 32 to 100000 (default: 1024)\n"
 	"  --disk MIB          size of each of the two disks, 16 and up (default: 4096);\n"
 	"                      0: directories without a limit\n"
+	"  --io-mib N          most MiB a second read, and written, on each disk (default: 0, any)\n"
+	"  --io-ops N          most operations a second, likewise\n"
 	"  --net SPEC          none (default), user, or bridge=NAME,ip=ADDRESS/LENGTH with\n"
 	"                      optional ,gw=ADDRESS and ,dns=ADDRESS\n"
 	"  --surface SOCKET    where the display connects\n"
@@ -80,6 +85,9 @@ enum {
 	O_MEMORY,
 	O_PIDS,
 	O_DISK,
+	O_IO_MIB,
+	O_IO_OPS,
+	O_SCOPE,
 	O_NET,
 	O_SURFACE,
 	O_CONTROL,
@@ -103,6 +111,9 @@ static const struct option longs[] = {
 	{"memory", required_argument, NULL, O_MEMORY},
 	{"pids", required_argument, NULL, O_PIDS},
 	{"disk", required_argument, NULL, O_DISK},
+	{"io-mib", required_argument, NULL, O_IO_MIB},
+	{"io-ops", required_argument, NULL, O_IO_OPS},
+	{"scope", required_argument, NULL, O_SCOPE},
 	{"net", required_argument, NULL, O_NET},
 	{"surface", required_argument, NULL, O_SURFACE},
 	{"control", required_argument, NULL, O_CONTROL},
@@ -252,6 +263,8 @@ static const char **path_of(struct cell_options *o, int opt)
 		return &o->log;
 	case O_STATE:
 		return &o->state;
+	case O_SCOPE:
+		return &o->scope;
 	default:
 		return &o->session;
 	}
@@ -284,6 +297,10 @@ static int set(struct cell_options *o, int opt, char *arg, struct err *e)
 			return 0;
 		}
 		return number("--disk", arg, DISK_MIN_MIB, DISK_MAX_MIB, &o->disk_mib, e);
+	case O_IO_MIB:
+		return number("--io-mib", arg, 0, IO_MAX_MIB, &o->io_mib, e);
+	case O_IO_OPS:
+		return number("--io-ops", arg, 0, IO_MAX_OPS, &o->io_ops, e);
 	case O_NET:
 		return set_net(o, arg, e);
 	case O_SIZE:
@@ -304,6 +321,22 @@ static int set(struct cell_options *o, int opt, char *arg, struct err *e)
 		*path_of(o, opt) = arg;
 		return 0;
 	}
+}
+
+/* '@' is in no name, so a scoped one is never another's. */
+static void set_key(struct cell_options *o)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+	for (const char *s = o->scope; s && *s; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211u;
+	if (!o->name)
+		return;
+	if (o->scope && *o->scope)
+		snprintf(o->key, sizeof(o->key), "%s@%012llx", o->name,
+			 (unsigned long long)(h & 0xffffffffffff));
+	else
+		snprintf(o->key, sizeof(o->key), "%s", o->name);
 }
 
 static int check(const struct cell_options *o, struct err *e)
@@ -351,5 +384,6 @@ int cell_options_parse(int argc, char **argv, struct cell_options *o, struct err
 	}
 	if (r == 0 && optind < argc)
 		r = err_set(e, -EINVAL, "%s: not an option; see --help", argv[optind]);
+	set_key(o);
 	return r == 0 ? check(o, e) : r;
 }

@@ -35,14 +35,17 @@ struct cell_net_options {
 struct cell_options {
 	enum cell_action action;
 	const char *name;
+	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes by */
 	const char *root, *upper, *home;
 	bool reset;
 	unsigned cpus, pids;
 	uint64_t memory_mib, disk_mib;
+	uint64_t io_mib, io_ops; /* a second; 0: no ceiling */
 	struct cell_net_options net;
 	const char *surface, *control, *log, *state; /* paths or NULL */
 	uint32_t width, height;			     /* pixels */
 	const char *session;			     /* path within the image */
+	const char *scope;			     /* whose names these are, or NULL */
 };
 
 /* *o is filled as far as it was understood even on failure, so that --state can be honoured. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a desktop holds on this host while it runs: its name, and a range of 65536 user ids that
+ * What a desktop holds on this host while it runs: its name (options.h, key), and a range of 65536 user ids that
  * belongs to nobody else. Both are locks on files in /run/pane-cell, so a killed process gives
  * them back by itself.
  */

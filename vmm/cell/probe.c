@@ -43,6 +43,7 @@ int cell_probe(struct err *e)
 int cell_probe_print(void)
 {
 	struct err e = {0};
+	char lacks[200];
 	int bad = cell_probe(&e);
 	cleanup_json json_t *net = json_array();
 	cleanup_json json_t *o = NULL;
@@ -56,9 +57,9 @@ int cell_probe_print(void)
 	if (access("/usr/sbin/nft", X_OK) == 0 && access("/usr/bin/nsenter", X_OK) == 0 &&
 	    geteuid() == 0 && json_array_append_new(net, json_string("bridge")) < 0)
 		return -ENOMEM;
-	o = json_pack("{s:s, s:s, s:s, s:O}", "cell", bad < 0 ? "none" : "full", "why",
-		      bad < 0 ? e.msg : "", "limits", cell_limits_name(cell_limits_probe()), "net",
-		      net);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:O}", "cell", bad < 0 ? "none" : "full", "why",
+		      bad < 0 ? e.msg : "", "limits", cell_limits_name(cell_limits_probe(lacks, sizeof(lacks))), "lacks",
+		      lacks, "net", net);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;

@@ -215,6 +215,23 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 	return r ? r : make_dir(CELL_MNT_FB, 0755, base + CELL_UID_USER, e);
 }
 
+unsigned cell_rootfs_devices(dev_t *out)
+{
+	static const char *const at[] = {LOWER, DISK, HOME};
+	unsigned n = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		bool known = stat(at[i], &st) < 0;
+
+		for (unsigned k = 0; k < n; k++)
+			known |= out[k] == st.st_dev;
+		if (!known)
+			out[n++] = st.st_dev;
+	}
+	return n;
+}
+
 void cell_rootfs_free(void)
 {
 	static const char *const order[] = {CELL_MNT_ROOT, CELL_MNT_FB, CELL_MNT_X, NAMES,

@@ -169,13 +169,14 @@ void host_capacity_vm(struct host_capacity *cap, const char *setting)
 int host_capacity_cell(struct host_capacity *cap, const char *text, const char *setting)
 {
 	cleanup_json json_t *o = json_parse(text, strlen(text), NULL);
-	const char *cell, *why = "", *limits = "";
+	const char *cell, *why = "", *limits = "", *lacks = "";
 	json_t *net, *item;
 	size_t i;
 
 	if (!o || json_need_str(o, "cell", 1, 15, &cell, NULL) < 0 ||
 	    json_opt_str(o, "why", 4096, &why, NULL) < 0 ||
-	    json_opt_str(o, "limits", 15, &limits, NULL) < 0)
+	    json_opt_str(o, "limits", 15, &limits, NULL) < 0 ||
+	    json_opt_str(o, "lacks", 4096, &lacks, NULL) < 0)
 		return -EPROTO;
 	cap->container = strcmp(cell, "none") != 0;
 	snprintf(cap->container_why, sizeof(cap->container_why), "%s", why);
@@ -188,11 +189,8 @@ int host_capacity_cell(struct host_capacity *cap, const char *text, const char *
 		    strcmp(json_string_value(item), "user") == 0)
 			snprintf(cap->net, sizeof(cap->net), "user");
 	}
-	if (cap->container && !why[0] && strcmp(limits, "cgroup2") != 0)
-		snprintf(cap->container_why, sizeof(cap->container_why), "%s",
-			 strcmp(limits, "cgroup1") == 0
-				 ? "cgroup v1 only: no limit for I/O"
-				 : "no cgroups: a desktop is held to its share by rlimits only");
+	if (cap->container && !why[0])
+		snprintf(cap->container_why, sizeof(cap->container_why), "%s", lacks);
 	return 0;
 }
 

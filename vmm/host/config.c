@@ -36,6 +36,8 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", cell_net, CFG_STR, 0, 0, false),
 	KEY("desktops", cell_pids, CFG_INT, 16, 1 << 20, false),
 	KEY("desktops", cell_disk_mib, CFG_INT, 0, 1 << 24, false),
+	KEY("desktops", cell_io_mib, CFG_INT, 0, 1 << 20, false),
+	KEY("desktops", cell_io_ops, CFG_INT, 0, 100000000, false),
 	KEY("desktops", cgroup, CFG_STR, 0, 0, false),
 	KEY("desktops", memory_reserve_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", disk_reserve_mib, CFG_INT, 0, 1 << 20, false),

@@ -25,7 +25,7 @@ struct host_config {
 	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
 	char *vm, *cell_net;
 	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
-	int cell_pids, cell_disk_mib;
+	int cell_pids, cell_disk_mib, cell_io_mib, cell_io_ops;
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
 };
 

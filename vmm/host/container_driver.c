@@ -33,6 +33,13 @@ static int cell_prepare(const struct host_machine_spec *s, struct err *e)
 	return dir_make(path, 0700, e);
 }
 
+static int add_ceiling(struct host_argv *a, const char *option, int value)
+{
+	int r = value ? host_argv_add(a, "%s", option) : 0;
+
+	return r || !value ? r : host_argv_add(a, "%d", value);
+}
+
 static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_config *c = s->config;
@@ -45,6 +52,8 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%s", c->cell);
 	r = r ? r : host_argv_add(a, "--name");
 	r = r ? r : host_argv_add(a, "%s", s->name);
+	r = r ? r : host_argv_add(a, "--scope"); /* another agent may know this name, too */
+	r = r ? r : host_argv_add(a, "%s", c->state_dir);
 	r = r ? r : host_argv_add(a, "--root");
 	r = r ? r : host_argv_add(a, "%s/disk.raw", s->image->dir);
 	r = r ? r : host_argv_add(a, "--upper");
@@ -61,6 +70,8 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", c->cell_pids);
 	r = r ? r : host_argv_add(a, "--disk");
 	r = r ? r : host_argv_add(a, "%d", disk);
+	r = r ? r : add_ceiling(a, "--io-mib", c->cell_io_mib);
+	r = r ? r : add_ceiling(a, "--io-ops", c->cell_io_ops);
 	r = r ? r : host_argv_add(a, "--net");
 	r = r ? r : host_argv_add(a, "%s", net);
 	r = r ? r : host_argv_add(a, "--surface");

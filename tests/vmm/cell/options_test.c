@@ -53,6 +53,34 @@ static void test_defaults(void **state)
 	assert_false(p->o.reset);
 }
 
+static void test_names_are_one_scopes(void **state)
+{
+	char plain[64], one[64];
+
+	(void)state;
+	strcpy(plain, PARSE(NEED)->o.key);
+	assert_string_equal(plain, "d1");
+	strcpy(one, PARSE(NEED, "--scope", "/srv/one")->o.key);
+	assert_string_equal(one, PARSE("pane-cell", "--scope", "/srv/one", "--cleanup", "d1")->o.key);
+	assert_string_not_equal(one, plain);
+	assert_string_not_equal(one, PARSE(NEED, "--scope", "/srv/two")->o.key);
+	assert_non_null(strchr(one, '@')); /* which no name has */
+	assert_int_equal(PARSE("pane-cell", "--cleanup", one)->r, -EINVAL);
+}
+
+static void test_io(void **state)
+{
+	struct parsed *p = PARSE(NEED, "--io-mib", "20", "--io-ops", "500");
+
+	(void)state;
+	assert_int_equal(p->r, 0);
+	assert_int_equal(p->o.io_mib, 20);
+	assert_int_equal(p->o.io_ops, 500);
+	assert_int_equal(PARSE(NEED)->o.io_mib, 0);
+	assert_int_equal(PARSE(NEED, "--io-mib", "-1")->r, -EINVAL);
+	assert_int_equal(PARSE(NEED, "--io-ops", "9999999999")->r, -EINVAL);
+}
+
 static void test_bridge(void **state)
 {
 	struct parsed *p =
@@ -130,7 +158,8 @@ static void test_state_survives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_bridge),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_names_are_one_scopes), cmocka_unit_test(test_io),
+		cmocka_unit_test(test_bridge),
 		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_state_survives),
 	};

@@ -43,6 +43,8 @@ static void the_command_line(void **state)
 	(void)state;
 	assert_int_equal(host_driver_of(HOST_CONTAINER)->argv(&s, &a), 0);
 	assert_string_equal(a.v[0], "/x/pane-cell");
+	assert_string_equal(value_of(&a, "--scope"), "/s"); /* its names are this agent's */
+	assert_null(value_of(&a, "--io-mib"));
 	assert_string_equal(value_of(&a, "--root"), "/s/images/office/disk.raw");
 	assert_string_equal(value_of(&a, "--upper"), "/s/d/upper");
 	assert_string_equal(value_of(&a, "--home"), "/s/homes/" KEY);
@@ -55,10 +57,14 @@ static void the_command_line(void **state)
 	s.home = "";
 	s.reset = false;
 	s.disk_mib = 100;
+	c.cell_io_mib = 50;
+	c.cell_io_ops = 900;
 	assert_int_equal(host_container_driver.argv(&s, &a), 0);
 	assert_string_equal(value_of(&a, "--home"), "/s/d/home");
 	assert_null(value_of(&a, "--reset"));
 	assert_string_equal(value_of(&a, "--disk"), "100");
+	assert_string_equal(value_of(&a, "--io-mib"), "50");
+	assert_string_equal(value_of(&a, "--io-ops"), "900");
 	host_argv_free(&a);
 }
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Container desktops on a host with cgroup version 2 only: that its limits bind, and whom they leave alone. Runs in the lab
+host (cell_test.py), whose control groups are of that kind; any other machine with them will do."""
+import json
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+
+import cell
+import vm
+
+TIMEOUT = 600
+TOP = "/sys/fs/cgroup"
+DATA = "/lab/data" if os.path.isdir("/lab/data") else None
+
+
+def read(*path):
+    with open(os.path.join(*path), encoding="ascii") as file:
+        return file.read()
+
+
+def table(*path):
+    """A file of "key value" lines."""
+    return {key: int(value) for key, value in (line.split() for line in read(*path).splitlines())}
+
+
+def why_not():
+    if "memory" not in (read(TOP, "cgroup.controllers") if os.path.exists(TOP + "/cgroup.controllers") else ""):
+        return "no cgroup version 2 with controllers here"
+    return cell.why_not()
+
+
+@unittest.skipIf(why_not(), why_not())
+class Version2(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(dir=DATA)
+        cls.machine = cell.Cell("--io-mib", "2", "--session", "/usr/bin/xterm", folder=cls.folder.name, name="v2",
+                                cpus=1, memory=320, pids=120, disk=256)
+        cls.machine.ready(120)
+        cls.display = cls.machine.surface()
+        cls.display.wait(lambda: cls.display.scanout, 30)
+        cls.display.send(vm.POINTER, __import__("struct").pack("<II", 100, 100))  # no window manager gives the focus
+        cell.quiet(cls.display)
+        cls.group = os.path.join(TOP, "pane", "v2")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.machine.close()
+        cls.folder.cleanup()
+
+    def type(self, command):
+        self.display.type(command + "\n", pace_s=0.01)
+
+    def run_inside(self, command, timeout=60):
+        return self.machine.run(self.display, command, timeout)
+
+    def wait_for(self, what, check, seconds=60):
+        end = time.monotonic() + seconds
+        while not check():
+            self.assertLess(time.monotonic(), end, what)
+            self.display.receive(0.05)
+
+    def test_says_so(self):
+        """the probe and the desktop's status say cgroup2 and lack nothing; the controllers are shared out"""
+        probe = json.loads(subprocess.check_output([cell.PROGRAM, "--probe"]))
+        self.assertEqual((probe["limits"], probe["lacks"], probe["cell"]), ("cgroup2", "", "full"))
+        status = self.machine.ask(op="status")
+        self.assertEqual((status["limits"], status["io_limit"]), ("cgroup2", True))
+        self.assertLessEqual({"cpu", "io", "memory", "pids"}, set(read(self.group, "cgroup.controllers").split()))
+        self.assertEqual(read(self.group, "memory.max"), f"{320 << 20}\n")
+        self.assertEqual(read(self.group, "pids.max"), "120\n")
+        self.assertEqual(read(self.group, "cpu.max"), "100000 100000\n")
+        self.assertIn("wbps=2097152", read(self.group, "io.max"))
+
+    def test_everything_inside(self):
+        """every process of the desktop is in its group, and sees that group as the root"""
+        inside = set(read(self.group, "cgroup.procs").split())
+        # All of the sandbox, X server included; pane-cell and its X agent are no part of it.
+        self.assertLessEqual({str(self.machine.inside("Xvfb")), str(self.machine.inside("xterm"))}, inside)
+        self.assertNotIn(str(self.machine.process.pid), inside)
+        self.assertEqual(self.run_inside("cat /proc/self/cgroup"), "0::/\n")
+
+    def test_processor(self):
+        """busy loops get one processor's time of the two there are"""
+        self.type("for i in 1 2 3 4; do while :; do :; done & done 2>/dev/null")
+        self.wait_for("throttled", lambda: table(self.group, "cpu.stat")["nr_throttled"] > 3)
+        begin, used = time.monotonic(), table(self.group, "cpu.stat")["usage_usec"]
+        time.sleep(3)
+        share = (table(self.group, "cpu.stat")["usage_usec"] - used) / 1e6 / (time.monotonic() - begin)
+        self.type("kill $(jobs -p) 2>/dev/null; wait")
+        print(f"# four busy loops: {share:.2f} processors")
+        self.assertLess(share, 1.15)
+        self.assertGreater(share, 0.5)
+
+    def test_processes(self):
+        """a fork bomb ends at the limit"""
+        self.type("for i in $(seq 200); do sleep 1000 & done 2>/dev/null")
+        self.wait_for("refused", lambda: table(self.group, "pids.events")["max"] > 0)
+        self.assertLessEqual(int(read(self.group, "pids.current")), 120)
+        self.type("kill $(jobs -p) 2>/dev/null; wait")
+        self.wait_for("gone", lambda: int(read(self.group, "pids.current")) < 60)
+
+    def test_memory(self):
+        """who wants more memory is killed within the desktop, which goes on, and nobody else is"""
+        others = table(TOP, "pane", "memory.events.local")["oom_kill"]
+        self.assertEqual(self.run_inside("tail /dev/zero; echo over", 120), "over\n")
+        self.assertGreater(table(self.group, "memory.events")["oom_kill"], 0)
+        self.assertEqual(table(TOP, "pane", "memory.events.local")["oom_kill"], others)
+        self.assertLessEqual(int(read(self.group, "memory.current")), 320 << 20)
+        self.assertTrue(self.machine.ask(op="status")["ready"])
+        self.assertEqual(self.run_inside("echo goes on"), "goes on\n")
+
+    def write(self):
+        """Seconds to write 8 MiB to the home's disk."""
+        begin = time.monotonic()
+        self.assertIn("0", self.run_inside("dd if=/dev/zero of=fill bs=256k count=32 conv=fsync 2>/dev/null; echo $?", 90))
+        return time.monotonic() - begin
+
+    def test_io(self):
+        """writing is held to the ceiling, which binds the disk and not the machine"""
+        held = self.write()
+        for line in read(self.group, "io.max").splitlines():
+            with open(self.group + "/io.max", "w", encoding="ascii") as file:
+                file.write(line.split()[0] + " rbps=max wbps=max")
+        free = self.write()
+        print(f"# 8 MiB written in {held:.1f} s at a ceiling of 2 MiB/s, in {free:.1f} s without")
+        self.assertGreater(held, 3)
+        self.assertLess(free, held / 1.5)
+
+    def test_zz_end(self):
+        """its end takes the group away"""
+        self.machine.ask(op="quit")
+        self.machine.wait()
+        self.assertFalse(os.path.exists(self.group))
