@@ -60,7 +60,7 @@ class Import(unittest.TestCase):
         said = self.pane("image", "import", card_disk(self.site.run, "one", 16), "--name", "acme")
         self.assertIn("version 1 is ready and stable", said)
         version = json.loads(self.pane("image", "show", "acme", "--json"))["versions"][0]
-        self.assertEqual((version.get("boot", "direct"), version.get("boot_reason", "")), ("direct", ""))
+        self.assertEqual((version["boot"], version["boot_reason"]), ("direct", ""))
         self.pane("pools", "create", "office", "--image", "acme", "--memory", "128", "--cpus", "1", "--size", "4",
                   "--assignment", "floating")
         type(self).password = self.site.user("alice")
@@ -138,6 +138,25 @@ class Import(unittest.TestCase):
         row = json.loads(self.pane("image", "show", "acme", "--json"))["versions"][0]
         self.assertEqual(row["state"], "failed")
         self.pane("image", "delete", "acme", "--image-version", row["version"])
+
+    def test_5_firmware(self):
+        """a disk only firmware could start is taken, and each place that shows it says why no desktop comes of it"""
+        path = f"{self.site.run}/windows.raw"
+        with open(path, "wb") as disk:
+            disk.truncate(8 << 20)
+            disk.seek(3)
+            disk.write(b"NTFS    ")
+            disk.seek(510)
+            disk.write(b"\x55\xaa")
+        self.pane("image", "import", path, "--name", "windows")
+        version = json.loads(self.pane("image", "show", "windows", "--json"))["versions"][0]
+        self.assertEqual(version["boot"], "firmware")
+        self.assertIn("no Linux kernel", version["boot_reason"])
+        self.pane("pools", "create", "win", "--image", "windows", "--memory", "128", "--cpus", "1", "--size", "1")
+        row = self.site.wait(lambda: (p := self.site.admin.call("GET", "/pools/win")[1])["blocked"] and p, 20, "a reason")
+        self.assertIn("host local: version 1 of image windows starts by firmware only", row["blocked"][0])
+        self.assertIn("no Linux kernel", row["blocked"][0])
+        self.pane("pools", "delete", "win")
 
 
 if __name__ == "__main__":
