@@ -69,6 +69,9 @@ enum req_step api_host_image(struct broker *b, struct db *db, struct req *r);
 enum req_step api_rollout_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_rollout_start(struct broker *b, struct db *db, struct req *r);
 enum req_step api_rollout_change(struct broker *b, struct db *db, struct req *r);
+/* api_home.c */
+enum req_step api_home_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_home_delete(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
 

@@ -26,7 +26,8 @@ static enum req_step pool_images(struct req *r, struct db *db, int status, char 
 	cleanup_free char *first = made, *text = NULL;
 
 	if (!first ||
-	    (!json_object_get(r->json, "image_tag") && !json_object_get(r->json, "home_mib")))
+	    (!json_object_get(r->json, "image_tag") && !json_object_get(r->json, "home_mib") &&
+	     !json_object_get(r->json, "customize")))
 		return api_text(r, db, status, steal_ptr(&first), "pool.unknown", "pool");
 	text = json_dumps(r->json, JSON_COMPACT);
 	return api_text(

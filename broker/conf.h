@@ -36,6 +36,7 @@ struct broker_conf {
 	int login_free;	       /* failures of a user from one source before waits begin */
 	int login_source_free; /* the same for a source as a whole */
 	int reconcile_ms;
+	int home_retention_s; /* of a home nobody may use; 0: for ever */
 };
 
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e) must_check;

@@ -50,6 +50,8 @@ struct job {
 	const char *state;
 	bool gone; /* its row is */
 	char error[400];
+	bool firmware; /* the image has no kernel to boot directly, because: */
+	char boot_reason[300];
 };
 
 /* False when the work is to be given up. */
@@ -231,18 +233,26 @@ static int convert(struct job *j, const char *upload, const char *tmp, struct er
 
 /* ---- what comes of it ---- */
 
-/* The host goes by name and version of image.json: they are ours, whatever the converter wrote. */
+/* The host goes by name and version of image.json: they are ours, whatever the converter wrote. How
+ * it boots is kept with the row. */
 static int describe(struct job *j, const char *tmp, struct err *e)
 {
+	const char *boot = "direct", *why = "";
 	cleanup_json json_t *o = NULL;
 	cleanup_free char *text = NULL;
 	char path[PATH_MAX];
+	int r;
 
 	if (path_join(path, sizeof(path), tmp, "image.json") < 0)
 		return -ENAMETOOLONG;
 	o = json_parse_file(path, e);
 	if (!o)
 		return e->code ? e->code : -EINVAL;
+	if ((r = json_opt_str(o, "boot", 16, &boot, e)) < 0 ||
+	    (r = json_opt_str(o, "boot_reason", sizeof(j->boot_reason) - 1, &why, e)) < 0)
+		return r;
+	j->firmware = strcmp(boot, "firmware") == 0;
+	snprintf(j->boot_reason, sizeof(j->boot_reason), "%s", why);
 	if (json_object_set_new(o, "name", json_string(j->name)) ||
 	    json_object_set_new(o, "version", json_string(j->version)) ||
 	    !(text = json_dumps(o, JSON_INDENT(1))))
@@ -273,8 +283,8 @@ static int finish(struct job *j, const char *tmp, struct err *e)
 	store_drop(dir, STORE_IMAGES, j->id);
 	if (rename(tmp, image) < 0)
 		return err_set(e, -errno, "%s: %s", image, strerror(errno));
-	there = db_text(j->db, "SELECT pane.image_ready($1, $2, $3)", j->id, text,
-			DB_INT(disk_mib));
+	there = db_text(j->db, "SELECT pane.image_ready($1, $2, $3, $4, $5)", j->id, text,
+			DB_INT(disk_mib), j->firmware ? "firmware" : "direct", j->boot_reason);
 	if (there && there[0] == 't')
 		return 0;
 	store_drop(dir, STORE_IMAGES, j->id);

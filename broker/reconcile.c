@@ -30,7 +30,19 @@ static const struct {
 	{"pools", "SELECT pane.rec_pools()"},
 };
 
-static void one_round(struct db *db, unsigned round)
+/* Now and then: what is old. */
+static void purge(struct db *db, const struct broker_conf *c)
+{
+	cleanup_free char *n = db_text_n(db, "SELECT pane.rec_purge()", 0, NULL);
+	cleanup_free char *homes =
+		db_text(db, "SELECT pane.rec_homes($1)", DB_INT(c->home_retention_s));
+
+	(void)n;
+	if (homes && atoi(homes) > 0)
+		log_info("reconcile", "step=homes changed=%s", homes);
+}
+
+static void one_round(struct db *db, const struct broker_conf *c, unsigned round)
 {
 	if (db_ready(db))
 		return;
@@ -42,11 +54,8 @@ static void one_round(struct db *db, unsigned round)
 		else if (!n && !db->fail.retry)
 			return;
 	}
-	if (round % PURGE_EVERY == 0) {
-		cleanup_free char *n = db_text_n(db, "SELECT pane.rec_purge()", 0, NULL);
-
-		(void)n;
-	}
+	if (round % PURGE_EVERY == 0)
+		purge(db, c);
 }
 
 /* Sleeps one period or until poked; false when it is time to go. */
@@ -80,7 +89,7 @@ static void *run(void *arg)
 
 	db_init(&db, r->conf->conninfo, "pane-broker reconciler", r->conf->statement_timeout_ms);
 	do {
-		one_round(&db, round++);
+		one_round(&db, r->conf, round++);
 	} while (rest(r));
 	db_fini(&db);
 	return NULL;

@@ -74,6 +74,8 @@ static const struct route routes[] = {
 	 false},
 	{A, "PATCH", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_change, "rollout.change",
 	 true},
+	{A, "GET", V "/homes", ROLE_ADMIN, api_home_list, NULL, false},
+	{A, "DELETE", V "/homes/{key}", ROLE_ADMIN, api_home_delete, "home.delete", false},
 	{A, "GET", V "/audit", ROLE_ADMIN, api_audit_list, NULL, false},
 	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},
 	{A, "GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", ROLE_HOST,

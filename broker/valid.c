@@ -257,10 +257,10 @@ int valid_pool(json_t *o, bool create, struct err *e)
 	static const char *const all[] = {
 		"name",	    "image",	 "cpus",       "memory_mib", "disk_mib",
 		"size_max", "spare",	 "assignment", "isolation",  "logoff_after_s",
-		"reset",    "image_tag", "home_mib",   NULL};
+		"reset",    "image_tag", "home_mib",   "customize",  NULL};
 	static const char *const some[] = {
 		"image",	  "cpus",  "memory_mib", "disk_mib", "size_max", "spare",
-		"logoff_after_s", "reset", "image_tag",	 "home_mib", NULL};
+		"logoff_after_s", "reset", "image_tag",	 "home_mib", "customize", NULL};
 	static const char *const kinds[] = {"floating", "dedicated", NULL};
 	static const char *const ways[] = {"vm", "container", NULL};
 	static const char *const resets[] = {"on_logoff", "never", NULL};
@@ -294,7 +294,7 @@ int valid_pool(json_t *o, bool create, struct err *e)
 		r = valid_image_name(tag, e);
 	if (!r)
 		r = json_opt_int(o, "home_mib", 0, 16777216, &home, e);
-	return r;
+	return r ? r : valid_customize(json_object_get(o, "customize"), e);
 }
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)
@@ -426,6 +426,21 @@ static int sync_image(json_t *i, struct err *e)
 	return r ? r : json_opt_int(i, "disk_mib", 0, INT32_MAX, &n, e);
 }
 
+static int sync_home(json_t *h, struct err *e)
+{
+	const char *key;
+	int64_t n;
+	int r = json_is_object(h) ? 0 : err_set(e, -EINVAL, "a home must be an object");
+
+	if (!r)
+		r = json_need_str(h, "key", 36, 36, &key, e);
+	if (!r && valid_uuid(key))
+		r = err_set(e, -EINVAL, "\"key\" must be a lower-case UUID");
+	if (!r)
+		r = json_opt_int(h, "mib", 0, INT32_MAX, &n, e);
+	return r ? r : json_opt_int(h, "used_mib", 0, INT32_MAX, &n, e);
+}
+
 static int each(json_t *o, const char *key, size_t max, int (*fn)(json_t *v, struct err *e),
 		struct err *e)
 {
@@ -451,7 +466,7 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
-	static const char *const flags[] = {"vm", "container"};
+	static const char *const flags[] = {"vm", "container", "firmware"};
 	static const char *const texts[] = {"vm_why", "container_why", "limits"};
 	const char *s = NULL;
 	bool flag;
@@ -501,6 +516,8 @@ int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 		r = sync_capacity(json_object_get(o, "capacity"), e);
 	if (!r)
 		r = each(o, "images", 1000, sync_image, e);
+	if (!r)
+		r = each(o, "homes", 20000, sync_home, e);
 	if (!r)
 		r = each(o, "desktops", 10000, sync_desktop, e);
 	return r;

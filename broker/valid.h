@@ -33,6 +33,8 @@ int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
 
 /* create: every field that has no default must be there. The object itself goes to SQL. */
 int valid_pool(json_t *o, bool create, struct err *e) must_check;
+/* customize.c: the first boot of a pool's desktops; o may be NULL. */
+int valid_customize(json_t *o, struct err *e) must_check;
 
 struct login_body {
 	const char *user, *password;

@@ -55,6 +55,19 @@ static const struct cli_option pool_create_options[] = {
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false,
 	 "on_logoff or never: whether the system of a container is fresh for every session; the "
 	 "user's home is kept (default: on_logoff when floating)"},
+	{"timezone", "ZONE", CLI_STRING, "customize.timezone", NULL, false,
+	 "first boot of images with cloud-init: time zone, like Europe/Berlin"},
+	{"keyboard", "LAYOUT", CLI_STRING, "customize.keyboard", NULL, false,
+	 "the same: keyboard, like de or de:nodeadkeys"},
+	{"packages", "LIST", CLI_LIST, "customize.packages", NULL, false,
+	 "the same: Debian packages to install, separated by commas"},
+	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
+	 "the same: a script run once as root before the desktop is ready"},
+	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
+	 "the same: user (one account of that name, the default) or assigned (named after the "
+	 "desktop's user)"},
+	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
+	 "the same: the account may not become root"},
 	END,
 };
 
@@ -68,6 +81,20 @@ static const struct cli_option pool_set_options[] = {
 	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
+	{"timezone", "ZONE", CLI_STRING, "customize.timezone", NULL, false,
+	 "first boot of images with cloud-init: time zone, like Europe/Berlin"},
+	{"keyboard", "LAYOUT", CLI_STRING, "customize.keyboard", NULL, false,
+	 "the same: keyboard, like de or de:nodeadkeys"},
+	{"packages", "LIST", CLI_LIST, "customize.packages", NULL, false,
+	 "the same: Debian packages to install, separated by commas"},
+	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
+	 "the same: a script run once as root before the desktop is ready"},
+	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
+	 "the same: user (one account of that name, the default) or assigned (named after the "
+	 "desktop's user)"},
+	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
+	 "the same: the account may not become root"},
+	{"sudo", NULL, CLI_TRUE, "customize.sudo", NULL, false, "undo --no-sudo"},
 	END,
 };
 
@@ -177,7 +204,18 @@ static const struct cli_column host_columns[] = {
 static const struct cli_column image_columns[] = {
 	{"IMAGE", "name", CLI_TEXT},	    {"TAGS", "tags", CLI_TEXT},
 	{"VERSIONS", "versions", CLI_TEXT}, {"POOLS", "pools", CLI_TEXT},
-	{"ON HOSTS", "hosts", CLI_TEXT},    END};
+	{"ON HOSTS", "hosts", CLI_TEXT},    {"PROBLEMS", "problems", CLI_TEXT},
+	END,
+};
+
+static const struct cli_column home_columns[] = {
+	{"HOME", "key", CLI_TEXT},	    {"USER", "user", CLI_TEXT},
+	{"POOL", "pool", CLI_TEXT},	    {"HOST", "host", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},	    {"MIB", "mib", CLI_TEXT},
+	{"USED", "used_mib", CLI_TEXT},	    {"DESKTOP", "desktop", CLI_TEXT},
+	{"LAST USED", "used_at", CLI_TIME}, {"NOBODY'S SINCE", "orphan_at", CLI_TIME},
+	END,
+};
 
 static const struct cli_column audit_columns[] = {
 	{"TIME", "at", CLI_TIME},
@@ -482,6 +520,21 @@ const struct cli_command cli_commands[] = {
 	 .show = CLI_SHOW_TABLE,
 	 .columns = image_columns,
 	 .help = "list golden images and their hosts"},
+	{.noun = "homes",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/homes",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = home_columns,
+	 .help = "list the files users have apart from their desktops"},
+	{.noun = "homes",
+	 .verb = "delete",
+	 .args = "HOME",
+	 .method = "DELETE",
+	 .path = V "/homes/{1}",
+	 .done = "home {1} is deleted",
+	 .help = "delete a home and the files in it, unless a desktop has it"},
 	{.noun = "audit",
 	 .verb = "list",
 	 .args = "",

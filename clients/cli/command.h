@@ -15,6 +15,8 @@
 enum cli_kind {
 	CLI_STRING, /* into the body */
 	CLI_NUMBER, /* the same, as a number */
+	CLI_LIST,   /* the same, as a list: its value is separated by commas */
+	CLI_FILE,   /* the same, as the text of the file of that name */
 	CLI_TRUE,   /* a flag: the key becomes true */
 	CLI_FALSE,  /* a flag: the key becomes false */
 	CLI_FORCE,  /* a flag: ?force=true */
@@ -26,7 +28,7 @@ struct cli_option {
 	const char *name; /* without its dashes; NULL ends the list */
 	const char *arg;  /* what stands for its value in the help; NULL for flags */
 	enum cli_kind kind;
-	const char *key;
+	const char *key; /* "a.b": the field b of an object a */
 	const char *fallback; /* sent when the option is not given; NULL = not sent */
 	bool required;
 	const char *help;
@@ -57,8 +59,9 @@ extern const struct cli_command cli_commands[];
 extern const size_t cli_n_commands;
 extern const struct cli_option cli_globals[];
 
+#define CLI_FILE_MAX	(1u << 20)
 #define CLI_ARGS_MAX	3
-#define CLI_OPTIONS_MAX 16
+#define CLI_OPTIONS_MAX 24
 
 /* A parsed command line. */
 struct cli_call {

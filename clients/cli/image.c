@@ -209,7 +209,7 @@ static int wait_ready(struct import *u, json_t **row, struct err *e)
 		if (!strcmp(state, "ready") || !strcmp(state, "published"))
 			return 0;
 		if (!strcmp(state, "failed"))
-			return err_set(e, -EINVAL, "the image was refused: %s", reason);
+			return err_set(e, -EBADMSG, "the image was refused: %s", reason);
 		show(u, state, (int)percent);
 		usleep(300000); /* the API has no event to wait for */
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/buf.h"
+#include "common/file.h"
 #include "common/secret.h"
 
 static const struct cli_option *find_option(const struct cli_option *list, const char *name,
@@ -293,6 +294,47 @@ static int read_secret(json_t *body, const char *key, struct err *e)
 	return r < 0 ? err_set(e, -EINVAL, "the password is not text") : 0;
 }
 
+/* Takes v. */
+static int put(json_t *body, const char *key, json_t *v)
+{
+	const char *dot = strchr(key, '.');
+	char outer[32];
+	json_t *o;
+
+	if (!dot)
+		return json_object_set_new(body, key, v);
+	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
+	o = json_object_get(body, outer);
+	if (!o && json_object_set_new(body, outer, o = json_object()) < 0) {
+		json_decref(v);
+		return -1;
+	}
+	return json_object_set_new(o, dot + 1, v);
+}
+
+static json_t *list_of(const char *s)
+{
+	json_t *a = json_array();
+
+	while (*s) {
+		size_t n = strcspn(s, ",");
+
+		if (n && json_array_append_new(a, json_stringn(s, n)) < 0)
+			break;
+		s += n + (s[n] == ',');
+	}
+	return a;
+}
+
+static int read_text(const struct cli_option *o, const char *path, json_t *body, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	size_t n;
+	int r = file_read(path, CLI_FILE_MAX, &text, &n, e);
+
+	return r < 0 ? r : put(body, o->key, json_stringn(text, n));
+}
+
 static int body_option(const struct cli_option *o, const char *given, json_t *body, struct err *e)
 {
 	const char *v = given ? given : o->fallback;
@@ -301,12 +343,16 @@ static int body_option(const struct cli_option *o, const char *given, json_t *bo
 		return 0;
 	switch (o->kind) {
 	case CLI_STRING:
-		return json_object_set_new(body, o->key, json_string(v));
+		return put(body, o->key, json_string(v));
 	case CLI_NUMBER:
-		return json_object_set_new(body, o->key, json_integer(atoll(v)));
+		return put(body, o->key, json_integer(atoll(v)));
+	case CLI_LIST:
+		return put(body, o->key, list_of(v));
+	case CLI_FILE:
+		return read_text(o, v, body, e);
 	case CLI_TRUE:
 	case CLI_FALSE:
-		return json_object_set_new(body, o->key, json_boolean(o->kind == CLI_TRUE));
+		return put(body, o->key, json_boolean(o->kind == CLI_TRUE));
 	case CLI_STDIN:
 		return read_secret(body, o->key, e);
 	case CLI_FORCE:

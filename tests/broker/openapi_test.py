@@ -146,12 +146,22 @@ class OpenApi(unittest.TestCase):
         self.ask("DELETE", v + "/pools/{name}/entitlements/{user}", None, 204, values=["office", "alice"])
         self.ask("DELETE", v + "/desktops/{name}", None, 202, values=["office-1"])
         self.walk_images(v, host)
+        self.walk_homes(v)
         self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
         self.ask("DELETE", v + "/hosts/{name}", None, 204, values=["h1"], query="?force=true")
         self.ask("DELETE", v + "/pools/{name}", None, 204, values=["office"], query="?force=1")
         self.ask("POST", v + "/logout", None, 204, token=alice)
         self.ask("DELETE", v + "/users/{name}", None, 204, values=["alice"])
         self.assertEqual({(m, p) for m, p, _ in self.operations()} - self.seen, set())
+
+    def walk_homes(self, v):
+        """The operations on homes; there is one whose user has had no desktop yet."""
+        self.site.cluster.sql("SELECT pane.home_key(u.id, p.id) FROM pane.users u, pane.pool p "
+                              "WHERE u.name = 'alice' AND p.name = 'office'")
+        home = self.ask("GET", v + "/homes", expect=200).json["items"][0]
+        self.assertEqual((home["user"], home["pool"], home["state"]), ("alice", "office", "kept"))
+        self.ask("DELETE", v + "/homes/{key}", None, 204, values=[home["key"]])
+        self.ask("DELETE", v + "/homes/{key}", None, 404, values=[home["key"]])
 
     def walk_images(self, v, host):
         """The operations on images and their versions, and those that bring a pool to one."""

@@ -32,7 +32,7 @@ class Whole(Site):
         super().__init__(run, BUILD, **more)
         self.policy = {"reconcile_ms": 100}
         self.stop_words, self.tied = ["--now"], True
-        self.admin = None
+        self.admin = self.pane_env = None
 
     def up(self):
         try:
@@ -137,6 +137,22 @@ class Whole(Site):
         """The pid of a desktop's "vmm" or "display" on this machine's host, None while it has none."""
         entry = read_json(f"{self.run}/host/desktops/{desktop['id']}/state.json", {}).get(role)
         return entry["pid"] if is_alive(entry) else None
+
+    # ---- the command line -----------------------------------------------------------------------
+    def pane_login(self, name="second"):
+        """An administrator of its own is logged in with `pane`, whose state lies in this site."""
+        self.pane_env = dict(os.environ, XDG_CONFIG_HOME=f"{self.run}/cli")
+        os.makedirs(f"{self.run}/cli")
+        self.pane("login", "--server", f"https://127.0.0.1:{self.ports['https']}", "--ca", f"{self.pki}/ca.crt", name,
+                  "--password-stdin", text=self.make_admin(name) + "\n")
+
+    def pane(self, *words, text=None, status=0):
+        """`pane` with these words: what it says when it ends with 0, its complaint when with another status."""
+        done = subprocess.run([self.program("pane"), *words], input=text, capture_output=True, text=True,
+                              env=self.pane_env, check=False)
+        if done.returncode != status:
+            raise AssertionError(f"pane {' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}")
+        return done.stdout if status == 0 else done.stderr
 
     # ---- clients ------------------------------------------------------------------------------
     def xfreerdp(self, screen, user, password, *more):

@@ -19,6 +19,8 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "vmm/host/home.h"
+#include "vmm/host/vmm_driver.h"
 
 #define SYNC_WAIT_S	 20
 #define SYNC_TIMEOUT_MS	 35000
@@ -68,12 +70,13 @@ static json_t *report_capacity(struct host_agent *a)
 		if (d->machine)
 			promised += d->rec.order.memory_mib;
 	host_capacity_measure(a->config, promised, c);
-	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s}", "cpus", c->cpus, "memory_mib",
+	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b}", "cpus", c->cpus, "memory_mib",
 			 (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
 			 c->vm_why, "container", (int)c->container, "container_why",
-			 c->container_why, "limits", c->limits);
+			 c->container_why, "limits", c->limits, "firmware",
+			 (int)HOST_VMM_FIRMWARE);
 }
 
 static json_t *report_make(struct host_agent *a)
@@ -84,9 +87,10 @@ static json_t *report_make(struct host_agent *a)
 		(void)json_array_append_new(list, report_desktop(a, d));
 	if (images && a->pull)
 		host_pull_report(a->pull, images);
-	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
+	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
 			 "wait_s", SYNC_WAIT_S, "address", a->config->advertise, "capacity",
-			 report_capacity(a), "images", images, "desktops", list);
+			 report_capacity(a), "images", images, "homes",
+			 host_homes_report(a->config), "desktops", list);
 }
 
 static void on_report(void *arg)
@@ -275,6 +279,18 @@ static bool version_in_use(void *arg, const char *name, const char *version)
 	return false;
 }
 
+/* A machine has it, or is about to: whatever the broker thinks, these files stay. */
+static bool home_in_use(void *arg, const char *key)
+{
+	const struct host_agent *a = arg;
+
+	for (const struct host_desktop *d = a->desktops; d; d = d->next)
+		if ((d->machine && strcmp(d->rec.ran_home, key) == 0) ||
+		    (d->rec.order.want == HOST_WANT_RUNNING && strcmp(d->rec.order.home, key) == 0))
+			return true;
+	return false;
+}
+
 static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 {
 	struct host_orders o;
@@ -289,11 +305,15 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	a->generation = o.generation;
 	take_grant_key(a, o.grant_key);
 	host_pull_want(a->pull, json_object_get(reply, "images"));
+	json_decref(a->customizations);
+	a->customizations = json_incref(json_object_get(reply, "customizations"));
 	for (size_t i = 0; i < o.n; i++)
 		order_apply(a, &o.v[i]);
 	for (size_t i = 0; i < o.n_drop; i++)
 		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
 	forget_absent(a, &o);
+	if (host_homes_drop(a->config, json_object_get(reply, "drop_homes"), home_in_use, a))
+		host_agent_changed(a);
 	if (json_object_get(reply, "images"))
 		host_pull_sweep(a->pull, version_in_use, a);
 	host_orders_free(&o);
@@ -527,6 +547,8 @@ void host_agent_fini(struct host_agent *a)
 		a->desktops = d->next;
 		host_desktop_free(d);
 	}
+	json_decref(a->customizations);
+	a->customizations = NULL;
 	loop_timer_del(a->report);
 	loop_timer_del(a->tick);
 	if (a->lock >= 0)

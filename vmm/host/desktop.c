@@ -216,6 +216,11 @@ static int delete_tree(int at, const char *name, dev_t dev, unsigned depth, stru
 	return r;
 }
 
+int host_tree_delete(const char *path, struct err *e)
+{
+	return delete_tree(AT_FDCWD, path, 0, 0, e);
+}
+
 int host_desktop_delete(struct host_desktop *d, struct err *e)
 {
 	int r = delete_tree(AT_FDCWD, d->run, 0, 0, e);

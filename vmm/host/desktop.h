@@ -61,6 +61,8 @@ int host_desktop_load(struct host_desktop *d, struct err *e) must_check;
 int host_desktop_save(struct host_desktop *d, struct err *e) must_check;
 /* Deletes both directories and everything in them. */
 int host_desktop_delete(struct host_desktop *d, struct err *e) must_check;
+/* A directory and what is in it, links not followed; -EBUSY where something is mounted in it. */
+int host_tree_delete(const char *path, struct err *e) must_check;
 /* Keeps NAME in its directory below max bytes: what is over moves to NAME.1. */
 void host_desktop_bound_log(const struct host_desktop *d, const char *name, int64_t max);
 

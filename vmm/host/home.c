@@ -6,6 +6,7 @@
  */
 #include "vmm/host/home.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -16,13 +17,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/file.h"
+#include "common/log.h"
+#include "vmm/host/desktop.h"
 #include "vmm/host/orders.h"
 
 #define MKFS "/sbin/mkfs.ext4"
 
 extern char **environ;
 
-/* Waits: both programs take milliseconds. */
+/* mkfs takes milliseconds. */
 static int run(const char *const argv[], struct err *e)
 {
 	int status, r;
@@ -37,24 +40,6 @@ static int run(const char *const argv[], struct err *e)
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		return err_set(e, -EIO, "%s could not make a disk of this desktop", argv[0]);
 	return 0;
-}
-
-int host_seed_make(const struct host_config *c, const char *dir, const char *name, const char *id,
-		   struct err *e)
-{
-	char path[PATH_MAX];
-	const char *argv[] = {c->pane_image, "seed",   path,	     "--hostname", name, "--user",
-			      "user",	     "--sudo", "--instance", id,	   NULL};
-	struct stat st;
-	int r = path_join(path, sizeof(path), dir, "seed.raw");
-
-	if (r < 0 || stat(path, &st) == 0)
-		return r;
-	if (!c->pane_image)
-		return err_set(e, -ENOENT,
-			       "this image needs a cloud-init volume: set pane_image in "
-			       "[desktops] of this host's configuration");
-	return run(argv, e);
 }
 
 static int run_mkfs(const char *path, struct err *e)
@@ -92,4 +77,101 @@ int host_home_make(const struct host_config *c, const char *key, int mib, struct
 	if (r < 0)
 		unlink(part);
 	return r;
+}
+
+/* ---- what there is, and its end ---- */
+
+/* KEY.raw, or the directory KEY: the key; false for anything else. */
+static bool home_name(const char *name, char key[HOST_UUID])
+{
+	size_t n = strlen(name);
+
+	if (n != 36 && (n != 40 || strcmp(name + 36, ".raw") != 0))
+		return false;
+	memcpy(key, name, 36);
+	key[36] = 0;
+	return host_uuid_ok(key);
+}
+
+static int64_t mib_of(int64_t bytes)
+{
+	return (bytes + (1 << 20) - 1) >> 20;
+}
+
+/* A container's home is an image in its directory, or plain files without a limit. */
+static json_t *home_entry(int at, const char *name, const char *key)
+{
+	char path[80];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s%s", name, name[36] ? "" : "/home.img");
+	if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return NULL;
+	return json_pack("{s:s,s:I,s:I}", "key", key, "mib",
+			 S_ISREG(st.st_mode) ? (json_int_t)mib_of(st.st_size) : 0, "used_mib",
+			 S_ISREG(st.st_mode) ? (json_int_t)mib_of(st.st_blocks * INT64_C(512)) : 0);
+}
+
+json_t *host_homes_report(const struct host_config *c)
+{
+	json_t *list = json_array();
+	char root[PATH_MAX], key[HOST_UUID];
+	struct dirent *de;
+	DIR *d;
+
+	if (!list || host_config_path(c, root, "homes", NULL) < 0 || !(d = opendir(root)))
+		return list;
+	while ((de = readdir(d))) {
+		json_t *o = home_name(de->d_name, key) ? home_entry(dirfd(d), de->d_name, key)
+						       : NULL;
+
+		if (o && json_array_append_new(list, o) < 0)
+			break;
+	}
+	closedir(d);
+	return list;
+}
+
+static bool home_drop(const char *root, const char *key)
+{
+	char path[PATH_MAX];
+	struct err e = {0};
+	bool gone;
+
+	if (snprintf(path, sizeof(path), "%s/%s.raw", root, key) >= (int)sizeof(path))
+		return false;
+	gone = unlink(path) == 0;
+	path[strlen(path) - 4] = 0;
+	if (access(path, F_OK) == 0)
+		gone = host_tree_delete(path, &e) == 0 || gone;
+	if (e.code)
+		log_warn("home.remove", "key=%s error=%s", key, LOG_Q(e.msg));
+	return gone;
+}
+
+bool host_homes_drop(const struct host_config *c, json_t *keys,
+		     bool (*in_use)(void *arg, const char *key), void *arg)
+{
+	char root[PATH_MAX];
+	bool any = false;
+	json_t *v;
+	size_t i;
+
+	if (!json_is_array(keys) || host_config_path(c, root, "homes", NULL) < 0)
+		return false;
+	json_array_foreach(keys, i, v)
+	{
+		const char *key = json_string_value(v);
+
+		if (!key || strlen(key) != 36 || !host_uuid_ok(key))
+			continue;
+		if (in_use(arg, key)) {
+			log_warn("home.kept", "key=%s error=in-use", key);
+		} else if (home_drop(root, key)) {
+			log_info("home.remove", "key=%s", key);
+			any = true;
+		}
+	}
+	return any;
 }

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Further disks of virtual machines on this host. Homes: STATE/homes/KEY.raw, an ext4 file system
- * labelled pane-home that the guest mounts on /home/user (docs/contracts.md "Images").
+ * The users' files on this host: STATE/homes/KEY.raw, an ext4 file system labelled pane-home that a
+ * machine's guest mounts on the user's home directory, and STATE/homes/KEY/, the home of a
+ * container's user (docs/contracts.md "Images"). They outlive desktops and go only when the broker
+ * says so and nothing that runs has them.
  */
 #ifndef PANE_HOST_HOME_H
 #define PANE_HOST_HOME_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "vmm/host/config.h"
 
-/* Makes DIR/seed.raw, the NoCloud volume of a desktop whose image has cloud-init, when it is
- * missing: made once, so that its instance stays the same for as long as the system disk does. */
-int host_seed_make(const struct host_config *c, const char *dir, const char *name, const char *id,
-		   struct err *e) must_check;
-
 /* Makes it when it is missing; an existing one is left alone, whatever its size. */
 int host_home_make(const struct host_config *c, const char *key, int mib, struct err *e) must_check;
+
+/* The "homes" of a report: [{"key","mib","used_mib"}]. */
+json_t *host_homes_report(const struct host_config *c) must_check;
+
+/* Deletes the homes of a reply's "drop_homes" that in_use() does not say are somebody's now. True
+ * when one went. What is no list of keys is ignored. */
+bool host_homes_drop(const struct host_config *c, json_t *keys,
+		     bool (*in_use)(void *arg, const char *key), void *arg);
 
 #endif

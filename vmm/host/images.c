@@ -41,7 +41,7 @@ static int copy_field(json_t *o, const char *key, char *out, size_t n, struct er
 
 static int image_describe(json_t *o, struct host_image *img, struct err *e)
 {
-	const char *name, *ready = "serial";
+	const char *name, *ready = "serial", *boot = "direct";
 	unsigned w, h;
 	char tail;
 	int r;
@@ -51,8 +51,11 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 	    (r = copy_field(o, "cmdline", img->cmdline, sizeof(img->cmdline), e)) < 0 ||
 	    (r = copy_field(o, "size", img->size, sizeof(img->size), e)) < 0 ||
 	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0 ||
-	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0)
+	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0 ||
+	    (r = json_opt_str(o, "boot", 16, &boot, e)) < 0 ||
+	    (r = copy_field(o, "boot_reason", img->boot_reason, sizeof(img->boot_reason), e)) < 0)
 		return r;
+	img->firmware = strcmp(boot, "firmware") == 0;
 	if (!host_name_ok(name))
 		return err_set(e, -EINVAL, "image.json: name '%s' is not a plain lower-case name",
 			       name);
@@ -86,7 +89,7 @@ int host_image_read(const char *dir, struct host_image *img, struct err *e)
 		err_prefix(e, "%s", dir);
 		return r;
 	}
-	if ((r = image_file(dir, "vmlinuz", &st, e)) < 0 ||
+	if ((!img->firmware && (r = image_file(dir, "vmlinuz", &st, e)) < 0) ||
 	    (r = image_file(dir, "disk.raw", &st, e)) < 0)
 		return r;
 	if (st.st_size < 512 || st.st_size % 512)
@@ -151,8 +154,11 @@ json_t *host_images_report(const struct host_config *c)
 		if (host_image_read(dir, &img, NULL) < 0 || !dir_of(de->d_name, &img))
 			continue;
 		if (json_array_append_new(list,
-					  json_pack("{s:s,s:s,s:i}", "name", img.name, "version",
-						    img.version, "disk_mib", img.disk_mib)) < 0)
+					  json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
+						    "version", img.version, "disk_mib",
+						    img.disk_mib, "boot",
+						    img.firmware ? "firmware" : "direct",
+						    "boot_reason", img.boot_reason)) < 0)
 			break;
 	}
 	closedir(d);

@@ -117,6 +117,24 @@ static int order_isolation(json_t *o, struct host_order *v, struct err *e)
 	return 0;
 }
 
+/* What an image with cloud-init is told at its first boot; all optional. */
+static int order_firstboot(json_t *o, struct host_order *v, struct err *e)
+{
+	const char *account = "user", *customize = "";
+	int r;
+
+	if ((r = json_opt_str(o, "account", FIRSTBOOT_ACCOUNT_MAX, &account, e)) < 0 ||
+	    (r = json_opt_str(o, "customize", 36, &customize, e)) < 0)
+		return r;
+	if (account[0] && !firstboot_account_ok(account))
+		return err_set(e, -EPROTO, "account is not an account's name");
+	if (customize[0] && (strlen(customize) != 36 || !host_uuid_ok(customize)))
+		return err_set(e, -EPROTO, "customize is not a lower-case UUID");
+	memcpy(v->account, account, strlen(account) + 1);
+	memcpy(v->customize, customize, strlen(customize) + 1);
+	return 0;
+}
+
 /* What only a desktop that is to exist must say: an order to be absent needs its id alone. */
 static int order_machine(json_t *o, struct host_order *v, struct err *e)
 {
@@ -136,6 +154,8 @@ static int order_machine(json_t *o, struct host_order *v, struct err *e)
 		return err_set(e, -EPROTO, "version is not a plain word");
 	memcpy(v->version, version, strlen(version) + 1);
 	v->disk_mib = (int)disk;
+	if ((r = order_firstboot(o, v, e)) < 0)
+		return r;
 	return order_isolation(o, v, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/firstboot.h"
 
 #define HOST_UUID	37
 #define HOST_NAME_MAX	64
@@ -41,6 +42,8 @@ struct host_order {
 	bool reset;	      /* a session that ended leaves nothing of the system behind */
 	int home_mib;	      /* of a machine's home disk */
 	char home[HOST_UUID]; /* key of the user's files, "" = none yet */
+	char account[FIRSTBOOT_ACCOUNT_MAX + 1]; /* made at first boot, "" = none yet */
+	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
 };
 
 struct host_drop {

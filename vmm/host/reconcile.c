@@ -14,7 +14,9 @@
 #include "common/log.h"
 #include "vmm/host/agent.h"
 #include "vmm/host/cell_net.h"
+#include "vmm/host/firstboot.h"
 #include "vmm/host/home.h"
+#include "vmm/host/vmm_driver.h"
 
 #define REFUSED_RETRY_MS 5000
 #define HOME_RETRY_MS	 100
@@ -200,6 +202,8 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	    (r = host_capacity_admit(&a->capacity, d->rec.order.isolation, d->rec.order.memory_mib,
 				     e)) < 0)
 		return r;
+	if (d->rec.order.isolation == HOST_VM && (r = host_vmm_boots(img, e)) < 0)
+		return r;
 	if (d->rec.order.isolation == HOST_VM && d->rec.order.disk_mib > img->disk_mib)
 		return err_set(e, -EOPNOTSUPP,
 			       "wants a disk of %d MiB; image %s has %d MiB and cannot grow yet",
@@ -210,7 +214,7 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	    (r = host_home_make(a->config, d->rec.order.home, d->rec.order.home_mib, e)) < 0)
 		return r;
 	if (d->rec.order.isolation == HOST_VM && img->seed &&
-	    (r = host_seed_make(a->config, d->dir, d->rec.order.name, d->rec.order.id, e)) < 0)
+	    (r = host_seed_make(a->config, d->dir, &d->rec.order, a->customizations, e)) < 0)
 		return r;
 	if (!d->rec.version[0])
 		memcpy(d->rec.version, img->version, sizeof(d->rec.version));

@@ -4,6 +4,7 @@
  */
 #include "vmm/host/vmm_driver.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,34 @@ void host_vmm_mac(const char *id, char out[18])
 
 	(void)EVP_Digest(id, strlen(id), h, NULL, EVP_sha256(), NULL);
 	snprintf(out, 18, "02:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4]);
+}
+
+int host_vmm_boots(const struct host_image *img, struct err *e)
+{
+	if (!img->firmware || HOST_VMM_FIRMWARE)
+		return 0;
+	return err_setw(e, -EOPNOTSUPP, "image.firmware",
+			"image %s starts by firmware only, which pane-vmm cannot do: %s", img->name,
+			img->boot_reason);
+}
+
+/* What the machine starts from: the kernel of the image. */
+static int boot_argv(const struct host_machine_spec *s, struct host_argv *a)
+{
+	const struct host_image *img = s->image;
+	int r = host_argv_add(a, "--kernel");
+
+	r = r ? r : host_argv_add(a, "%s/vmlinuz", img->dir);
+	if (img->initrd) {
+		r = r ? r : host_argv_add(a, "--initrd");
+		r = r ? r : host_argv_add(a, "%s/initrd.img", img->dir);
+	}
+	r = r ? r : host_argv_add(a, "--cmdline");
+	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). */
+	r = r ? r
+	      : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
+			      img->cmdline[0] ? " " : "", s->name);
+	return r;
 }
 
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
@@ -31,17 +60,7 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", s->cpus);
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
-	r = r ? r : host_argv_add(a, "--kernel");
-	r = r ? r : host_argv_add(a, "%s/vmlinuz", img->dir);
-	if (img->initrd) {
-		r = r ? r : host_argv_add(a, "--initrd");
-		r = r ? r : host_argv_add(a, "%s/initrd.img", img->dir);
-	}
-	r = r ? r : host_argv_add(a, "--cmdline");
-	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). */
-	r = r ? r
-	      : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
-			      img->cmdline[0] ? " " : "", s->name);
+	r = r ? r : boot_argv(s, a);
 	r = r ? r : host_argv_add(a, "--disk");
 	r = r ? r : host_argv_add(a, "base=%s/disk.raw,overlay=%s/disk.overlay", img->dir, s->dir);
 	if (img->seed) {

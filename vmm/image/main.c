@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include "common/file.h"
+#include "common/firstboot.h"
 #include "common/log.h"
 #include "vmm/image/options.h"
 #include "vmm/image/progress.h"
@@ -35,7 +36,7 @@ static int seed(struct img_options *o, struct err *e)
 	size_t n;
 	int r;
 
-	if (o->seed.script && (r = file_read(o->seed.script, SEED_SCRIPT_MAX, &script, &n, e)) < 0)
+	if (o->seed.script && (r = file_read(o->seed.script, FIRSTBOOT_SCRIPT_MAX, &script, &n, e)) < 0)
 		return r;
 	if (o->seed.ssh_key && (r = file_read(o->seed.ssh_key, 4096, &key, &n, e)) < 0)
 		return r;

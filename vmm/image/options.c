@@ -15,7 +15,7 @@
 static const char help[] =
 	"usage: pane-image inspect FILE [--json] [--quick] [--disk N]\n"
 	"       pane-image convert FILE OUTDIR --name NAME [options]\n"
-	"       pane-image seed OUTFILE --hostname NAME --user NAME [options]\n"
+	"       pane-image seed OUTFILE --hostname NAME [options]\n"
 	"       pane-image build RECIPE OUTDIR [--force] [--recipes DIR]\n"
 	"       pane-image build RECIPE --simulate | --list\n"
 	"\n"
@@ -32,9 +32,10 @@ static const char help[] =
 	"\n"
 	"seed (a cloud-init NoCloud volume):\n"
 	"  --hostname NAME     host name\n"
-	"  --user NAME         the user's account\n"
+	"  --user NAME         the user's account; without it none is made\n"
 	"  --gecos TEXT        the user's full name\n"
 	"  --sudo              the user may become root\n"
+	"  --home-disk         the home directory is the disk labelled pane-home\n"
 	"  --ssh-key FILE      public key that may log in as the user\n"
 	"  --timezone ZONE     like Europe/Berlin\n"
 	"  --keyboard LAYOUT   like de, or de:nodeadkeys\n"
@@ -68,6 +69,7 @@ enum {
 	O_USER,
 	O_GECOS,
 	O_SUDO,
+	O_HOME_DISK,
 	O_SSH_KEY,
 	O_TIMEZONE,
 	O_KEYBOARD,
@@ -94,6 +96,7 @@ static const struct option longs[] = {
 	{"user", required_argument, NULL, O_USER},
 	{"gecos", required_argument, NULL, O_GECOS},
 	{"sudo", no_argument, NULL, O_SUDO},
+	{"home-disk", no_argument, NULL, O_HOME_DISK},
 	{"ssh-key", required_argument, NULL, O_SSH_KEY},
 	{"timezone", required_argument, NULL, O_TIMEZONE},
 	{"keyboard", required_argument, NULL, O_KEYBOARD},
@@ -186,6 +189,9 @@ static int set(struct img_options *o, int c, const char *arg, struct err *e)
 		break;
 	case O_SUDO:
 		o->seed.sudo = true;
+		break;
+	case O_HOME_DISK:
+		o->seed.home_disk = true;
 		break;
 	case O_SIMULATE:
 		o->build.simulate = true;

@@ -11,13 +11,15 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/firstboot.h"
 
 #define CUSTOM "/var/lib/cloud/pane-custom"
-#define READY_SCRIPT                                                                               \
+#define READY_HEAD                                                                                 \
 	"#!/bin/sh\n"                                                                              \
 	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
-	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"                    \
-	"echo pane.ready >/dev/ttyS0\n"
+	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"
+#define READY_TAIL "echo pane.ready >/dev/ttyS0\n"
+#define HOME_UID   1000 /* the owner of a home disk, in golden images too */
 
 static bool all_of(const char *s, const char *more)
 {
@@ -47,18 +49,6 @@ static bool hostname_ok(const char *s)
 	return true;
 }
 
-static bool user_ok(const char *s)
-{
-	return *s && strlen(s) <= 32 && (islower((unsigned char)*s) || *s == '_') &&
-	       all_of(s, "_-") && strcmp(s, "root") != 0 &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(s);
-}
-
-static bool timezone_ok(const char *s)
-{
-	return *s && strlen(s) < 64 && *s != '/' && !strstr(s, "..") && all_of(s, "_+-/");
-}
-
 /* Text for people: UTF-8 without control characters. */
 static bool text_ok(const char *s)
 {
@@ -72,25 +62,19 @@ static bool text_ok(const char *s)
 	return ok;
 }
 
-/* Debian Policy 5.6.7, a comma between two. */
+/* A comma between two. */
 static bool packages_ok(const char *s)
 {
-	size_t n = 0;
-
-	if (strlen(s) > 4000)
+	if (strlen(s) > FIRSTBOOT_PACKAGES_MAX)
 		return false;
-	for (;; s++) {
-		if (*s == ',' || !*s) {
-			if (n < 2)
-				return false;
-			n = 0;
-			if (!*s)
-				return true;
-		} else if ((!islower((unsigned char)*s) && !isdigit((unsigned char)*s) &&
-			    (n == 0 || !strchr("+-.", *s))) ||
-			   ++n > 100) {
+	for (;;) {
+		size_t n = strcspn(s, ",");
+
+		if (!firstboot_package_ok(s, n))
 			return false;
-		}
+		if (!s[n])
+			return true;
+		s += n + 1;
 	}
 }
 
@@ -106,14 +90,13 @@ int img_seed_check(const struct img_seed *s, struct err *e)
 	if (s->instance &&
 	    (!s->instance[0] || !all_of(s->instance, "-_.") || strlen(s->instance) > 64))
 		return bad(e, "--instance", "a word of letters, digits and hyphens");
-	if (!s->user || !user_ok(s->user))
+	if (s->user && !firstboot_account_ok(s->user))
 		return bad(e, "--user", "a lower-case account name, not root");
 	if (s->gecos && !text_ok(s->gecos))
 		return bad(e, "--gecos", "a name without colons, commas and control characters");
-	if (s->timezone && !timezone_ok(s->timezone))
+	if (s->timezone && !firstboot_timezone_ok(s->timezone))
 		return bad(e, "--timezone", "a zone like Europe/Berlin");
-	if (s->keyboard &&
-	    (!s->keyboard[0] || strlen(s->keyboard) > 64 || !all_of(s->keyboard, ":_-")))
+	if (s->keyboard && !firstboot_keyboard_ok(s->keyboard))
 		return bad(e, "--keyboard",
 			   "a layout like de, or layout:variant like de:nodeadkeys");
 	if (s->packages && !packages_ok(s->packages))
@@ -121,7 +104,7 @@ int img_seed_check(const struct img_seed *s, struct err *e)
 	if (s->ssh_key && (strncmp(s->ssh_key, "ssh-", 4) || !all_of(s->ssh_key, " +/=@.-_") ||
 			   strlen(s->ssh_key) > 2000))
 		return bad(e, "--ssh-key", "a file with one public key");
-	if (s->script && (strncmp(s->script, "#!", 2) || strlen(s->script) > SEED_SCRIPT_MAX))
+	if (s->script && !firstboot_script_ok(s->script, FIRSTBOOT_SCRIPT_MAX))
 		return bad(e, "--script", "a script of at most 64 KiB that begins with #!");
 	return 0;
 }
@@ -140,9 +123,9 @@ static json_t *file(const char *path, const char *text)
 
 static json_t *user(const struct img_seed *s)
 {
-	json_t *u = json_pack("{s:s,s:s,s:b,s:[s,s,s,s,s]}", "name", s->user, "shell", "/bin/bash",
-			      "lock_passwd", 1, "groups", "audio", "video", "input", "dialout",
-			      "users");
+	json_t *u = json_pack("{s:s,s:i,s:s,s:b,s:[s,s,s,s,s]}", "name", s->user, "uid", HOME_UID,
+			      "shell", "/bin/bash", "lock_passwd", 1, "groups", "audio", "video",
+			      "input", "dialout", "users");
 
 	if (s->gecos)
 		json_object_set_new(u, "gecos", json_string(s->gecos));
@@ -166,11 +149,53 @@ static json_t *packages(const char *list)
 	return a;
 }
 
+/* Said at the end of every boot; files for a new home come first. */
+static char *ready_script(const struct img_seed *s)
+{
+	char *text;
+	int n;
+
+	if (s->user && s->home_disk)
+		n = asprintf(&text,
+			     READY_HEAD "[ -e /home/%s/.profile ] || su %s -c 'cp -r /etc/skel/. ~/'\n"
+			     READY_TAIL, s->user, s->user);
+	else
+		n = asprintf(&text, READY_HEAD READY_TAIL);
+	return n < 0 ? NULL : text;
+}
+
+/* Before accounts are made, so that an account's directory is the disk's from the beginning.
+ * bootcmd runs at every boot. */
+static json_t *home_mount(const char *user)
+{
+	return json_pack("[o]", json_sprintf("h=/home/%s; mkdir -p $h; grep -q '^LABEL=pane-home ' "
+					     "/etc/fstab || echo \"LABEL=pane-home $h ext4 noatime,"
+					     "nofail,x-systemd.device-timeout=2s 0 2\" >>/etc/fstab; "
+					     "mountpoint -q $h || mount $h || true",
+					     user));
+}
+
+static json_t *base(const struct img_seed *s)
+{
+	cleanup_free char *script = ready_script(s);
+	json_t *o;
+
+	if (!script)
+		return NULL;
+	o = json_pack("{s:s,s:b,s:[],s:[o]}", "hostname", s->hostname, "manage_etc_hosts", 1, "users",
+		      "write_files", file("/var/lib/cloud/scripts/per-boot/90-pane-ready", script));
+	if (!o || !s->user)
+		return o;
+	if (json_array_append_new(json_object_get(o, "users"), user(s)) == 0 &&
+	    (!s->home_disk || json_object_set_new(o, "bootcmd", home_mount(s->user)) == 0))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 char *img_seed_user_data(const struct img_seed *s)
 {
-	json_t *o = json_pack("{s:s,s:b,s:[o],s:[o]}", "hostname", s->hostname, "manage_etc_hosts",
-			      1, "users", user(s), "write_files",
-			      file("/var/lib/cloud/scripts/per-boot/90-pane-ready", READY_SCRIPT));
+	json_t *o = base(s);
 	cleanup_free char *json = NULL;
 	char *text = NULL;
 	int r = o ? 0 : -1;

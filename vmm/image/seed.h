@@ -12,16 +12,15 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-#define SEED_SCRIPT_MAX 65536
-
 struct img_seed {
 	const char *hostname, *instance; /* instance: NULL takes the host name */
-	const char *user, *gecos;	 /* gecos may be NULL */
+	const char *user, *gecos;	 /* NULL: no account is made; no full name */
 	const char *timezone, *keyboard; /* NULL: as the image has it; keyboard: layout[:variant] */
 	const char *packages;		 /* NULL, or names separated by commas */
 	const char *ssh_key;		 /* NULL, or one public key line */
 	const char *script;		 /* NULL, or the text of a script run once as root */
 	bool sudo;
+	bool home_disk; /* the user's home directory is the disk labelled pane-home */
 };
 
 /* Refuses values that are not what they should be, naming the option. */

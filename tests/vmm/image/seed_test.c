@@ -81,12 +81,32 @@ static void values_stay_in_their_place(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "packages")), 2);
 }
 
+static void accounts_and_homes(void **state)
+{
+	struct img_seed s = plain;
+	cleanup_free char *with = NULL, *without = NULL;
+
+	(void)state;
+	s.home_disk = true;
+	with = img_seed_user_data(&s);
+	assert_non_null(strstr(with, "LABEL=pane-home $h ext4"));
+	assert_non_null(strstr(with, "h=/home/alice;"));
+	assert_non_null(strstr(with, "\"uid\": 1000"));
+	s.user = NULL;
+	assert_int_equal(img_seed_check(&s, NULL), 0);
+	without = img_seed_user_data(&s);
+	assert_null(strstr(without, "pane-home"));
+	assert_null(strstr(without, "uid"));
+	assert_non_null(strstr(without, "\"users\": []"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_values_pass),
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(values_stay_in_their_place),
+		cmocka_unit_test(accounts_and_homes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
