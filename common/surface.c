@@ -7,8 +7,12 @@
 #include "common/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+
+#define CLIP_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK)
 
 /* ---- encode ---- */
 
@@ -90,8 +94,16 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 			(uint32_t[]){m->resize.width, m->resize.height, m->resize.scale_percent});
 	case SURFACE_VIEWERS:
 		return encode_words(p, 1, &m->viewers);
+	case SURFACE_CLIP_POLICY:
+		return encode_words(p, 1, &m->clip_ways);
+	case SURFACE_CLIP_OFFER:
+	case SURFACE_CLIP_REQUEST:
+		return encode_words(p, 2, (uint32_t[]){m->clip.serial, m->clip.format});
+	case SURFACE_CLIP_DATA:
+		return encode_words(
+			p, 4,
+			(uint32_t[]){m->clip.serial, m->clip.format, m->clip.status, m->clip.size});
 	case SURFACE_AUDIO:
-	case SURFACE_CLIPBOARD:
 		break;
 	}
 	return 0;
@@ -115,12 +127,13 @@ int surface_encode(const struct surface_msg *m, uint8_t *out, size_t size)
 int surface_send(int sock, const struct surface_msg *m)
 {
 	uint8_t out[SURFACE_MAX_MESSAGE];
+	bool carries = m->type == SURFACE_SCANOUT || m->type == SURFACE_CLIP_DATA;
 	int n = surface_encode(m, out, sizeof(out));
 	ssize_t r;
 
 	if (n < 0)
 		return n;
-	r = sock_send_fd(sock, out, (size_t)n, m->type == SURFACE_SCANOUT ? m->fd : -1);
+	r = sock_send_fd(sock, out, (size_t)n, carries ? m->fd : -1);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -220,6 +233,25 @@ static int decode_point(struct surface_msg *m, const uint8_t *p)
 		       : 0;
 }
 
+static int decode_clip(struct surface_msg *m, const uint8_t *p)
+{
+	m->clip.serial = get_le32(p);
+	m->clip.format = get_le32(p + 4);
+	m->clip.status = m->clip.size = 0;
+	if (m->type == SURFACE_CLIP_OFFER) /* formats to come are for those who know them */
+		return 0;
+	if (m->clip.format != SURFACE_CLIP_TEXT)
+		return -EPROTO;
+	if (m->type == SURFACE_CLIP_REQUEST)
+		return 0;
+	m->clip.status = get_le32(p + 8);
+	m->clip.size = get_le32(p + 12);
+	if (m->clip.status > SURFACE_CLIP_FAILED || m->clip.size > SURFACE_CLIP_MAX ||
+	    (m->clip.status != SURFACE_CLIP_OK && m->clip.size))
+		return -EPROTO;
+	return 0;
+}
+
 /* Payload length of the fixed-size messages; 0 for those that check their own. */
 static size_t fixed_length(enum surface_type t)
 {
@@ -229,7 +261,10 @@ static size_t fixed_length(enum surface_type t)
 	case SURFACE_RESIZE:
 		return 12;
 	case SURFACE_VIEWERS:
+	case SURFACE_CLIP_POLICY:
 		return 4;
+	case SURFACE_CLIP_DATA:
+		return 16;
 	case SURFACE_DAMAGE:
 	case SURFACE_CURSOR_SHAPE:
 		return 0;
@@ -280,27 +315,45 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 	case SURFACE_VIEWERS:
 		m->viewers = get_le32(p);
 		return 0;
+	case SURFACE_CLIP_POLICY:
+		m->clip_ways = get_le32(p);
+		return m->clip_ways & ~(SURFACE_CLIP_OUT | SURFACE_CLIP_IN) ? -EPROTO : 0;
+	case SURFACE_CLIP_OFFER:
+	case SURFACE_CLIP_REQUEST:
+	case SURFACE_CLIP_DATA:
+		return decode_clip(m, p);
 	case SURFACE_AUDIO:
-	case SURFACE_CLIPBOARD:
 		break;
 	}
 	return -EPROTO;
 }
 
-/* The descriptor that came along must be there when pixels need it, long enough, and absent
- * otherwise. */
+/* How long the descriptor that comes along must be; 0: there is none. */
+static uint64_t wants_bytes(const struct surface_msg *m)
+{
+	if (m->type == SURFACE_SCANOUT && m->scanout.width)
+		return m->scanout.size;
+	return m->type == SURFACE_CLIP_DATA ? m->clip.size : 0;
+}
+
+/* The descriptor that came along must be there when the message needs it, long enough, and absent
+ * otherwise. Only memfds have seals (fcntl(2)), so reading a sealed one never waits. */
 static int check_fd(const struct surface_msg *m)
 {
-	bool wants = m->type == SURFACE_SCANOUT && m->scanout.width;
+	uint64_t wants = wants_bytes(m);
 	struct stat st;
+	int seals;
 
-	if (wants != (m->fd >= 0))
+	if ((wants > 0) != (m->fd >= 0))
 		return -EPROTO;
 	if (!wants)
 		return 0;
-	if (fstat(m->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size < m->scanout.size)
+	if (fstat(m->fd, &st) || st.st_size < 0 || (uint64_t)st.st_size < wants)
 		return -EPROTO;
-	return 0;
+	if (m->type != SURFACE_CLIP_DATA)
+		return 0;
+	seals = fcntl(m->fd, F_GET_SEALS);
+	return seals >= 0 && (seals & CLIP_SEALS) == CLIP_SEALS ? 0 : -EPROTO;
 }
 
 int surface_recv(int sock, struct surface_msg *m)
@@ -328,6 +381,73 @@ int surface_recv(int sock, struct surface_msg *m)
 		close(fd);
 	m->fd = -1;
 	return r;
+}
+
+/* ---- clipboard ---- */
+
+int surface_clip_seal(const void *p, size_t n)
+{
+	cleanup_close int fd = memfd_create("clipboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (n == 0 || n > SURFACE_CLIP_MAX)
+		return -EMSGSIZE;
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < n;) {
+		ssize_t w = write(fd, (const char *)p + done, n - done);
+
+		if (w <= 0)
+			return w < 0 ? -errno : -EIO;
+		done += (size_t)w;
+	}
+	return fcntl(fd, F_ADD_SEALS, CLIP_SEALS | F_SEAL_GROW) < 0 ? -errno : steal_fd(&fd);
+}
+
+char *surface_clip_read(const struct surface_msg *m)
+{
+	cleanup_free char *p = malloc((size_t)m->clip.size + 1);
+
+	for (size_t done = 0; p && done < m->clip.size;) {
+		ssize_t r = pread(m->fd, p + done, m->clip.size - done, (off_t)done);
+
+		if (r <= 0) {
+			errno = r < 0 ? errno : EIO;
+			return NULL;
+		}
+		done += (size_t)r;
+	}
+	if (p)
+		p[m->clip.size] = 0;
+	return steal_ptr(&p);
+}
+
+/* Bytes of the character that starts at p, 0 when none does (RFC 3629 §4). */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : 4;
+	uint32_t c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+
+	if (len > n || (len == 4 && p[0] >> 3 != 30))
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	return c == 0 || c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : len;
+}
+
+bool surface_clip_text_ok(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_length((const unsigned char *)p + i, n - i);
+
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
 }
 
 /* ---- damage ---- */

@@ -9,6 +9,14 @@
  * a DAMAGE of all of it, and the current cursor. Neither side trusts the other: a message that
  * fails validation ends the connection, never the process.
  *
+ * The clipboard moves only when asked for. Whoever's selection is the newest says so in an OFFER
+ * (serial, formats); the other side may REQUEST one format of that serial; DATA answers, its bytes
+ * in a sealed memfd. Each side has one REQUEST open: a newer one takes the place of the older.
+ * A desktop whose HELLO lacks SURFACE_HAS_CLIPBOARD knows none of these messages. Which ways are
+ * allowed is the display's to say, by CLIP_POLICY; nothing is until it has, so a desktop keeps its
+ * selections to itself and takes none. Text is UTF-8 with LF line ends, without NUL, at most
+ * SURFACE_CLIP_MAX bytes.
+ *
  * Pixels are XRGB8888: a little-endian u32 0xffRRGGBB, byte order B,G,R,X.
  * Cursor pixels are ARGB8888, not premultiplied.
  *
@@ -29,26 +37,52 @@
 #define SURFACE_MAX_RECTS   256
 #define SURFACE_MAX_CURSOR  96 /* pixels, either way */
 #define SURFACE_HEAD	    8
+#define SURFACE_CLIP_MAX    (1u << 20) /* bytes of one clipboard answer */
 #define SURFACE_MAX_MESSAGE (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
 
 enum surface_type {
 	/* desktop -> display */
-	SURFACE_HELLO = 1, /* both ways: u32 version, u32 flags (0) */
+	SURFACE_HELLO = 1, /* both ways: u32 version, u32 flags (enum surface_flag) */
 	SURFACE_SCANOUT =
 		2, /* + one descriptor; see struct surface_scanout. 0x0 = no screen, no fd */
 	SURFACE_DAMAGE = 3,	  /* u32 seq, u32 n, n times rect */
 	SURFACE_CURSOR_SHAPE = 4, /* u32 width, height, hot_x, hot_y, pixels; 0x0 hides it */
 	SURFACE_CURSOR_POS = 5,	  /* s32 x, y of the hot spot, in pixels, moved by the desktop */
 	SURFACE_AUDIO = 6,	  /* reserved */
-	SURFACE_CLIPBOARD = 7,	  /* reserved, both ways */
 	/* display -> desktop */
 	SURFACE_KEY = 32,     /* u32 evdev key code, u32 down (0/1; 2 = auto-repeat is not sent) */
 	SURFACE_POINTER = 33, /* u32 x, y pixels in the current scanout */
 	SURFACE_BUTTON = 34,  /* u32 evdev button code (BTN_LEFT..), u32 down */
 	SURFACE_WHEEL = 35,  /* s32 vertical, s32 horizontal, in 1/120 notch, positive = up/right */
 	SURFACE_RESIZE = 36, /* u32 width, height pixels, u32 scale percent */
-	SURFACE_VIEWERS = 37,	 /* u32 how many viewers are connected */
-	SURFACE_POINTER_REL = 38 /* s32 dx, dy */
+	SURFACE_VIEWERS = 37,	  /* u32 how many viewers are connected */
+	SURFACE_POINTER_REL = 38, /* s32 dx, dy */
+	SURFACE_CLIP_POLICY = 39, /* u32 enum surface_clip_way, or-ed; 0 forbids both */
+	/* both ways */
+	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
+	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
+	SURFACE_CLIP_DATA = 66 /* u32 serial, format, status, size + a descriptor when size > 0 */
+};
+
+/* In a desktop's HELLO. Unknown bits are ignored. */
+enum surface_flag {
+	SURFACE_HAS_CLIPBOARD = 1
+};
+
+enum surface_clip_way {
+	SURFACE_CLIP_OUT = 1, /* desktop -> display */
+	SURFACE_CLIP_IN = 2   /* display -> desktop */
+};
+
+enum surface_clip_format {
+	SURFACE_CLIP_TEXT = 1 /* text/plain;charset=utf-8 */
+};
+
+enum surface_clip_status {
+	SURFACE_CLIP_OK = 0,	/* size may be 0: an empty text */
+	SURFACE_CLIP_STALE = 1, /* not the serial on offer any more */
+	SURFACE_CLIP_TOO_BIG = 2,
+	SURFACE_CLIP_FAILED = 3 /* its owner does not answer, or not in that format */
 };
 
 struct surface_rect {
@@ -90,20 +124,33 @@ struct surface_msg {
 			uint32_t width, height, scale_percent;
 		} resize;
 		uint32_t viewers;
+		uint32_t clip_ways; /* CLIP_POLICY */
+		struct {
+			uint32_t serial, format; /* OFFER: formats */
+			uint32_t status, size;	 /* DATA */
+		} clip;
 	};
 };
 
-/* Sends m as one datagram (m->fd is passed along when >= 0 and stays the caller's).
- * 0, -EAGAIN when the socket is full, or another negative errno. */
+/* Sends m as one datagram (m->fd is passed along, by SCANOUT and CLIP_DATA, when >= 0 and stays the
+ * caller's). 0, -EAGAIN when the socket is full, or another negative errno. */
 int surface_send(int sock, const struct surface_msg *m) must_check;
 /* Receives and validates one datagram: 1 when *m was filled, 0 at end of stream, -EAGAIN when
  * nothing is there, -EPROTO when the peer sent nonsense. Rectangles are non-empty and lie within
  * SURFACE_MAX_DIM; whether they lie in the scanout is the receiver's to clip. A SCANOUT's geometry
- * fits its size, and the descriptor is at least that long (fstat). */
+ * fits its size, and the descriptor is at least that long (fstat). A CLIP_DATA's descriptor is a
+ * memfd that can neither shrink nor change (its seals). */
 int surface_recv(int sock, struct surface_msg *m) must_check;
 /* The two halves of the above, for tests and fuzzing: size or negative errno. */
 int surface_encode(const struct surface_msg *m, uint8_t *out, size_t size) must_check;
 int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n) must_check;
+
+/* A sealed memfd holding n bytes (1 to SURFACE_CLIP_MAX): descriptor or negative errno. */
+int surface_clip_seal(const void *p, size_t n) must_check;
+/* The n bytes of a received CLIP_DATA, followed by a NUL; NULL with errno. */
+char *surface_clip_read(const struct surface_msg *m) must_check;
+/* Whether it is what the protocol calls text: UTF-8 (RFC 3629) without NUL. */
+bool surface_clip_text_ok(const char *p, size_t n);
 
 /* A bounded set of damage: adds r; when full, merges everything into the bounding box. */
 struct surface_damage {

@@ -26,7 +26,11 @@ enum {
 	SAY_DAMAGE = 4,
 	SAY_SHAPE = 8,
 	SAY_POS = 16,
-	SAY_ALL = 31,
+	SAY_ALL = 31, /* to a display that has just come */
+	SAY_CLIP_OFFER = 32,
+	SAY_CLIP_REQUEST = 64,
+	SAY_CLIP_DATA = 128,
+	SAY_LAST = SAY_CLIP_DATA,
 	MESSAGES_A_ROUND = 64 /* input messages taken before others get their turn */
 };
 
@@ -46,6 +50,15 @@ struct surface_server {
 	uint32_t *cur_pixels; /* owned */
 	int32_t cur_x, cur_y;
 	bool cur_pos_known;
+	struct {
+		uint32_t ways;		  /* what this display allows: enum surface_clip_way */
+		uint32_t serial, formats; /* the desktop's selection */
+		uint32_t asked;		  /* serial of the display's open request, 0: none */
+		uint32_t wanted, format;  /* our request */
+		bool waiting;		  /* for the answer to it */
+		uint32_t answer, status, size;
+		int fd; /* owned: the answer's bytes; -1 without */
+	} clip;
 
 	/* loop thread */
 	int listen_fd, wake_fd, fd; /* owned; fd -1 without a display */
@@ -72,7 +85,45 @@ static struct surface_rect whole(const struct surface_server *s)
 				     .height = (int32_t)s->scanout.height};
 }
 
+static bool has_clipboard(const struct surface_server *s)
+{
+	return s->sink.clip_ways != NULL;
+}
+
+static void drop_answer(struct surface_server *s)
+{
+	cleanup_close_fn(&s->clip.fd);
+	s->clip.fd = -1;
+	s->clip.size = 0;
+}
+
 /* ---- sending: loop thread ------------------------------------------------------------------- */
+
+/* Lock held. What was flagged before the display forbade it stays unsaid. */
+static bool build_clip(struct surface_server *s, unsigned flag)
+{
+	struct surface_msg *m = s->msg;
+	uint32_t way = flag == SAY_CLIP_REQUEST ? SURFACE_CLIP_IN : SURFACE_CLIP_OUT;
+
+	if (flag == SAY_CLIP_OFFER) {
+		m->type = SURFACE_CLIP_OFFER;
+		m->clip.serial = s->clip.serial;
+		m->clip.format = s->clip.formats;
+	} else if (flag == SAY_CLIP_REQUEST) {
+		m->type = SURFACE_CLIP_REQUEST;
+		m->clip.serial = s->clip.wanted;
+		m->clip.format = s->clip.format;
+	} else {
+		m->type = SURFACE_CLIP_DATA;
+		m->clip.serial = s->clip.answer;
+		m->clip.format = SURFACE_CLIP_TEXT;
+		m->clip.status = s->clip.status;
+		m->clip.size = s->clip.size;
+		m->fd = s->clip.fd;
+	}
+	return (s->clip.ways & way) != 0 ||
+	       (flag == SAY_CLIP_DATA && m->clip.status != SURFACE_CLIP_OK);
+}
 
 /* Fills s->msg with what the flag stands for; false when there is nothing to send. Lock held. */
 static bool build(struct surface_server *s, unsigned flag)
@@ -84,7 +135,7 @@ static bool build(struct surface_server *s, unsigned flag)
 	case SAY_HELLO:
 		m->type = SURFACE_HELLO;
 		m->hello.version = SURFACE_VERSION;
-		m->hello.flags = 0;
+		m->hello.flags = has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0;
 		return true;
 	case SAY_SCANOUT:
 		m->type = SURFACE_SCANOUT;
@@ -107,11 +158,13 @@ static bool build(struct surface_server *s, unsigned flag)
 			memcpy(m->cursor.pixels, s->cur_pixels,
 			       (size_t)s->cur_width * s->cur_height * 4);
 		return true;
-	default:
+	case SAY_POS:
 		m->type = SURFACE_CURSOR_POS;
 		m->point.x = s->cur_x;
 		m->point.y = s->cur_y;
 		return s->cur_pos_known;
+	default:
+		return build_clip(s, flag);
 	}
 }
 
@@ -121,7 +174,7 @@ static int send_all(struct surface_server *s)
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	for (unsigned flag = SAY_HELLO; flag <= SAY_POS && rc == 0; flag <<= 1) {
+	for (unsigned flag = SAY_HELLO; flag <= SAY_LAST && rc == 0; flag <<= 1) {
 		if (!(s->say & flag))
 			continue;
 		if (build(s, flag))
@@ -132,6 +185,8 @@ static int send_all(struct surface_server *s)
 		if (flag == SAY_DAMAGE) {
 			s->seq++;
 			s->damage.n = 0;
+		} else if (flag == SAY_CLIP_DATA) {
+			drop_answer(s);
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -140,6 +195,8 @@ static int send_all(struct surface_server *s)
 
 static void disconnect(struct surface_server *s, const char *why)
 {
+	bool had_clip;
+
 	if (s->fd < 0)
 		return;
 	loop_io_del(s->io);
@@ -150,8 +207,14 @@ static void disconnect(struct surface_server *s, const char *why)
 	s->connected = false;
 	s->say = 0;
 	s->damage.n = 0;
+	had_clip = s->clip.ways != 0;
+	s->clip.ways = s->clip.asked = 0;
+	s->clip.waiting = false;
+	drop_answer(s);
 	pthread_mutex_unlock(&s->lock);
 	log_info("surface.disconnected", "reason=%s", LOG_Q(why));
+	if (had_clip && s->sink.clip_ways)
+		s->sink.clip_ways(s->sink.arg, 0);
 	if (s->sink.release)
 		s->sink.release(s->sink.arg);
 	if (s->sink.viewers)
@@ -196,6 +259,82 @@ static void pointer(struct surface_server *s, int32_t x, int32_t y)
 			(uint32_t)y < h ? (uint32_t)y : h - 1, w, h);
 }
 
+static void clip_policy(struct surface_server *s, uint32_t ways)
+{
+	pthread_mutex_lock(&s->lock);
+	s->clip.ways = ways;
+	if (ways & SURFACE_CLIP_OUT && s->clip.formats)
+		say(s, SAY_CLIP_OFFER);
+	if (!(ways & SURFACE_CLIP_IN))
+		s->clip.waiting = false;
+	pthread_mutex_unlock(&s->lock);
+	s->sink.clip_ways(s->sink.arg, ways);
+}
+
+/* Lock held. */
+static void answer(struct surface_server *s, uint32_t serial, uint32_t status, int fd, size_t n)
+{
+	drop_answer(s);
+	s->clip.answer = serial;
+	s->clip.status = status;
+	s->clip.fd = fd;
+	s->clip.size = (uint32_t)n;
+	s->clip.asked = 0;
+	say(s, SAY_CLIP_DATA);
+}
+
+static void clip_request(struct surface_server *s, uint32_t serial, uint32_t format)
+{
+	bool ask;
+
+	pthread_mutex_lock(&s->lock);
+	ask = s->clip.ways & SURFACE_CLIP_OUT && serial == s->clip.serial && s->clip.formats;
+	if (ask)
+		s->clip.asked = serial;
+	else
+		answer(s, serial, SURFACE_CLIP_STALE, -1, 0);
+	pthread_mutex_unlock(&s->lock);
+	if (ask && s->sink.clip_request)
+		s->sink.clip_request(s->sink.arg, serial, format);
+}
+
+static void clip_data(struct surface_server *s, const struct surface_msg *m)
+{
+	cleanup_free char *text = NULL;
+	uint32_t status = m->clip.status;
+	bool wanted;
+
+	pthread_mutex_lock(&s->lock);
+	wanted = s->clip.waiting && m->clip.serial == s->clip.wanted;
+	if (wanted)
+		s->clip.waiting = false;
+	pthread_mutex_unlock(&s->lock);
+	if (!wanted || !s->sink.clip_data)
+		return;
+	if (status == SURFACE_CLIP_OK)
+		text = surface_clip_read(m);
+	if (status == SURFACE_CLIP_OK && (!text || !surface_clip_text_ok(text, m->clip.size)))
+		status = SURFACE_CLIP_FAILED;
+	s->sink.clip_data(s->sink.arg, m->clip.serial, status,
+			  status == SURFACE_CLIP_OK ? text : NULL, m->clip.size);
+}
+
+/* What a display says of the clipboard: never before it was told that there is one. */
+static int dispatch_clip(struct surface_server *s, const struct surface_msg *m)
+{
+	if (!has_clipboard(s))
+		return -EPROTO;
+	if (m->type == SURFACE_CLIP_POLICY)
+		clip_policy(s, m->clip_ways);
+	else if (m->type == SURFACE_CLIP_REQUEST)
+		clip_request(s, m->clip.serial, m->clip.format);
+	else if (m->type == SURFACE_CLIP_DATA)
+		clip_data(s, m);
+	else if (s->clip.ways & SURFACE_CLIP_IN && s->sink.clip_offer)
+		s->sink.clip_offer(s->sink.arg, m->clip.serial, m->clip.format);
+	return 0;
+}
+
 /* 0, or -EPROTO when the display says what it may not. */
 static int dispatch(struct surface_server *s, const struct surface_msg *m)
 {
@@ -228,8 +367,12 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 			k->viewers(k->arg, m->viewers);
 		return 0;
 	case SURFACE_POINTER_REL: /* no relative device */
-	case SURFACE_CLIPBOARD:
 		return 0;
+	case SURFACE_CLIP_POLICY:
+	case SURFACE_CLIP_OFFER:
+	case SURFACE_CLIP_REQUEST:
+	case SURFACE_CLIP_DATA:
+		return dispatch_clip(s, m);
 	default:
 		return -EPROTO;
 	}
@@ -238,7 +381,7 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 static void receive(struct surface_server *s)
 {
 	for (int i = 0; i < MESSAGES_A_ROUND && s->fd >= 0; i++) {
-		int rc = surface_recv(s->fd, s->msg);
+		int rc = surface_recv(s->fd, s->msg), fd;
 
 		if (rc == -EAGAIN)
 			return;
@@ -246,9 +389,10 @@ static void receive(struct surface_server *s)
 			disconnect(s, rc == 0 ? "closed" : strerror(-rc));
 			return;
 		}
-		if (s->msg->fd >= 0) /* displays have no descriptors to give */
-			close(s->msg->fd);
-		if (dispatch(s, s->msg) < 0)
+		fd = s->msg->fd;
+		rc = dispatch(s, s->msg);
+		cleanup_close_fn(&fd);
+		if (rc < 0)
 			disconnect(s, "protocol error");
 	}
 }
@@ -369,6 +513,56 @@ void surface_server_cursor_pos(struct surface_server *s, int32_t x, int32_t y)
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint32_t surface_server_clip_offer(struct surface_server *s, uint32_t formats)
+{
+	uint32_t serial;
+
+	pthread_mutex_lock(&s->lock);
+	serial = ++s->clip.serial ? s->clip.serial : ++s->clip.serial; /* never 0 */
+	s->clip.formats = formats;
+	if (s->clip.asked) /* of what is no more */
+		answer(s, s->clip.asked, SURFACE_CLIP_STALE, -1, 0);
+	if (s->clip.ways & SURFACE_CLIP_OUT)
+		say(s, SAY_CLIP_OFFER);
+	pthread_mutex_unlock(&s->lock);
+	return serial;
+}
+
+int surface_server_clip_request(struct surface_server *s, uint32_t serial, uint32_t format)
+{
+	int r = -EPERM;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->clip.ways & SURFACE_CLIP_IN) {
+		s->clip.wanted = serial;
+		s->clip.format = format;
+		s->clip.waiting = true;
+		say(s, SAY_CLIP_REQUEST);
+		r = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_t status,
+			      const char *text, size_t n)
+{
+	cleanup_close int fd = -1;
+
+	if (status != SURFACE_CLIP_OK)
+		n = 0;
+	else if (n > SURFACE_CLIP_MAX)
+		status = SURFACE_CLIP_TOO_BIG;
+	else if (!surface_clip_text_ok(text, n) || (n > 0 && (fd = surface_clip_seal(text, n)) < 0))
+		status = SURFACE_CLIP_FAILED;
+	pthread_mutex_lock(&s->lock);
+	if (s->connected && s->clip.asked == serial)
+		answer(s, serial, status, fd, status == SURFACE_CLIP_OK ? n : 0);
+	if (s->clip.fd == fd)
+		fd = -1;
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool surface_server_connected(struct surface_server *s)
 {
 	bool yes;
@@ -398,6 +592,7 @@ void surface_server_free(struct surface_server *s)
 	}
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
+	drop_answer(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->cur_pixels);
 	free(s->msg);
@@ -417,7 +612,7 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 	}
 	s->loop = loop;
 	s->sink = *sink;
-	s->listen_fd = s->fd = s->scanout_fd = -1;
+	s->listen_fd = s->fd = s->scanout_fd = s->clip.fd = -1;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&s->lock, NULL);
 	s->path = strdup(path);

@@ -27,6 +27,13 @@ struct surface_sink {
 	void (*wheel)(void *arg, int32_t vertical, int32_t horizontal);
 	void (*resize)(void *arg, uint32_t width, uint32_t height);
 	void (*viewers)(void *arg, uint32_t n);
+	/* With clip_ways the desktop has a clipboard: the display says what is allowed now (enum
+	 * surface_clip_way; 0 when it goes). The others come only while their way is allowed. */
+	void (*clip_ways)(void *arg, uint32_t ways);
+	void (*clip_offer)(void *arg, uint32_t serial, uint32_t formats);
+	void (*clip_request)(void *arg, uint32_t serial, uint32_t format);
+	/* text: n bytes and a NUL, borrowed, NULL unless status is SURFACE_CLIP_OK. */
+	void (*clip_data)(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n);
 	void (*connected)(void *arg); /* a display is there, before anything was said */
 	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
 };
@@ -44,6 +51,16 @@ void surface_server_damage(struct surface_server *s, struct surface_rect r);
 void surface_server_cursor(struct surface_server *s, uint32_t width, uint32_t height,
 			   uint32_t hot_x, uint32_t hot_y, const uint32_t *pixels);
 void surface_server_cursor_pos(struct surface_server *s, int32_t x, int32_t y);
+/* The desktop's selection is a new one (formats 0: none any more): the serial it goes by. Kept, and
+ * told to each display that allows SURFACE_CLIP_OUT. */
+uint32_t surface_server_clip_offer(struct surface_server *s, uint32_t formats);
+/* Asks for what the display offered; -EPERM when it allows no SURFACE_CLIP_IN. */
+int surface_server_clip_request(struct surface_server *s, uint32_t serial,
+				uint32_t format) must_check;
+/* Answers clip_request; text of n bytes with SURFACE_CLIP_OK. What is too big or no text is
+ * answered with the status that says so. */
+void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_t status,
+			      const char *text, size_t n);
 bool surface_server_connected(struct surface_server *s);
 
 #endif

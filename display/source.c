@@ -355,7 +355,6 @@ static int handle(struct disp_source *s, struct surface_msg *m)
 		return 0;
 	case SURFACE_CURSOR_POS:
 	case SURFACE_AUDIO:
-	case SURFACE_CLIPBOARD:
 		return 0;
 	default:
 		return -EPROTO; /* a display's message */

@@ -58,9 +58,10 @@ static void scanout_and_its_descriptor_arrive(void **state)
 static void every_small_message_round_trips(void **state)
 {
 	static const enum surface_type all[] = {
-		SURFACE_HELLO,	 SURFACE_CURSOR_POS, SURFACE_KEY,
-		SURFACE_POINTER, SURFACE_BUTTON,     SURFACE_WHEEL,
-		SURFACE_RESIZE,	 SURFACE_VIEWERS,    SURFACE_POINTER_REL};
+		SURFACE_HELLO,	     SURFACE_CURSOR_POS,  SURFACE_KEY,	      SURFACE_POINTER,
+		SURFACE_BUTTON,	     SURFACE_WHEEL,	  SURFACE_RESIZE,     SURFACE_VIEWERS,
+		SURFACE_POINTER_REL, SURFACE_CLIP_POLICY, SURFACE_CLIP_OFFER, SURFACE_CLIP_REQUEST,
+		SURFACE_CLIP_DATA};
 	cleanup_free struct surface_msg *m = fresh(SURFACE_HELLO), *r = fresh(SURFACE_HELLO);
 	static uint8_t wire[SURFACE_MAX_MESSAGE];
 
@@ -148,6 +149,104 @@ static void damage_merges_instead_of_growing(void **state)
 	}
 }
 
+static void clipboard_bytes_arrive_only_in_a_sealed_memfd_of_the_size_said(void **state)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_CLIP_DATA), *r = fresh(SURFACE_HELLO);
+	cleanup_free char *text = NULL;
+	int sv[2], ends[2], open_fd = memfd_create("t", MFD_ALLOW_SEALING);
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	m->clip.serial = 7;
+	m->clip.format = SURFACE_CLIP_TEXT;
+	m->clip.status = SURFACE_CLIP_OK;
+	m->clip.size = 5;
+	m->fd = surface_clip_seal("hello", 5);
+	assert_true(m->fd >= 0);
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), 1);
+	text = surface_clip_read(r);
+	assert_string_equal(text, "hello");
+	assert_true(write(r->fd, "x", 1) < 0); /* sealed */
+	close(r->fd);
+	m->clip.size = 6; /* more than there is */
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	close(m->fd);
+	/* A file that may change or shrink under the reader, and one that may keep it waiting. */
+	m->clip.size = 5;
+	m->fd = open_fd;
+	assert_int_equal(write(open_fd, "hello", 5), 5);
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	assert_int_equal(pipe(ends), 0);
+	m->fd = ends[0];
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	m->fd = -1;
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	/* An empty text needs none. */
+	m->clip.size = 0;
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), 1);
+	for (int i = 0; i < 2; i++) {
+		close(sv[i]);
+		close(ends[i]);
+	}
+	close(open_fd);
+}
+
+static void clipboard_sizes_ways_and_formats_are_bounded(void **state)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_CLIP_DATA), *r = fresh(SURFACE_HELLO);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+	cleanup_free char *big = calloc(1, SURFACE_CLIP_MAX + 1);
+
+	(void)state;
+	assert_int_equal(surface_clip_seal(big, SURFACE_CLIP_MAX + 1), -EMSGSIZE);
+	m->clip.format = SURFACE_CLIP_TEXT;
+	m->clip.size = SURFACE_CLIP_MAX + 1;
+	assert_int_equal(surface_decode(r, wire, (size_t)surface_encode(m, wire, sizeof(wire))),
+			 -EPROTO);
+	m->clip.size = 1;
+	m->clip.status = SURFACE_CLIP_FAILED; /* no bytes with a failure */
+	assert_int_equal(surface_decode(r, wire, (size_t)surface_encode(m, wire, sizeof(wire))),
+			 -EPROTO);
+	m->type = SURFACE_CLIP_REQUEST;
+	m->clip.format = 2;
+	assert_int_equal(surface_decode(r, wire, (size_t)surface_encode(m, wire, sizeof(wire))),
+			 -EPROTO);
+	m->type = SURFACE_CLIP_POLICY;
+	m->clip_ways = 4;
+	assert_int_equal(surface_decode(r, wire, (size_t)surface_encode(m, wire, sizeof(wire))),
+			 -EPROTO);
+}
+
+static void text_is_utf8_without_nul(void **state)
+{
+	static const char *const good[] = {
+		"", "plain\n", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"};
+	static const char *const bad[] = {"\x80",
+					  "\xc0\xaf",
+					  "\xc3",
+					  "\xe2\x82",
+					  "\xed\xa0\x80",
+					  "\xe0\x80\x80",
+					  "\xf4\x90\x80\x80",
+					  "\xf8\x88\x80\x80\x80",
+					  "\xff",
+					  "a\xc3(",
+					  "\xf0\x80\x80\x80"};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(good); i++)
+		assert_true(surface_clip_text_ok(good[i], strlen(good[i])));
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(surface_clip_text_ok(bad[i], strlen(bad[i])));
+	assert_false(surface_clip_text_ok("a\0b", 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +255,9 @@ int main(void)
 		cmocka_unit_test(damage_outside_the_largest_screen_is_refused),
 		cmocka_unit_test(cursor_geometry_is_checked),
 		cmocka_unit_test(damage_merges_instead_of_growing),
+		cmocka_unit_test(clipboard_bytes_arrive_only_in_a_sealed_memfd_of_the_size_said),
+		cmocka_unit_test(clipboard_sizes_ways_and_formats_are_bounded),
+		cmocka_unit_test(text_is_utf8_without_nul),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
