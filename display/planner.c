@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See planner.h. A step: under the lock, each marked tile is compared with the viewer's copy, the
- * changed box found and copied; then, unlocked, adjacent boxes are joined into runs, runs into
- * taller rectangles, and each goes out as a solid or an image.
+ * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy; where
+ * much differs, what moved is looked for and moved in the copy too; what still differs is copied.
+ * Then, unlocked, it is decided what may be blurred, and the operations go out.
  */
 #include "display/planner.h"
 
 #include <errno.h>
 #include <string.h>
+#include "common/loop.h"
 
-struct disp_change {
-	uint8_t x0, y0, x1, y1; /* box inside the tile, exclusive ends; x1 == 0: nothing */
-};
-
-/* A rectangle being grown. */
-struct run {
-	struct surface_rect r;
-	uint32_t colour;
-	bool solid;
-};
+#define MOVE_TILES 4 /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
@@ -27,15 +19,23 @@ int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struc
 	p->screen = s;
 	p->ops = ops;
 	p->writer = writer;
+	p->spare = true;
+	p->feed.wake_fd = -1;
 	p->generation = s->generation - 1; /* anything that is not the current one */
+	p->scroll = disp_scroll_new();
+	if (!p->scroll)
+		return -ENOMEM;
 	return disp_feed_open(s, &p->feed);
 }
 
 void disp_planner_fini(struct disp_planner *p)
 {
 	disp_feed_close(p->screen, &p->feed);
+	disp_scroll_free(p->scroll);
+	disp_motion_fini(&p->motion);
 	free(p->pixels);
 	free(p->changes);
+	p->scroll = NULL;
 	p->pixels = NULL;
 	p->changes = NULL;
 }
@@ -49,7 +49,7 @@ static int take_geometry(struct disp_planner *p)
 	uint32_t *pixels = malloc((size_t)s->width * s->height * 4 + 4);
 	struct disp_change *changes = calloc(tiles + 1, sizeof(*changes));
 
-	if (!pixels || !changes) {
+	if (!pixels || !changes || disp_motion_reshape(&p->motion, s->width, s->height) < 0) {
 		free(pixels);
 		free(changes);
 		return -ENOMEM;
@@ -66,75 +66,120 @@ static int take_geometry(struct disp_planner *p)
 	return 0;
 }
 
-/* Columns [x0, x1) that differ between two rows of w pixels; false when none does. */
-static bool row_diff(const uint32_t *a, const uint32_t *b, uint32_t w, uint32_t *x0, uint32_t *x1)
+/* Tile i's place in a picture, and its size. */
+static size_t tile_at(const struct disp_planner *p, uint32_t i, uint32_t *w, uint32_t *h)
 {
-	uint32_t lo = 0, hi = w;
+	uint32_t tw = disp_tiles(p->width);
+	uint32_t x = i % tw * DISP_TILE, y = i / tw * DISP_TILE;
 
-	if (memcmp(a, b, w * 4ul) == 0)
-		return false;
-	while (a[lo] == b[lo])
-		lo++;
-	while (a[hi - 1] == b[hi - 1])
-		hi--;
-	*x0 = lo;
-	*x1 = hi;
-	return true;
+	*w = p->width - x < DISP_TILE ? p->width - x : DISP_TILE;
+	*h = p->height - y < DISP_TILE ? p->height - y : DISP_TILE;
+	return (size_t)y * p->width + x;
 }
 
-static bool take_tile(struct disp_planner *p, uint32_t tx, uint32_t ty, struct disp_change *c)
+static uint32_t n_tiles(const struct disp_planner *p)
 {
-	const struct disp_screen *s = p->screen;
-	uint32_t px = tx * DISP_TILE, py = ty * DISP_TILE, x0 = DISP_TILE, x1 = 0, y0 = 0, y1 = 0;
-	uint32_t w = s->width - px < DISP_TILE ? s->width - px : DISP_TILE;
-	uint32_t h = s->height - py < DISP_TILE ? s->height - py : DISP_TILE;
-
-	for (uint32_t y = 0; y < h; y++) {
-		size_t at = (size_t)(py + y) * s->width + px;
-		uint32_t lo, hi;
-
-		if (!row_diff(s->pixels + at, p->pixels + at, w, &lo, &hi))
-			continue;
-		memcpy(p->pixels + at + lo, s->pixels + at + lo, (hi - lo) * 4ul);
-		if (x1 == 0)
-			y0 = y;
-		y1 = y + 1;
-		x0 = lo < x0 ? lo : x0;
-		x1 = hi > x1 ? hi : x1;
-	}
-	*c = (struct disp_change){(uint8_t)x0, (uint8_t)y0, (uint8_t)x1, (uint8_t)y1};
-	return x1 != 0;
+	return disp_tiles(p->width) * disp_tiles(p->height);
 }
 
 static void take_all(struct disp_planner *p)
 {
-	uint32_t tw = disp_tiles(p->width), th = disp_tiles(p->height);
+	p->n_changes = n_tiles(p);
+	for (uint32_t i = 0; i < p->n_changes; i++) {
+		uint32_t w, h;
 
-	for (uint32_t ty = 0; ty < th; ty++) {
-		for (uint32_t tx = 0; tx < tw; tx++) {
-			uint32_t w = p->width - tx * DISP_TILE, h = p->height - ty * DISP_TILE;
-
-			p->changes[ty * tw + tx] =
-				(struct disp_change){0, 0, (uint8_t)(w < DISP_TILE ? w : DISP_TILE),
-						     (uint8_t)(h < DISP_TILE ? h : DISP_TILE)};
-		}
+		tile_at(p, i, &w, &h);
+		p->changes[i].n = 1;
+		p->changes[i].box[0] = (struct disp_box){0, 0, (uint8_t)w, (uint8_t)h};
 	}
-	p->n_changes = tw * th;
-	memset(p->feed.dirty, 0, (size_t)tw * th);
+	memset(p->feed.dirty, 0, p->n_changes);
+}
+
+/* Unmarks the tiles that do not differ. Returns how many do, and the tiles' rectangle. */
+static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
+{
+	uint32_t tw = disp_tiles(p->width), n = n_tiles(p), count = 0;
+	uint32_t x0 = tw, x1 = 0, y0 = UINT32_MAX, y1 = 0, w, h;
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t at;
+
+		if (!p->feed.dirty[i])
+			continue;
+		at = tile_at(p, i, &w, &h);
+		p->feed.dirty[i] = disp_tile_differs(p->screen->pixels + at, p->pixels + at,
+						     p->width, w, h);
+		if (!p->feed.dirty[i])
+			continue;
+		x0 = i % tw < x0 ? i % tw : x0;
+		x1 = i % tw >= x1 ? i % tw + 1 : x1;
+		y0 = i / tw < y0 ? i / tw : y0;
+		y1 = i / tw + 1;
+		count++;
+	}
+	if (!count)
+		return 0;
+	w = x1 * DISP_TILE < p->width ? x1 * DISP_TILE : p->width;
+	h = y1 * DISP_TILE < p->height ? y1 * DISP_TILE : p->height;
+	*r = (struct surface_rect){(int32_t)(x0 * DISP_TILE), (int32_t)(y0 * DISP_TILE),
+				   (int32_t)(w - x0 * DISP_TILE), (int32_t)(h - y0 * DISP_TILE)};
+	return count;
+}
+
+/* A move may have changed tiles that were not marked. */
+static void mark(struct disp_planner *p, const struct surface_rect *r)
+{
+	uint32_t tw = disp_tiles(p->width);
+
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty * DISP_TILE < (uint32_t)(r->y + r->height);
+	     ty++) {
+		uint32_t tx = (uint32_t)r->x / DISP_TILE;
+
+		memset(p->feed.dirty + ty * tw + tx, 1,
+		       disp_tiles((uint32_t)(r->x + r->width)) - tx);
+	}
+}
+
+static void take_moves(struct disp_planner *p)
+{
+	struct surface_rect area;
+	uint32_t n, before = UINT32_MAX;
+
+	disp_scroll_begin(p->scroll);
+	while ((n = keep_differing(p, &area)) >= MOVE_TILES && p->n_moves < DISP_MAX_MOVES) {
+		struct disp_move *m = &p->moves[p->n_moves];
+
+		/* Go on only while much is unexplained. */
+		if (before != UINT32_MAX && n < before / 2)
+			return;
+		before = before == UINT32_MAX ? n : before;
+		if (!disp_scroll_find(p->scroll, p->pixels, p->screen->pixels, p->width, area, m))
+			return;
+		disp_scroll_apply(p->pixels, p->width, m);
+		mark(p, &m->to);
+		p->n_moves++;
+	}
 }
 
 static void take_marked(struct disp_planner *p)
 {
-	uint32_t tw = disp_tiles(p->width), n = tw * disp_tiles(p->height);
+	uint32_t n = n_tiles(p);
 
-	p->n_changes = 0;
+	if (p->can & DISP_CAN_MOVE)
+		take_moves(p);
 	for (uint32_t i = 0; i < n; i++) {
-		p->changes[i].x1 = 0;
+		struct disp_change *c = &p->changes[i];
+		uint32_t w, h;
+		size_t at;
+
+		c->n = 0;
 		if (!p->feed.dirty[i])
 			continue;
 		p->feed.dirty[i] = 0;
-		if (take_tile(p, i % tw, i / tw, &p->changes[i]))
-			p->n_changes++;
+		at = tile_at(p, i, &w, &h);
+		c->n = (uint8_t)disp_tile_take(p->pixels + at, p->screen->pixels + at, p->width, w,
+					       h, c->box);
+		p->n_changes += c->n != 0;
 	}
 }
 
@@ -145,16 +190,17 @@ static int take(struct disp_planner *p)
 
 	p->reshaped = false;
 	p->n_changes = 0;
+	p->n_moves = 0;
 	pthread_mutex_lock(&s->lock);
-	p->feed.pending = false;
 	if (!p->feed.dirty)
 		r = -ENOMEM;
 	else if (s->width && s->generation != p->generation)
 		r = take_geometry(p);
 	if (r == 0 && p->reshaped)
 		take_all(p);
-	else if (r == 0 && s->width)
+	else if (r == 0 && s->width && p->feed.pending)
 		take_marked(p);
+	p->feed.pending = false;
 	p->cursor_new = s->cursor.serial != p->cursor.serial;
 	if (p->cursor_new)
 		p->cursor = s->cursor;
@@ -162,25 +208,11 @@ static int take(struct disp_planner *p)
 	return r;
 }
 
-/* ---- joining and writing ------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------- */
 
-static bool is_solid(const struct disp_planner *p, const struct surface_rect *r, uint32_t *colour)
+static int write_run(void *arg, const struct disp_run *run)
 {
-	const uint32_t *row = p->pixels + (size_t)r->y * p->width + r->x;
-	uint32_t first = row[0] & 0xffffff;
-
-	for (int32_t y = 0; y < r->height; y++, row += p->width) {
-		for (int32_t x = 0; x < r->width; x++) {
-			if ((row[x] & 0xffffff) != first)
-				return false;
-		}
-	}
-	*colour = first;
-	return true;
-}
-
-static int write_run(struct disp_planner *p, const struct run *run)
-{
+	struct disp_planner *p = arg;
 	struct surface_rect r = run->r;
 	int e = 0;
 
@@ -195,87 +227,37 @@ static int write_run(struct disp_planner *p, const struct run *run)
 	return e;
 }
 
-/* Grows a by b when b continues it to the right in the same tile row. */
-static bool join_right(struct run *a, const struct run *b)
+static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 {
-	int32_t top, bottom;
+	int r = p->ops->begin(p->writer);
 
-	if (a->solid != b->solid)
-		return false;
-	if (a->solid && (a->colour != b->colour || a->r.y != b->r.y || a->r.height != b->r.height ||
-			 a->r.x + a->r.width != b->r.x))
-		return false;
-	top = a->r.y < b->r.y ? a->r.y : b->r.y;
-	bottom = a->r.y + a->r.height > b->r.y + b->r.height ? a->r.y + a->r.height
-							     : b->r.y + b->r.height;
-	a->r.width = b->r.x + b->r.width - a->r.x;
-	a->r.y = top;
-	a->r.height = bottom - top;
-	return true;
+	for (unsigned i = 0; i < p->n_moves && r == 0; i++)
+		r = p->ops->move(p->writer, &p->moves[i]);
+	if (r == 0)
+		r = disp_join(p->changes, p->pixels, p->width, p->height, write_run, p);
+	if (r == 0 && blur)
+		r = p->ops->blur(p->writer, blur,
+				 p->pixels + (size_t)blur->y * p->width + blur->x, p->width);
+	return r ? r : p->ops->end(p->writer);
 }
 
-static bool join_below(struct run *a, const struct run *b)
-{
-	if (a->solid != b->solid || (a->solid && a->colour != b->colour) || a->r.x != b->r.x ||
-	    a->r.width != b->r.width || a->r.y + a->r.height != b->r.y)
-		return false;
-	a->r.height += b->r.height;
-	return true;
-}
-
-/* The runs of one tile row, left to right; returns how many. */
-static uint32_t row_runs(const struct disp_planner *p, uint32_t ty, struct run *out)
-{
-	uint32_t tw = disp_tiles(p->width), n = 0;
-	bool adjacent = false;
-
-	for (uint32_t tx = 0; tx < tw; tx++) {
-		const struct disp_change *c = &p->changes[ty * tw + tx];
-		struct run run;
-
-		if (!c->x1) {
-			adjacent = false;
-			continue;
-		}
-		run.r = (struct surface_rect){(int32_t)(tx * DISP_TILE + c->x0),
-					      (int32_t)(ty * DISP_TILE + c->y0), c->x1 - c->x0,
-					      c->y1 - c->y0};
-		run.colour = 0;
-		run.solid = is_solid(p, &run.r, &run.colour);
-		if (!(adjacent && join_right(&out[n - 1], &run)))
-			out[n++] = run;
-		adjacent = true;
-	}
-	return n;
-}
-
+/* What changed, and what is to be made exact, as one frame. */
 static int write_changes(struct disp_planner *p)
 {
-	struct run rows[2][SURFACE_MAX_DIM / DISP_TILE], *open = rows[0], *cur = rows[1], *swap;
-	uint32_t th = disp_tiles(p->height), n_open = 0, n_cur;
-	int r = 0;
+	int64_t now = clock_ms();
+	struct surface_rect r;
+	bool blur = false;
 
-	for (uint32_t ty = 0; ty < th && r == 0; ty++) {
-		n_cur = row_runs(p, ty, cur);
-		/* An open run either goes on below or is finished. Both lists are in x order. */
-		for (uint32_t i = 0; i < n_open && r == 0; i++) {
-			uint32_t j;
-
-			for (j = 0; j < n_cur && !join_below(&open[i], &cur[j]); j++)
-				;
-			if (j < n_cur)
-				cur[j] = open[i];
-			else
-				r = write_run(p, &open[i]);
-		}
-		swap = open;
-		open = cur;
-		cur = swap;
-		n_open = n_cur;
-	}
-	for (uint32_t i = 0; i < n_open && r == 0; i++)
-		r = write_run(p, &open[i]);
-	return r;
+	for (unsigned i = 0; i < p->n_moves; i++)
+		disp_motion_moved(&p->motion, &p->moves[i]);
+	if (p->n_changes)
+		blur = disp_motion_judge(&p->motion, p->changes, p->pixels, now,
+					 p->can & DISP_CAN_BLUR, &r);
+	else if (p->spare && p->width && !p->n_moves)
+		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, now);
+	if (!p->n_changes && !p->n_moves)
+		return 0;
+	return write_frame(p, blur ? &r : NULL);
 }
 
 int disp_planner_step(struct disp_planner *p)
@@ -286,18 +268,18 @@ int disp_planner_step(struct disp_planner *p)
 		return r;
 	if (p->reshaped)
 		r = p->ops->resize(p->writer, p->width, p->height, p->pixels);
-	if (r == 0 && p->n_changes) {
-		r = p->ops->begin(p->writer);
-		if (r == 0)
-			r = write_changes(p);
-		if (r == 0)
-			r = p->ops->end(p->writer);
-	}
+	if (r == 0)
+		r = write_changes(p);
 	if (r == 0 && p->cursor_new)
 		r = p->ops->cursor(p->writer, &p->cursor);
 	if (r < 0)
 		return r;
-	return p->n_changes || p->reshaped || p->cursor_new;
+	return p->n_changes || p->n_moves || p->reshaped || p->cursor_new;
+}
+
+int disp_planner_wait(const struct disp_planner *p)
+{
+	return p->spare ? disp_motion_wait(&p->motion, clock_ms()) : -1;
 }
 
 void disp_planner_refresh(struct disp_planner *p)

@@ -12,32 +12,52 @@
 #ifndef PANE_DISPLAY_PLANNER_H
 #define PANE_DISPLAY_PLANNER_H
 
+#include "display/join.h"
+#include "display/motion.h"
 #include "display/screen.h"
+#include "display/scroll.h"
 
 #define DISP_MAX_IMAGE_ROWS 256 /* an image operation is never taller, to bound buffers */
+#define DISP_MAX_MOVES	    4	/* a frame */
 
 struct disp_writer {
-	/* Every call returns 0 or a negative errno, which ends the step with that. */
+	/* Every call returns 0 or a negative errno, which ends the step with that. A frame's moves
+	 * come before all else in it, and its lossy picture after. */
 	int (*resize)(void *w, uint32_t width, uint32_t height, uint32_t *pixels);
 	int (*begin)(void *w);
+	/* The viewer moves what it shows. Only called when DISP_CAN_MOVE is set. */
+	int (*move)(void *w, const struct disp_move *m);
 	int (*solid)(void *w, const struct surface_rect *r, uint32_t xrgb);
 	/* pixels: the first of r; stride in pixels. Valid during the call. */
 	int (*image)(void *w, const struct surface_rect *r, const uint32_t *pixels,
 		     size_t stride_px);
+	/* The same, to be shown about right and soon. Only called when DISP_CAN_BLUR is set, at
+	 * most once a frame. A rectangle that stays the same from frame to frame is a video. */
+	int (*blur)(void *w, const struct surface_rect *r, const uint32_t *pixels,
+		    size_t stride_px);
 	int (*end)(void *w);
 	int (*cursor)(void *w, const struct disp_cursor *c);
 };
 
-struct disp_change; /* one tile's changed box */
+enum disp_can {
+	DISP_CAN_MOVE = 1,
+	DISP_CAN_BLUR = 2
+};
 
 struct disp_planner {
 	struct disp_screen *screen;    /* borrowed */
 	const struct disp_writer *ops; /* borrowed */
 	void *writer;		       /* borrowed; first argument of ops */
+	unsigned can;		       /* the writer's to set: enum disp_can */
+	bool spare;		       /* the writer's to set: the line is free for sharpening */
 	struct disp_feed feed;
 	uint32_t generation, width, height; /* of pixels */
-	uint32_t *pixels;		    /* owned; the viewer's picture */
+	uint32_t *pixels;		    /* owned; the viewer's picture, blurred parts aside */
 	struct disp_change *changes;	    /* owned; one a tile */
+	struct disp_scroll *scroll;	    /* owned */
+	struct disp_move moves[DISP_MAX_MOVES];
+	unsigned n_moves;
+	struct disp_motion motion;
 	struct disp_cursor cursor;	    /* last one written */
 	bool reshaped, cursor_new;	    /* what the last take found */
 	uint32_t n_changes;
@@ -49,6 +69,9 @@ void disp_planner_fini(struct disp_planner *p);
 /* Writes everything that changed. 1 when something was written, 0 when nothing changed. A writer's
  * error leaves the viewer's picture undefined: end the viewer. */
 int disp_planner_step(struct disp_planner *p) must_check;
+/* Milliseconds until a step has something to do without a change: blurred parts are to be
+ * sharpened when they are quiet. -1 = never. */
+int disp_planner_wait(const struct disp_planner *p);
 /* Forgets what was sent: the next step writes all of it (a client asked for a refresh). */
 void disp_planner_refresh(struct disp_planner *p);
 

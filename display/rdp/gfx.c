@@ -11,6 +11,8 @@
 #include "common/wire.h"
 #include "display/rdp/gfxpdu.h"
 
+#define SCRATCH	 0x8000u   /* surface; those of the screen are below */
+#define VIDEO_MS 10000	   /* unused that long, an encoder is given back */
 #define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
 
 int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
@@ -28,6 +30,8 @@ void disp_gfx_fini(struct gfx *g)
 {
 	disp_zgfx_free(g->zgfx);
 	g->zgfx = NULL;
+	disp_avc_free(g->avc);
+	g->avc = NULL;
 	disp_planar_fini(&g->planar);
 	buf_fini(&g->plain);
 	buf_fini(&g->wire);
@@ -75,7 +79,11 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 	(void)pixels;
 	if (g->has_surface && g->width == width && g->height == height)
 		return 0;
-	if (g->has_surface)
+	/* [MS-RDPEGFX] 3.3.5.14: a reset leaves other surfaces alone. */
+	if (g->scratch)
+		r = disp_gfx_put_delete(&g->plain, g->scratch);
+	g->scratch = 0;
+	if (r == 0 && g->has_surface)
 		r = disp_gfx_put_delete(&g->plain, g->surface);
 	g->surface = (uint16_t)(g->surface % 0x7fff + 1);
 	if (r == 0)
@@ -129,6 +137,59 @@ static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 	return g->plain.len >= GFX_FLUSH_BYTES ? flush(g) : 0;
 }
 
+static int op_move(void *w, const struct disp_move *m)
+{
+	struct gfx *g = w;
+	struct surface_rect from = m->to;
+
+	from.x -= m->dx;
+	from.y -= m->dy;
+	return disp_gfx_put_copy(&g->plain, g->surface, &from, g->surface, m->to.x, m->to.y);
+}
+
+/* A surface of its own for the decoder, so that what lies around the rectangle stays exact. */
+static int open_video(struct gfx *g, const struct surface_rect *r)
+{
+	uint32_t width = (uint32_t)r->width, height = (uint32_t)r->height;
+	int e = 0;
+
+	if (g->avc && g->scratch && g->video.width == r->width && g->video.height == r->height) {
+		g->video = *r;
+		return 0;
+	}
+	disp_avc_free(g->avc);
+	g->avc = disp_avc_new(width, height);
+	if (!g->avc)
+		return -ENOMEM;
+	if (g->scratch)
+		e = disp_gfx_put_delete(&g->plain, g->scratch);
+	g->scratch = SCRATCH;
+	g->video = *r;
+	return e ? e
+		 : disp_gfx_put_create(&g->plain, g->scratch, disp_avc_even(width),
+				       disp_avc_even(height));
+}
+
+static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct gfx *g = w;
+	struct surface_rect from = {0, 0, r->width, r->height};
+	const uint8_t *bytes;
+	size_t n;
+	int e = open_video(g, r);
+
+	/* What is exact need not wait for the encoder. */
+	if (e == 0)
+		e = flush(g);
+	if (e == 0)
+		e = disp_avc_encode(g->avc, pixels, stride_px, &bytes, &n);
+	if (e == 0 && n)
+		e = disp_gfx_put_avc(&g->plain, g->scratch, disp_avc_even((uint32_t)r->width),
+				     disp_avc_even((uint32_t)r->height), bytes, n);
+	g->video_ms = clock_ms();
+	return e ? e : disp_gfx_put_copy(&g->plain, g->scratch, &from, g->surface, r->x, r->y);
+}
+
 static int op_end(void *w)
 {
 	struct gfx *g = w;
@@ -149,10 +210,25 @@ static int op_end(void *w)
 const struct disp_writer disp_gfx_writer = {
 	.resize = op_resize,
 	.begin = op_begin,
+	.move = op_move,
 	.solid = op_solid,
 	.image = op_image,
+	.blur = op_blur,
 	.end = op_end,
 };
+
+unsigned disp_gfx_can(const struct gfx *g)
+{
+	return DISP_CAN_MOVE | (g->can_avc ? DISP_CAN_BLUR : 0u);
+}
+
+void disp_gfx_tidy(struct gfx *g, int64_t now_ms)
+{
+	if (!g->avc || now_ms - g->video_ms < VIDEO_MS)
+		return;
+	disp_avc_free(g->avc);
+	g->avc = NULL;
+}
 
 /* ---- the client's messages ----------------------------------------------------------------- */
 
@@ -194,6 +270,8 @@ static int on_caps(struct gfx *g, uint32_t version, uint32_t flags)
 		return -EPROTO;
 	/* A client may advertise again ([MS-RDPEGFX] 3.2.5.18): everything starts over. */
 	g->has_surface = false;
+	g->scratch = 0;
+	g->can_avc = disp_gfx_caps_avc(version, flags);
 	drop_flight(g, g->in_flight);
 	r = disp_gfx_put_caps_confirm(&g->plain, version, flags);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #define PANE_DISPLAY_RDP_GFX_H
 
 #include "display/planner.h"
+#include "display/rdp/avc.h"
 #include "display/rdp/planar.h"
 #include "display/rdp/zgfx.h"
 
@@ -34,6 +35,11 @@ struct gfx {
 	struct planar planar;
 	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
 	bool open;		/* capabilities are confirmed */
+	bool can_avc;		/* the client decodes AVC420 */
+	struct avc *avc;	/* owned; NULL while nothing is a video */
+	struct surface_rect video; /* what the scratch surface and the encoder are for */
+	int64_t video_ms;	   /* when it was used last */
+	uint16_t scratch;	   /* surface, mapped to no output; 0 = none */
 	bool suspended;		/* the client does not acknowledge */
 	bool has_surface;
 	uint16_t surface;
@@ -54,5 +60,9 @@ void disp_gfx_fini(struct gfx *g);
 /* A message from the client; -EPROTO ends the client. */
 int disp_gfx_receive(struct gfx *g, const uint8_t *p, size_t n) must_check;
 bool disp_gfx_ready(const struct gfx *g);
+/* What the planner may ask of it: enum disp_can. */
+unsigned disp_gfx_can(const struct gfx *g);
+/* Gives back what a video that is over took. Called now and then. */
+void disp_gfx_tidy(struct gfx *g, int64_t now_ms);
 
 #endif

@@ -9,6 +9,12 @@
 
 #define FORMAT_XRGB  0x20 /* GFX_PIXEL_FORMAT_XRGB_8888 */
 #define CODEC_PLANAR 0x000a
+#define CODEC_AVC420 0x000b
+#define AVC_QP	     22	 /* told, not used by clients */
+#define AVC_QUALITY  100
+#define CAPS_8_1     0x00080105u
+#define AVC420_ON    0x10 /* flag of 8.1 */
+#define AVC_OFF	     0x20 /* flag of 10.0 and later */
 #define RESET_SIZE   340 /* [MS-RDPEGFX] 2.2.2.14: always, padded */
 #define MONITOR_MAIN 1
 #define CAPS_10_1    0x000a0100u
@@ -129,6 +135,50 @@ int disp_gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rec
 	put_le16(p + 6, 1);
 	put_rect(p + 8, r);
 	return put_pdu(b, GFX_SOLID_FILL, p, sizeof(p));
+}
+
+int disp_gfx_put_copy(struct buf *b, uint16_t from, const struct surface_rect *r, uint16_t to,
+		      int32_t x, int32_t y)
+{
+	uint8_t p[18];
+
+	put_le16(p, from);
+	put_le16(p + 2, to);
+	put_rect(p + 4, r);
+	put_le16(p + 12, 1);
+	put_le16(p + 14, (uint16_t)x);
+	put_le16(p + 16, (uint16_t)y);
+	return put_pdu(b, GFX_SURFACE_TO_SURFACE, p, sizeof(p));
+}
+
+bool disp_gfx_caps_avc(uint32_t version, uint32_t flags)
+{
+	if (version < CAPS_8_1)
+		return false;
+	return version == CAPS_8_1 ? (flags & AVC420_ON) != 0 : !(flags & AVC_OFF);
+}
+
+/* RFX_AVC420_BITMAP_STREAM, 2.2.4.4: one rectangle, the whole surface. */
+int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t height,
+		     const uint8_t *bytes, size_t n)
+{
+	struct surface_rect all = {0, 0, (int32_t)width, (int32_t)height};
+	uint8_t p[17 + 14];
+	int e;
+
+	put_le16(p, surface);
+	put_le16(p + 2, CODEC_AVC420);
+	p[4] = FORMAT_XRGB;
+	put_rect(p + 5, &all);
+	put_le32(p + 13, (uint32_t)(14 + n));
+	put_le32(p + 17, 1);
+	put_rect(p + 21, &all);
+	p[29] = AVC_QP;
+	p[30] = AVC_QUALITY;
+	e = put_head(b, GFX_WIRE_TO_SURFACE_1, sizeof(p) + n);
+	if (e == 0)
+		e = buf_append(b, p, sizeof(p));
+	return e ? e : buf_append(b, bytes, n);
 }
 
 int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t n)

@@ -18,6 +18,7 @@
 enum gfx_cmd {
 	GFX_WIRE_TO_SURFACE_1 = 0x01,
 	GFX_SOLID_FILL = 0x04,
+	GFX_SURFACE_TO_SURFACE = 0x05,
 	GFX_CREATE_SURFACE = 0x09,
 	GFX_DELETE_SURFACE = 0x0a,
 	GFX_START_FRAME = 0x0b,
@@ -66,6 +67,14 @@ int disp_gfx_put_start(struct buf *b, uint32_t frame, uint32_t timestamp) must_c
 int disp_gfx_put_end(struct buf *b, uint32_t frame) must_check;
 int disp_gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rect *r,
 		       uint32_t xrgb) must_check;
+/* Rectangle r of one surface to x, y of another, or of the same, where they may overlap. */
+int disp_gfx_put_copy(struct buf *b, uint16_t from, const struct surface_rect *r, uint16_t to,
+		      int32_t x, int32_t y) must_check;
+/* n bytes of H.264 (AVC420) that fill a surface of width x height. */
+int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t height,
+		     const uint8_t *p, size_t n) must_check;
+/* Whether a client with these capabilities decodes AVC420, [MS-RDPEGFX] 2.2.3. */
+bool disp_gfx_caps_avc(uint32_t version, uint32_t flags);
 /* The header of a planar bitmap of n bytes, which the caller appends. */
 int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r,
 			uint32_t n) must_check;

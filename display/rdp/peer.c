@@ -20,6 +20,7 @@
 #include <winpr/wlog.h>
 #include <winpr/wtsapi.h>
 #include "common/log.h"
+#include "common/loop.h"
 #include "display/rdp/bitmap.h"
 #include "display/rdp/dispctl.h"
 #include "display/rdp/gfx.h"
@@ -30,6 +31,7 @@
 #define MESSAGE_MAX 65536 /* the longest one from a client's dynamic channel */
 #define CHUNK_SIZE  16256 /* of virtual channels */
 #define HANDLES	    32
+#define TIDY_MS	    11000 /* after a video */
 
 /* FreeRDP's server wants a certificate even when it never does TLS. This one has no private key. */
 static const char unused_certificate[] =
@@ -113,6 +115,20 @@ static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 			   : disp_gfx_writer.image(&p->gfx, r, pixels, stride_px);
 }
 
+static int op_move(void *w, const struct disp_move *m)
+{
+	struct rdp_peer *p = w;
+
+	return p->fallback ? -EOPNOTSUPP : disp_gfx_writer.move(&p->gfx, m);
+}
+
+static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct rdp_peer *p = w;
+
+	return p->fallback ? -EOPNOTSUPP : disp_gfx_writer.blur(&p->gfx, r, pixels, stride_px);
+}
+
 static int op_end(void *w)
 {
 	struct rdp_peer *p = w;
@@ -130,8 +146,10 @@ static int op_cursor(void *w, const struct disp_cursor *c)
 static const struct disp_writer peer_writer = {
 	.resize = op_resize,
 	.begin = op_begin,
+	.move = op_move,
 	.solid = op_solid,
 	.image = op_image,
+	.blur = op_blur,
 	.end = op_end,
 	.cursor = op_cursor,
 };
@@ -486,6 +504,8 @@ static int draw(struct rdp_peer *p)
 
 	if (!may_draw(p))
 		return 0;
+	p->planner.can = p->fallback ? 0 : disp_gfx_can(&p->gfx);
+	p->planner.spare = p->gfx.in_flight == 0;
 	r = disp_planner_step(&p->planner);
 	if (r == -EAGAIN) { /* the size changed: everything again when the client is ready */
 		disp_planner_refresh(&p->planner);
@@ -494,6 +514,20 @@ static int draw(struct rdp_peer *p)
 	if (r > 0) /* move what was queued */
 		r = WTSVirtualChannelManagerCheckFileDescriptorEx(p->vcm, FALSE) ? 0 : -EPIPE;
 	return r;
+}
+
+/* How long nothing may happen: until there is something to sharpen, or to give back. */
+static DWORD patience(const struct rdp_peer *p)
+{
+	int ms = -1;
+
+	if (!p->active)
+		return CONNECT_MS;
+	if (may_draw(p) && p->gfx.in_flight == 0)
+		ms = disp_planner_wait(&p->planner);
+	if (ms < 0 && p->gfx.avc)
+		ms = TIDY_MS;
+	return ms < 0 ? INFINITE : (DWORD)ms;
 }
 
 static int wait_for_work(struct rdp_peer *p)
@@ -507,11 +541,13 @@ static int wait_for_work(struct rdp_peer *p)
 		return -EIO;
 	handles[n++] = WTSVirtualChannelManagerGetEventHandle(p->vcm);
 	handles[n++] = p->wake;
-	r = WaitForMultipleObjects(n, handles, FALSE, p->active ? INFINITE : CONNECT_MS);
+	r = WaitForMultipleObjects(n, handles, FALSE, patience(p));
 	if (r == WAIT_FAILED)
 		return -EIO;
-	if (r == WAIT_TIMEOUT && !p->bitmap.resizing)
+	if (r == WAIT_TIMEOUT && !p->active && !p->bitmap.resizing)
 		return -ETIMEDOUT;
+	if (r == WAIT_TIMEOUT)
+		disp_gfx_tidy(&p->gfx, clock_ms());
 	(void)!eventfd_read(p->planner.feed.wake_fd, &count);
 	return 0;
 }

@@ -156,6 +156,16 @@ static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 	return mark(w, r);
 }
 
+/* The planner has moved the frame buffer's pixels itself. */
+static int op_move(void *w, const struct disp_move *m)
+{
+	struct rfb_server *s = w;
+	const struct surface_rect *r = &m->to;
+
+	rfbScheduleCopyRect(s->screen, r->x, r->y, r->x + r->width, r->y + r->height, m->dx, m->dy);
+	return 0;
+}
+
 static int op_end(void *w)
 {
 	(void)w;
@@ -208,6 +218,7 @@ static int op_cursor(void *w, const struct disp_cursor *c)
 static const struct disp_writer rfb_writer = {
 	.resize = op_resize,
 	.begin = op_begin,
+	.move = op_move,
 	.solid = op_solid,
 	.image = op_image,
 	.end = op_end,
@@ -306,6 +317,7 @@ static int step(struct rfb_server *s)
 	if (s->client->sock == RFB_INVALID_SOCKET)
 		return -EPIPE;
 	if (may_draw(s)) {
+		s->planner.can = s->client->useCopyRect ? DISP_CAN_MOVE : 0;
 		r = disp_planner_step(&s->planner);
 		if (r < 0)
 			return r;

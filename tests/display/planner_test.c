@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include "display/planner.h"
 
@@ -16,7 +17,8 @@
 struct client {
 	uint32_t width, height;
 	uint32_t *shown;
-	unsigned solids, images, frames, resizes, cursors;
+	unsigned solids, images, frames, resizes, cursors, moves, blurs;
+	struct surface_rect blurred;
 	uint64_t pixels;
 	bool in_frame;
 	int fail; /* the next image fails with this */
@@ -92,6 +94,34 @@ static int on_image(void *w, const struct surface_rect *r, const uint32_t *pixel
 	return 0;
 }
 
+static int on_move(void *w, const struct disp_move *m)
+{
+	struct client *c = w;
+
+	check(c, &m->to);
+	assert_true(m->to.x - m->dx >= 0 && m->to.x + m->to.width - m->dx <= (int32_t)c->width);
+	assert_true(m->to.y - m->dy >= 0 && m->to.y + m->to.height - m->dy <= (int32_t)c->height);
+	disp_scroll_apply(c->shown, c->width, m);
+	c->moves++;
+	return 0;
+}
+
+/* About right: the lowest bits are lost. */
+static int on_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct client *c = w;
+
+	check(c, r);
+	for (int32_t y = 0; y < r->height; y++) {
+		for (int32_t x = 0; x < r->width; x++)
+			c->shown[(size_t)(r->y + y) * c->width + r->x + x] =
+				(pixels[y * stride_px + x] & 0xf0f0f0) ^ 0x080808;
+	}
+	c->blurs++;
+	c->blurred = *r;
+	return 0;
+}
+
 static int on_end(void *w)
 {
 	struct client *c = w;
@@ -111,8 +141,8 @@ static int on_cursor(void *w, const struct disp_cursor *cursor)
 	return 0;
 }
 
-static const struct disp_writer writer = {on_resize, on_begin, on_solid,
-					  on_image,  on_end,   on_cursor};
+static const struct disp_writer writer = {on_resize, on_begin, on_move, on_solid,
+					  on_image,  on_blur,  on_end,  on_cursor};
 
 static void assert_shows(const struct client *c, const struct disp_screen *s)
 {
@@ -145,6 +175,40 @@ static void damage(struct disp_screen *s, struct surface_rect r)
 	free(p);
 }
 
+/* Moves a random part of the screen to somewhere else, and fills where it was. */
+static void move_part(struct disp_screen *s)
+{
+	struct surface_rect from = random_rect(s), to = from;
+	uint32_t *p = malloc((size_t)from.width * from.height * 4);
+	uint32_t *ground = malloc((size_t)from.width * from.height * 4);
+
+	to.x = (int32_t)(noise() % (s->width - (uint32_t)to.width + 1));
+	to.y = (int32_t)(noise() % (s->height - (uint32_t)to.height + 1));
+	for (int32_t y = 0; y < from.height; y++)
+		memcpy(p + (size_t)y * from.width,
+		       s->pixels + (size_t)(from.y + y) * s->width + from.x,
+		       (size_t)from.width * 4);
+	for (size_t i = 0; i < (size_t)from.width * from.height; i++)
+		ground[i] = 0x305070;
+	disp_screen_store(s, from, (const uint8_t *)ground, (size_t)from.width * 4);
+	disp_screen_store(s, to, (const uint8_t *)p, (size_t)to.width * 4);
+	free(p);
+	free(ground);
+}
+
+/* Steps until there is nothing left to do, waiting where the planner says so. */
+static void settle(struct disp_planner *p)
+{
+	int ms = 0;
+
+	while (ms >= 0) {
+		assert_true(disp_planner_step(p) >= 0);
+		ms = disp_planner_wait(p);
+		if (ms > 0)
+			poll(NULL, 0, ms);
+	}
+}
+
 static void converges_whatever_happens(void **state)
 {
 	struct disp_screen s;
@@ -154,16 +218,22 @@ static void converges_whatever_happens(void **state)
 	(void)state;
 	assert_int_equal(disp_screen_init(&s), 0);
 	assert_int_equal(disp_screen_resize(&s, 500, 300), 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		assert_int_equal(disp_planner_init(&p[i], &s, &writer, &c[i]), 0);
-	for (int round = 0; round < 400; round++) {
-		if (noise() % 40 == 0)
+		p[i].can = (unsigned)i; /* nothing, moves, blur */
+	}
+	p[0].can = DISP_CAN_MOVE | DISP_CAN_BLUR;
+	for (int round = 0; round < 600; round++) {
+		if (noise() % 60 == 0)
 			assert_int_equal(
 				disp_screen_resize(&s, 1 + noise() % 700, 1 + noise() % 500), 0);
-		for (uint32_t k = noise() % 4; k; k--)
+		/* Strangers first, then what moves. */
+		for (uint32_t k = noise() % 4; k && (round < 150 || round % 3 == 0); k--)
 			damage(&s, random_rect(&s));
+		if (round >= 150 && round % 3)
+			move_part(&s);
 		for (int i = 0; i < 3; i++) {
-			if (noise() % (uint32_t)(2 + 5 * i) == 0)
+			if (noise() % (uint32_t)(2 + i) == 0)
 				assert_true(disp_planner_step(&p[i]) >= 0);
 		}
 		if (noise() % 50 == 0)
@@ -171,11 +241,13 @@ static void converges_whatever_happens(void **state)
 		if (round % 50)
 			continue;
 		for (int i = 0; i < 3; i++) {
-			assert_true(disp_planner_step(&p[i]) >= 0);
+			settle(&p[i]);
 			assert_shows(&c[i], &s);
 			assert_int_equal(disp_planner_step(&p[i]), 0);
 		}
 	}
+	assert_true(c[0].moves && c[0].blurs && c[1].moves && c[2].blurs);
+	assert_false(c[1].blurs || c[2].moves);
 	for (int i = 0; i < 3; i++) {
 		disp_planner_fini(&p[i]);
 		free(c[i].shown);
@@ -288,6 +360,72 @@ static void a_failing_writer_ends_the_step(void **state)
 	assert_int_equal(disp_planner_step(&f->p), -EPIPE);
 }
 
+/* A photo is shown at once, about right, and exact when it has been quiet. */
+static void a_photo_is_blurred_then_exact(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t *p = malloc(256ul * 192 * 4);
+
+	for (int i = 0; i < 256 * 192; i++)
+		p[i] = noise() & 0xffffff;
+	f->p.can = DISP_CAN_BLUR;
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p, 1024);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.blurs, 1);
+	assert_int_equal(f->c.images, 0);
+	assert_int_equal(disp_planner_step(&f->p), 0);
+	assert_true(disp_planner_wait(&f->p) > 0);
+	f->p.spare = false;
+	assert_int_equal(disp_planner_wait(&f->p), -1); /* the line is busy: not now */
+	f->p.spare = true;
+	settle(&f->p);
+	assert_int_equal(f->c.blurs, 1);
+	assert_true(f->c.images > 0);
+	assert_shows(&f->c, &f->s);
+	free(p);
+}
+
+/* What keeps changing stays one rectangle; exact parts outside it are not touched. */
+static void a_video_keeps_its_rectangle(void **state)
+{
+	struct fixture *f = *state;
+	static uint32_t p[200 * 160];
+
+	f->p.can = DISP_CAN_BLUR;
+	for (int frame = 0; frame < 20; frame++) {
+		for (int i = 0; i < 200 * 160; i++)
+			p[i] = noise() & 0xffffff;
+		disp_screen_store(&f->s, (struct surface_rect){30, 20, 200, 160 - frame % 3},
+				  (const uint8_t *)p, 200 * 4);
+		assert_int_equal(disp_planner_step(&f->p), 1);
+		assert_int_equal(f->c.blurs, frame + 1);
+		assert_int_equal(f->c.blurred.x, 30);
+		assert_int_equal(f->c.blurred.height, 160);
+	}
+	assert_int_equal(f->c.images, 0);
+	settle(&f->p);
+	assert_shows(&f->c, &f->s);
+}
+
+/* Scrolling writes the new line and little more. */
+static void a_scroll_is_a_move_and_a_strip(void **state)
+{
+	struct fixture *f = *state;
+	static uint32_t p[192 + 8][256];
+
+	f->p.can = DISP_CAN_MOVE;
+	for (int i = 0; i < 200 * 256; i++)
+		p[i / 256][i % 256] = noise() % 7 ? 0xffffff : noise() % 4 * 0x303030;
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[0], 1024);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	f->c.pixels = 0;
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[8], 1024);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.moves, 1);
+	assert_true(f->c.pixels <= 8 * 256);
+	assert_shows(&f->c, &f->s);
+}
+
 int main(void)
 {
 #define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
@@ -299,6 +437,9 @@ int main(void)
 		one(a_small_change_is_sent_small),
 		one(a_cursor_is_written_once),
 		one(a_refresh_sends_all_again),
+		one(a_photo_is_blurred_then_exact),
+		one(a_video_keeps_its_rectangle),
+		one(a_scroll_is_a_move_and_a_strip),
 		one(a_failing_writer_ends_the_step),
 	};
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See avc.h.
+ */
+#include "display/rdp/avc.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <x264.h>
+
+#define RATE_KBIT   5600 /* a second: 0.7 MB */
+#define BUFFER_KBIT 3200 /* the largest frame: 0.4 MB */
+#define QUALITY	    24	 /* constant rate factor, where the ceiling allows it */
+
+#if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VECTORS
+#else
+#define VECTORS __attribute__((target_clones("avx2", "default"), optimize("O3")))
+#endif
+
+struct avc {
+	x264_t *encoder;	/* owned */
+	x264_picture_t picture; /* owned planes */
+	bool has_picture;
+	uint32_t width, height; /* even */
+	uint32_t real_width, real_height;
+	uint32_t *padded; /* owned; only for odd sizes */
+	int64_t frame;
+};
+
+/* ---- colours ------------------------------------------------------------------------------- */
+
+VECTORS static void luma(const uint32_t *px, uint32_t w, uint8_t *restrict y)
+{
+	for (uint32_t x = 0; x < w; x++) {
+		uint32_t p = px[x], r = p >> 16 & 0xff, g = p >> 8 & 0xff, b = p & 0xff;
+
+		y[x] = (uint8_t)((54 * r + 183 * g + 18 * b) >> 8);
+	}
+}
+
+/* Four pixels of two rows make one of each plane. */
+VECTORS static void chroma(const uint32_t *a, const uint32_t *b, uint32_t w, uint8_t *restrict u,
+			   uint8_t *restrict v)
+{
+	for (uint32_t x = 0; x < w / 2; x++) {
+		/* Pairs of bytes summed in the halves of a word: green apart from red and blue. */
+		uint32_t p = a[2 * x], q = a[2 * x + 1], s = b[2 * x], t = b[2 * x + 1];
+		uint32_t rb = (p & 0xff00ff) + (q & 0xff00ff) + (s & 0xff00ff) + (t & 0xff00ff);
+		int32_t g = (int32_t)((p >> 8 & 0xff) + (q >> 8 & 0xff) + (s >> 8 & 0xff) +
+				      (t >> 8 & 0xff));
+		int32_t red = (int32_t)(rb >> 16), blue = (int32_t)(rb & 0xffff);
+		int32_t cu = (-29 * red - 99 * g + 128 * blue) >> 10;
+		int32_t cv = (128 * red - 116 * g - 12 * blue) >> 10;
+
+		cu += 128;
+		cv += 128;
+		u[x] = (uint8_t)(cu > 255 ? 255 : cu);
+		v[x] = (uint8_t)(cv > 255 ? 255 : cv);
+	}
+}
+
+void disp_avc_planes(const uint32_t *px, size_t stride_px, uint32_t w, uint32_t h,
+		     uint8_t *const plane[3], const int stride[3])
+{
+	for (uint32_t y = 0; y < h; y += 2) {
+		const uint32_t *a = px + (size_t)y * stride_px, *b = a + stride_px;
+
+		luma(a, w, plane[0] + (size_t)y * (size_t)stride[0]);
+		luma(b, w, plane[0] + (size_t)(y + 1) * (size_t)stride[0]);
+		chroma(a, b, w, plane[1] + (size_t)(y / 2) * (size_t)stride[1],
+		       plane[2] + (size_t)(y / 2) * (size_t)stride[2]);
+	}
+}
+
+/* ---- the encoder --------------------------------------------------------------------------- */
+
+static x264_t *open_encoder(uint32_t width, uint32_t height)
+{
+	x264_param_t p;
+
+	if (x264_param_default_preset(&p, "superfast", "zerolatency") < 0)
+		return NULL;
+	p.i_width = (int)width;
+	p.i_height = (int)height;
+	p.i_csp = X264_CSP_I420;
+	p.i_bitdepth = 8;
+	p.i_threads = 1;
+	p.b_sliced_threads = 0;
+	p.i_fps_num = 30;
+	p.i_fps_den = 1;
+	p.b_vfr_input = 0;
+	p.i_keyint_max = X264_KEYINT_MAX_INFINITE;
+	p.i_scenecut_threshold = 0;
+	p.b_repeat_headers = 1;
+	p.b_annexb = 1;
+	p.i_log_level = X264_LOG_NONE;
+	p.rc.i_rc_method = X264_RC_CRF;
+	p.rc.f_rf_constant = QUALITY;
+	p.rc.i_vbv_max_bitrate = RATE_KBIT;
+	p.rc.i_vbv_buffer_size = BUFFER_KBIT;
+	p.rc.f_vbv_buffer_init = 1.0f;
+	p.vui.b_fullrange = 1;
+	p.vui.i_colmatrix = 1;
+	if (x264_param_apply_profile(&p, "main") < 0)
+		return NULL;
+	return x264_encoder_open(&p);
+}
+
+struct avc *disp_avc_new(uint32_t width, uint32_t height)
+{
+	struct avc *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->real_width = width;
+	a->real_height = height;
+	a->width = disp_avc_even(width);
+	a->height = disp_avc_even(height);
+	if (a->width != width || a->height != height)
+		a->padded = malloc((size_t)a->width * a->height * 4);
+	a->encoder = open_encoder(a->width, a->height);
+	a->has_picture = x264_picture_alloc(&a->picture, X264_CSP_I420, (int)a->width,
+					    (int)a->height) == 0;
+	if (!a->encoder || !a->has_picture ||
+	    ((a->width != width || a->height != height) && !a->padded)) {
+		disp_avc_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+void disp_avc_free(struct avc *a)
+{
+	if (!a)
+		return;
+	if (a->encoder)
+		x264_encoder_close(a->encoder);
+	if (a->has_picture)
+		x264_picture_clean(&a->picture);
+	free(a->padded);
+	free(a);
+}
+
+/* Repeats the last column and row where a side is odd. */
+static const uint32_t *pad(struct avc *a, const uint32_t *px, size_t *stride_px)
+{
+	if (!a->padded)
+		return px;
+	for (uint32_t y = 0; y < a->height; y++) {
+		uint32_t *to = a->padded + (size_t)y * a->width;
+		uint32_t from = y < a->real_height ? y : a->real_height - 1;
+
+		memcpy(to, px + from * *stride_px, a->real_width * 4ul);
+		to[a->width - 1] = to[a->real_width - 1];
+	}
+	*stride_px = a->width;
+	return a->padded;
+}
+
+int disp_avc_encode(struct avc *a, const uint32_t *pixels, size_t stride_px, const uint8_t **out,
+		    size_t *n)
+{
+	x264_picture_t result;
+	x264_nal_t *nals;
+	int count, size;
+
+	pixels = pad(a, pixels, &stride_px);
+	disp_avc_planes(pixels, stride_px, a->width, a->height, a->picture.img.plane,
+			a->picture.img.i_stride);
+	a->picture.i_pts = a->frame++;
+	size = x264_encoder_encode(a->encoder, &nals, &count, &a->picture, &result);
+	if (size < 0)
+		return -EIO;
+	*n = (size_t)size;
+	*out = size ? nals[0].p_payload : NULL;
+	return 0;
+}
