@@ -94,7 +94,7 @@ static enum req_step report(struct broker *b, struct db *db, struct req *r)
 	if (s->wait_s > b->conf->poll_max_s)
 		s->wait_s = b->conf->poll_max_s;
 	for (int tries = 0; tries < 4 && !text; tries++) {
-		text = db_text(db, "SELECT pane.host_sync($1, $2, $3, $4)::text", r->arg[0],
+		text = db_text(db, "SELECT pane.host_synced($1, $2, $3, $4)::text", r->arg[0],
 			       body_text(r), DB_INT(s->wait_s), DB_INT(b->conf->host_lost_s));
 		if (!text && !db->fail.retry)
 			break;
@@ -103,6 +103,8 @@ static enum req_step report(struct broker *b, struct db *db, struct req *r)
 	if (!o)
 		return req_fail_db(r, db);
 	s->seq = json_integer_value(json_object_get(o, "seq"));
+	if (json_is_true(json_object_get(o, "drop")) && s->wait_s > 1)
+		s->wait_s = 1; /* said once more before long, should the agent not have acted on it */
 	unknown = json_integer_value(json_object_get(o, "unknown"));
 	if (unknown)
 		log_warn("host.unknown_desktops", "conn=%s host=%s n=%" PRId64, r->conn, r->arg[0],

@@ -58,6 +58,8 @@ class FakeHost:
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
         self.orders = []     # every (id, epoch, want) that was new, in order
         self.generation = 0
+        self.drops = []      # every (id, conn) that was ordered off
+        self.obeys_drops = True
         self.errors = []
         self.wanted = []
         self.lock = threading.Lock()
@@ -117,12 +119,23 @@ class FakeHost:
                     self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state,
                                               "reason": self.fail or ("it broke" if state == "failed" else ""),
                                               "version": o.get("version"), "home": o.get("home"), "at": time.monotonic(),
-                                              "viewers": d["viewers"] if d else [],
+                                              "viewers": d["viewers"] if d and d["epoch"] == o["epoch"] else [],
                                               "memory_mib": o["memory_mib"]}
                     changed = True
+                changed = self.drop(o) or changed
             known = {o["id"] for o in orders}
             for i in [i for i, d in self.desktops.items() if d["state"] == "absent" and i not in known]:
                 del self.desktops[i]
+        return changed
+
+    def drop(self, o):
+        """Ends the viewers an order names; under the lock."""
+        d, gone = self.desktops.get(o["id"]), o.get("drop", [])
+        self.drops += [(o["id"], c) for c in gone]
+        if not d or not gone or not self.obeys_drops:
+            return False
+        left = [v for v in d["viewers"] if v["conn"] not in gone]
+        changed, d["viewers"] = len(left) != len(d["viewers"]), left
         return changed
 
     def poll(self, wait_s, broker=None):
