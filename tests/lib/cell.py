@@ -40,6 +40,7 @@ def why_not():
 
 class Cell(vm.Vm):
     """One pane-cell with everything in a directory of its own."""
+    session = "icewm"  # a process that is there as long as the session is
 
     def __init__(self, *more, name=None, folder=None, cpus=1, memory=768, disk=512, pids=400, net="none"):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-cell-")
@@ -54,12 +55,12 @@ class Cell(vm.Vm):
              "--log", self.path("session.log"), "--state", self.path("state"), *more], stderr=self.log)
         self.control = None
 
-    def inside(self, name="icewm"):
+    def inside(self, name=None):
         """The host's number of the process inside with that name."""
         for pid in tree(self.process.pid):
-            if comm(pid) == name:
+            if comm(pid) == (name or self.session):
                 return pid
-        raise LookupError(f"no {name} in {[comm(p) for p in tree(self.process.pid)]}")
+        raise LookupError(f"no {name or self.session} in {[comm(p) for p in tree(self.process.pid)]}")
 
     def home_file(self, name, pid=None):
         """Where a file of the user's home is, seen from the host."""

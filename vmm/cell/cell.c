@@ -487,8 +487,7 @@ void cell_free(struct cell *c)
 		cleanup_close_fn(fd);
 	if (c->place.range_fd >= 0) {
 		cell_rootfs_free();
-		if (cell_limits_remove(c->opt->key, &e) < 0 ||
-		    cell_net_remove(c->opt->key, &e) < 0)
+		if (cell_limits_remove(c->opt->key, &e) < 0 || cell_net_remove(c->opt->key, &e) < 0)
 			log_warn("cell.cleanup", "name=%s error=%s", LOG_Q(c->opt->name),
 				 LOG_Q(e.msg));
 	}

@@ -97,9 +97,9 @@ static json_t *answer_status(struct app *a)
 	json_t *o;
 
 	cell_get_status(a->cell, &s);
-	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:b, s:s}", "state", "running", "ready", s.ready,
-		      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", "none", "surface", s.surface,
-		      "limits", s.limits, "io_limit", s.io_limit, "net", s.net);
+	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:b, s:s}", "state", "running", "ready",
+		      s.ready, "uptime_ms", (json_int_t)s.uptime_ms, "kvm", "none", "surface",
+		      s.surface, "limits", s.limits, "io_limit", s.io_limit, "net", s.net);
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
 	return o;

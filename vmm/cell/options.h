@@ -35,7 +35,8 @@ struct cell_net_options {
 struct cell_options {
 	enum cell_action action;
 	const char *name;
-	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes by */
+	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes
+			 by */
 	const char *root, *upper, *home;
 	bool reset;
 	unsigned cpus, pids;

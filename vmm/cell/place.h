@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What a desktop holds on this host while it runs: its name (options.h, key), and a range of 65536 user ids that
- * belongs to nobody else. Both are locks on files in /run/pane-cell, so a killed process gives
- * them back by itself.
+ * What a desktop holds on this host while it runs: its name (options.h, key), and a range of 65536
+ * user ids that belongs to nobody else. Both are locks on files in /run/pane-cell, so a killed
+ * process gives them back by itself.
  */
 #ifndef PANE_CELL_PLACE_H
 #define PANE_CELL_PLACE_H

@@ -58,8 +58,9 @@ int cell_probe_print(void)
 	    geteuid() == 0 && json_array_append_new(net, json_string("bridge")) < 0)
 		return -ENOMEM;
 	o = json_pack("{s:s, s:s, s:s, s:s, s:O}", "cell", bad < 0 ? "none" : "full", "why",
-		      bad < 0 ? e.msg : "", "limits", cell_limits_name(cell_limits_probe(lacks, sizeof(lacks))), "lacks",
-		      lacks, "net", net);
+		      bad < 0 ? e.msg : "", "limits",
+		      cell_limits_name(cell_limits_probe(lacks, sizeof(lacks))), "lacks", lacks,
+		      "net", net);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;
