@@ -39,6 +39,7 @@ struct cell_options {
 			 by */
 	const char *root, *upper, *home;
 	bool reset;
+	bool rootless; /* set by main: an ordinary user's */
 	unsigned cpus, pids;
 	uint64_t memory_mib, disk_mib;
 	uint64_t io_mib, io_ops; /* a second; 0: no ceiling */
