@@ -40,26 +40,27 @@ def why_not():
 
 class Cell(vm.Vm):
     """One pane-cell with everything in a directory of its own."""
+    session = "icewm"  # a process that is there as long as the session is
 
-    def __init__(self, *more, name=None, folder=None, cpus=1, memory=768, disk=512, pids=400, net="none"):
+    def __init__(self, *more, name=None, folder=None, cpus=1, memory=768, disk=512, pids=400, net="none", prefix=()):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-cell-")
         self.owns_folder = folder is None
         self.name = name or os.path.basename(self.folder).replace("_", "x")
         self.log = open(self.path("stderr"), "ab")
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [PROGRAM, "--name", self.name, "--root", image(), "--upper", self.path("upper"), "--home",
+            [*prefix, PROGRAM, "--name", self.name, "--root", image(), "--upper", self.path("upper"), "--home",
              self.path("home"), "--cpus", str(cpus), "--memory", str(memory), "--disk", str(disk), "--pids", str(pids),
              "--net", net, "--surface", self.path("surface.sock"), "--control", self.path("control.sock"),
              "--log", self.path("session.log"), "--state", self.path("state"), *more], stderr=self.log)
         self.control = None
 
-    def inside(self, name="icewm"):
+    def inside(self, name=None):
         """The host's number of the process inside with that name."""
         for pid in tree(self.process.pid):
-            if comm(pid) == name:
+            if comm(pid) == (name or self.session):
                 return pid
-        raise LookupError(f"no {name} in {[comm(p) for p in tree(self.process.pid)]}")
+        raise LookupError(f"no {name or self.session} in {[comm(p) for p in tree(self.process.pid)]}")
 
     def home_file(self, name, pid=None):
         """Where a file of the user's home is, seen from the host."""

@@ -137,7 +137,7 @@ static int make_tables(struct err *e)
 /* The address a port was given, so that its rules can be found when pane-cell was killed. */
 static void note_path(const char *name, char out[PATH_MAX])
 {
-	snprintf(out, PATH_MAX, CELL_RUN_DIR "/net.%s", name);
+	snprintf(out, PATH_MAX, "%s/net.%s", cell_run_dir(), name);
 }
 
 static int change(const char *verb, const char *port, const char *mac, const char *address,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #include "vmm/cell/screen.h"
 
 #define POWERDOWN_MS 5000
+#define END_MS	     5000
 #define SCREEN_UID   65534u /* the X agent's id within the range; nothing inside has it */
 #define BACKLOG	     64
 
@@ -52,6 +54,7 @@ struct cell {
 	struct child screen, sandbox;
 	char info_text[1024];
 	size_t info_n;
+	int first_fd;		    /* owned: its pidfd */
 	pid_t first;		    /* first process inside, as the host counts; 0: not known yet */
 	int64_t start_ms, ready_ms; /* ready_ms is -1 before */
 	bool surface, sized, x_gone;
@@ -214,6 +217,7 @@ static void on_info(void *arg, int fd, unsigned events)
 	if (!o || json_need_int(o, "child-pid", 2, INT32_MAX, &pid, NULL) < 0)
 		return; /* it failed; its exit status is on its way */
 	c->first = (pid_t)pid;
+	c->first_fd = (int)syscall(SYS_pidfd_open, c->first, 0);
 	if (c->asked != CELL_RUNNING)
 		kill_inside(c);
 	else
@@ -259,18 +263,18 @@ static int open_log(struct cell *c, struct err *e)
 
 static int start_screen(struct cell *c, struct err *e)
 {
-	static const char path[] = CELL_MNT "/x.sock";
+	const char *path = cell_at(CELL_MNT_X_HOST);
 	struct cell_screen_config cfg = {.surface = c->opt->surface,
 					 .width = c->opt->width,
 					 .height = c->opt->height,
 					 .uid = c->place.base + SCREEN_UID,
 					 .x = -1};
-	cleanup_close int fb = open(CELL_MNT_FB, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fb = open(cell_at(CELL_MNT_FB), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int x = -1, out = -1;
 	int ends[2];
 
 	c->listen_host = listen_at(path, e);
-	c->listen_inside = c->listen_host < 0 ? -1 : listen_at(CELL_MNT_X "/X0", e);
+	c->listen_inside = c->listen_host < 0 ? -1 : listen_at(cell_at(CELL_MNT_X0), e);
 	x = c->listen_inside < 0 ? -1 : connect_to(path, e);
 	if (x < 0)
 		return x;
@@ -347,7 +351,7 @@ static int limit(struct cell *c, struct err *e)
 static int start(struct cell *c, struct err *e)
 {
 	const struct cell_options *o = c->opt;
-	int r = cell_place_take(o->key, &c->place, e);
+	int r = cell_place_take(o->key, o->rootless, &c->place, e);
 
 	r = r ? r : cell_net_remove(o->key, e);
 	r = r ? r : cell_limits_remove(o->key, e);
@@ -386,6 +390,7 @@ struct cell *cell_new(struct loop *l, const struct cell_options *o, const struct
 			   .go = -1,
 			   .tell = -1,
 			   .info = -1,
+			   .first_fd = -1,
 			   .listen_host = -1,
 			   .listen_inside = -1,
 			   .screen.fd = -1,
@@ -465,6 +470,16 @@ static void end_child(struct child *ch)
 	cleanup_close_fn(&ch->fd);
 }
 
+/* The kernel lets the first process of a process namespace go when all others there have gone. */
+static void wait_inside(struct cell *c)
+{
+	struct pollfd p = {.fd = c->first_fd, .events = POLLIN};
+
+	if (c->first_fd >= 0 && poll(&p, 1, END_MS) == 0)
+		log_warn("cell.end", "name=%s reason=\"it does not die\"", LOG_Q(c->opt->name));
+	cleanup_close_fn(&c->first_fd);
+}
+
 void cell_free(struct cell *c)
 {
 	struct err e = {0};
@@ -476,6 +491,7 @@ void cell_free(struct cell *c)
 	loop_io_del(c->info_io);
 	kill_inside(c);
 	end_child(&c->sandbox);
+	wait_inside(c);
 	end_child(&c->screen);
 	cell_net_stop(&c->net);
 	if (c->opt->surface && c->place.name_fd >= 0)
@@ -487,8 +503,7 @@ void cell_free(struct cell *c)
 		cleanup_close_fn(fd);
 	if (c->place.range_fd >= 0) {
 		cell_rootfs_free();
-		if (cell_limits_remove(c->opt->key, &e) < 0 ||
-		    cell_net_remove(c->opt->key, &e) < 0)
+		if (cell_limits_remove(c->opt->key, &e) < 0 || cell_net_remove(c->opt->key, &e) < 0)
 			log_warn("cell.cleanup", "name=%s error=%s", LOG_Q(c->opt->name),
 				 LOG_Q(e.msg));
 	}
@@ -496,10 +511,10 @@ void cell_free(struct cell *c)
 	free(c);
 }
 
-int cell_cleanup(const char *key, struct err *e)
+int cell_cleanup(const char *key, bool rootless, struct err *e)
 {
 	struct cell_place p;
-	int r = cell_place_take(key, &p, e);
+	int r = cell_place_take(key, rootless, &p, e);
 
 	r = r ? r : cell_net_remove(key, e);
 	r = r ? r : cell_limits_remove(key, e);

@@ -48,6 +48,6 @@ enum cell_end cell_how(const struct cell *c, const char **detail);
 /* Ends everything that still runs, unmounts, removes what it made. NULL is fine. */
 void cell_free(struct cell *c);
 /* Removes what a killed pane-cell left under that key; -EBUSY while one runs. */
-int cell_cleanup(const char *key, struct err *e) must_check;
+int cell_cleanup(const char *key, bool rootless, struct err *e) must_check;
 
 #endif

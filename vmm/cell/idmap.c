@@ -25,7 +25,9 @@ static void child_main(uid_t base, int ready)
 	uid_t id = base + CELL_UID_USER;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setgroups(0, NULL) < 0 ||
-	    setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0 || unshare(CLONE_NEWUSER) < 0)
+	    setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0 || unshare(CLONE_NEWUSER) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) <
+		    0) /* its files in /proc stay its own: the parent writes there */
 		_exit(1);
 	if (write(ready, "", 1) != 1)
 		_exit(1);
@@ -33,11 +35,13 @@ static void child_main(uid_t base, int ready)
 		pause(); /* until the parent has taken the namespace and kills us */
 }
 
+/* Root apart from the others: in an ordinary user's namespace they come from different ranges of
+ * the host's, and a line may not span two (user_namespaces(7)). */
 static int write_map(pid_t pid, const char *file, uid_t base)
 {
 	char path[64], line[64];
 	cleanup_close int fd = -1;
-	int n = snprintf(line, sizeof(line), "0 %u %u\n", base, CELL_RANGE);
+	int n = snprintf(line, sizeof(line), "0 %u 1\n1 %u %u\n", base, base + 1, CELL_RANGE - 1);
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);

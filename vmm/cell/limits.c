@@ -445,6 +445,8 @@ int cell_limits_remove(const char *key, struct err *e)
 		int one;
 
 		snprintf(top, sizeof(top), CGROUP "/%s", v1[i]);
+		if (access(top, W_OK) < 0)
+			continue; /* not there, or another's who has the same name */
 		one = remove_group(top, key, e);
 		r = r ? r : one;
 	}

@@ -16,7 +16,9 @@
 #include "vmm/cell/cell.h"
 #include "vmm/cell/limits.h"
 #include "vmm/cell/options.h"
+#include "vmm/cell/place.h"
 #include "vmm/cell/probe.h"
+#include "vmm/cell/rootless.h"
 
 enum {
 	EXIT_OK = 0,
@@ -97,9 +99,9 @@ static json_t *answer_status(struct app *a)
 	json_t *o;
 
 	cell_get_status(a->cell, &s);
-	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:b, s:s}", "state", "running", "ready", s.ready,
-		      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", "none", "surface", s.surface,
-		      "limits", s.limits, "io_limit", s.io_limit, "net", s.net);
+	o = json_pack("{s:s, s:b, s:I, s:s, s:b, s:s, s:b, s:s}", "state", "running", "ready",
+		      s.ready, "uptime_ms", (json_int_t)s.uptime_ms, "kvm", "none", "surface",
+		      s.surface, "limits", s.limits, "io_limit", s.io_limit, "net", s.net);
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
 	return o;
@@ -165,11 +167,28 @@ static int start(struct app *a, struct err *e)
 	return 0;
 }
 
+/* What an ordinary user's desktop goes without is told, not refused; but a network that cannot be
+ * is no desktop at all. */
+static int enter_rootless(const struct cell_options *o, struct err *e)
+{
+	int r = o->net.kind == CELL_NET_BRIDGE
+			? err_set(e, -EPERM, "--net bridge is for root: use --net user or none")
+			: cell_rootless_probe(e);
+
+	r = r ? r : cell_run_dir_own(e);
+
+	if (r == 0 && o->disk_mib)
+		log_warn("cell.disk", "limit=none reason=%s",
+			 LOG_Q("an ordinary user mounts no disks: plain directories"));
+	return r ? r : cell_rootless_enter(e);
+}
+
 static int run(struct app *a)
 {
 	struct err e = {0};
-	int r = start(a, &e);
+	int r = a->opt.rootless ? enter_rootless(&a->opt, &e) : 0;
 
+	r = r ? r : start(a, &e);
 	if (r < 0)
 		return fail_start(a, &e);
 	log_info("cell.start", "name=%s cpus=%u memory_mib=%llu", LOG_Q(a->opt.name), a->opt.cpus,
@@ -186,7 +205,8 @@ static int run_cleanup(struct app *a)
 {
 	struct err e = {0};
 
-	if (cell_cleanup(a->opt.key, &e) == 0)
+	if ((a->opt.rootless ? cell_run_dir_own(&e) : 0) == 0 &&
+	    cell_cleanup(a->opt.key, a->opt.rootless, &e) == 0)
 		return EXIT_OK;
 	log_err("cell.cleanup", "name=%s error=%s", LOG_Q(a->opt.name), LOG_Q(e.msg));
 	return EXIT_START;
@@ -224,6 +244,7 @@ int main(int argc, char **argv)
 	log_init("pane-cell", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may die before us */
 	(void)!cell_options_parse(argc, argv, &a.opt, &e);
+	a.opt.rootless = geteuid() != 0;
 	code = act(&a, &e);
 	cell_free(a.cell);
 	control_server_free(a.control);

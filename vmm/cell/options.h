@@ -35,9 +35,11 @@ struct cell_net_options {
 struct cell_options {
 	enum cell_action action;
 	const char *name;
-	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes by */
+	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes
+			 by */
 	const char *root, *upper, *home;
 	bool reset;
+	bool rootless; /* set by main: an ordinary user's */
 	unsigned cpus, pids;
 	uint64_t memory_mib, disk_mib;
 	uint64_t io_mib, io_ops; /* a second; 0: no ceiling */

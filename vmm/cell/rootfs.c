@@ -16,25 +16,59 @@
 #include <ftw.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
 #include "common/file.h"
 #include "common/surface.h"
 #include "vmm/cell/disk.h"
 #include "vmm/cell/idmap.h"
 #include "vmm/cell/options.h"
 #include "vmm/cell/place.h"
+#include "vmm/cell/rootless.h"
 
-#define LOWER CELL_MNT "/lower"
-#define DISK  CELL_MNT "/disk"
-#define HOME  CELL_MNT "/home"
-#define NAMES CELL_MNT "/names"
+#define LOWER cell_at(CELL_MNT_LOWER)
+#define DISK  cell_at(CELL_MNT_DISK)
+#define HOME  cell_at(CELL_MNT_STORE)
+#define NAMES cell_at(CELL_MNT_NAMES)
+#define ETC   cell_at(CELL_MNT_ETC)
+
+static pid_t fuse; /* our child fuse2fs, or 0 */
 
 #define FB_BYTES "size=48m,nr_inodes=64,mode=755" /* 3840x2160x4 and the header */
+
+static const char *const suffixes[CELL_MNTS] = {
+	[CELL_MNT] = "",
+	[CELL_MNT_LOWER] = "/lower",
+	[CELL_MNT_DISK] = "/disk",
+	[CELL_MNT_UPPER] = "/disk/upper",
+	[CELL_MNT_WORK] = "/disk/work",
+	[CELL_MNT_STORE] = "/home",
+	[CELL_MNT_HOME] = "/home/user",
+	[CELL_MNT_NAMES] = "/names",
+	[CELL_MNT_ETC] = "/names/etc",
+	[CELL_MNT_ROOT] = "/root",
+	[CELL_MNT_X] = "/x",
+	[CELL_MNT_X0] = "/x/X0",
+	[CELL_MNT_X_HOST] = "/x.sock",
+	[CELL_MNT_FB] = "/fb",
+};
+
+const char *cell_at(enum cell_at where)
+{
+	static char paths[CELL_MNTS][192]; /* filled once, as the run directory is chosen once */
+
+	if (!paths[where][0])
+		snprintf(paths[where], sizeof(paths[where]), "%s/mnt%s", cell_run_dir(),
+			 suffixes[where]);
+	return paths[where];
+}
 
 static int make_dir(const char *path, mode_t mode, uid_t uid, struct err *e)
 {
@@ -53,23 +87,46 @@ static int mount_tmpfs(const char *at, const char *options, struct err *e)
 
 static int enter(struct err *e)
 {
-	static const char *const dirs[] = {LOWER,	  DISK,	      HOME,	  NAMES,
-					   CELL_MNT_ROOT, CELL_MNT_X, CELL_MNT_FB};
+	static const enum cell_at dirs[] = {CELL_MNT_LOWER, CELL_MNT_DISK, CELL_MNT_STORE,
+					    CELL_MNT_NAMES, CELL_MNT_ROOT, CELL_MNT_X,
+					    CELL_MNT_FB};
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_set(e, -errno, "mount namespace: %m");
-	if ((r = dir_make(CELL_MNT, 0711, e)) < 0 ||
-	    (r = mount_tmpfs(CELL_MNT, "size=1m,mode=711", e)) < 0)
+	if ((r = dir_make(cell_at(CELL_MNT), 0711, e)) < 0 ||
+	    (r = mount_tmpfs(cell_at(CELL_MNT), "size=1m,mode=711", e)) < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		if ((r = make_dir(dirs[i], 0755, 0, e)) < 0)
+		if ((r = make_dir(cell_at(dirs[i]), 0755, 0, e)) < 0)
 			return r;
 	return 0;
 }
 
 /* ---- layers ------------------------------------------------------------------------------------
  */
+
+/* An ordinary user's namespace has the ids of the disks as they are. */
+static int shift(const struct cell_options *o, const char *at, int userns, struct err *e)
+{
+	return o->rootless ? 0 : cell_idmap_mount(at, at, userns, e);
+}
+
+/* A remount of a bind in a user namespace must keep the flags of what it was made from. */
+static unsigned long kept_flags(const char *at)
+{
+	static const unsigned long both[][2] = {{ST_NOEXEC, MS_NOEXEC},
+						{ST_NOATIME, MS_NOATIME},
+						{ST_RELATIME, MS_RELATIME},
+						{ST_NODIRATIME, MS_NODIRATIME}};
+	unsigned long flags = 0;
+	struct statvfs st;
+
+	for (size_t i = 0; statvfs(at, &st) == 0 && i < ARRAY_LEN(both); i++)
+		if (st.f_flag & both[i][0])
+			flags |= both[i][1];
+	return flags;
+}
 
 static int mount_lower(const struct cell_options *o, int userns, struct err *e)
 {
@@ -78,17 +135,20 @@ static int mount_lower(const struct cell_options *o, int userns, struct err *e)
 
 	if (stat(o->root, &st) < 0)
 		return err_set(e, -errno, "image %s: %m", o->root);
-	if (!S_ISDIR(st.st_mode)) {
+	if (!S_ISDIR(st.st_mode) && o->rootless) {
+		r = cell_fuse_mount(o->root, LOWER, &fuse, e);
+	} else if (!S_ISDIR(st.st_mode)) {
 		r = cell_disk_mount_image(o->root, LOWER, e);
 	} else {
 		r = mount(o->root, LOWER, NULL, MS_BIND, NULL) < 0 ||
 				    mount(NULL, LOWER, NULL,
-					  MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NODEV | MS_NOSUID,
+					  MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NODEV | MS_NOSUID |
+						  kept_flags(LOWER),
 					  NULL) < 0
 			    ? err_set(e, -errno, "image %s: %m", o->root)
 			    : 0;
 	}
-	return r < 0 ? r : cell_idmap_mount(LOWER, LOWER, userns, e);
+	return r < 0 ? r : shift(o, LOWER, userns, e);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -133,7 +193,7 @@ static int mount_store(const struct cell_options *o, const char *dir, const char
 		return r;
 	if (path_join(path, sizeof(path), dir, image) < 0)
 		return err_set(e, -ENAMETOOLONG, "%s: name too long", dir);
-	if (o->disk_mib)
+	if (o->disk_mib && !o->rootless)
 		return cell_disk_mount_own(path, o->disk_mib, at, e);
 	return mount(dir, at, NULL, MS_BIND, NULL) < 0 ? err_set(e, -errno, "%s: %m", dir) : 0;
 }
@@ -143,23 +203,25 @@ static int mount_upper(const struct cell_options *o, int userns, struct err *e)
 	int r = o->reset ? reset(o, e) : 0;
 
 	r = r ? r : mount_store(o, o->upper, "upper.img", DISK, e);
-	r = r ? r : make_dir(DISK "/upper", 0755, 0, e);
-	r = r ? r : make_dir(DISK "/work", 0700, 0, e);
-	return r ? r : cell_idmap_mount(DISK, DISK, userns, e);
+	r = r ? r : make_dir(cell_at(CELL_MNT_UPPER), 0755, 0, e);
+	r = r ? r : make_dir(cell_at(CELL_MNT_WORK), 0700, 0, e);
+	return r ? r : shift(o, DISK, userns, e);
 }
 
 static int mount_home(const struct cell_options *o, int userns, struct err *e)
 {
 	int r = mount_store(o, o->home, "home.img", HOME, e);
 
-	r = r ? r : make_dir(HOME "/user", 0700, CELL_UID_USER, e);
-	return r ? r : cell_idmap_mount(HOME, HOME, userns, e);
+	r = r ? r : make_dir(cell_at(CELL_MNT_HOME), 0700, CELL_UID_USER, e);
+	return r ? r : shift(o, HOME, userns, e);
 }
 
-static int put_name(const char *path, uid_t base, const char *text, struct err *e)
+static int put_name(const char *name, uid_t base, const char *text, struct err *e)
 {
-	int r = file_write(path, text, strlen(text), 0644, e);
+	char path[256];
+	int r = path_join(path, sizeof(path), ETC, name);
 
+	r = r ? r : file_write(path, text, strlen(text), 0644, e);
 	if (r < 0)
 		return r;
 	return chown(path, base, base) < 0 ? err_set(e, -errno, "%s: %m", path) : 0;
@@ -172,27 +234,31 @@ static int fill_names(const struct cell_options *o, uid_t base, struct err *e)
 	int r = mount_tmpfs(NAMES, "size=256k,mode=755", e);
 
 	r = r ? r : make_dir(NAMES, 0755, base, e);
-	r = r ? r : make_dir(NAMES "/etc", 0755, base, e);
+	r = r ? r : make_dir(ETC, 0755, base, e);
 	snprintf(text, sizeof(text), "%s\n", o->name);
-	r = r ? r : put_name(NAMES "/etc/hostname", base, text, e);
+	r = r ? r : put_name("hostname", base, text, e);
 	snprintf(text, sizeof(text), "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost\n",
 		 o->name);
-	r = r ? r : put_name(NAMES "/etc/hosts", base, text, e);
+	r = r ? r : put_name("hosts", base, text, e);
 	snprintf(text, sizeof(text), dns ? "nameserver %s\n" : "%s", dns ? dns : "");
-	return r ? r : put_name(NAMES "/etc/resolv.conf", base, text, e);
+	return r ? r : put_name("resolv.conf", base, text, e);
 }
 
-static int mount_overlay(uid_t base, struct err *e)
+static int mount_overlay(const struct cell_options *o, uid_t base, struct err *e)
 {
 	int bits = prctl(PR_GET_SECUREBITS), r;
+	char layers[1024];
+
+	/* Who is root of a user namespace only keeps marks in user.*, not trusted.* attributes. */
+	snprintf(layers, sizeof(layers), "lowerdir=%s:%s,upperdir=%s,workdir=%s%s", NAMES, LOWER,
+		 cell_at(CELL_MNT_UPPER), cell_at(CELL_MNT_WORK), o->rootless ? ",userxattr" : "");
 
 	/* Capabilities stay while the file-system ids are those of the range's root. */
 	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
 		return err_set(e, -errno, "securebits: %m");
 	setfsuid(base);
 	setfsgid(base);
-	r = mount("overlay", CELL_MNT_ROOT, "overlay", MS_NODEV | MS_NOSUID,
-		  "lowerdir=" NAMES ":" LOWER ",upperdir=" DISK "/upper,workdir=" DISK "/work") < 0
+	r = mount("overlay", cell_at(CELL_MNT_ROOT), "overlay", MS_NODEV | MS_NOSUID, layers) < 0
 		    ? -errno
 		    : 0;
 	setfsuid(0);
@@ -209,15 +275,15 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 	r = r ? r : mount_upper(o, userns, e);
 	r = r ? r : mount_home(o, userns, e);
 	r = r ? r : fill_names(o, base, e);
-	r = r ? r : mount_overlay(base, e);
-	r = r ? r : mount_tmpfs(CELL_MNT_X, "size=64k,mode=755", e);
-	r = r ? r : mount_tmpfs(CELL_MNT_FB, FB_BYTES, e);
-	return r ? r : make_dir(CELL_MNT_FB, 0755, base + CELL_UID_USER, e);
+	r = r ? r : mount_overlay(o, base, e);
+	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_X), "size=64k,mode=755", e);
+	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_FB), FB_BYTES, e);
+	return r ? r : make_dir(cell_at(CELL_MNT_FB), 0755, base + CELL_UID_USER, e);
 }
 
 unsigned cell_rootfs_devices(dev_t *out)
 {
-	static const char *const at[] = {LOWER, DISK, HOME};
+	const char *const at[] = {LOWER, DISK, HOME};
 	unsigned n = 0;
 	struct stat st;
 
@@ -234,10 +300,17 @@ unsigned cell_rootfs_devices(dev_t *out)
 
 void cell_rootfs_free(void)
 {
-	static const char *const order[] = {CELL_MNT_ROOT, CELL_MNT_FB, CELL_MNT_X, NAMES,
-					    HOME,	   HOME,	DISK,	    DISK,
-					    LOWER,	   LOWER,	CELL_MNT};
+	static const enum cell_at order[] = {CELL_MNT_ROOT,  CELL_MNT_FB,    CELL_MNT_X,
+					     CELL_MNT_NAMES, CELL_MNT_STORE, CELL_MNT_STORE,
+					     CELL_MNT_DISK,  CELL_MNT_DISK,  CELL_MNT_LOWER,
+					     CELL_MNT_LOWER, CELL_MNT};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		(void)umount2(order[i], 0);
+		(void)umount2(cell_at(order[i]), 0);
+	if (fuse > 0) {
+		kill(fuse, SIGKILL);
+		while (waitpid(fuse, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	fuse = 0;
 }

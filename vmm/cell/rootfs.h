@@ -14,11 +14,25 @@
 #include "common/err.h"
 
 /* Where things are, in pane-cell's mount namespace. */
-#define CELL_MNT      CELL_RUN_DIR "/mnt"
-#define CELL_MNT_ROOT CELL_MNT "/root"	    /* the tree to be / inside */
-#define CELL_MNT_HOME CELL_MNT "/home/user" /* the user's files */
-#define CELL_MNT_X    CELL_MNT "/x"	    /* listening sockets of the X server */
-#define CELL_MNT_FB   CELL_MNT "/fb"	    /* its framebuffer file */
+enum cell_at {
+	CELL_MNT,
+	CELL_MNT_LOWER, /* the image */
+	CELL_MNT_DISK,	/* the disk of changes */
+	CELL_MNT_UPPER,
+	CELL_MNT_WORK,
+	CELL_MNT_STORE, /* the disk of the home */
+	CELL_MNT_HOME,	/* the user's files */
+	CELL_MNT_NAMES,
+	CELL_MNT_ETC,
+	CELL_MNT_ROOT, /* the tree to be / inside */
+	CELL_MNT_X,    /* listening sockets of the X server */
+	CELL_MNT_X0,
+	CELL_MNT_X_HOST,
+	CELL_MNT_FB, /* its framebuffer file */
+	CELL_MNTS
+};
+
+const char *cell_at(enum cell_at where);
 
 struct cell_options;
 

@@ -111,7 +111,7 @@ static void add_tree(struct args *a, const struct cell_options *o)
 {
 	unsigned long long half = o->memory_mib << 19;
 
-	add_bind(a, "--bind", CELL_MNT_ROOT, "/");
+	add_bind(a, "--bind", cell_at(CELL_MNT_ROOT), "/");
 	add_all(a, (const char *[]){"--dev", "/dev", "--proc", "/proc", NULL});
 	hide_proc(a);
 	add_all(a, (const char *[]){"--perms", "1777", "--size", NULL});
@@ -123,9 +123,9 @@ static void add_tree(struct args *a, const struct cell_options *o)
 	add_all(a, (const char *[]){"--tmpfs", "/dev/shm", "--perms", "0755", "--size", "4096",
 				    "--tmpfs", "/sys", "--perms", "0755", "--dir", "/run/user",
 				    "--perms", "0700", "--dir", "/run/user/1000", NULL});
-	add_bind(a, "--bind", CELL_MNT_HOME, "/home/user");
-	add_bind(a, "--bind", CELL_MNT_FB, "/run/desktop-screen");
-	add_bind(a, "--ro-bind", CELL_MNT_X, "/tmp/.X11-unix");
+	add_bind(a, "--bind", cell_at(CELL_MNT_HOME), "/home/user");
+	add_bind(a, "--bind", cell_at(CELL_MNT_FB), "/run/desktop-screen");
+	add_bind(a, "--ro-bind", cell_at(CELL_MNT_X), "/tmp/.X11-unix");
 	add_all(a, (const char *[]){"--remount-ro", "/dev", NULL});
 }
 

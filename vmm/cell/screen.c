@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/surface_server.h"
+#include "vmm/cell/xclip.h"
 #include "vmm/cell/xinput.h"
 #include "vmm/cell/xscreen.h"
 
@@ -27,6 +28,7 @@ struct screen {
 	struct surface_server *server; /* owned; NULL without --surface */
 	struct xscreen x;
 	struct xinput in;
+	struct xclip *clip;	  /* owned; NULL without --surface */
 	struct loop_timer *frame; /* armed while the next question has to wait */
 	int64_t asked_ms;
 	bool waiting, dirty, ready;
@@ -138,6 +140,8 @@ static void on_event(struct screen *s, const xcb_generic_event_t *ev)
 		on_ready(s);
 	else if (type == XCB_MAP_NOTIFY && !map->override_redirect)
 		on_ready(s);
+	if (s->clip)
+		xclip_event(s->clip, ev);
 }
 
 /* Whoever reads a reply or has to wait for room to write may queue events without the socket
@@ -216,6 +220,39 @@ static void sink_resize(void *arg, uint32_t width, uint32_t height)
 	drain(s);
 }
 
+static void sink_clip_ways(void *arg, uint32_t ways)
+{
+	struct screen *s = arg;
+
+	xclip_ways(s->clip, ways);
+	drain(s);
+}
+
+static void sink_clip_offer(void *arg, uint32_t serial, uint32_t formats)
+{
+	struct screen *s = arg;
+
+	xclip_offer(s->clip, serial, formats);
+	drain(s);
+}
+
+static void sink_clip_request(void *arg, uint32_t serial, uint32_t format)
+{
+	struct screen *s = arg;
+
+	(void)format; /* text is the only one */
+	xclip_request(s->clip, serial);
+	drain(s);
+}
+
+static void sink_clip_data(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n)
+{
+	struct screen *s = arg;
+
+	xclip_data(s->clip, serial, status, text, n);
+	drain(s);
+}
+
 static void sink_connected(void *arg)
 {
 	struct screen *s = arg;
@@ -256,6 +293,10 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 					  .button = sink_button,
 					  .wheel = sink_wheel,
 					  .resize = sink_resize,
+					  .clip_ways = sink_clip_ways,
+					  .clip_offer = sink_clip_offer,
+					  .clip_request = sink_clip_request,
+					  .clip_data = sink_clip_data,
 					  .connected = sink_connected,
 					  .release = sink_release};
 
@@ -280,6 +321,11 @@ static int start(struct screen *s, const struct cell_screen_config *c, struct er
 	if (r < 0)
 		return r;
 	s->in = (struct xinput){.conn = s->conn, .root = s->x.root};
+	if (s->server) {
+		s->clip = xclip_new(s->loop, s->conn, s->x.root, s->x.fixes_event, s->server, e);
+		if (!s->clip)
+			return -ENOMEM;
+	}
 	s->frame = loop_timer_add(s->loop, -1, on_frame, s);
 	s->conn_io = loop_io_add(s->loop, xcb_get_file_descriptor(s->conn), LOOP_READ, on_x, s);
 	if (!s->frame || !s->conn_io)
@@ -293,7 +339,8 @@ static int start(struct screen *s, const struct cell_screen_config *c, struct er
 
 static void stop(struct screen *s)
 {
-	surface_server_free(s->server);
+	surface_server_free(s->server); /* its sink says no more */
+	xclip_free(s->clip);
 	loop_timer_del(s->frame);
 	loop_io_del(s->conn_io);
 	if (s->conn)

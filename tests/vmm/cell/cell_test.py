@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ import unittest
 
 import cell
 import vm
+from escapes import attempts
 
 TIMEOUT = 240
 RESIZE = 36
@@ -188,6 +188,34 @@ class Desktop(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is running on this host", state["reason"])
 
+    def test_scopes(self):
+        """two agents of one machine may each have a desktop of that name; --cleanup is for one's own"""
+        one, two = (self.start("--scope", scope, name="office-1") for scope in ("/srv/one", "/srv/two"))
+        one.ready(), two.ready()
+        self.assertNotEqual(os.stat(f"/proc/{one.inside()}").st_uid, os.stat(f"/proc/{two.inside()}").st_uid)
+        third = self.start("--scope", "/srv/one", name="office-1")
+        self.assertIn("is running on this host", third.wait()[1]["reason"])
+        one.process.kill()
+        one.process.wait()
+        subprocess.run([cell.PROGRAM, "--cleanup", "office-1", "--scope", "/srv/one"], check=True)
+        self.assertTrue(two.ask(op="status")["ready"])
+        self.assertEqual(subprocess.run([cell.PROGRAM, "--cleanup", "office-1", "--scope", "/srv/two"], capture_output=True,
+                                        check=False).returncode, 1, "it lives")
+        two.ask(op="quit")
+        two.wait()
+        self.assertEqual(groups("office-1@*"), [])
+
+    def test_io_ceiling(self):
+        """unbuffered writing is held to the ceiling where blkio or io is there, and the status says so"""
+        machine = self.start("--io-mib", "4")
+        display = machine.terminal()
+        if not machine.ask(op="status")["io_limit"]:
+            self.assertIn("cell.io limit=none", machine.text("stderr"))
+            self.skipTest("no I/O controller here")
+        begin = time.monotonic()
+        machine.run(display, "dd if=/dev/zero of=fill bs=256k count=32 oflag=direct", 30)
+        self.assertGreater(time.monotonic() - begin, 1.2)  # 8 MiB at 4 MiB/s
+
     def test_refusals(self):
         """a start that cannot work says why, in words and in the state file"""
         for args, words in ((["--root", "/nonexistent"], "No such file"),
@@ -205,28 +233,7 @@ class Escape(unittest.TestCase):
     def attempt(self, net):
         machine = cell.Cell(net=net)
         self.addCleanup(machine.close)
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        secret, program = folder.name + "/secret", folder.name + "/escape"
-        with open(secret, "w", encoding="ascii") as file:
-            file.write("host")
-        os.chmod(folder.name, 0o755)
-        subprocess.run(["cc", "-D_GNU_SOURCE", "-static", "-O1", "-o", program,
-                        os.path.join(vm.SOURCE, "tests/vmm/cell/escape.c")], check=True)
-        abstract = socket.socket(socket.AF_UNIX)
-        abstract.bind("\0pane-escape-" + machine.name)
-        abstract.listen()
-        port = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(abstract.close)
-        self.addCleanup(port.close)
-        display = machine.terminal()
-        with open(program, "rb") as file:
-            cell.put(machine, "escape", file.read())
-        text = machine.run(display, f"./escape {machine.process.pid} {secret} pane-escape-{machine.name} "
-                                    f"{port.getsockname()[1]}", 60)
-        self.assertRegex(text, r"attempts \d+ escaped 0\n$")
-        self.assertNotIn("BROKEN", text)
-        return text
+        return attempts(self, machine, machine.terminal())
 
     def test_attempts(self):
         """every attempt to get out of the sandbox fails"""

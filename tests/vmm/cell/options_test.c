@@ -61,7 +61,8 @@ static void test_names_are_one_scopes(void **state)
 	strcpy(plain, PARSE(NEED)->o.key);
 	assert_string_equal(plain, "d1");
 	strcpy(one, PARSE(NEED, "--scope", "/srv/one")->o.key);
-	assert_string_equal(one, PARSE("pane-cell", "--scope", "/srv/one", "--cleanup", "d1")->o.key);
+	assert_string_equal(one,
+			    PARSE("pane-cell", "--scope", "/srv/one", "--cleanup", "d1")->o.key);
 	assert_string_not_equal(one, plain);
 	assert_string_not_equal(one, PARSE(NEED, "--scope", "/srv/two")->o.key);
 	assert_non_null(strchr(one, '@')); /* which no name has */
@@ -158,9 +159,12 @@ static void test_state_survives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_names_are_one_scopes), cmocka_unit_test(test_io),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_names_are_one_scopes),
+		cmocka_unit_test(test_io),
 		cmocka_unit_test(test_bridge),
-		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_state_survives),
 	};
 
