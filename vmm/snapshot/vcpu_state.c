@@ -377,11 +377,11 @@ union xsave {
 };
 
 struct state {
-	union cpu_model cpuid;
+	union cpu_model *cpuid; /* owned, like xsave: both end in arrays */
+	union xsave *xsave;
 	struct kvm_mp_state mp;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	union xsave xsave;
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debug;
 	struct kvm_lapic_state apic;
@@ -390,30 +390,52 @@ struct state {
 	uint32_t msrs;
 };
 
+static void state_free(struct state **s)
+{
+	if (!*s)
+		return;
+	free((*s)->cpuid);
+	free((*s)->xsave);
+	free(*s);
+}
+
+#define cleanup_state __attribute__((cleanup(state_free)))
+
+static struct state *state_new(void)
+{
+	cleanup_state struct state *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cpuid = calloc(1, sizeof(*s->cpuid));
+	s->xsave = calloc(1, sizeof(*s->xsave));
+	return s->cpuid && s->xsave ? steal_ptr(&s) : NULL;
+}
+
 static int get_state(int vcpu, size_t xsave_bytes, struct state *s, struct err *e)
 {
 	int r;
 
-	s->cpuid.t.nent = CPU_MODEL_ENTRIES;
+	s->cpuid->t.nent = CPU_MODEL_ENTRIES;
 	if ((r = GET(vcpu, KVM_GET_MP_STATE, &s->mp, e)) < 0 ||
 	    (r = GET(vcpu, KVM_GET_REGS, &s->regs, e)) < 0 ||
 	    (r = GET(vcpu, KVM_GET_SREGS, &s->sregs, e)) < 0 ||
 	    (r = GET(vcpu, KVM_GET_LAPIC, &s->apic, e)) < 0 ||
 	    (r = GET(vcpu, KVM_GET_XCRS, &s->xcrs, e)) < 0 ||
 	    (r = GET(vcpu, KVM_GET_DEBUGREGS, &s->debug, e)) < 0 ||
-	    (r = GET(vcpu, KVM_GET_CPUID2, &s->cpuid.t, e)) < 0)
+	    (r = GET(vcpu, KVM_GET_CPUID2, &s->cpuid->t, e)) < 0)
 		return r;
 	if (xsave_bytes > sizeof(struct kvm_xsave))
-		r = GET(vcpu, KVM_GET_XSAVE2, &s->xsave, e);
+		r = GET(vcpu, KVM_GET_XSAVE2, s->xsave, e);
 	else
-		r = GET(vcpu, KVM_GET_XSAVE, &s->xsave, e);
+		r = GET(vcpu, KVM_GET_XSAVE, s->xsave, e);
 	return r;
 }
 
 int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_out *out,
 		    struct err *e)
 {
-	cleanup_free struct state *s = calloc(1, sizeof(*s));
+	cleanup_state struct state *s = state_new();
 	size_t xsave = k->xsave_bytes;
 	int r;
 
@@ -425,12 +447,12 @@ int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_o
 	if (r < 0)
 		return r;
 	snap_begin(out, NAME, id, VERSION);
-	cpu_model_save(&s->cpuid, out);
+	cpu_model_save(s->cpuid, out);
 	snap_put_u32(out, s->mp.mp_state);
 	regs_save(&s->regs, out);
 	sregs_save(&s->sregs, out);
 	snap_put_u32(out, (uint32_t)xsave);
-	snap_put_bytes(out, &s->xsave, xsave);
+	snap_put_bytes(out, s->xsave, xsave);
 	snap_put_u32(out, s->xcrs.nr_xcrs);
 	for (unsigned i = 0; i < s->xcrs.nr_xcrs && i < KVM_MAX_XCRS; i++) {
 		snap_put_u32(out, s->xcrs.xcrs[i].xcr);
@@ -452,7 +474,7 @@ static void read_state(struct state *s, size_t xsave_bytes, struct snap_in *in)
 {
 	uint32_t xsave;
 
-	cpu_model_load(&s->cpuid, in);
+	cpu_model_load(s->cpuid, in);
 	s->mp.mp_state = snap_u32(in);
 	regs_load(&s->regs, in);
 	sregs_load(&s->sregs, in);
@@ -460,7 +482,7 @@ static void read_state(struct state *s, size_t xsave_bytes, struct snap_in *in)
 	if (xsave > xsave_bytes)
 		snap_refuse(in);
 	else
-		snap_bytes(in, &s->xsave, xsave);
+		snap_bytes(in, s->xsave, xsave);
 	s->xcrs.nr_xcrs = snap_u32(in);
 	if (s->xcrs.nr_xcrs > KVM_MAX_XCRS)
 		snap_refuse(in);
@@ -478,11 +500,11 @@ static int set_state(int vcpu, struct state *s, struct err *e)
 {
 	int r;
 
-	if ((r = GET(vcpu, KVM_SET_CPUID2, &s->cpuid.t, e)) < 0 ||
+	if ((r = GET(vcpu, KVM_SET_CPUID2, &s->cpuid->t, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_MP_STATE, &s->mp, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_REGS, &s->regs, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_SREGS, &s->sregs, e)) < 0 ||
-	    (r = GET(vcpu, KVM_SET_XSAVE, &s->xsave, e)) < 0 ||
+	    (r = GET(vcpu, KVM_SET_XSAVE, s->xsave, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_XCRS, &s->xcrs, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_DEBUGREGS, &s->debug, e)) < 0 ||
 	    (r = GET(vcpu, KVM_SET_LAPIC, &s->apic, e)) < 0 ||
@@ -507,7 +529,7 @@ static int effective_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsign
 int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
 		    struct err *e)
 {
-	cleanup_free struct state *st = calloc(1, sizeof(*st));
+	cleanup_state struct state *st = state_new();
 	cleanup_free union cpu_model *host = calloc(1, sizeof(*host));
 	struct snap_in in;
 	int r;
@@ -519,7 +541,7 @@ int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, c
 		return r;
 	read_state(st, k->xsave_bytes, &in);
 	if ((r = snap_done(&in, e)) < 0 || (r = effective_cpuid(k, vcpu, id, n, host, e)) < 0 ||
-	    (r = cpu_model_check(&st->cpuid, host, e)) < 0)
+	    (r = cpu_model_check(st->cpuid, host, e)) < 0)
 		return r;
 	return set_state(vcpu, st, e);
 }

@@ -47,7 +47,8 @@ enum {
 	H_BASE_SIZE = 24,    /* u64 bytes of the base file */
 	H_BASE_ID = 32,	     /* 64 hexadecimal digits */
 	H_SUM = 96,	     /* 64 hexadecimal digits: SHA-256 of bytes 0..95 */
-	H_END = 160
+	H_END = 160,
+	H_BASE_FILE = 160 /* u64 device, inode, mtime in ns of the base whose id this is; zeros: unknown */
 };
 
 static const char MAGIC[8] = "PANEOVL";
@@ -57,6 +58,8 @@ struct overlay {
 	int base, fd;			    /* owned; base -1 where there is a layer */
 	struct overlay *layer;		    /* owned; what lies under this one, or NULL: base */
 	char base_id[65];		    /* of what lies under this one */
+	uint64_t base_file[3];		    /* device, inode, mtime in ns of the base; zeros with a layer */
+	int dir; /* owned; where a new file's name is yet to be made durable, else -1 */
 	uint64_t base_size, clusters, data; /* data: file offset of cluster 0 */
 	uint64_t map_bytes;		    /* multiple of MAP_PAGE */
 	_Atomic uint64_t *map;		    /* owned; little-endian bit order, as in the file */
@@ -334,13 +337,25 @@ static int ov_write_zeroes(struct block *b, uint64_t off, uint64_t len, bool may
 
 /* ---- flushing ------------------------------------------------------------------------------- */
 
+static int sync_name(struct overlay *o)
+{
+	if (o->dir < 0)
+		return 0;
+	if (fsync(o->dir) < 0)
+		return -errno;
+	close(o->dir);
+	o->dir = -1;
+	return 0;
+}
+
+/* Under flush_lock. */
 static int sync_data(struct overlay *o)
 {
 	int rc;
 
 	if (atomic_load(&o->failed))
 		return -EIO;
-	rc = fdatasync(o->fd) < 0 ? -errno : 0;
+	rc = fdatasync(o->fd) < 0 ? -errno : sync_name(o);
 	if (rc < 0)
 		atomic_store(&o->failed, true);
 	return rc;
@@ -427,6 +442,8 @@ static void ov_close(struct block *b)
 		close(o->base);
 	if (o->fd >= 0)
 		close(o->fd);
+	if (o->dir >= 0)
+		close(o->dir);
 	if (o->layer)
 		ov_close(&o->layer->b);
 	free(o->map);
@@ -499,6 +516,28 @@ static int base_id(int fd, uint64_t size, char id[65], struct err *e)
 	return 0;
 }
 
+/* Sampling the base takes longer than a clone may. An overlay remembers which file it sampled: while
+ * that one is as it was, its id is known. */
+static bool known_id(const struct overlay *o, char id[65])
+{
+	uint8_t h[HEADER];
+	struct iovec v = {.iov_base = h, .iov_len = sizeof(h)};
+	char sum[65];
+
+	if (o->fd < 0 || block_preadv(o->fd, &v, 1, 0) < 0 ||
+	    get_le64(h + H_BASE_SIZE) != o->base_size)
+		return false;
+	for (unsigned i = 0; i < 3; i++)
+		if (get_le64(h + H_BASE_FILE + 8ul * i) != o->base_file[i])
+			return false;
+	sha256_hex(sum, h, H_SUM);
+	if (memcmp(sum, h + H_SUM, 64) != 0)
+		return false;
+	memcpy(id, h + H_BASE_ID, 64);
+	id[64] = 0;
+	return true;
+}
+
 static int open_base(struct overlay *o, const char *path, char id[65], struct err *e)
 {
 	struct stat st;
@@ -510,12 +549,15 @@ static int open_base(struct overlay *o, const char *path, char id[65], struct er
 	if (fstat(o->base, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < 512)
 		return err_set(e, -EINVAL, "the base image %s is no disk image", path);
 	o->base_size = (uint64_t)st.st_size;
+	o->base_file[0] = st.st_dev;
+	o->base_file[1] = st.st_ino;
+	o->base_file[2] = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
 	if (block_lock(o->base, false, path, e) < 0)
 		return -EBUSY;
-	return base_id(o->base, o->base_size, id, e);
+	return known_id(o, id) ? 0 : base_id(o->base, o->base_size, id, e);
 }
 
-static void make_header(uint8_t h[HEADER], uint64_t size, uint64_t base_size, const char *id)
+static void make_header(const struct overlay *o, uint8_t h[HEADER], uint64_t size, const char *id)
 {
 	char sum[65];
 
@@ -524,10 +566,12 @@ static void make_header(uint8_t h[HEADER], uint64_t size, uint64_t base_size, co
 	put_le32(h + H_VERSION, VERSION);
 	put_le32(h + H_CLUSTER_BITS, CLUSTER_BITS);
 	put_le64(h + H_SIZE, size);
-	put_le64(h + H_BASE_SIZE, base_size);
+	put_le64(h + H_BASE_SIZE, o->base_size);
 	memcpy(h + H_BASE_ID, id, 64);
 	sha256_hex(sum, h, H_SUM);
 	memcpy(h + H_SUM, sum, 64);
+	for (unsigned i = 0; i < 3; i++)
+		put_le64(h + H_BASE_FILE + 8ul * i, o->base_file[i]);
 }
 
 static void layout(struct overlay *o, uint64_t size)
@@ -538,20 +582,18 @@ static void layout(struct overlay *o, uint64_t size)
 	o->data = (HEADER + o->map_bytes + OVERLAY_CLUSTER - 1) / OVERLAY_CLUSTER * OVERLAY_CLUSTER;
 }
 
-static int sync_directory(const char *path)
+static int open_directory(struct overlay *o, const char *path)
 {
 	char copy[PATH_MAX];
-	cleanup_close int fd = -1;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return fsync(fd) < 0 ? -errno : 0;
+	o->dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return o->dir < 0 ? -errno : 0;
 }
 
 /* Writes the new file under a temporary name, so that path is either missing or complete;
- * link(2) does not replace what another process made meanwhile. */
+ * link(2) does not replace what another process made meanwhile. A clone does not wait for the disk:
+ * its file and name become durable with the first flush, before which nothing in it counts. */
 static int create(struct overlay *o, const char *path, uint64_t size, const char *id, struct err *e)
 {
 	uint8_t h[HEADER];
@@ -566,14 +608,16 @@ static int create(struct overlay *o, const char *path, uint64_t size, const char
 	if (fd < 0)
 		return err_set(e, -errno, "cannot create overlay %s: %s", tmp, strerror(errno));
 	layout(o, size);
-	make_header(h, size, o->base_size, id);
+	make_header(o, h, size, id);
 	rc = block_pwritev(fd, &v, 1, 0);
 	if (rc == 0 && (ftruncate(fd, (off_t)(o->data + o->clusters * OVERLAY_CLUSTER)) < 0 ||
-			fsync(fd) < 0 || link(tmp, path) < 0))
+			(!o->layer && fsync(fd) < 0) || link(tmp, path) < 0))
 		rc = -errno;
 	unlink(tmp);
 	if (rc == 0)
-		rc = sync_directory(path);
+		rc = open_directory(o, path);
+	if (rc == 0 && !o->layer)
+		rc = sync_name(o);
 	if (rc < 0)
 		return err_setw(e, rc, rc == -ENOSPC ? "disk.full" : "disk.create",
 				"cannot create overlay %s: %s", path, strerror(-rc));
@@ -640,7 +684,7 @@ static struct overlay *make_overlay(void)
 
 	if (!o)
 		return NULL;
-	o->base = o->fd = -1;
+	o->base = o->fd = o->dir = -1;
 	o->b = (struct block){.ops = &ov_ops, .discard_bytes = OVERLAY_CLUSTER};
 	pthread_mutex_init(&o->flush_lock, NULL);
 	for (int i = 0; i < LOCKS; i++)
@@ -652,18 +696,16 @@ static struct overlay *make_overlay(void)
 static int open_layer(struct overlay *o, const char *base, const char *path, struct err *e)
 {
 	struct overlay *l = make_overlay();
-	int rc = l ? 0 : err_set(e, -ENOMEM, "out of memory");
+	int rc;
 
 	if (!l)
-		return rc;
+		return err_set(e, -ENOMEM, "out of memory");
 	o->layer = l;
+	l->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (l->fd < 0)
+		return err_setw(e, -errno, "snapshot.missing", "cannot open the layer %s: %s", path,
+				strerror(errno));
 	rc = open_base(l, base, l->base_id, e);
-	if (rc == 0) {
-		l->fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (l->fd < 0)
-			rc = err_setw(e, -errno, "snapshot.missing",
-				      "cannot open the layer %s: %s", path, strerror(errno));
-	}
 	if (rc == 0)
 		rc = block_lock(l->fd, false, path, e);
 	if (rc == 0)
@@ -678,13 +720,32 @@ static int open_layer(struct overlay *o, const char *base, const char *path, str
 	return o->base_id[0] ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
-static int open_overlay(struct overlay *o, const char *path, uint64_t size, struct err *e)
+/* The file, if there is one. A clone's is made without waiting for the disk (create()): what a crash
+ * of the host left of it before anything was promised begins with zeros, and is nothing. */
+static int open_existing(struct overlay *o, const char *path, bool clone, struct err *e)
 {
-	int rc = 0;
+	uint8_t h[HEADER] = {0};
+	struct iovec v = {.iov_base = h, .iov_len = sizeof(h)};
+	static const uint8_t zero[HEADER];
+	int rc;
 
 	o->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (o->fd < 0 && errno != ENOENT)
 		return err_set(e, -errno, "cannot open overlay %s: %s", path, strerror(errno));
+	if (o->fd < 0 || !clone)
+		return 0;
+	rc = block_preadv(o->fd, &v, 1, 0);
+	if (rc < 0 || memcmp(h, zero, sizeof(h)) != 0)
+		return rc < 0 ? err_set(e, rc, "cannot read overlay %s: %s", path, strerror(-rc)) : 0;
+	close(o->fd);
+	o->fd = -1;
+	return unlink(path) < 0 ? err_set(e, -errno, "cannot replace overlay %s: %m", path) : 0;
+}
+
+static int open_overlay(struct overlay *o, const char *path, uint64_t size, struct err *e)
+{
+	int rc = 0;
+
 	if (o->fd < 0)
 		rc = create(o, path, size, o->base_id, e);
 	if (rc == 0)
@@ -705,7 +766,9 @@ struct block *overlay_open_layered(const char *base, const char *layer, const ch
 		err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	rc = layer ? open_layer(o, base, layer, e) : open_base(o, base, o->base_id, e);
+	rc = open_existing(o, path, layer != NULL, e);
+	if (rc == 0)
+		rc = layer ? open_layer(o, base, layer, e) : open_base(o, base, o->base_id, e);
 	if (rc < 0)
 		goto fail;
 	least = (o->base_size + 511) & ~511ull;
