@@ -5,8 +5,11 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "vmm/machine.h"
+#include "vmm/pc/ahci.h"
+#include "vmm/pc/pc.h"
 #include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
@@ -15,6 +18,7 @@
 #include "vmm/virtio/seat.h"
 #include "vmm/virtio/virtio_blk.h"
 #include "vmm/virtio/virtio_net.h"
+#include "vmm/virtio/virtio_pci.h"
 #include "vmm/virtio/virtio_rng.h"
 
 #define VM_MORE_DISKS 3
@@ -28,6 +32,8 @@ struct vm_devices {
 	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
 	struct pc_seat *pc_seat; /* instead of seat, in a PC */
+	struct pc *pc;		 /* borrowed; NULL without firmware */
+	struct ahci *ahci;
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
@@ -58,6 +64,19 @@ static int open_more_disks(struct vm_devices *d, struct err *e)
 			return -EIO;
 	}
 	return 0;
+}
+
+static int add_cdrom(struct vm_devices *d, struct err *e)
+{
+	struct block *disc;
+
+	if (!d->pc || !d->cfg.cdrom)
+		return 0;
+	disc = block_raw_open(d->cfg.cdrom, true, e);
+	if (!disc)
+		return -EIO;
+	d->ahci = ahci_new(d->env.pci, d->env.mem, disc, e);
+	return d->ahci ? 0 : -EIO;
 }
 
 /* After the system disk, so that they are vdb, vdc, … in the guest. */
@@ -178,14 +197,43 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->cfg = *c;
+	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = add_seat(d, vm, e)) < 0) {
+	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
 	*out = d;
 	return 0;
+}
+
+static void boot_line(char *to, size_t n, const char *kind, unsigned slot, const char *rest)
+{
+	size_t at = strlen(to);
+
+	snprintf(to + at, n - at, "/pci@i0cf8/%s@%x/%s\n", kind, slot, rest);
+}
+
+/* Firmware knows devices by their Open Firmware paths (QEMU docs/bootindex.rst). */
+static int tell_boot_order(struct vm_devices *d, struct err *e)
+{
+	const char *at = d->cfg.boot_order ? d->cfg.boot_order : "disk,cdrom,net";
+	char lines[256] = "";
+
+	for (; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+		if (*at == 'd' && d->blk)
+			boot_line(lines, sizeof(lines), "scsi",
+				  virtio_pci_slot(virtio_blk_dev(d->blk)), "disk@0,0");
+		else if (*at == 'c' && d->ahci)
+			boot_line(lines, sizeof(lines), "pci8086,2922", d->ahci->dev.slot,
+				  "drive@0/disk@0");
+		else if (*at == 'n' && d->net)
+			boot_line(lines, sizeof(lines), "ethernet",
+				  virtio_pci_slot(virtio_net_dev(d->net)), "ethernet-phy@0");
+	}
+	strncat(lines, "HALT", sizeof(lines) - strlen(lines) - 1); /* and nothing else */
+	return pc_boot_order(d->pc, lines, e);
 }
 
 int vm_devices_start(struct vm_devices *d, struct err *e)
@@ -199,8 +247,14 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	if (r < 0)
 		return r;
 	d->rng = virtio_rng_new(&d->env, &rng, e);
-	r = d->rng ? add_net(d, e) : -EIO;
-	return r < 0 ? r : add_identity(d, e);
+	if (!d->rng)
+		return -EIO;
+	r = add_net(d, e);
+	if (r == 0)
+		r = add_identity(d, e);
+	if (r == 0 && d->ahci)
+		r = ahci_start(d->ahci, e);
+	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
 }
 
 int vm_devices_check(const struct vm_devices *d, struct err *e)
@@ -246,6 +300,7 @@ void vm_devices_free(struct vm_devices *d)
 	if (d->blk)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
+	ahci_free(d->ahci);
 	seat_free(d->seat);
 	pc_seat_free(d->pc_seat);
 	free(d);

@@ -515,6 +515,11 @@ static int add_kicks(struct virtio_pci *vp)
 	return 0;
 }
 
+unsigned virtio_pci_slot(const struct virtio_dev *d)
+{
+	return d->pci->pci.slot;
+}
+
 void virtio_pci_detach(struct virtio_dev *d)
 {
 	struct virtio_pci *vp = d->pci;

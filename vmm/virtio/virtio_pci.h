@@ -14,6 +14,8 @@ struct virtio_dev;
 
 /* Puts d on d->env.pci. */
 int virtio_pci_attach(struct virtio_dev *d, struct err *e) must_check;
+/* Its slot on the bus. */
+unsigned virtio_pci_slot(const struct virtio_dev *d);
 /* Stops notifications; the guest's accesses must have ended (vCPUs stopped). */
 void virtio_pci_detach(struct virtio_dev *d);
 
