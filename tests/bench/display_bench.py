@@ -68,7 +68,7 @@ def private_mb(pid):
 
 class Pane:
     def __init__(self, protocol):
-        self.rig = Rig(size=f"{W}x{H}", screen=f"{W}x{H}")
+        self.rig = Rig(size=f"{W}x{H}", screen=f"{W + 200}x{H + 200}")
         if protocol == "rdp":
             self.rig.freerdp("/gfx:avc420", "/network:lan", size=f"{W}x{H}")
         else:
@@ -105,7 +105,7 @@ class Xvnc:
     """The same workloads, drawn by an X client in this process."""
 
     def __init__(self):
-        self.rig = Rig(size=f"{W}x{H}", screen=f"{W}x{H}")
+        self.rig = Rig(size=f"{W}x{H}", screen=f"{W + 200}x{H + 200}")
         port = free_port()
         self.server = self.rig.spawn(
             ["Xvnc", ":" + str(port - 5900), "-rfbport", str(port), "-localhost", "-SecurityTypes", "None",
