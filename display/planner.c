@@ -109,8 +109,8 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 		at = tile_at(p, i, &w, &h);
 		p->feed.dirty[i] = disp_tile_differs(p->screen->pixels + at, p->pixels + at,
 						     p->width, w, h);
-		if (!p->feed.dirty[i])
-			continue;
+		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
+			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;
 		x1 = i % tw >= x1 ? i % tw + 1 : x1;
 		y0 = i / tw < y0 ? i / tw : y0;
@@ -126,17 +126,19 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 	return count;
 }
 
-/* A move may have changed tiles that were not marked. */
-static void mark(struct disp_planner *p, const struct surface_rect *r)
+/* After a move: tiles wholly in it are right now, those it touches may have been spoilt. */
+static void mark_moved(struct disp_planner *p, const struct surface_rect *r)
 {
-	uint32_t tw = disp_tiles(p->width);
+	uint32_t tw = disp_tiles(p->width), x1 = (uint32_t)(r->x + r->width);
+	uint32_t y1 = (uint32_t)(r->y + r->height), w, h;
 
-	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty * DISP_TILE < (uint32_t)(r->y + r->height);
-	     ty++) {
-		uint32_t tx = (uint32_t)r->x / DISP_TILE;
-
-		memset(p->feed.dirty + ty * tw + tx, 1,
-		       disp_tiles((uint32_t)(r->x + r->width)) - tx);
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty * DISP_TILE < y1; ty++) {
+		for (uint32_t tx = (uint32_t)r->x / DISP_TILE; tx * DISP_TILE < x1; tx++) {
+			tile_at(p, ty * tw + tx, &w, &h);
+			p->feed.dirty[ty * tw + tx] =
+				tx * DISP_TILE < (uint32_t)r->x || tx * DISP_TILE + w > x1 ||
+				ty * DISP_TILE < (uint32_t)r->y || ty * DISP_TILE + h > y1;
+		}
 	}
 }
 
@@ -156,7 +158,7 @@ static void take_moves(struct disp_planner *p)
 		if (!disp_scroll_find(p->scroll, p->pixels, p->screen->pixels, p->width, area, m))
 			return;
 		disp_scroll_apply(p->pixels, p->width, m);
-		mark(p, &m->to);
+		mark_moved(p, &m->to);
 		p->n_moves++;
 	}
 }

@@ -231,6 +231,18 @@ static bool inside(const struct surface_rect *a, int32_t x, int32_t y, int32_t w
 	return x >= a->x && y >= a->y && x + w <= a->x + a->width && y + h <= a->y + a->height;
 }
 
+/* One row of a cell; a call of memcmp() for so little costs more than it does. */
+static bool same_row(const uint32_t *a, const uint32_t *b)
+{
+	uint64_t x[CELL / 2], y[CELL / 2], differ = 0;
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	for (int i = 0; i < CELL / 2; i++)
+		differ |= x[i] ^ y[i];
+	return !differ;
+}
+
 static uint8_t cell_state(const struct look *l, int32_t x, int32_t y, int32_t dx, int32_t dy)
 {
 	const uint32_t *now = l->now + (size_t)y * l->stride + x;
@@ -241,8 +253,7 @@ static uint8_t cell_state(const struct look *l, int32_t x, int32_t y, int32_t dx
 	if (inside(&l->area, x - dx, y - dy, CELL, CELL)) {
 		there = l->old + (size_t)(y - dy) * l->stride + (x - dx);
 		for (i = 0; i < CELL; i++) {
-			if (memcmp(now + (size_t)i * l->stride, there + (size_t)i * l->stride,
-				   CELL * 4) != 0)
+			if (!same_row(now + (size_t)i * l->stride, there + (size_t)i * l->stride))
 				break;
 		}
 		state = i == CELL ? CELL_MOVED : 0;
@@ -250,7 +261,7 @@ static uint8_t cell_state(const struct look *l, int32_t x, int32_t y, int32_t dx
 	if (!state)
 		return 0;
 	for (i = 0; i < CELL; i++, now += l->stride, here += l->stride) {
-		if (memcmp(now, here, CELL * 4) != 0)
+		if (!same_row(now, here))
 			return state | CELL_CHANGED;
 	}
 	return state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Finds what moved between two pictures nobody explained: a page that scrolled, a window that was
- * dragged. Nothing depends on an answer being right: whoever applies it compares again.
+ * dragged. What is found is exact; that there was more to find is likely.
  *
  * Anchors are short runs of pixels chosen by their content, so the same content is chosen wherever
  * it lies; each is known by a hash of the block it starts. Anchors of the new picture vote for the
@@ -20,7 +20,7 @@
 
 struct disp_scroll;
 
-/* now(to) == old(to moved back by dx, dy), but for a few pixels. */
+/* now(to) == old(to moved back by dx, dy), exactly. */
 struct disp_move {
 	struct surface_rect to;
 	int32_t dx, dy;

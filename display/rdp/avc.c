@@ -81,7 +81,7 @@ static x264_t *open_encoder(uint32_t width, uint32_t height)
 {
 	x264_param_t p;
 
-	if (x264_param_default_preset(&p, "superfast", "zerolatency") < 0)
+	if (x264_param_default_preset(&p, "ultrafast", "zerolatency") < 0)
 		return NULL;
 	p.i_width = (int)width;
 	p.i_height = (int)height;

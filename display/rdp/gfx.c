@@ -37,13 +37,13 @@ void disp_gfx_fini(struct gfx *g)
 	buf_fini(&g->wire);
 }
 
-static int flush(struct gfx *g)
+static int flush_as(struct gfx *g, int (*pack)(struct zgfx *, const uint8_t *, size_t, struct buf *))
 {
 	int r;
 
 	if (!g->plain.len)
 		return 0;
-	r = disp_zgfx_compress(g->zgfx, buf_head(&g->plain), g->plain.len, &g->wire);
+	r = pack(g->zgfx, buf_head(&g->plain), g->plain.len, &g->wire);
 	if (r == 0)
 		r = g->send(g->arg, buf_head(&g->wire), g->wire.len);
 	g->frame_bytes += (uint32_t)g->wire.len;
@@ -51,6 +51,11 @@ static int flush(struct gfx *g)
 	buf_consume(&g->plain, g->plain.len);
 	buf_consume(&g->wire, g->wire.len);
 	return r;
+}
+
+static int flush(struct gfx *g)
+{
+	return flush_as(g, disp_zgfx_compress);
 }
 
 static unsigned window(const struct gfx *g)
@@ -186,6 +191,8 @@ static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels
 	if (e == 0 && n)
 		e = disp_gfx_put_avc(&g->plain, g->scratch, disp_avc_even((uint32_t)r->width),
 				     disp_avc_even((uint32_t)r->height), bytes, n);
+	if (e == 0)
+		e = flush_as(g, disp_zgfx_store);
 	g->video_ms = clock_ms();
 	return e ? e : disp_gfx_put_copy(&g->plain, g->scratch, &from, g->surface, r->x, r->y);
 }

@@ -8,6 +8,7 @@
 #include "display/rdp/zgfx.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include "common/wire.h"
 
@@ -205,7 +206,8 @@ static void slide(struct zgfx *z, size_t n)
 }
 
 /* One RDP8_BULK_ENCODED_DATA for n <= ZGFX_SEGMENT bytes; with its size in front in a multipart. */
-static int segment(struct zgfx *z, const uint8_t *p, size_t n, bool multipart, struct buf *out)
+static int segment(struct zgfx *z, const uint8_t *p, size_t n, bool multipart, bool store,
+		   struct buf *out)
 {
 	uint8_t head[5];
 	size_t packed;
@@ -213,7 +215,7 @@ static int segment(struct zgfx *z, const uint8_t *p, size_t n, bool multipart, s
 
 	slide(z, n);
 	memcpy(z->window + z->len, p, n);
-	packed = pack(z, z->len, z->len + n);
+	packed = store ? 0 : pack(z, z->len, z->len + n);
 	z->len += n;
 	put_le32(head, (uint32_t)(packed ? packed : n) + 1);
 	head[4] = TYPE_RDP8 | (packed ? FLAG_PACKED : 0);
@@ -233,7 +235,7 @@ void disp_zgfx_free(struct zgfx *z)
 	free(z);
 }
 
-int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out)
+static int segments_of(struct zgfx *z, const uint8_t *p, size_t n, bool store, struct buf *out)
 {
 	size_t segments = (n + ZGFX_SEGMENT - 1) / ZGFX_SEGMENT;
 	uint8_t head[7] = {segments > 1 ? MULTIPART : SINGLE};
@@ -247,7 +249,17 @@ int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *o
 	for (size_t at = 0; at < n && r == 0; at += ZGFX_SEGMENT) {
 		size_t part = n - at < ZGFX_SEGMENT ? n - at : ZGFX_SEGMENT;
 
-		r = segment(z, p + at, part, segments > 1, out);
+		r = segment(z, p + at, part, segments > 1, store, out);
 	}
 	return r;
+}
+
+int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out)
+{
+	return segments_of(z, p, n, false, out);
+}
+
+int disp_zgfx_store(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out)
+{
+	return segments_of(z, p, n, true, out);
 }

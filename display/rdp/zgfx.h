@@ -20,5 +20,7 @@ void disp_zgfx_free(struct zgfx *z);
 /* Appends n bytes as one RDP_SEGMENTED_DATA to out. 0 or -ENOMEM/-ENOBUFS, after which the history
  * no longer matches the client's: end the channel. */
 int disp_zgfx_compress(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out) must_check;
+/* The same without looking for matches: for what is packed already. */
+int disp_zgfx_store(struct zgfx *z, const uint8_t *p, size_t n, struct buf *out) must_check;
 
 #endif

@@ -14,12 +14,19 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include "common/log.h"
+#include "common/loop.h"
 #include "display/planner.h"
 #include "display/rfb/keyboard.h"
 
 #define EMPTY_WIDTH  1024 /* shown until there is a desktop */
 #define EMPTY_HEIGHT 768
 #define WHEEL_NOTCH  120
+#define QUALITY_MAX  80 /* of JPEG, in percent */
+#define QUALITY_MIN  25
+#define QUALITY_STEP 5
+#define SUBSAMPLE_420 1	    /* the library's number for it */
+#define BLUR_BYTES    25000 /* a frame of what moves */
+#define BLUR_AGAIN_MS 250   /* sooner than that it moves */
 
 struct rfb_server {
 	struct disp_viewer *viewer; /* borrowed */
@@ -28,7 +35,11 @@ struct rfb_server {
 	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
 	char *empty;		 /* owned; the picture before there is one */
 	char name[128];
-	int buttons; /* last mask */
+	int buttons;	   /* last mask */
+	sraRegionPtr blur; /* owned; to be sent as JPEG */
+	bool jpeg;	   /* the client takes that */
+	int quality;	   /* of JPEG now, in percent */
+	int64_t blur_ms;   /* when it was used last */
 };
 
 static struct rfb_server *server_of(rfbClientPtr cl)
@@ -112,10 +123,18 @@ static void set_format(rfbScreenInfoPtr screen)
 	f->blueShift = 0;
 }
 
+static void blur_nothing(struct rfb_server *s)
+{
+	sraRgnMakeEmpty(s->blur);
+}
+
 static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 {
 	struct rfb_server *s = w;
-	bool same = s->screen->width == (int)width && s->screen->height == (int)height;
+	bool same;
+
+	blur_nothing(s);
+	same = s->screen->width == (int)width && s->screen->height == (int)height;
 
 	if (s->client && !same && !s->client->useNewFBSize)
 		return -EOPNOTSUPP; /* it could only be sent what it has no room for */
@@ -139,6 +158,12 @@ static int op_begin(void *w)
 
 static int mark(struct rfb_server *s, const struct surface_rect *r)
 {
+	sraRegionPtr region =
+		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+
+	/* What is to be exact is not blurred afterwards. */
+	sraRgnSubtract(s->blur, region);
+	sraRgnDestroy(region);
 	rfbMarkRectAsModified(s->screen, r->x, r->y, r->x + r->width, r->y + r->height);
 	return 0;
 }
@@ -163,6 +188,19 @@ static int op_move(void *w, const struct disp_move *m)
 	const struct surface_rect *r = &m->to;
 
 	rfbScheduleCopyRect(s->screen, r->x, r->y, r->x + r->width, r->y + r->height, m->dx, m->dy);
+	return 0;
+}
+
+static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct rfb_server *s = w;
+	sraRegionPtr region =
+		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+
+	(void)pixels;
+	(void)stride_px;
+	sraRgnOr(s->blur, region);
+	sraRgnDestroy(region);
 	return 0;
 }
 
@@ -221,6 +259,7 @@ static const struct disp_writer rfb_writer = {
 	.move = op_move,
 	.solid = op_solid,
 	.image = op_image,
+	.blur = op_blur,
 	.end = op_end,
 	.cursor = op_cursor,
 };
@@ -231,9 +270,10 @@ static int setup_screen(struct rfb_server *s)
 {
 	rfbScreenInfoPtr r = rfbGetScreen(NULL, NULL, EMPTY_WIDTH, EMPTY_HEIGHT, 8, 3, 4);
 
+	s->blur = sraRgnCreate();
 	s->empty = calloc((size_t)EMPTY_WIDTH * EMPTY_HEIGHT, 4);
 	s->screen = r;
-	if (!r || !s->empty)
+	if (!r || !s->empty || !s->blur)
 		return -ENOMEM;
 	snprintf(s->name, sizeof(s->name), "%s", s->viewer->name);
 	r->screenData = s;
@@ -292,6 +332,8 @@ static void teardown(struct rfb_server *s)
 		rfbScreenCleanup(s->screen);
 	}
 	disp_planner_fini(&s->planner);
+	if (s->blur)
+		sraRgnDestroy(s->blur);
 	free(s->empty);
 }
 
@@ -301,6 +343,66 @@ static bool may_draw(const struct rfb_server *s)
 	return s->client->state == RFB_NORMAL && !sraRgnEmpty(s->client->requestedRegion);
 }
 
+/* The library would send everything as JPEG to a client that takes it; here only what is to be
+ * blurred is. Its wish is read off after each of its messages and the library's switch turned off. */
+static void note_wishes(struct rfb_server *s)
+{
+	rfbClientPtr cl = s->client;
+
+	if (cl->tightQualityLevel >= 0 && cl->preferredEncoding == rfbEncodingTight)
+		s->jpeg = true;
+	cl->tightQualityLevel = -1;
+	cl->turboQualityLevel = -1;
+	s->planner.can = (cl->useCopyRect ? DISP_CAN_MOVE : 0u) | (s->jpeg ? DISP_CAN_BLUR : 0u);
+}
+
+/* One update of JPEG alone. A single picture gets a good one; what comes again and again is made
+ * coarser until a frame fits the budget. */
+static void send_blurred(struct rfb_server *s)
+{
+	rfbClientPtr cl = s->client;
+	int64_t now = clock_ms();
+	int before = rfbStatGetSentBytes(cl), n;
+
+	if (now - s->blur_ms > BLUR_AGAIN_MS)
+		s->quality = QUALITY_MAX;
+	cl->turboQualityLevel = s->quality;
+	cl->turboSubsampLevel = SUBSAMPLE_420;
+	cl->tightQualityLevel = s->quality / 10;
+	(void)rfbSendFramebufferUpdate(cl, s->blur);
+	blur_nothing(s);
+	note_wishes(s);
+	n = rfbStatGetSentBytes(cl) - before;
+	if (now - s->blur_ms <= BLUR_AGAIN_MS) {
+		s->quality += n > BLUR_BYTES ? -QUALITY_STEP : n < BLUR_BYTES / 2 ? QUALITY_STEP : 0;
+		s->quality = s->quality < QUALITY_MIN   ? QUALITY_MIN
+			     : s->quality > QUALITY_MAX ? QUALITY_MAX
+							: s->quality;
+	}
+	s->blur_ms = now;
+}
+
+static int update(struct rfb_server *s)
+{
+	rfbClientPtr cl = s->client;
+	int r;
+
+	if (!may_draw(s)) {
+		rfbUpdateClient(cl);
+		return 0;
+	}
+	r = disp_planner_step(&s->planner);
+	if (r < 0)
+		return r;
+	/* What is exact goes first; the client asks again for the rest. */
+	if (sraRgnEmpty(s->blur) || !sraRgnEmpty(cl->modifiedRegion) ||
+	    !sraRgnEmpty(cl->copyRegion) || cl->newFBSizePending)
+		rfbUpdateClient(cl);
+	else
+		send_blurred(s);
+	return 0;
+}
+
 static int step(struct rfb_server *s)
 {
 	struct pollfd fds[2] = {{.fd = s->client->sock, .events = POLLIN},
@@ -308,7 +410,7 @@ static int step(struct rfb_server *s)
 	eventfd_t count;
 	int r;
 
-	if (poll(fds, 2, -1) < 0)
+	if (poll(fds, 2, may_draw(s) ? disp_planner_wait(&s->planner) : -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[1].revents)
 		(void)!eventfd_read(s->planner.feed.wake_fd, &count);
@@ -316,13 +418,10 @@ static int step(struct rfb_server *s)
 		rfbProcessClientMessage(s->client);
 	if (s->client->sock == RFB_INVALID_SOCKET)
 		return -EPIPE;
-	if (may_draw(s)) {
-		s->planner.can = s->client->useCopyRect ? DISP_CAN_MOVE : 0;
-		r = disp_planner_step(&s->planner);
-		if (r < 0)
-			return r;
-	}
-	rfbUpdateClient(s->client);
+	note_wishes(s);
+	r = update(s);
+	if (r < 0)
+		return r;
 	return s->client->sock == RFB_INVALID_SOCKET ? -EPIPE : 0;
 }
 

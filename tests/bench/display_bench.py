@@ -1,161 +1,200 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the display costs, beside TigerVNC's own server in the same run.
+"""What the display costs at 1920x1080, beside TigerVNC's own server in the same run.
 
-  click to pixel   a click by XTest in the viewer's X server until the pixel there has changed (ms)
-  first, again     bytes to the viewer for a page of text, and for the same page shown again
-  typing, scroll   bytes for small changes, and for scrolling a page by a line
-  cpu              processor time of the server for all of it (ms)
+  click    milliseconds from a click by XTest in the viewer's X server to its pixel there
+  text     kB for a page of text, and for the same page shown again
+  typing   16 characters a second; scroll: a page by 30 lines a second; drag: a window by 60 steps
+  photo    to a first look (within 10 % everywhere looked at), and until it is exact
+  video    1280x720 at 30 frames a second: how many were seen
+  idle     five seconds of nothing
 
 pane-display is fed by the replayer and seen by xfreerdp and TigerVNC's viewer; Xvnc is drawn on by
-X clients and seen by TigerVNC's viewer. TLS is the door's, and not counted."""
+an X client (which tells it of copies) and seen by TigerVNC's viewer. Bytes are the protocol's,
+without TLS. cpu is the server's, in percent of one processor.
+After each workload the viewer must show exactly what the desktop shows, or the bench ends."""
+import glob
 import os
+import random
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tools import content  # noqa: E402
+from tools.display_door import Pump  # noqa: E402
 from tools.display_rig import Rig, missing, wait_for  # noqa: E402
 from tools.xpixel import X  # noqa: E402
 
-CLICKS = 40
+W, H = 1920, 1080
+CLICKS = 60
 SPOT = (600, 400)
+DRAG = (200, 100, 602, 390)
+VIDEO = (320, 180, 1280, 720)
+TIGERVNC = ("-PreferredEncoding=Tight", "-AutoSelect=0")
+# What each figure should not exceed (design.md §10); frames: not be below.
+BARS = {"click": 4.0, "first": 61, "again": 1, "typing": 1.3, "scroll": 30, "scroll cpu": 5, "drag": 17,
+        "look ms": 100, "look kB": 500, "video": 750, "video cpu": 27, "idle B": 0, "wakes": 0}
+COLUMNS = ("click", "p95", "first", "again", "typing", "scroll", "scroll cpu", "drag", "drag cpu", "look ms",
+           "look kB", "exact ms", "exact kB", "video", "video cpu", "frames", "click video", "idle B", "wakes",
+           "own MB")
 
 
-def cpu_ms(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+def cpu_s(pid):
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path, encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
 
 
-def latencies(x):
-    """Milliseconds from a click to its pixel, CLICKS times."""
-    out = []
-    x.move(*SPOT)
-    time.sleep(0.3)
-    for _ in range(CLICKS):
-        before = x.pixel(*SPOT)
-        start = time.perf_counter()
-        x.click()
-        while x.pixel(*SPOT) == before:
-            if time.perf_counter() - start > 2:
-                raise AssertionError("the click did not show")
-        out.append((time.perf_counter() - start) * 1000)
-        time.sleep(0.04)
-    return sorted(out)
+def wakes(pid):
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/status"):
+        with open(path, encoding="ascii") as f:
+            total += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    return total
 
 
-def quiet(count):
-    """Bytes so far, once nothing more comes."""
-    last = -1
-    while last != count[1]:
-        last = count[1]
-        time.sleep(0.4)
-    return last
+def private_mb(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith("Private")) / 1024
 
 
-def measure_pane(protocol):
-    rig = Rig()
-    try:
+class Pane:
+    def __init__(self, protocol):
+        self.rig = Rig(size=f"{W}x{H}", screen=f"{W + 200}x{H + 200}")
         if protocol == "rdp":
-            rig.freerdp("/gfx", "/network:lan")
+            self.rig.freerdp("/gfx:avc420", "/network:lan", size=f"{W}x{H}")
         else:
-            rig.tigervnc("-PreferredEncoding=Tight", "-AutoSelect=0", "-NoJPEG=1")
-        rig.wait_equal("the desktop")
-        count = rig.door(protocol).count
-        row = {}
+            self.rig.tigervnc(*TIGERVNC)
+        self.rig.wait_equal("the desktop", 30)
+        self.door = self.rig.door(protocol)
+        self.pid = self.rig.display.pid
+        self.x = X(self.rig.env["DISPLAY"])
 
-        def step(name, *commands):
-            begin = quiet(count)
-            for c in commands:
-                rig.command(**c)
-            row[name] = quiet(count) - begin
+    def sent(self):
+        return self.door.count[1]
 
-        # Black first, so that the whole page is new.
-        step("black", {"op": "page", "kind": "solid", "seed": 0})
-        step("first", {"op": "page", "kind": "text", "seed": 21})
-        rig.wait_equal("the page")
-        rig.command(op="page", kind="solid", seed=0)
-        rig.wait_equal("black")
-        step("again", {"op": "page", "kind": "text", "seed": 21})
-        rig.wait_equal("the page")
-        begin = quiet(count)
-        for i in range(50):
-            rig.command(op="fill", x=20 + 8 * i, y=700, w=7, h=13, colour="c0c0c0" if i % 2 else "20a020")
-            time.sleep(0.02)
-        row["typing"] = quiet(count) - begin
-        step("scroll", *[{"op": "scroll", "rows": 13}] * 20)
-        ms = latencies(X(rig.env["DISPLAY"]))
-        row.update(p50=statistics.median(ms), p95=ms[int(len(ms) * 0.95)], cpu=cpu_ms(rig.display.pid))
-        return row
-    finally:
-        rig.close()
+    def page(self, kind, seed):
+        self.rig.command(op="page", kind=kind, seed=seed)
+
+    def prepare(self, what, place, frames=1):
+        x, y, w, h = place
+        self.rig.command(op="prepare", what=what, x=x, y=y, w=w, h=h, frames=frames)
+
+    def play(self, what, ms, count):
+        self.rig.command(op="animate", what=what, ms=ms, count=count)
+
+    def wait(self):
+        self.rig.command(op="wait")
+
+    def check(self, what):
+        self.rig.wait_equal(what, 30)
+
+    def close(self):
+        self.rig.close()
 
 
-def measure_xvnc():
-    """Xvnc shows the same page, painted as an image; a click flips a window's colour."""
-    from tools.display_door import Pump  # pylint: disable=import-outside-toplevel
-    import socket
-    import threading
-    rig = Rig()
-    try:
-        rig.command(op="page", kind="text", seed=21)
-        page = rig.dir + "/page.ppm"
-        rig.command(op="dump", file=page)
+class Xvnc:
+    """The same workloads, drawn by an X client in this process."""
+
+    def __init__(self):
+        self.rig = Rig(size=f"{W}x{H}", screen=f"{W + 200}x{H + 200}")
         port = free_port()
-        server = rig.spawn(["Xvnc", ":" + str(port - 5900), "-rfbport", str(port), "-localhost",
-                            "-SecurityTypes", "None", "-geometry", "1280x800", "-depth", "24"], "xvnc.log")
+        self.server = self.rig.spawn(
+            ["Xvnc", ":" + str(port - 5900), "-rfbport", str(port), "-localhost", "-SecurityTypes", "None",
+             "-geometry", f"{W}x{H}", "-depth", "24"], "xvnc.log")
+        self.pid = self.server.pid
         wait_for("Xvnc", lambda: os.path.exists(f"/tmp/.X11-unix/X{port - 5900}"))
-        count = [0, 0]
-        listener = socket.create_server(("127.0.0.1", 0))
-
-        def accept():
-            a, _ = listener.accept()
-            b = socket.create_connection(("127.0.0.1", port))
-            for s in (a, b):
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Pump(a, b, count, 0).start()
-            Pump(b, a, count, 1).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        rig.spawn(["xtigervncviewer", "-SecurityTypes=None", "-RemoteResize=0", "-PreferredEncoding=Tight",
-                   "-AutoSelect=0", "-NoJPEG=1", f"127.0.0.1::{listener.getsockname()[1]}"], "tigervnc.log")
+        self.count = [0, 0]
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, args=(port,), daemon=True).start()
+        self.rig.spawn(["xtigervncviewer", "-SecurityTypes=None", "-RemoteResize=0", *TIGERVNC,
+                        f"127.0.0.1::{self.listener.getsockname()[1]}"], "tigervnc.log")
         wait_for("the viewer's window", lambda: not subprocess.run(
             ["xdotool", "search", "--name", "TigerVNC", "windowmove", "0", "0", "windowfocus"],
-            env=rig.env, capture_output=True, check=False).returncode)
-        inner = X(f":{port - 5900}")
-        row = {}
-        quiet(count)
-        with open(page, "rb") as f:
-            for _ in range(3):
-                f.readline()
-            rgb = f.read()
-        for name in ("first", "again"):
-            inner.fill(0, 0, 1280, 800, 0)
-            begin = quiet(count)
-            inner.image(rgb, 1280, 800)
-            row[name] = quiet(count) - begin
-        begin = quiet(count)
-        for i in range(50):
-            inner.fill(20 + 8 * i, 700, 7, 13, 0xc0c0c0 if i % 2 else 0x20a020)
-            time.sleep(0.02)
-        row["typing"] = quiet(count) - begin
-        begin = quiet(count)
-        for _ in range(20):
-            inner.copy(0, 13, 1280, 787, 0, 0)
-            time.sleep(0.005)
-        row["scroll"] = quiet(count) - begin
-        stop = inner.react(SPOT)
-        ms = latencies(X(rig.env["DISPLAY"]))
-        stop()
-        row.update(p50=statistics.median(ms), p95=ms[int(len(ms) * 0.95)], cpu=cpu_ms(server.pid))
-        server.send_signal(signal.SIGTERM)
-        return row
-    finally:
-        rig.close()
+            env=self.rig.env, capture_output=True, check=False).returncode)
+        self.x = X(self.rig.env["DISPLAY"])
+        self.inner = X(f":{port - 5900}")
+        self.film, self.place, self.player, self.stop = [], (0, 0, 0, 0), None, None
+
+    def accept(self, port):
+        a, _ = self.listener.accept()
+        b = socket.create_connection(("127.0.0.1", port))
+        for s in (a, b):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Pump(a, b, self.count, 0).start()
+        Pump(b, a, self.count, 1).start()
+
+    def sent(self):
+        return self.count[1]
+
+    def lines(self, rng, y, n):
+        rows = [p + content.BLACK * (W - len(p) // 4) for _ in range(n) for p in content.text_line(rng, W)]
+        self.inner.put(0, y, W, len(rows), b"".join(rows))
+
+    def page(self, kind, seed):
+        self.inner.fill(0, 0, W, H, 0)
+        if kind == "text":
+            self.lines(random.Random(seed), 0, H // content.CELL_H)
+
+    def prepare(self, what, place, frames=1):
+        self.place = place
+        if what == "video":
+            self.film = [b"".join(f) for f in content.film(3, place[2], place[3], frames)]
+        else:
+            rng = random.Random(5)
+            rows = [p + content.BLACK * (place[2] - len(p) // 4) for _ in range(place[3] // content.CELL_H)
+                    for p in content.text_line(rng, place[2])]
+            self.inner.put(*place[:2], place[2], len(rows), b"".join(rows))
+
+    def frame(self, what, left):
+        i = self.inner
+        if what == "scroll":
+            i.copy(0, content.CELL_H, W, H - content.CELL_H, 0, 0)
+            bottom = H // content.CELL_H * content.CELL_H - content.CELL_H
+            i.fill(0, bottom, W, H - bottom, 0)
+            self.lines(random.Random(left), bottom, 1)
+        elif what == "video":
+            i.put(*self.place, self.film[left % len(self.film)])
+        elif what == "drag":
+            x, y, w, h = self.place
+            to = (200 + left * 7 % 700, 100 + left * 3 % 400)
+            i.copy(x, y, w, h, *to)
+            dx, dy = to[0] - x, to[1] - y
+            if abs(dx) < w and abs(dy) < h:
+                i.fill(x if dx > 0 else x + w + dx, y, abs(dx), h, 0x305070)
+                i.fill(x, y if dy > 0 else y + h + dy, w, abs(dy), 0x305070)
+            self.place = (*to, w, h)
+        else:
+            i.fill(20 + left * 8 % 1200, 700, 7, 13, 0xc0c0c0 if left % 2 else 0x20a020)
+
+    def play(self, what, ms, count):
+        def run():
+            due = time.monotonic()
+            for left in range(count, 0, -1):
+                time.sleep(max(0, due - time.monotonic()))
+                self.frame(what, left)
+                due += ms / 1000
+
+        self.player = threading.Thread(target=run)
+        self.player.start()
+
+    def wait(self):
+        self.player.join()
+
+    def check(self, what):
+        pass  # the rival's correctness is not ours to test
+
+    def close(self):
+        self.server.send_signal(signal.SIGTERM)
+        self.rig.close()
 
 
 def free_port():
@@ -165,24 +204,168 @@ def free_port():
     raise AssertionError("no free display number")
 
 
+def latencies(x, spot, pause):
+    """Milliseconds from a click to its pixel, CLICKS times."""
+    out = []
+    x.move(*spot)
+    time.sleep(0.3)
+    for _ in range(CLICKS):
+        before = x.pixel(*spot)
+        start = time.perf_counter()
+        x.click()
+        while x.pixel(*spot) == before:
+            if time.perf_counter() - start > 2:
+                raise AssertionError("the click did not show")
+        out.append((time.perf_counter() - start) * 1000)
+        time.sleep(pause)
+    return sorted(out)
+
+
+def quiet(side, seconds=0.8):
+    """Bytes so far, once nothing more comes."""
+    last = -1
+    while last != side.sent():
+        last = side.sent()
+        time.sleep(seconds)
+    return last
+
+
+def near(a, b, part):
+    return all(abs((a >> s & 255) - (b >> s & 255)) <= part for s in (0, 8, 16))
+
+
+def measure_text(side, row):
+    side.page("solid", 0)
+    quiet(side)
+    for name in ("first", "again"):
+        begin = side.sent()
+        side.page("text", 21)
+        row[name] = (quiet(side) - begin) / 1000
+        side.check("the page")
+        side.page("solid", 0)
+        quiet(side)
+
+
+def measure_steady(side, row, what, ms, count):
+    """kB a second and processor time of an animation."""
+    begin, cpu, seconds = quiet(side), cpu_s(side.pid), ms * count / 1000
+    side.play(what, ms, count)
+    side.wait()
+    row[what] = (quiet(side) - begin) / 1000 / seconds
+    row[what + " cpu"] = (cpu_s(side.pid) - cpu) / seconds * 100
+    side.check(what)
+
+
+def measure_photo(side, row):
+    side.page("solid", 0)
+    side.prepare("video", (0, 0, W, H))
+    final = content.film(3, W, H, 1)[0]
+    spots = [(x, y) for x in range(40, W, 300) for y in range(40, H, 200)]
+    want = {s: int.from_bytes(final[s[1]][s[0] * 4:s[0] * 4 + 3], "little") for s in spots}
+    begin = quiet(side)
+    start = time.perf_counter()
+    side.play("video", 1, 1)
+    while not all(near(side.x.pixel(*s), want[s], 26) for s in spots):
+        if time.perf_counter() - start > 20:
+            raise AssertionError("the photo did not show")
+    row["look ms"] = (time.perf_counter() - start) * 1000
+    row["look kB"] = (side.sent() - begin) / 1000
+    last, changed = side.sent(), time.perf_counter()
+    while time.perf_counter() - changed < 1.2:
+        time.sleep(0.005)
+        if side.sent() != last:
+            last, changed = side.sent(), time.perf_counter()
+    side.wait()
+    row["exact ms"] = (changed - start) * 1000
+    row["exact kB"] = (last - begin) / 1000
+    side.check("the photo")
+
+
+def measure_video(side, row):
+    side.page("text", 21)
+    side.prepare("video", VIDEO, 24)
+    begin, cpu, count = quiet(side), cpu_s(side.pid), 150
+    side.play("video", 1000 / 30, count)
+    seen, last, end = 0, None, time.monotonic() + count / 30 + 0.2
+    while time.monotonic() < end:
+        now = (side.x.pixel(VIDEO[0] + 8, VIDEO[1] + 8) & 255) // 32
+        seen += last is not None and now != last
+        last = now
+        time.sleep(0.002)
+    side.wait()
+    row["video"] = (side.sent() - begin) / 1000 / (count / 30)
+    row["video cpu"] = (cpu_s(side.pid) - cpu) / (count / 30) * 100
+    row["frames"] = 100 * seen / count
+    quiet(side)
+    side.check("the video's end")
+
+
+def measure_clicks(side, row):
+    side.page("text", 21)
+    quiet(side)
+    stop = side.inner.react(SPOT) if isinstance(side, Xvnc) else None
+    ms = latencies(side.x, SPOT, 0.04)
+    row["click"], row["p95"] = statistics.median(ms), ms[int(len(ms) * 0.95)]
+    if stop:
+        stop()
+    side.prepare("video", VIDEO, 24)
+    spot = (150, 400)
+    stop = side.inner.react(spot) if isinstance(side, Xvnc) else None
+    side.play("video", 1000 / 30, 200)
+    row["click video"] = statistics.median(latencies(side.x, spot, 0.047))
+    side.wait()
+    if stop:
+        stop()
+    quiet(side)
+
+
+def measure_idle(side, row):
+    begin, woken = quiet(side), wakes(side.pid)
+    time.sleep(5)
+    row["idle B"] = side.sent() - begin
+    row["wakes"] = wakes(side.pid) - woken
+    row["own MB"] = private_mb(side.pid)
+
+
+def measure(make):
+    side = make()
+    row = {}
+    try:
+        measure_text(side, row)
+        measure_clicks(side, row)
+        measure_steady(side, row, "type", 60, 50)
+        row["typing"] = row.pop("type")
+        side.page("text", 21)
+        measure_steady(side, row, "scroll", 1000 / 30, 120)
+        side.page("solid", 0x305070)
+        side.prepare("drag", DRAG)
+        measure_steady(side, row, "drag", 1000 / 60, 180)
+        measure_photo(side, row)
+        measure_video(side, row)
+        measure_idle(side, row)
+        return row
+    finally:
+        side.close()
+
+
 def main():
     gone = missing() + [p for p in ("Xvnc",) if not shutil.which(p)]
     if gone:
         print("display: skipped, not installed: " + ", ".join(gone))
         return
-    rows = {"pane-display, RDP": measure_pane("rdp"), "pane-display, RFB": measure_pane("rfb"),
-            "Xvnc (TigerVNC)": measure_xvnc()}
-    peer = rows["Xvnc (TigerVNC)"]
-    print("display, 1280x800 text, one run" + " " * 12 + "click p50   p95 ms |  first    again   typing   scroll kB | cpu ms")
-    for name, r in rows.items():
-        print(f"  {name:38s} {r['p50']:6.1f} {r['p95']:8.1f}  | " +
-              " ".join(f"{r[k] / 1000:8.1f}" for k in ("first", "again", "typing", "scroll")) +
-              f"    | {r['cpu']:5d}")
-    for name, r in rows.items():
-        if r is not peer:
-            print(f"  {name + ' / Xvnc':38s} {r['p50'] / peer['p50']:6.2f} {r['p95'] / peer['p95']:8.2f}  | " +
-                  " ".join(f"{r[k] / max(1, peer[k]):8.2f}" for k in ("first", "again", "typing", "scroll")) +
-                  f"    | {r['cpu'] / max(1, peer['cpu']):5.2f}")
+    rows = {}
+    for name, make in (("RDP", lambda: Pane("rdp")), ("RFB", lambda: Pane("rfb")), ("Xvnc", Xvnc)):
+        if len(sys.argv) < 2 or name in sys.argv[1:]:
+            rows[name] = measure(make)
+    print(f"display, {W}x{H}, one run (kB, kB/s, % of a processor)    value (times the bar)")
+    print("  " + " " * 12 + "".join(f"{n:>18s}" for n in rows) + "    bar")
+    for c in COLUMNS:
+        bar = BARS.get(c)
+        cells = []
+        for row in rows.values():
+            ratio = f" ({row[c] / bar:.2f})" if bar else ""
+            cells.append(f"{row[c]:11.1f}{ratio:>7s}")
+        print(f"  {c:12s}" + "".join(cells) + ("    " + str(bar) if bar is not None else ""))
 
 
 if __name__ == "__main__":

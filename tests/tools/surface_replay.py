@@ -4,10 +4,12 @@
 # A stand-in for a desktop: listens on a surface socket (common/surface.h), publishes a memfd
 # scanout with generated content, and writes every event it receives as a JSON line to --log.
 # Commands come as JSON lines on standard input, each answered by {"ok":true} on standard output:
-#   {"op":"fill","x":,"y":,"w":,"h":,"colour":"rrggbb"}      {"op":"page","kind":"text|photo|solid","seed":1}
+#   {"op":"fill","x":,"y":,"w":,"h":,"colour":"rrggbb"}      {"op":"page","kind":"text|photo|picture|solid","seed":1}
 #   {"op":"scroll","rows":13}  {"op":"resize","w":,"h":}     {"op":"cursor","w":,"h":,"colour":"aarrggbb"}
 #   {"op":"truncate"}  {"op":"drop"} (close the display's connection)  {"op":"dump","file":} (PPM)
-#   {"op":"animate","ms":16,"count":100}  {"op":"quit"}
+#   {"op":"animate","ms":16,"count":100,"what":"box|scroll|drag|type|video"}, in the background;
+#   {"op":"wait"} is answered at its end;  {"op":"prepare","what":"video|drag","x":,"y":,"w":,"h":,"frames":}
+#   {"op":"quit"}
 # With --react a left click paints the square around the pointer in the next of two colours, which
 # is what latency is measured with. With --follow it obeys resize requests.
 
@@ -22,32 +24,19 @@ import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tools import content  # noqa: E402
+from tools.content import BLACK, CELL_H  # noqa: E402
+
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
 KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL = range(32, 39)
 NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
          RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion"}
 BTN_LEFT = 0x110
-BLACK, WHITE = b"\x00\x00\x00\xff", b"\xff\xff\xff\xff"
-CELL_W, CELL_H = 7, 13
 
 
 def message(kind, payload):
     return struct.pack("<HHI", kind, 0, len(payload)) + payload
-
-
-def glyphs(seed):
-    """96 made-up glyphs as rows of pixels: text-like, the same for the same seed."""
-    rng = random.Random(seed)
-    out = [[BLACK * CELL_W] * CELL_H]
-    for _ in range(95):
-        rows = [BLACK * CELL_W] * 2
-        for y in range(CELL_H - 4):
-            bits = rng.choice((0b0111110, 0b0100010, 0b0100000, 0b0001000, 0b0000010, 0))
-            rows.append(b"".join(WHITE if bits >> (CELL_W - 1 - x) & 1 else BLACK
-                                 for x in range(CELL_W)))
-        rows += [BLACK * CELL_W] * 2
-        out.append(rows)
-    return out
 
 
 class Surface:
@@ -78,17 +67,11 @@ class Surface:
         return x, y, w, h
 
     def text(self, seed):
-        font = glyphs(7)
         rng = random.Random(seed)
-        columns = self.width // CELL_W
         self.fill(0, 0, self.width, self.height, BLACK)
         for line in range(self.height // CELL_H):
-            words = []
-            while len(words) < columns * 2 // 3:
-                words += [rng.randrange(1, 96) for _ in range(rng.randrange(1, 9))] + [0]
-            words = words[:rng.randrange(columns // 8, columns * 2 // 3)]
-            for y in range(CELL_H):
-                self.row(0, line * CELL_H + y, b"".join(font[c][y] for c in words))
+            for y, pixels in enumerate(content.text_line(rng, self.width)):
+                self.row(0, line * CELL_H + y, pixels)
 
     def photo(self, seed):
         rng = random.Random(seed)
@@ -101,12 +84,27 @@ class Surface:
             self.text(seed)
         elif kind == "photo":
             self.photo(seed)
+        elif kind == "picture":
+            for y, pixels in enumerate(content.picture(seed, self.width, self.height)):
+                self.row(0, y, pixels)
         else:
             self.fill(0, 0, self.width, self.height, struct.pack("<I", 0xff000000 | seed))
 
     def scroll(self, rows):
         n = rows * self.stride
         self.map.move(0, n, self.stride * self.height - n)
+
+    def line(self, seed):
+        """Moves everything up by a line of text and writes one at the bottom."""
+        self.scroll(CELL_H)
+        bottom = self.height // CELL_H * CELL_H - CELL_H
+        self.fill(0, bottom, self.width, self.height - bottom, BLACK)
+        for y, pixels in enumerate(content.text_line(random.Random(seed), self.width)):
+            self.row(0, bottom + y, pixels)
+
+    def window(self, x, y, rows):
+        for i, pixels in enumerate(rows):
+            self.row(x, y + i, pixels)
 
     def dump(self, path):
         data = self.map[:]
@@ -135,6 +133,8 @@ class Replay:
         self.cursor = None
         self.pending = []
         self.animation = None
+        self.waiting = False
+        self.film, self.place = [], (0, 0, 0, 0)
         self.poll = select.poll()
         self.poll.register(self.listener, select.POLLIN)
         self.poll.register(0, select.POLLIN)
@@ -256,22 +256,62 @@ class Replay:
         elif op == "dump":
             s.dump(c["file"])
         elif op == "animate":
-            self.animation = [c["ms"] / 1000, c["count"], time.monotonic()]
+            self.animation = [c["ms"] / 1000, c["count"], time.monotonic(), c.get("what", "box")]
+        elif op == "prepare":
+            self.prepare(c)
+        elif op == "wait":
+            self.waiting = True
         elif op == "quit":
             return False
         else:
             raise ValueError(op)
         return True
 
-    def animate(self):
-        """A box that moves, until the count is used up. Returns the milliseconds to wait."""
-        step, left, due = self.animation
-        now = time.monotonic()
-        if now >= due:
-            s = self.surface
+    def prepare(self, c):
+        """What an animation shows, made beforehand: a film of w x h, or a window of text to drag."""
+        if c["what"] == "video":
+            self.film = content.film(c.get("seed", 3), c["w"], c["h"], c["frames"])
+            self.place = (c["x"], c["y"], c["w"], c["h"])
+        else:
+            rng = random.Random(5)
+            self.film = [p + BLACK * (c["w"] - len(p) // 4) for _ in range(c["h"] // CELL_H)
+                         for p in content.text_line(rng, c["w"])]
+            self.place = (c["x"], c["y"], c["w"], len(self.film))
+            self.surface.window(c["x"], c["y"], self.film)
+            self.damage(*self.place)
+
+    def frame(self, what, left):
+        s = self.surface
+        if what == "scroll":
+            s.line(left)
+            self.damage(0, 0, s.width, s.height)
+        elif what == "video":
+            s.window(*self.place[:2], self.film[left % len(self.film)])
+            self.damage(*self.place)
+        elif what == "drag":
+            x, y, w, h = self.place
+            self.place = (200 + left * 7 % 700, 100 + left * 3 % 400, w, h)
+            s.fill(x, y, w, h, struct.pack("<I", 0xff305070))
+            s.window(*self.place[:2], self.film)
+            x1, y1 = min(x, self.place[0]), min(y, self.place[1])
+            self.damage(x1, y1, max(x, self.place[0]) + w - x1, max(y, self.place[1]) + h - y1)
+        elif what == "type":
+            self.damage(*s.fill(20 + left * 8 % 1200, 700, 7, 13,
+                                struct.pack("<I", 0xffc0c0c0 if left % 2 else 0xff20a020)))
+        else:
             x = (left * 8) % max(1, s.width - 64)
             self.damage(*s.fill(x, s.height // 2, 64, 64, struct.pack("<I", 0xff000000 | left * 4099)))
-            self.animation = [step, left - 1, due + step] if left > 1 else None
+
+    def animate(self):
+        """One frame when it is due, until the count is used up. Returns the milliseconds to wait."""
+        step, left, due, what = self.animation
+        now = time.monotonic()
+        if now >= due:
+            self.frame(what, left)
+            self.animation = [step, left - 1, due + step, what] if left > 1 else None
+            if not self.animation and self.waiting:
+                self.waiting = False
+                os.write(1, b'{"ok":true}\n')
             return 0
         return int((due - now) * 1000) + 1
 
@@ -284,7 +324,8 @@ class Replay:
         for line in lines:
             if line.strip() and not self.command(json.loads(line)):
                 return False
-            if line.strip():
+            if line.strip() and not (self.waiting and self.animation):
+                self.waiting = False
                 os.write(1, b'{"ok":true}\n')
         return True
 
@@ -308,7 +349,7 @@ def main():
     p.add_argument("--listen", required=True, help="path of the surface socket")
     p.add_argument("--size", default="1280x800")
     p.add_argument("--log", help="file for the events received, one JSON object a line")
-    p.add_argument("--content", default="text", choices=("text", "photo", "solid"))
+    p.add_argument("--content", default="text", choices=("text", "photo", "picture", "solid"))
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--follow", action="store_true", help="obey resize requests")
     p.add_argument("--react", action="store_true", help="paint on a left click")

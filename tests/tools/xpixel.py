@@ -55,13 +55,12 @@ class X:
         XLIB.XCopyArea(self.display, self.root, self.root, self.gc, x, y, w, h, to_x, to_y)
         XLIB.XSync(self.display, 0)
 
-    def image(self, rgb, w, h):
-        data = bytearray(w * h * 4)
-        data[0::4], data[1::4], data[2::4] = rgb[2::3], rgb[1::3], rgb[0::3]
-        pixels = (ctypes.c_char * len(data)).from_buffer(data)
+    def put(self, x, y, w, h, data):
+        """Paints rows of B G R X."""
+        pixels = (ctypes.c_char * len(data)).from_buffer_copy(data)
         image = p(XLIB.XCreateImage(self.display, p(XLIB.XDefaultVisual(self.display, 0)), 24, ZPIXMAP, 0,
                                     pixels, w, h, 32, 0))
-        XLIB.XPutImage(self.display, self.root, self.gc, image, 0, 0, 0, 0, w, h)
+        XLIB.XPutImage(self.display, self.root, self.gc, image, 0, 0, x, y, w, h)
         XLIB.XSync(self.display, 0)
 
     def react(self, spot):
