@@ -27,6 +27,7 @@ static const struct cfg_key keys[] = {
 	KEY(host_key, CFG_STR, 0, 0, true),
 	KEY(broker_api, CFG_STR, 0, 0, true),
 	KEY(broker_internal, CFG_STR, 0, 0, true),
+	KEY(console, CFG_STR, 0, 0, false),
 	KEY(workers, CFG_INT, 0, GW_WORKERS_MAX, false),
 	KEY(login_deadline_ms, CFG_INT, 500, 120000, false),
 	KEY(drain_ms, CFG_INT, 0, 86400000, false),

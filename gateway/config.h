@@ -14,6 +14,7 @@ struct gw_config {
 	char *ca;			    /* the site's CA: host agents and client certificates */
 	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
 	char *broker_api, *broker_internal; /* unix socket paths */
+	char *console;			    /* directory of the web console's files; NULL = none */
 	int workers;			    /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
 	int per_source_max, max_connections;

@@ -172,6 +172,22 @@ int http_head_parse(const char *p, size_t n, struct http_head *h)
 	return r;
 }
 
+const char *http_head_field(const char *p, const struct http_head *h, const char *name, size_t *n)
+{
+	const char *at = p, *end = p + h->bytes - 2;
+	struct line l, key, value;
+
+	if (!next_line(&at, end, &l)) /* the request line */
+		return NULL;
+	while (at < end && next_line(&at, end, &l) && split_field(&l, &key, &value)) {
+		if (is_name(&key, name)) {
+			*n = value.n;
+			return value.p;
+		}
+	}
+	return NULL;
+}
+
 static bool is_dropped(const struct line *name)
 {
 	static const char *const names[] = {"connection", "keep-alive", "upgrade",

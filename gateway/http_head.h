@@ -27,6 +27,8 @@ struct http_client_facts {
 
 /* 0; -EAGAIN while incomplete; -E2BIG beyond HTTP_HEAD_MAX; -EPROTO for a malformed head. */
 int http_head_parse(const char *p, size_t n, struct http_head *h) must_check;
+/* The value of the first field of that name; NULL when there is none. h must have been accepted. */
+const char *http_head_field(const char *p, const struct http_head *h, const char *name, size_t *n);
 /* The head as the broker gets it. */
 int http_head_rewrite(struct buf *out, const char *p, const struct http_head *h,
 		      const struct http_client_facts *f) must_check;

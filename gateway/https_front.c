@@ -2,9 +2,11 @@
  *
  * The HTTPS relay: one request a connection, in the worker's loop. TLS, one head read and checked
  * within the login deadline, then the rewritten head goes to the broker's api.sock and the bytes
- * are relayed. What the gateway says itself (404, 400, 431, 408, 503) is the API's error form with
- * the connection's id. docs/contracts.md "HTTPS relay".
+ * are relayed. The console's files are answered from memory, a piece at a time as the client reads.
+ * What the gateway says itself (404, 405, 400, 431, 408, 503) is the API's error form with the
+ * connection's id. docs/contracts.md "HTTPS relay".
  */
+#include "gateway/files.h"
 #include "gateway/http_head.h"
 #include "gateway/login.h"
 #include "gateway/session.h"
@@ -18,11 +20,14 @@
 #define IN_CAP	   (HTTP_HEAD_MAX + 4096)
 #define CONNECT_MS 5000
 #define LINGER_MS  2000
+#define FILE_MS	   60000 /* for a whole file: a reader slower than that is not one */
+#define FILE_PIECE (32 * 1024)
 
 enum front_state {
 	FRONT_TLS,
 	FRONT_HEAD,
 	FRONT_BROKER,
+	FRONT_FILE,
 	FRONT_ENDING
 };
 
@@ -32,6 +37,8 @@ struct https_front {
 	struct loop_timer *deadline; /* owned */
 	enum front_state state;
 	bool late;
+	const uint8_t *body; /* of a file, what is still to be sent; borrowed from the worker */
+	size_t n_body;
 };
 
 static void front_free(struct https_front *h)
@@ -133,6 +140,74 @@ static void start_broker(struct https_front *h, const struct http_head *head)
 		drop(h, "memory", "no room for a head");
 }
 
+/* Keeps a piece or two queued; h may be gone afterwards. */
+static void send_file(struct https_front *h)
+{
+	while (h->n_body && h->client.out.len < FILE_PIECE) {
+		size_t n = h->n_body < FILE_PIECE ? h->n_body : FILE_PIECE;
+
+		if (gw_stream_send(&h->client, h->body, n)) {
+			drop(h, "memory", "no room for a file");
+			return;
+		}
+		h->body += n;
+		h->n_body -= n;
+	}
+	if (h->n_body)
+		return;
+	h->state = FRONT_ENDING;
+	gw_stream_pause(&h->client, false);
+	if (gw_stream_linger(&h->client))
+		front_free(h);
+}
+
+static bool is_method(const struct http_head *head, const char *name)
+{
+	return head->method_len == strlen(name) && !memcmp(head->method, name, head->method_len);
+}
+
+static void start_file(struct https_front *h, const struct http_head *head, const struct gw_file *f)
+{
+	const char *text = (const char *)buf_head(&h->client.in), *coding;
+	struct gw_file_request q = {.head = is_method(head, "HEAD")};
+	size_t n = 0;
+	struct buf b;
+	int r;
+
+	if (!q.head && !is_method(head, "GET")) {
+		answer(h, "405 Method Not Allowed", "http.method", "This can only be read.");
+		return;
+	}
+	q.etags = http_head_field(text, head, "if-none-match", &q.n_etags);
+	coding = http_head_field(text, head, "accept-encoding", &n);
+	q.gzip = coding && memmem(coding, n, "gzip", 4);
+	buf_init(&b, 4096);
+	r = gw_file_head(&b, f, &q, &h->body, &h->n_body);
+	if (!r)
+		r = gw_stream_send(&h->client, buf_head(&b), b.len);
+	buf_fini(&b);
+	if (r) {
+		drop(h, "memory", "no room for a head");
+		return;
+	}
+	h->state = FRONT_FILE;
+	gw_stream_pause(&h->client, true);
+	loop_timer_set(h->deadline, FILE_MS);
+	buf_consume(&h->client.in, h->client.in.len);
+	send_file(h);
+}
+
+/* A target that is not the broker's. */
+static void on_own_target(struct https_front *h, const struct http_head *head)
+{
+	const struct gw_file *f = gw_files_find(h->conn->w->files, head->target, head->target_len);
+
+	if (f)
+		start_file(h, head, f);
+	else
+		answer(h, "404 Not Found", "path.unknown", "There is nothing at this path.");
+}
+
 /* The head's bytes are in: what now? h may be gone afterwards. */
 static void on_head(struct https_front *h)
 {
@@ -149,7 +224,7 @@ static void on_head(struct https_front *h)
 		gw_conn_log_drop(h->conn, "protocol", "head");
 		answer(h, "400 Bad Request", "http.syntax", "This is not a well-formed request.");
 	} else if (!r && !head.to_broker) {
-		answer(h, "404 Not Found", "path.unknown", "There is nothing at this path.");
+		on_own_target(h, &head);
 	} else if (!r) {
 		start_broker(h, &head);
 	}
@@ -194,6 +269,10 @@ static void front_step(void *arg)
 		       "The request's head took too long.");
 		return;
 	}
+	if (h->late && h->state == FRONT_FILE) {
+		drop(h, "deadline", "the client does not read");
+		return;
+	}
 	if (h->late) {
 		drop(h, "deadline", "the TLS handshake took too long");
 		return;
@@ -204,6 +283,8 @@ static void front_step(void *arg)
 		on_head(h);
 	else if (h->state == FRONT_BROKER)
 		on_broker(h);
+	else if (h->state == FRONT_FILE)
+		send_file(h);
 }
 
 static void on_deadline(void *arg)

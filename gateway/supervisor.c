@@ -7,6 +7,7 @@
  */
 #include "gateway/supervisor.h"
 #include "gateway/jail.h"
+#include "gateway/files.h"
 #include "gateway/worker.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct child {
 struct supervisor {
 	const struct gw_config *conf; /* borrowed */
 	struct gw_limits *limits;     /* owned */
+	struct gw_files *files;	      /* owned; NULL without a console */
 	struct child children[GW_WORKERS_MAX];
 	unsigned n;
 	bool draining;
@@ -106,6 +108,7 @@ static int worker_main(struct supervisor *s, unsigned index, pid_t parent, struc
 	struct child *c = &s->children[index];
 	struct gw_worker w = {.conf = s->conf,
 			      .limits = s->limits,
+			      .files = s->files,
 			      .index = index,
 			      .listeners = c->listeners,
 			      .n_listeners = c->n_listeners};
@@ -266,6 +269,11 @@ static int supervisor_open(struct supervisor *s, const struct gw_config *c, stru
 		.per_source_max = c->per_source_max, .max_connections = c->max_connections});
 	if (!s->limits)
 		return err_set(e, -ENOMEM, "out of memory");
+	if (c->console) {
+		s->files = gw_files_load(c->console, e);
+		if (!s->files)
+			return e->code;
+	}
 	r = gw_worker_load_tls(&probe, e); /* say now what every worker would say */
 	SSL_CTX_free(probe.public_tls);
 	SSL_CTX_free(probe.https_tls);
@@ -278,6 +286,7 @@ static void supervisor_close(struct supervisor *s)
 	for (unsigned i = 0; i < s->n; i++)
 		close_listeners(&s->children[i]);
 	gw_limits_free(s->limits);
+	gw_files_free(s->files);
 	free(s);
 }
 
@@ -310,9 +319,11 @@ int gw_supervisor_run(const struct gw_config *c, bool *worker, struct err *e)
 		*worker = supervise(s, &result, e);
 		r = result;
 	}
-	if (!*worker)
+	if (!*worker) {
 		supervisor_close(s);
-	else
+	} else {
+		gw_files_free(s->files);
 		free(s);
+	}
 	return r;
 }

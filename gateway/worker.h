@@ -28,10 +28,12 @@ struct gw_listener {
 };
 
 struct gw_conn;
+struct gw_files;
 
 struct gw_worker {
 	const struct gw_config *conf; /* borrowed */
 	struct gw_limits *limits;     /* borrowed, shared */
+	const struct gw_files *files; /* borrowed, shared; NULL without a console */
 	unsigned index;
 	struct loop *loop;		 /* owned */
 	SSL_CTX *public_tls, *https_tls; /* owned: with https, a client certificate is asked for */
