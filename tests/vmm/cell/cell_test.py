@@ -234,8 +234,12 @@ class Desktop(unittest.TestCase):
         """what the session prints is kept, the newest of it, and cannot fill the host's disk"""
         machine = self.start()
         display = machine.terminal()
-        machine.run(display, "for p in /proc/[0-9]*; do if grep -qx icewm-session $p/comm 2>/dev/null; then "
-                             "head -c 5000000 /dev/zero >$p/fd/1; echo the last words >$p/fd/1; fi; done", 30)
+        machine.run(display, "mkdir -p .icewm; sync")
+        cell.put(machine, ".icewm/startup", b"#!/bin/sh\nhead -c 5000000 /dev/zero\necho the last words\necho x >done\n")
+        machine.ask(op="quit")
+        machine.wait()
+        machine = self.start(folder=machine.folder, name=machine.name).ready()
+        machine.wait_file("done")
         machine.ask(op="quit")
         machine.wait()
         self.assertLessEqual(os.path.getsize(machine.path("session.log")), 1 << 20)
