@@ -82,9 +82,14 @@ class Surface:
         elif kind == DAMAGE:
             count = struct.unpack_from("<I", data, 12)[0]
             self.damage += [struct.unpack_from("<iiii", data, 16 + 16 * i) for i in range(count)]
+        else:
+            self.other(kind, data, fd)
         if fd >= 0:
             os.close(fd)
         return True
+
+    def other(self, kind, data, fd):
+        """Any further message; the descriptor is closed behind it."""
 
     def wait(self, what, timeout=10):
         """Receives until what() is true."""
@@ -191,9 +196,9 @@ class Vm:
                 self.events.append(json.loads(line))
         return self
 
-    def surface(self):
+    def surface(self, kind=Surface):
         self.connect("control.sock").close()
-        return Surface(self.path("surface.sock"))
+        return kind(self.path("surface.sock"))
 
     def serial(self, text, timeout=10):
         """Waits until the serial log contains text."""

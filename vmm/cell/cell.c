@@ -24,6 +24,7 @@
 #include "vmm/cell/limits.h"
 #include "vmm/cell/net.h"
 #include "vmm/cell/options.h"
+#include "vmm/cell/output.h"
 #include "vmm/cell/place.h"
 #include "vmm/cell/rootfs.h"
 #include "vmm/cell/sandbox.h"
@@ -47,8 +48,9 @@ struct cell {
 	struct cell_place place;
 	struct cell_limits limits;
 	struct cell_net net;
-	int userns, log, go, tell, info; /* owned */
-	int listen_host, listen_inside;	 /* owned until the sandbox has them */
+	struct cell_output output;
+	int userns, go, tell, info;	/* owned */
+	int listen_host, listen_inside; /* owned until the sandbox has them */
 	struct loop_io *tell_io, *info_io;
 	struct loop_timer *kill_timer;
 	struct child screen, sandbox;
@@ -162,7 +164,8 @@ static void begin(struct cell *c)
 
 	if (!c->sized || !c->first || c->go < 0)
 		return;
-	if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->log, &c->net, &e) < 0) {
+	if (cell_net_start(c->opt, c->place.base, c->userns, c->first, c->output.log, &c->net, &e) <
+	    0) {
 		kill_inside(c);
 		end(c, CELL_ERROR, e.msg);
 	} else if (write(c->go, "go\n", 3) != 3) {
@@ -250,17 +253,6 @@ static int connect_to(const char *path, struct err *e)
 	return steal_fd(&fd);
 }
 
-static int open_log(struct cell *c, struct err *e)
-{
-	if (!c->opt->log) {
-		c->log = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-		return c->log < 0 ? err_set(e, -errno, "standard error: %m") : 0;
-	}
-	c->log = open(c->opt->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-		      0600);
-	return c->log < 0 ? err_set(e, -errno, "log file %s: %m", c->opt->log) : 0;
-}
-
 static int start_screen(struct cell *c, struct err *e)
 {
 	const char *path = cell_at(CELL_MNT_X_HOST);
@@ -292,6 +284,8 @@ static int start_screen(struct cell *c, struct err *e)
 		cleanup_close_fn(&c->listen_host);
 		cleanup_close_fn(&c->listen_inside);
 		cleanup_close_fn(&c->userns);
+		cleanup_close_fn(&c->output.in);
+		cleanup_close_fn(&c->output.from);
 		cell_limits_close(&c->limits);
 		_exit(cell_screen_main(&cfg));
 	}
@@ -316,7 +310,7 @@ static int start_sandbox(struct cell *c, struct err *e)
 					     .listen_host = c->listen_host,
 					     .listen_inside = c->listen_inside,
 					     .go = ends[0],
-					     .log = c->log};
+					     .log = c->output.in};
 
 	r = cell_sandbox_start(&env, &box, e);
 	close(ends[0]);
@@ -326,7 +320,8 @@ static int start_sandbox(struct cell *c, struct err *e)
 	c->info = box.info;
 	cleanup_close_fn(&c->listen_host);
 	cleanup_close_fn(&c->listen_inside);
-	c->listen_host = c->listen_inside = -1;
+	cleanup_close_fn(&c->output.in);
+	c->listen_host = c->listen_inside = c->output.in = -1;
 	return watch_child(c, &c->sandbox, on_sandbox_end, e);
 }
 
@@ -359,7 +354,7 @@ static int start(struct cell *c, struct err *e)
 		c->userns = cell_userns_new(c->place.base, e);
 		r = c->userns < 0 ? c->userns : 0;
 	}
-	r = r ? r : open_log(c, e);
+	r = r ? r : cell_output_open(&c->output, c->loop, o->log, e);
 	r = r ? r : cell_rootfs_build(o, c->userns, c->place.base, e);
 	r = r ? r : limit(c, e);
 	r = r ? r : start_screen(c, e);
@@ -386,7 +381,7 @@ struct cell *cell_new(struct loop *l, const struct cell_options *o, const struct
 			   .ev = *ev,
 			   .place = {.name_fd = -1, .range_fd = -1},
 			   .userns = -1,
-			   .log = -1,
+			   .output = {.log = -1, .in = -1, .from = -1},
 			   .go = -1,
 			   .tell = -1,
 			   .info = -1,
@@ -497,11 +492,12 @@ void cell_free(struct cell *c)
 	if (c->opt->surface && c->place.name_fd >= 0)
 		(void)unlink(c->opt->surface);
 	cell_limits_close(&c->limits);
-	for (int *fd = (int[]){c->go, c->tell, c->info, c->listen_host, c->listen_inside, c->log,
-			       c->userns, -2};
+	cell_output_close(&c->output);
+	for (int *fd = (int[]){c->go, c->tell, c->info, c->listen_host, c->listen_inside, c->userns,
+			       -2};
 	     *fd != -2; fd++)
 		cleanup_close_fn(fd);
-	if (c->place.range_fd >= 0) {
+	if (c->place.name_fd >= 0) {
 		cell_rootfs_free();
 		if (cell_limits_remove(c->opt->key, &e) < 0 || cell_net_remove(c->opt->key, &e) < 0)
 			log_warn("cell.cleanup", "name=%s error=%s", LOG_Q(c->opt->name),

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -140,14 +141,22 @@ static int add_list(scmp_filter_ctx f, uint32_t action, const int *calls, size_t
 static int add_sockets(scmp_filter_ctx f)
 {
 	static const int families[] = {AF_INET, AF_INET6};
-	static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+	/* Others, SCTP and DCCP above all, would have the kernel load modules for the asking. */
+	static const int kinds[][2] = {{SOCK_STREAM, 0},
+				       {SOCK_STREAM, IPPROTO_TCP},
+				       {SOCK_DGRAM, 0},
+				       {SOCK_DGRAM, IPPROTO_UDP},
+				       {SOCK_DGRAM, IPPROTO_ICMP},
+				       {SOCK_DGRAM, IPPROTO_ICMPV6}};
 	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 
 	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++)
-		for (size_t t = 0; t < ARRAY_LEN(types) && r == 0; t++)
-			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socket), 2,
-					     SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i]),
-					     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (unsigned)types[t]));
+		for (size_t k = 0; k < ARRAY_LEN(kinds) && r == 0; k++)
+			r = seccomp_rule_add(
+				f, SCMP_ACT_ALLOW, C(socket), 3,
+				SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i]),
+				SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (unsigned)kinds[k][0]),
+				SCMP_A2(SCMP_CMP_EQ, (unsigned)kinds[k][1]));
 	return r ? r
 		 : seccomp_rule_add(f, SCMP_ACT_ALLOW, C(socket), 2,
 				    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
@@ -189,6 +198,10 @@ static int refuse(scmp_filter_ctx f)
 	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), C(socket), 1,
 				 SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
 
+	/* Programs that try MPTCP first expect this. */
+	r = r ? r
+	      : seccomp_rule_add(f, SCMP_ACT_ERRNO(EPROTONOSUPPORT), C(socket), 1,
+				 SCMP_A2(SCMP_CMP_GT, IPPROTO_RAW));
 	for (size_t i = 0; i < ARRAY_LEN(ioctls) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, ioctls[i]));

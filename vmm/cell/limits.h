@@ -21,7 +21,7 @@ enum cell_limits_kind {
 };
 
 #define CELL_CONTROLLERS 4
-#define CELL_DEVICES	 3 /* image, changes, home */
+#define CELL_DEVICES	 2 /* changes, home */
 
 struct cell_wants {
 	unsigned cpus, pids;

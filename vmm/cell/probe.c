@@ -59,11 +59,13 @@ int cell_probe_print(void)
 	if (access("/usr/bin/slirp4netns", X_OK) == 0 && access("/dev/net/tun", R_OK | W_OK) == 0 &&
 	    json_array_append_new(net, json_string("user")) < 0)
 		return -ENOMEM;
-	if (access("/usr/sbin/nft", X_OK) == 0 && access("/usr/bin/nsenter", X_OK) == 0 &&
-	    root && json_array_append_new(net, json_string("bridge")) < 0)
+	if (access("/usr/sbin/nft", X_OK) == 0 && access("/usr/bin/nsenter", X_OK) == 0 && root &&
+	    json_array_append_new(net, json_string("bridge")) < 0)
 		return -ENOMEM;
 	o = json_pack("{s:s, s:s, s:s, s:s, s:O}", "cell",
-		      bad < 0 ? "none" : root ? "full" : "user",
+		      bad < 0 ? "none"
+		      : root  ? "full"
+			      : "user",
 		      "why", bad < 0 ? e.msg : "", "limits", limits, "lacks", lacks, "net", net);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (!text)

@@ -283,7 +283,7 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 
 unsigned cell_rootfs_devices(dev_t *out)
 {
-	const char *const at[] = {LOWER, DISK, HOME};
+	const char *const at[] = {DISK, HOME};
 	unsigned n = 0;
 	struct stat st;
 

@@ -39,7 +39,8 @@ struct cell_options;
 /* Enters the mount namespace and mounts everything. */
 int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base,
 		      struct err *e) must_check;
-/* The file systems of image, changes and home (CELL_DEVICES of limits.h): how many. */
+/* The file systems of changes and home (CELL_DEVICES of limits.h): how many. Not the image's: it is
+ * read once for all desktops, and a desktop held back there would be one slow to start. */
 unsigned cell_rootfs_devices(dev_t *out);
 /* Unmounts it all, so that disks are written and free when the caller exits. */
 void cell_rootfs_free(void);

@@ -5,7 +5,8 @@
  *
  * Descriptors of the sandboxed shell: 3 and 4 are the X server's listening sockets, passed the way
  * of sd_listen_fds(3), so that clients may connect before the server runs and no socket path of
- * ours is within the desktop's reach; 5 is the go.
+ * ours is within the desktop's reach; 5 is the go. 6 is the user namespace, which bubblewrap leaves
+ * open: the shell closes it first of all.
  */
 #include "vmm/cell/sandbox.h"
 
@@ -25,11 +26,13 @@
 #include "vmm/cell/rootfs.h"
 
 #define ARGS_MAX 320
+#define USERNS	 6
 #define STATUS_X "77" /* how the shell says that there was no X server */
 
 /* Inside: the X server and the session, each with its share of the descriptors; the session is the
  * process whose end ends the desktop. It is the first to go when memory runs out, X the last. */
 static const char inside[] =
+	"exec 6<&-\n"
 	"command -v Xvfb >/dev/null || { echo 'pane-cell: the image has no Xvfb' >&2; "
 	"exit " STATUS_X "; }\n"
 	"sh -c 'umask 0; LISTEN_FDS=2 LISTEN_PID=$$ exec Xvfb :0 -screen 0 3840x2160x24 -fbdir "
@@ -157,7 +160,7 @@ static void fill_args(struct args *a, const struct cell_sandbox_env *env, int in
 				    "--unshare-uts", "--unshare-cgroup", "--die-with-parent",
 				    "--new-session", "--cap-drop", "ALL", "--hostname", o->name,
 				    "--userns", NULL});
-	add(a, "%d", env->userns);
+	add(a, "%d", USERNS);
 	add(a, "--info-fd");
 	add(a, "%d", info);
 	add(a, "--add-seccomp-fd");
@@ -209,13 +212,13 @@ static void child_main(const struct cell_sandbox_env *env, char **argv, const in
 		_exit(101);
 	if (place_fd(env->log, 1) < 0 || place_fd(env->log, 2) < 0 ||
 	    place_fd(env->listen_host, 3) < 0 || place_fd(env->listen_inside, 4) < 0 ||
-	    place_fd(env->go, 5) < 0 || keep_open(keep, n) < 0)
+	    place_fd(env->go, 5) < 0 || place_fd(env->userns, USERNS) < 0 || keep_open(keep, n) < 0)
 		_exit(102);
 	execv("/usr/bin/bwrap", argv);
 	_exit(103);
 }
 
-/* Duplicates to a number that cannot collide with 0..5. */
+/* Duplicates to a number that cannot collide with 0..6. */
 static int high(int *fd)
 {
 	int d = fcntl(*fd, F_DUPFD_CLOEXEC, 16);
@@ -255,8 +258,7 @@ static int spawn(const struct cell_sandbox_env *given, int info, struct cell_san
 	if (r == 0) {
 		out->pid = fork();
 		if (out->pid == 0)
-			child_main(&env, args.v, (int[]){env.userns, info, calls, errors}, 4,
-				   parent);
+			child_main(&env, args.v, (int[]){info, calls, errors}, 3, parent);
 		if (out->pid < 0)
 			r = err_set(e, -errno, "fork: %m");
 	}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-cell as a process: a desktop on a golden image, every way to end, what it leaves behind, attempts to get out."""
+import fcntl
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -15,6 +17,29 @@ from escapes import attempts
 
 TIMEOUT = 240
 RESIZE = 36
+CLIP_POLICY, CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = 39, 64, 65, 66
+CLIP_OUT, CLIP_IN, TEXT = 1, 2, 1
+
+
+class Clipboard(vm.Surface):
+    """A display that allows the clipboard these ways, and keeps what it is told of it."""
+
+    def __init__(self, path, ways):
+        super().__init__(path)
+        self.told = []
+        self.send(CLIP_POLICY, struct.pack("<I", ways))
+
+    def other(self, kind, data, fd):
+        if kind >= CLIP_OFFER:
+            text = os.pread(fd, 1 << 20, 0).decode() if fd >= 0 else None
+            self.told.append((kind, *struct.unpack_from(f"<{(len(data) - 8) // 4}I", data, 8), text))
+
+    def next(self, kind, timeout=10):
+        """The next message of that kind, without its type."""
+        self.wait(lambda: any(m[0] == kind for m in self.told), timeout)
+        found = next(m for m in self.told if m[0] == kind)
+        self.told.remove(found)
+        return found[1:]
 
 
 def groups(name):
@@ -204,6 +229,55 @@ class Desktop(unittest.TestCase):
         two.ask(op="quit")
         two.wait()
         self.assertEqual(groups("office-1@*"), [])
+
+    def test_output(self):
+        """what the session prints is kept, the newest of it, and cannot fill the host's disk"""
+        machine = self.start()
+        display = machine.terminal()
+        machine.run(display, "mkdir -p .icewm; sync")
+        cell.put(machine, ".icewm/startup", b"#!/bin/sh\nhead -c 5000000 /dev/zero\necho the last words\necho x >done\n")
+        machine.ask(op="quit")
+        machine.wait()
+        machine = self.start(folder=machine.folder, name=machine.name).ready()
+        machine.wait_file("done")
+        machine.ask(op="quit")
+        machine.wait()
+        self.assertLessEqual(os.path.getsize(machine.path("session.log")), 1 << 20)
+        self.assertIn("the last words\n", machine.text("session.log")[-2000:])
+        self.assertIn("cell.output dropped=", machine.text("stderr"))
+
+    def test_clipboard(self):
+        """text copied inside reaches a display that asks for it; the display's text is pasted inside; neither against its policy"""
+        machine = self.start()
+        machine.terminal().close()
+        display = machine.surface(lambda path: Clipboard(path, CLIP_OUT))
+        # A terminal that takes the clipboard by escape sequence (OSC 52), and pastes it by F5.
+        display.wait(lambda: display.scanout)
+        display.type("xterm -xrm 'XTerm*disallowedWindowOps:' -xrm 'XTerm*VT100.translations: #override "
+                     "<Key>F5: insert-selection(CLIPBOARD)' -e sh -c 'printf \"\\033]52;c;Z3LDvMOf\\007\"; echo x >shown; cat >pasted'\n",
+                     pace_s=0.002)
+        serial, formats, _ = display.next(CLIP_OFFER)
+        self.assertEqual(formats, TEXT)
+        display.send(CLIP_REQUEST, struct.pack("<II", serial, TEXT))
+        self.assertEqual(display.next(CLIP_DATA), (serial, TEXT, 0, 6, "gr\u00fc\u00df"))
+        machine.wait_file("shown")
+        display.send(vm.KEY, struct.pack("<II", 63, 1))
+        display.send(vm.KEY, struct.pack("<II", 63, 0))
+        display.send(CLIP_POLICY, struct.pack("<I", CLIP_IN))
+        display.send(CLIP_OFFER, struct.pack("<II", 77, TEXT))
+        cell.quiet(display)
+        self.assertEqual([m for m in display.told if m[0] == CLIP_REQUEST], [])  # nobody has pasted yet
+        display.send(vm.KEY, struct.pack("<II", 63, 1))
+        display.send(vm.KEY, struct.pack("<II", 63, 0))
+        self.assertEqual(display.next(CLIP_REQUEST)[:2], (77, TEXT))
+        fd = os.memfd_create("clip", os.MFD_ALLOW_SEALING)
+        os.write(fd, b"from the display")
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK)
+        message = struct.pack("<HHIIIII", CLIP_DATA, 0, 16, 77, TEXT, 0, 16)
+        socket.send_fds(display.sock, [message], [fd])
+        os.close(fd)
+        display.type("\n")
+        self.assertIn("from the display", machine.wait_file("pasted", "display"))
 
     def test_io_ceiling(self):
         """unbuffered writing is held to the ceiling where blkio or io is there, and the status says so"""
