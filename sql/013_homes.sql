@@ -197,6 +197,8 @@ BEGIN
 		WHERE x.state = 'kept' AND (x.orphan_at IS NULL) = NOT EXISTS (SELECT
 			FROM pane.entitlement e JOIN pane.pool p ON p.id = e.pool_id
 			AND p.deleted_at IS NULL WHERE e.user_id = x.user_id AND e.pool_id = x.pool_id);
+	DELETE FROM pane.home x WHERE x.state = 'deleting' AND x.host_id IS NULL -- gone with its host
+		AND NOT EXISTS (SELECT FROM pane.host_home y WHERE y.key = x.key);
 	FOR m IN SELECT key FROM pane.home WHERE state = 'kept' AND p_keep_s > 0
 		AND orphan_at < now() - make_interval(secs => p_keep_s) AND pane.home_used(key) IS NULL
 		ORDER BY key LIMIT 100 FOR UPDATE SKIP LOCKED

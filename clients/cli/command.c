@@ -125,6 +125,21 @@ static const struct cli_option image_import_options[] = {
 	END,
 };
 
+static const struct cli_option image_build_options[] = {
+	{"name", "NAME", CLI_LOCAL, NULL, NULL, false,
+	 "name of the image; otherwise the recipe's"},
+	{"changelog", "TEXT", CLI_LOCAL, NULL, NULL, false, "what is new in this version"},
+	{"recipes", "DIR", CLI_LOCAL, NULL, NULL, false,
+	 "where recipes lie; otherwise those that came with Pane"},
+	END,
+};
+
+static const struct cli_option image_recipes_options[] = {
+	{"recipes", "DIR", CLI_LOCAL, NULL, NULL, false,
+	 "where recipes lie; otherwise those that came with Pane"},
+	END,
+};
+
 static const struct cli_option image_delete_options[] = {
 	{"image-version", "VERSION", CLI_LOCAL, NULL, NULL, false, "only this version of it"},
 	END,
@@ -478,6 +493,18 @@ const struct cli_command cli_commands[] = {
 	 .options = image_import_options,
 	 .run = cli_run_image_import,
 	 .help = "upload a disk image or appliance as a new version"},
+	{.noun = "image",
+	 .verb = "build",
+	 .args = "RECIPE",
+	 .options = image_build_options,
+	 .run = cli_run_image_build,
+	 .help = "build an image on this machine and import it as a new version"},
+	{.noun = "image",
+	 .verb = "recipes",
+	 .args = "",
+	 .options = image_recipes_options,
+	 .run = cli_run_image_recipes,
+	 .help = "list the recipes images are built from"},
 	{.noun = "image",
 	 .verb = "show",
 	 .args = "IMAGE",

@@ -215,7 +215,7 @@ static int wait_ready(struct import *u, json_t **row, struct err *e)
 	}
 }
 
-static int import(struct import *u, struct cli_call *c, struct err *e)
+static int import(struct import *u, struct cli_call *c, const char *file, struct err *e)
 {
 	cleanup_json json_t *row = NULL;
 	const char *resume = cli_local(c, "continue");
@@ -237,7 +237,7 @@ static int import(struct import *u, struct cli_call *c, struct err *e)
 
 		snprintf(e->msg + n, sizeof(e->msg) - n,
 			 "\nGo on later with: pane image import %s --name %s --continue %s",
-			 c->arg[0], u->name, u->version);
+			 file, u->name, u->version);
 	}
 	if (r < 0 || (r = wait_ready(u, &row, e)) < 0)
 		return r;
@@ -251,31 +251,35 @@ static int import(struct import *u, struct cli_call *c, struct err *e)
 	return 0;
 }
 
-int cli_run_image_import(struct cli_call *c, struct err *e)
+int cli_import_file(struct cli_call *c, const char *file, const char *name, struct err *e)
 {
 	cleanup_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
-	const char *name = cli_local(c, "name");
 	cleanup_close int fd = -1;
 	struct import u = {.quiet = c->json};
 	struct stat st;
 	int r;
 
-	fd = open(c->arg[0], O_RDONLY | O_CLOEXEC);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(e, -errno, "%s: %s", c->arg[0], strerror(errno));
+		return err_set(e, -errno, "%s: %s", file, strerror(errno));
 	if (!S_ISREG(st.st_mode) || !st.st_size)
-		return err_set(e, -EINVAL, "%s is not a file with something in it", c->arg[0]);
+		return err_set(e, -EINVAL, "%s is not a file with something in it", file);
 	u.fd = fd;
 	u.size = st.st_size;
 	if (name)
 		snprintf(u.name, sizeof(u.name), "%s", name);
 	else
-		name_of(c->arg[0], u.name, sizeof(u.name));
+		name_of(file, u.name, sizeof(u.name));
 	if ((r = cli_open_session(c, &s, &h, e)) < 0)
 		return r;
 	u.http = h;
-	return import(&u, c, e);
+	return import(&u, c, file, e);
+}
+
+int cli_run_image_import(struct cli_call *c, struct err *e)
+{
+	return cli_import_file(c, c->arg[0], cli_local(c, "name"), e);
 }
 
 int cli_run_image_export(struct cli_call *c, struct err *e)

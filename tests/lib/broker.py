@@ -30,6 +30,10 @@ class Reply:
     def code(self):
         return self.json["error"]["code"] if self.json and "error" in self.json else None
 
+    @property
+    def reasons(self):
+        return self.json["error"]["reasons"] if self.json and "error" in self.json else []
+
     def __repr__(self):
         return f"<{self.status} {self.text}>"
 

@@ -55,6 +55,9 @@ class FakeHost:
         self.hang = False
         self.kvm = "hardware"
         self.more = {}       # further fields of the capacity
+        self.homes = None    # keys of the homes it has, once a set; None: it says nothing of homes
+        self.keeps = False   # does not obey orders to delete homes
+        self.reply = {}      # the newest
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
         self.orders = []     # every (id, epoch, want) that was new, in order
         self.generation = 0
@@ -83,6 +86,8 @@ class FakeHost:
                                  "disk_free_mib": 90000, "kvm": self.kvm, **self.more},
                     "images": [{"name": n, "version": v, "disk_mib": 2048} for n, v in
                                [i if isinstance(i, tuple) else (i, "v1") for i in self.images]],
+                    **({} if self.homes is None else {"homes": [{"key": k, "mib": 64, "used_mib": 2}
+                                                                for k in sorted(self.homes)]}),
                     "desktops": [{"id": i, "epoch": d["epoch"], "state": d["state"],
                                   "reason": d["reason"], "viewers": d["viewers"]}
                                  for i, d in self.desktops.items()]}
@@ -119,8 +124,11 @@ class FakeHost:
                     self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state,
                                               "reason": self.fail or ("it broke" if state == "failed" else ""),
                                               "version": o.get("version"), "home": o.get("home"), "at": time.monotonic(),
+                                              "order": o,
                                               "viewers": d["viewers"] if d and d["epoch"] == o["epoch"] else [],
                                               "memory_mib": o["memory_mib"]}
+                    if self.homes is not None and o.get("home"):
+                        self.homes.add(o["home"]["key"])
                     changed = True
                 changed = self.drop(o) or changed
             known = {o["id"] for o in orders}
@@ -170,6 +178,9 @@ class FakeHost:
         if r.status != 200:
             raise RuntimeError(repr(r))
         self.generation = r.json["generation"]
+        self.reply = r.json
+        if self.homes is not None and not self.keeps:
+            self.homes -= set(r.json.get("drop_homes", []))
         wanted = [(i["name"], i["version"]) for i in r.json.get("images", [])]
         self.wanted = wanted
         if self.fetches:

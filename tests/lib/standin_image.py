@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stands in for pane-image where the broker's side is tested: `convert FILE OUTDIR --name N --sha256 H`.
-What the file begins with says how it behaves: REFUSE, HANG, LINK (leaves a link), CRASH; else an image of
+What the file begins with says how it behaves: REFUSE, HANG, LINK (leaves a link), CRASH, FIRMWARE (no kernel); else an image of
 8 MiB with the file's first MiB at two places and holes between."""
 import json
 import os
@@ -38,9 +38,13 @@ def main():
         f.write(data)
     if data.startswith(b"LINK"):
         os.symlink("/etc/passwd", f"{out}/initrd.img")
+    boot = {}
+    if data.startswith(b"FIRMWARE"):
+        os.unlink(f"{out}/vmlinuz")
+        boot = {"boot": "firmware", "boot_reason": "it has no kernel"}
     say(percent=60)
     with open(f"{out}/image.json", "w", encoding="utf-8") as f:
-        json.dump({"name": "something-else", "version": "x", "cmdline": "quiet", "ready": "frame"}, f)
+        json.dump({"name": "something-else", "version": "x", "cmdline": "quiet", "ready": "frame", **boot}, f)
     say(percent=100)
     return 0
 

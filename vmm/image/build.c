@@ -12,10 +12,31 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include "common/file.h"
 #include "vmm/image/progress.h"
+
+const char *img_build_recipes(char path[PATH_MAX])
+{
+	const char *env = getenv("PANE_RECIPES");
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 32);
+	char *slash;
+
+	if (env && env[0])
+		return env;
+	/* PREFIX/bin/pane-image, PREFIX/share/pane/image */
+	for (int i = 0; n > 0 && i < 2; i++) {
+		path[n] = 0;
+		slash = strrchr(path, '/');
+		n = slash ? slash - path : 0;
+	}
+	if (n <= 0)
+		return "deploy/image";
+	strcpy(path + n, "/share/pane/image");
+	return access(path, R_OK | X_OK) == 0 ? path : "deploy/image";
+}
 
 int img_build_percent(const char *line, const char **step)
 {

@@ -6,6 +6,7 @@
 #ifndef PANE_IMAGE_BUILD_H
 #define PANE_IMAGE_BUILD_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -19,6 +20,9 @@ struct img_build {
 	int cancel_fd;
 };
 
+/* Where recipes lie when nobody says: $PANE_RECIPES, those installed with this program, or the
+ * source tree's. path is what the answer may point to. */
+const char *img_build_recipes(char path[PATH_MAX]);
 int img_build(const struct img_build *b, struct err *e) must_check;
 /* Prints the recipes with the first comment of each. */
 int img_build_list(const char *recipes, struct err *e) must_check;

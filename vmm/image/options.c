@@ -44,7 +44,7 @@ static const char help[] =
 	"  --instance ID       a new one makes first boot happen again (default: host name)\n"
 	"\n"
 	"build (recipes for mmdebstrap):\n"
-	"  --recipes DIR       where recipes lie (default: $PANE_RECIPES or deploy/image)\n"
+	"  --recipes DIR       where recipes lie (default: $PANE_RECIPES, those installed, deploy/image)\n"
 	"  --simulate          only see whether the packages can be had\n"
 	"  --force             build although the image is up to date\n"
 	"  --list              list the recipes\n"
@@ -255,7 +255,7 @@ int img_options_parse(int argc, char **argv, struct img_options *o, struct err *
 	size_t i;
 
 	*o = (struct img_options){.lim = {VIRTUAL_DEFAULT_MIB << 20, DATA_DEFAULT}};
-	o->build.recipes = getenv("PANE_RECIPES") ? getenv("PANE_RECIPES") : "deploy/image";
+	o->build.recipes = img_build_recipes(o->recipes_dir);
 	if (argc < 2)
 		return err_set(e, -EINVAL, "say what to do: inspect, convert, seed or build");
 	for (i = 0; i < ARRAY_LEN(commands) && strcmp(argv[1], commands[i].word) != 0; i++)

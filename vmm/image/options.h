@@ -5,6 +5,7 @@
 #ifndef PANE_IMAGE_OPTIONS_H
 #define PANE_IMAGE_OPTIONS_H
 
+#include <limits.h>
 #include "vmm/image/build.h"
 #include "vmm/image/convert.h"
 #include "vmm/image/inspect.h"
@@ -30,6 +31,7 @@ struct img_options {
 	struct img_limits lim;
 	struct img_seed seed; /* script and ssh_key are file names here */
 	struct img_build build;
+	char recipes_dir[PATH_MAX];
 };
 
 const char *img_options_help(void);

@@ -14,8 +14,8 @@
 #include "common/firstboot.h"
 
 #define CUSTOM "/var/lib/cloud/pane-custom"
-#define READY_HEAD                                                                                 \
-	"#!/bin/sh\n"                                                                              \
+#define READY_SKELETON "[ -e /home/%s/.profile ] || su %s -c 'cp -r /etc/skel/. ~/'\n"
+#define READY_CUSTOM                                                                               \
 	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
 	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"
 #define READY_TAIL "echo pane.ready >/dev/ttyS0\n"
@@ -109,7 +109,7 @@ int img_seed_check(const struct img_seed *s, struct err *e)
 	return 0;
 }
 
-static json_t *file(const char *path, const char *text)
+static json_t *file(const char *path, const char *mode, const char *text)
 {
 	size_t n = strlen(text);
 	cleanup_free unsigned char *b64 = img_alloc(n / 3 * 4 + 8);
@@ -117,7 +117,7 @@ static json_t *file(const char *path, const char *text)
 	if (!b64)
 		return NULL;
 	EVP_EncodeBlock(b64, (const unsigned char *)text, (int)n);
-	return json_pack("{s:s,s:s,s:s,s:s}", "path", path, "permissions", "0755", "encoding",
+	return json_pack("{s:s,s:s,s:s,s:s}", "path", path, "permissions", mode, "encoding",
 			 "b64", "content", b64);
 }
 
@@ -156,11 +156,10 @@ static char *ready_script(const struct img_seed *s)
 	int n;
 
 	if (s->user && s->home_disk)
-		n = asprintf(&text,
-			     READY_HEAD "[ -e /home/%s/.profile ] || su %s -c 'cp -r /etc/skel/. ~/'\n"
-			     READY_TAIL, s->user, s->user);
+		n = asprintf(&text, "#!/bin/sh\n" READY_SKELETON READY_CUSTOM READY_TAIL, s->user,
+			     s->user);
 	else
-		n = asprintf(&text, READY_HEAD READY_TAIL);
+		n = asprintf(&text, "#!/bin/sh\n" READY_CUSTOM READY_TAIL);
 	return n < 0 ? NULL : text;
 }
 
@@ -175,6 +174,20 @@ static json_t *home_mount(const char *user)
 					     user));
 }
 
+/* keyboard(5), which X and the console read. cloud-init's own module fails on images without
+ * console-setup, as cloud images are. */
+static json_t *keyboard(const char *layout)
+{
+	size_t n = strcspn(layout, ":");
+	cleanup_free char *text = NULL;
+
+	if (asprintf(&text, "XKBMODEL=\"pc105\"\nXKBLAYOUT=\"%.*s\"\nXKBVARIANT=\"%s\"\n"
+			    "XKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n",
+		     (int)n, layout, layout[n] ? layout + n + 1 : "") < 0)
+		return NULL;
+	return file("/etc/default/keyboard", "0644", text);
+}
+
 static json_t *base(const struct img_seed *s)
 {
 	cleanup_free char *script = ready_script(s);
@@ -183,7 +196,7 @@ static json_t *base(const struct img_seed *s)
 	if (!script)
 		return NULL;
 	o = json_pack("{s:s,s:b,s:[],s:[o]}", "hostname", s->hostname, "manage_etc_hosts", 1, "users",
-		      "write_files", file("/var/lib/cloud/scripts/per-boot/90-pane-ready", script));
+		      "write_files", file("/var/lib/cloud/scripts/per-boot/90-pane-ready", "0755", script));
 	if (!o || !s->user)
 		return o;
 	if (json_array_append_new(json_object_get(o, "users"), user(s)) == 0 &&
@@ -202,21 +215,15 @@ char *img_seed_user_data(const struct img_seed *s)
 
 	if (r == 0 && s->timezone)
 		r = json_object_set_new(o, "timezone", json_string(s->timezone));
-	if (r == 0 && s->keyboard) {
-		const char *colon = strchr(s->keyboard, ':');
-		json_t *k = json_pack("{s:s#}", "layout", s->keyboard, strcspn(s->keyboard, ":"));
-
-		if (colon)
-			json_object_set_new(k, "variant", json_string(colon + 1));
-		r = json_object_set_new(o, "keyboard", k);
-	}
+	if (r == 0 && s->keyboard)
+		r = json_array_append_new(json_object_get(o, "write_files"), keyboard(s->keyboard));
 	if (r == 0 && s->packages) {
 		r = json_object_set_new(o, "packages", packages(s->packages));
 		json_object_set_new(o, "package_update", json_true());
 	}
 	if (r == 0 && s->script)
 		r = json_array_append_new(json_object_get(o, "write_files"),
-					  file(CUSTOM, s->script));
+					  file(CUSTOM, "0755", s->script));
 	json = r == 0 ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!json || asprintf(&text, "#cloud-config\n%s\n", json) < 0)

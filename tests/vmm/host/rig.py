@@ -96,6 +96,7 @@ class Broker:
         self.changed = threading.Condition()
         self.clock_skew_s = 0
         self.images, self.files, self.ranges, self.cut = None, {}, [], []
+        self.more = {}  # further fields of every reply
         broker = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -165,7 +166,7 @@ class Broker:
             self.changed.wait_for(lambda: self.generation != body["generation"] or self.away, min(body["wait_s"], 3))
             return 200, {"generation": self.generation, "now": int(time.time()) + self.clock_skew_s,
                          "grant_key": self.pki.text("grant.pub"), "desktops": list(self.orders.values()),
-                         **({} if self.images is None else {"images": self.images})}
+                         **({} if self.images is None else {"images": self.images}), **self.more}
 
     def enroll(self, body):
         if body["token"] != self.token:
@@ -201,6 +202,13 @@ class Broker:
             base = self.orders.get(desktop) or {"id": desktop, "name": "office-1", "epoch": 1, "want": "running",
                                                 "image": "office", "cpus": 1, "memory_mib": 64, "disk_mib": 0}
             self.orders[desktop] = {**base, **fields}
+            self.generation += 1
+            self.changed.notify_all()
+
+    def say(self, **more):
+        """Further fields of every reply from now on."""
+        with self.changed:
+            self.more.update(more)
             self.generation += 1
             self.changed.notify_all()
 
@@ -253,7 +261,7 @@ class Host:
         done = self.command("enroll", "--token", self.broker.token or "")
         assert done.returncode == 0, done.stderr
 
-    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk", kernel=None):
+    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk", kernel=None, **more):
         source = f"{self.dir}/image-src"
         shutil.rmtree(source, ignore_errors=True)
         os.makedirs(source)
@@ -267,7 +275,9 @@ class Host:
             shutil.copy(kernel, f"{source}/vmlinuz")
             os.unlink(f"{source}/initrd.img")
         with open(f"{source}/image.json", "w", encoding="utf-8") as file:
-            json.dump({"name": name, "cmdline": cmdline, "ready": "serial", "size": "800x600"}, file)
+            json.dump({"name": name, "cmdline": cmdline, "ready": "serial", "size": "800x600", **more}, file)
+        if more.get("boot") == "firmware":
+            os.unlink(f"{source}/vmlinuz")
         done = self.command("image", "add", source)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -17,7 +17,10 @@ def options(argv):
     if argv == ["--probe"]:
         print('{"kvm":"hardware","why":"stand-in"}')
         sys.exit(0)
-    return {argv[i][2:]: argv[i + 1] for i in range(0, len(argv), 2)}
+    opt = {}
+    for i in range(0, len(argv), 2):
+        opt.setdefault(argv[i][2:], argv[i + 1])  # of several disks the first
+    return opt
 
 
 class Machine:

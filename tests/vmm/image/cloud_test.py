@@ -104,9 +104,10 @@ class Seed(unittest.TestCase):
         data = yaml.safe_load(text)
         self.assertEqual(data["users"][0]["gecos"], "Zoë \"Z\" O'Neil")
         self.assertEqual((data["hostname"], data["timezone"], data["packages"]), ("office-7", "Europe/Berlin", ["vim", "git"]))
-        self.assertEqual(data["keyboard"], {"layout": "de", "variant": "nodeadkeys"})
         import base64
-        self.assertEqual(base64.b64decode(data["write_files"][1]["content"]).decode(), "#!/bin/sh\necho \"it's: first\" # {}\n")
+        files = {f["path"]: base64.b64decode(f["content"]).decode() for f in data["write_files"]}
+        self.assertEqual(files["/var/lib/cloud/pane-custom"], "#!/bin/sh\necho \"it's: first\" # {}\n")
+        self.assertIn('XKBLAYOUT="de"\nXKBVARIANT="nodeadkeys"\n', files["/etc/default/keyboard"])
         self.assertEqual(yaml.safe_load(self.file("meta-data")), {"instance-id": "office-7", "local-hostname": "office-7"})
         self.assertEqual(yaml.safe_load(self.file("network-config"))["version"], 2)
         self.assertEqual(sorted(os.listdir(self.dir)), ["first", "seed.img"])
