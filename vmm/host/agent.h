@@ -17,6 +17,7 @@
 #include "vmm/host/door.h"
 #include "vmm/host/enroll.h"
 #include "vmm/host/orders.h"
+#include "vmm/host/parents.h"
 #include "vmm/host/pull.h"
 #include "vmm/host/sync.h"
 
@@ -30,6 +31,7 @@ struct host_agent {
 	struct host_sync *sync;	   /* owned; NULL while draining */
 	struct host_door *door;	   /* owned; the same */
 	struct host_pull *pull;	   /* owned; the same */
+	struct host_parents *parents; /* owned; the same */
 	struct loop_timer *report; /* owned: when the next report goes out */
 	struct loop_timer *tick;   /* owned */
 	int64_t generation;

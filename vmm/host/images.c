@@ -51,7 +51,8 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 	    (r = copy_field(o, "cmdline", img->cmdline, sizeof(img->cmdline), e)) < 0 ||
 	    (r = copy_field(o, "size", img->size, sizeof(img->size), e)) < 0 ||
 	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0 ||
-	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0)
+	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0 ||
+	    (r = json_opt_bool(o, "clone", &img->clone, e)) < 0)
 		return r;
 	if (!host_name_ok(name))
 		return err_set(e, -EINVAL, "image.json: name '%s' is not a plain lower-case name",

@@ -29,7 +29,8 @@ struct host_image {
 	bool ready_frame; /* ready is the first frame, not the serial line */
 	bool initrd;
 	int disk_mib;
-	bool seed; /* wants a NoCloud volume */
+	bool seed;  /* wants a NoCloud volume */
+	bool clone; /* its systems take a clone's identity (vmm/snapshot/identity.h) */
 };
 
 /* Reads one image directory; says what is missing. */

@@ -2,6 +2,7 @@
 """What the host agent's stories stand on: a PKI in a temporary directory, a broker (HTTPS, long poll,
 enrolment, grants) and one pane-host, real, with the stand-ins for pane-vmm and pane-display."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -253,7 +254,7 @@ class Host:
         done = self.command("enroll", "--token", self.broker.token or "")
         assert done.returncode == 0, done.stderr
 
-    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk", kernel=None):
+    def image(self, name="office", cmdline="quiet", disk=1 << 20, fill=b"disk", kernel=None, **more):
         source = f"{self.dir}/image-src"
         shutil.rmtree(source, ignore_errors=True)
         os.makedirs(source)
@@ -267,7 +268,7 @@ class Host:
             shutil.copy(kernel, f"{source}/vmlinuz")
             os.unlink(f"{source}/initrd.img")
         with open(f"{source}/image.json", "w", encoding="utf-8") as file:
-            json.dump({"name": name, "cmdline": cmdline, "ready": "serial", "size": "800x600"}, file)
+            json.dump({"name": name, "cmdline": cmdline, "ready": "serial", "size": "800x600", **more}, file)
         done = self.command("image", "add", source)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -305,6 +306,8 @@ class Host:
         """Ends the agent, then what it left: exactly the processes in its own records."""
         if self.proc and self.proc.poll() is None:
             self.kill()
+        with contextlib.suppress(OSError, ValueError), open(f"{self.state}/parents/.making/process.json", encoding="utf-8") as file:
+            os.kill(json.load(file)["pid"], signal.SIGKILL)
         root = f"{self.state}/desktops"
         for desktop in os.listdir(root) if os.path.isdir(root) else []:
             try:
