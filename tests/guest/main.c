@@ -107,13 +107,13 @@ static void look_at_identity(void)
 
 	if (generation_changed) {
 		generation_changed = false;
-		print("generation %X%X\n", generation[0], generation[1]);
+		print("generation %X %X\n", generation[0], generation[1]);
 	}
 	if (identity_sectors != IDENTITY_BLANK ||
 	    mmio_read32(identity.device) != IDENTITY_GIVEN)
 		return;
 	identity_sectors = IDENTITY_GIVEN;
-	if (!queue_call(&identity_queue, BLK_READ, 0))
+	if (!queue_call(&identity_queue, BLK_READ, IDENTITY_BLANK))
 		return;
 	sector[sizeof(sector) - 1] = 0;
 	print("%s", (const char *)sector);

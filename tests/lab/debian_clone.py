@@ -48,9 +48,10 @@ class Clones(unittest.TestCase):
             with open(f"/proc/{machine.process.pid}/smaps_rollup", encoding="ascii") as file:
                 private = sum(int(n) for n in re.findall(r"^Anonymous: +(\d+)", file.read(), re.M))
             print(f"# cold boot {self.cold_s:.1f} s, clone: screen {frame_s:.3f} s, ready {ready_s:.1f} s, private {private} KiB")
-            display.type("echo ID $(hostname) $(cat /etc/machine-id /sys/class/net/e*/address) "
+            display.type("echo ID $(uname -n) $(cat /etc/machine-id /sys/class/net/e*/address) "
                          "$(od -An -tx8 -N8 /dev/urandom) $(date +%s) DI >/dev/ttyS0\n", PACE)
             machine.serial(" DI", 90)
+            print("# " + machine.text("serial").replace("\n", "\n# "))
             words = re.search(r"ID (.*) DI", machine.text("serial"))[1].split()
             self.assertEqual(words[0], name)
             self.assertEqual(words[2], f"52:54:00:00:07:0{number}")

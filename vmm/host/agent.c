@@ -69,14 +69,14 @@ static json_t *report_capacity(struct host_agent *a)
 	for (const struct host_desktop *d = a->desktops; d; d = d->next)
 		if (d->machine)
 			promised += d->rec.order.memory_mib;
+	promised += host_parents_memory_mib(a->parents);
 	host_capacity_measure(a->config, promised, c);
-	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b}", "cpus", c->cpus, "memory_mib",
-			 (json_int_t)c->memory_mib, "memory_free_mib",
+	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b}", "cpus", c->cpus,
+			 "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
 			 c->vm_why, "container", (int)c->container, "container_why",
-			 c->container_why, "limits", c->limits, "firmware",
-			 (int)HOST_VMM_FIRMWARE);
+			 c->container_why, "limits", c->limits, "firmware", (int)HOST_VMM_FIRMWARE);
 }
 
 static json_t *report_make(struct host_agent *a)
@@ -402,6 +402,7 @@ static void on_tick(void *arg)
 			host_agent_changed(a);
 		}
 	}
+	host_parents_tick(a->parents);
 	loop_timer_set(a->tick, TICK_MS);
 }
 
@@ -502,6 +503,9 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	a->pull = host_pull_new(a->loop, a->config, &hp, a->identity.id, on_pull, a, e);
 	if (!a->pull)
 		return e && e->code ? e->code : -ENOMEM;
+	a->parents = host_parents_new(a);
+	if (!a->parents)
+		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
 	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
 	a->sync = host_sync_new(a->loop, &hp, path, on_sync, a, e);
 	a->report = loop_timer_add(a->loop, 0, on_report, a);
@@ -539,6 +543,8 @@ void host_agent_fini(struct host_agent *a)
 	a->sync = NULL;
 	host_pull_free(a->pull);
 	a->pull = NULL;
+	host_parents_free(a->parents);
+	a->parents = NULL;
 	host_door_free(a->door);
 	a->door = NULL;
 	while (a->desktops) {

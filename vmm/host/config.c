@@ -34,6 +34,8 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", display, CFG_STR, 0, 0, true),
 	KEY("desktops", vm, CFG_STR, 0, 0, false),
 	KEY("desktops", cell_net, CFG_STR, 0, 0, false),
+	KEY("desktops", clone, CFG_STR, 0, 0, false),
+	KEY("desktops", park_settle_s, CFG_INT, 0, 600, false),
 	KEY("desktops", cell_pids, CFG_INT, 16, 1 << 20, false),
 	KEY("desktops", cell_disk_mib, CFG_INT, 0, 1 << 24, false),
 	KEY("desktops", cell_io_mib, CFG_INT, 0, 1 << 20, false),
@@ -82,6 +84,8 @@ static int host_config_check(const struct host_config *c, struct err *e)
 	if (c->vm && strcmp(c->vm, "auto") != 0 && strcmp(c->vm, "always") != 0 &&
 	    strcmp(c->vm, "never") != 0)
 		return err_set(e, -EINVAL, "vm must be auto, always or never, not '%s'", c->vm);
+	if (c->clone && strcmp(c->clone, "auto") != 0 && strcmp(c->clone, "never") != 0)
+		return err_set(e, -EINVAL, "clone must be auto or never, not '%s'", c->clone);
 	if (c->cell_net && host_cell_net(c->cell_net, HOST_ADDRESS_MIN, net) < 0)
 		return err_set(
 			e, -EINVAL,
@@ -106,6 +110,7 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 		.max_connections = 256,
 		.max_desktops = 256,
 		.log_kib = 1024,
+		.park_settle_s = 10,
 		.cell_pids = 1024,
 		.cell_disk_mib = 8192,
 	};

@@ -5,6 +5,7 @@
  *   STATE/identity/{host.crt,host.key,ca.crt,grant.pub}   from enrolment
  *   STATE/images/NAME/…                                    golden images (docs/contracts.md)
  *   STATE/desktops/UUID/{disk.overlay,state.json,…}        one directory a desktop
+ *   STATE/parents/NAME/{state,memory,disk.overlay}         what desktops are cloned from
  *   STATE/homes/KEY/                                       a container user's files
  *   RUN/UUID/{surface,control,display}.sock                its sockets; short, as sun_path is
  */
@@ -24,8 +25,10 @@ struct host_config {
 	char *vmm, *cell, *display, *cgroup;
 	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
 	char *vm, *cell_net;
+	char *clone; /* "auto" (the default when NULL) or "never" */
 	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
 	int cell_pids, cell_disk_mib, cell_io_mib, cell_io_ops;
+	int park_settle_s; /* what a parent is given after it is ready */
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
 };
 

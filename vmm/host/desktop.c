@@ -6,7 +6,6 @@
  */
 #include "vmm/host/desktop.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +15,8 @@
 #include <sys/stat.h>
 #include "common/file.h"
 #include "common/json.h"
-
-#define TREE_DEPTH_MAX 200 /* one open directory a level */
+#include "vmm/host/parents.h"
+#include "vmm/host/tree.h"
 
 static int text_field(json_t *o, const char *key, char *out, size_t n, struct err *e)
 {
@@ -86,6 +85,7 @@ int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 		return err_set(e, -EPROTO, "not an object");
 	if ((x = order_fields(o, &r->order, e)) < 0 ||
 	    (x = text_field(o, "image_version", r->version, sizeof(r->version), e)) < 0 ||
+	    (x = text_field(o, "parent", r->parent, sizeof(r->parent), e)) < 0 ||
 	    (x = text_field(o, "boot", r->boot, sizeof(r->boot), e)) < 0 ||
 	    (x = text_field(o, "reason", r->reason, sizeof(r->reason), e)) < 0 ||
 	    (x = json_opt_bool(o, "ready", &r->ready, e)) < 0 ||
@@ -98,6 +98,8 @@ int host_record_parse(json_t *o, struct host_record *r, struct err *e)
 		return x;
 	if (r->version[0] && !host_name_ok(r->version))
 		return err_set(e, -EPROTO, "image_version is not a plain word");
+	if (r->parent[0] && !host_parent_name_ok(r->parent))
+		return err_set(e, -EPROTO, "parent is not the name of one");
 	r->fails = (unsigned)fails;
 	r->address = (unsigned)address;
 	return 0;
@@ -114,7 +116,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -123,7 +125,7 @@ json_t *host_record_json(const struct host_record *r)
 			 proc_json(r->display_pid, r->display_started), "isolation",
 			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
 			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
-			 "address", (int)r->address);
+			 "address", (int)r->address, "parent", r->parent);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)
@@ -184,49 +186,12 @@ int host_desktop_save(struct host_desktop *d, struct err *e)
 	return file_write(path, text, strlen(text), 0600, e);
 }
 
-/* What a cell leaves may be a tree. Nothing outside it is touched: links are not followed. */
-static int delete_tree(int at, const char *name, dev_t dev, unsigned depth, struct err *e)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-	struct stat st;
-
-	if (!dir) {
-		r = errno;
-		if (fd >= 0)
-			close(fd);
-		return r == ENOENT ? 0 : err_set(e, -r, "%s: %s", name, strerror(r));
-	}
-	if (fstat(fd, &st) == 0 && dev && st.st_dev != dev)
-		r = err_set(e, -EBUSY, "%s: something is still mounted there", name);
-	while (r == 0 && (de = readdir(dir))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR || depth >= TREE_DEPTH_MAX)
-			r = err_set(e, -errno, "%s/%s: %s", name, de->d_name, strerror(errno));
-		else
-			r = delete_tree(fd, de->d_name, st.st_dev, depth + 1, e);
-	}
-	closedir(dir);
-	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
-		r = err_set(e, -errno, "%s: %s", name, strerror(errno));
-	return r;
-}
-
-int host_tree_delete(const char *path, struct err *e)
-{
-	return delete_tree(AT_FDCWD, path, 0, 0, e);
-}
-
 int host_desktop_delete(struct host_desktop *d, struct err *e)
 {
-	int r = delete_tree(AT_FDCWD, d->run, 0, 0, e);
+	int r = host_tree_delete(d->run, e);
 
 	if (r == 0)
-		r = delete_tree(AT_FDCWD, d->dir, 0, 0, e);
+		r = host_tree_delete(d->dir, e);
 	if (r == 0)
 		d->files = false;
 	return r;

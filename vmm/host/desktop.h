@@ -16,15 +16,17 @@
 #include "vmm/host/display_proc.h"
 #include "vmm/host/machine.h"
 #include "vmm/host/orders.h"
+#include "vmm/host/parents.h"
 
 /* What state.json holds. */
 struct host_record {
 	struct host_order order;
 	char version[HOST_VERSION_MAX]; /* of the image its disk was cloned from; "" before */
-	char boot[40];			/* boot id that the pids below belong to */
-	char ran_home[HOST_UUID];	/* the home its machine was started with */
-	bool reset_due;			/* its session has ended: the next start is a fresh one */
-	pid_t vmm_pid, display_pid;	/* vmm: the process of its machine, of any driver */
+	char parent[HOST_PARENT_MAX]; /* what lies under its disk besides the image; "" = nothing */
+	char boot[40];		      /* boot id that the pids below belong to */
+	char ran_home[HOST_UUID];     /* the home its machine was started with */
+	bool reset_due;		      /* its session has ended: the next start is a fresh one */
+	pid_t vmm_pid, display_pid;   /* vmm: the process of its machine, of any driver */
 	uint64_t vmm_started, display_started;
 	bool ready;
 	unsigned fails;
@@ -42,6 +44,8 @@ struct host_desktop {
 	int64_t problem_ms;	      /* when it last told of a problem; 0 = never */
 	bool files;		      /* its directory exists */
 	char why[200]; /* how the last machine ended; shown while the next one boots */
+	bool clone;    /* its machine began as a clone of rec.parent */
+	bool cold;     /* a clone of it failed: boot it */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms;
 	struct host_machine *machine;	  /* owned; NULL = none runs */
@@ -61,8 +65,6 @@ int host_desktop_load(struct host_desktop *d, struct err *e) must_check;
 int host_desktop_save(struct host_desktop *d, struct err *e) must_check;
 /* Deletes both directories and everything in them. */
 int host_desktop_delete(struct host_desktop *d, struct err *e) must_check;
-/* A directory and what is in it, links not followed; -EBUSY where something is mounted in it. */
-int host_tree_delete(const char *path, struct err *e) must_check;
 /* Keeps NAME in its directory below max bytes: what is over moves to NAME.1. */
 void host_desktop_bound_log(const struct host_desktop *d, const char *name, int64_t max);
 

@@ -22,7 +22,9 @@ struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
 	int (*starting)(void *arg, const struct host_proc *p);
 	void (*ready)(void *arg);
-	void (*problem)(void *arg, const char *what); /* it runs on, but a person must know */
+	void (*problem)(void *arg,
+			const char *what); /* it runs on, but a person must know; NULL = nobody */
+	void (*snapshot)(void *arg, const char *error);		/* is written (NULL), or why not */
 	void (*ended)(void *arg, const struct host_ended *end); /* once, last */
 	void *arg;						/* borrowed; outlives the machine */
 };
@@ -37,6 +39,9 @@ struct host_machine_spec {
 	int home_mib;			/* size of a machine's home disk */
 	const char *home;		/* key of the user's files, "" = none */
 	bool reset;			/* nothing of the system that was */
+	const char *parent;		/* machines: what lies under the disk, "" = nothing */
+	bool clone;			/* begin as a clone of the parent */
+	bool park;			/* to be a parent itself */
 	unsigned address;		/* containers: their number in the subnet */
 	const char *net;		/* containers: what --net takes */
 	const struct host_image *image; /* for a start only */

@@ -52,6 +52,7 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 	    (r = copy_field(o, "size", img->size, sizeof(img->size), e)) < 0 ||
 	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0 ||
 	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0 ||
+	    (r = json_opt_bool(o, "clone", &img->clone, e)) < 0 ||
 	    (r = json_opt_str(o, "boot", 16, &boot, e)) < 0 ||
 	    (r = copy_field(o, "boot_reason", img->boot_reason, sizeof(img->boot_reason), e)) < 0)
 		return r;
@@ -153,12 +154,11 @@ json_t *host_images_report(const struct host_config *c)
 			continue;
 		if (host_image_read(dir, &img, NULL) < 0 || !dir_of(de->d_name, &img))
 			continue;
-		if (json_array_append_new(list,
-					  json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
-						    "version", img.version, "disk_mib",
-						    img.disk_mib, "boot",
-						    img.firmware ? "firmware" : "direct",
-						    "boot_reason", img.boot_reason)) < 0)
+		if (json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
+							  "version", img.version, "disk_mib",
+							  img.disk_mib, "boot",
+							  img.firmware ? "firmware" : "direct",
+							  "boot_reason", img.boot_reason)) < 0)
 			break;
 	}
 	closedir(d);

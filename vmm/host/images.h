@@ -29,8 +29,9 @@ struct host_image {
 	bool ready_frame; /* ready is the first frame, not the serial line */
 	bool initrd;
 	int disk_mib;
-	bool seed;		/* wants a NoCloud volume */
-	bool firmware;		/* has no kernel to boot directly */
+	bool seed;	       /* wants a NoCloud volume */
+	bool clone;	       /* its systems take a clone's identity (vmm/snapshot/identity.h) */
+	bool firmware;	       /* has no kernel to boot directly */
 	char boot_reason[300]; /* why */
 };
 

@@ -35,7 +35,7 @@ struct host_machine {
 	int64_t reconnect_ms;
 	struct buf in;
 	const char *pending; /* a command given before the connection was there; static */
-	bool ready;
+	bool ready, snapshotting;
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
 };
@@ -105,6 +105,10 @@ int host_machine_line(const char *p, size_t n, enum host_line *out, char problem
 		*out = HOST_LINE_PROBLEM;
 	else if (!event && json_object_get(o, "ready"))
 		*out = ready ? HOST_LINE_READY : HOST_LINE_NOT_READY;
+	else if (!event && json_is_true(json_object_get(o, "ok")))
+		*out = HOST_LINE_DONE;
+	else if (!event && json_object_get(o, "error"))
+		*out = HOST_LINE_ERROR;
 	copy_plain(problem, HOST_PROBLEM_MAX, *out == HOST_LINE_PROBLEM ? reason : told);
 	return 0;
 }
@@ -211,6 +215,10 @@ static void control_close(struct host_machine *m)
 
 static void control_retry(struct host_machine *m)
 {
+	if (m->snapshotting) {
+		m->snapshotting = false;
+		m->ev.snapshot(m->ev.arg, "the connection to pane-vmm was lost");
+	}
 	control_close(m);
 	loop_timer_set(m->reconnect, m->reconnect_ms);
 	m->reconnect_ms =
@@ -226,6 +234,26 @@ static int control_say(struct host_machine *m, const char *line)
 	return send(m->control, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -EIO;
 }
 
+static void snapshot_answer(struct host_machine *m, enum host_line what, const char *p, size_t n)
+{
+	cleanup_json json_t *o = NULL;
+	const char *error = "";
+	char plain[200];
+
+	if (!m->snapshotting || (what != HOST_LINE_DONE && what != HOST_LINE_ERROR))
+		return;
+	m->snapshotting = false;
+	if (what == HOST_LINE_DONE) {
+		m->ev.snapshot(m->ev.arg, NULL);
+		return;
+	}
+	o = json_parse(p, n, NULL);
+	if (!o || json_opt_str(o, "error", 4096, &error, NULL) < 0)
+		error = "no reason given";
+	copy_plain(plain, sizeof(plain), error);
+	m->ev.snapshot(m->ev.arg, plain);
+}
+
 static void control_lines(struct host_machine *m)
 {
 	uint8_t *nl;
@@ -237,12 +265,13 @@ static void control_lines(struct host_machine *m)
 
 		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem) < 0)
 			log_warn("machine.garbled", "desktop=%s", m->id);
+		snapshot_answer(m, what, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
 		if (what == HOST_LINE_READY && !m->ready) {
 			m->ready = true;
 			m->ev.ready(m->ev.arg);
 		}
-		if (problem[0])
+		if (problem[0] && m->ev.problem)
 			m->ev.problem(m->ev.arg, problem);
 	}
 }
@@ -305,6 +334,33 @@ void host_machine_powerdown(struct host_machine *m)
 void host_machine_quit(struct host_machine *m)
 {
 	command(m, "{\"op\":\"quit\"}\n");
+}
+
+int host_machine_snapshot(struct host_machine *m, int state, int memory)
+{
+	static char line[] = "{\"op\":\"snapshot\"}\n";
+	int fd[2] = {state, memory};
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(fd))];
+	} control = {0};
+	struct iovec v = {.iov_base = line, .iov_len = sizeof(line) - 1};
+	struct msghdr msg = {.msg_iov = &v,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+
+	if (m->control < 0 || m->snapshotting)
+		return -ENOTCONN;
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(h), fd, sizeof(fd));
+	if (sendmsg(m->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)v.iov_len)
+		return -EIO;
+	m->snapshotting = true;
+	return 0;
 }
 
 void host_machine_kill(struct host_machine *m)
@@ -378,6 +434,14 @@ static void remove_stale(const char *dir, const char *name)
 		unlink(path);
 }
 
+/* A clone's memory is a private mapping, which counts as data. */
+static int data_limit(const struct host_machine_spec *s)
+{
+	int mib = s->config->limit_data_mib;
+
+	return mib && s->clone ? mib + s->memory_mib : mib;
+}
+
 int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,
 		       struct host_machine **out, struct err *e)
 {
@@ -401,7 +465,7 @@ int host_machine_start(const struct host_driver *drv, const struct host_machine_
 	r = host_proc_spawn(&(struct host_spawn){.argv = (const char *const *)a.v,
 						 .log = log,
 						 .cgroup = s->config->cgroup,
-						 .data_mib = s->config->limit_data_mib,
+						 .data_mib = data_limit(s),
 						 .files = 1024,
 						 .commit = s->ev.starting,
 						 .arg = s->ev.arg},

@@ -19,6 +19,8 @@ int host_machine_adopt(const struct host_driver *drv, const struct host_machine_
 		       uint64_t started, struct host_machine **out) must_check;
 void host_machine_powerdown(struct host_machine *m); /* ask the guest */
 void host_machine_quit(struct host_machine *m);	     /* flush and stop without asking it */
+/* Has it written to two new files (borrowed); ev.snapshot tells. -ENOTCONN, -EIO. */
+int host_machine_snapshot(struct host_machine *m, int state, int memory) must_check;
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */
@@ -32,7 +34,9 @@ enum host_line {
 	HOST_LINE_READY,
 	HOST_LINE_NOT_READY,
 	HOST_LINE_STOPPING,
-	HOST_LINE_PROBLEM
+	HOST_LINE_PROBLEM,
+	HOST_LINE_DONE, /* an order was carried out */
+	HOST_LINE_ERROR
 };
 #define HOST_PROBLEM_MAX 160
 /* problem: what a line tells of one (an event, or the status asked for), printable ASCII; else "".

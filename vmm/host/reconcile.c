@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "common/file.h"
 #include "common/log.h"
 #include "vmm/host/agent.h"
 #include "vmm/host/cell_net.h"
@@ -124,6 +126,22 @@ static void take_verdict(struct host_desktop *d, const struct host_ended *end, b
 		desktop_state(d, HOST_STOPPED, "%s", v.reason);
 }
 
+/* A clone that did not even begin says something about its parent, nothing about the desktop. */
+static bool clone_failed(struct host_desktop *d, const struct host_ended *end)
+{
+	char path[PATH_MAX];
+
+	if (!d->clone || d->rec.ready || end->how != HOST_END_ERROR)
+		return false;
+	host_parents_spoil(d->agent->parents, d->rec.parent, end->why);
+	if (path_join(path, sizeof(path), d->dir, "disk.overlay") == 0)
+		unlink(path);
+	d->rec.parent[0] = 0;
+	d->clone = false;
+	d->cold = true;
+	return true;
+}
+
 static void on_ended(void *arg, const struct host_ended *end)
 {
 	struct host_desktop *d = arg;
@@ -131,7 +149,10 @@ static void on_ended(void *arg, const struct host_ended *end)
 
 	host_machine_free(d->machine);
 	d->machine = NULL;
-	take_verdict(d, end, asked);
+	if (!asked && clone_failed(d, end))
+		machine_gone(d); /* and at once once more, by booting */
+	else
+		take_verdict(d, end, asked);
 	if (asked && d->display)
 		host_display_stop(d->display);
 	desktop_save(d);
@@ -162,7 +183,7 @@ static int64_t promised_mib(const struct host_agent *a)
 	for (const struct host_desktop *d = a->desktops; d; d = d->next)
 		if (d->machine)
 			sum += d->rec.order.memory_mib;
-	return sum;
+	return sum + host_parents_memory_mib(a->parents);
 }
 
 static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
@@ -180,6 +201,8 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.home = d->rec.order.home,
 		.home_mib = d->rec.order.home_mib,
 		.reset = d->rec.order.reset && d->rec.reset_due,
+		.parent = d->rec.parent,
+		.clone = d->clone,
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
 		.ev = {.starting = on_starting,
@@ -188,6 +211,38 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		       .ended = on_ended,
 		       .arg = d},
 	};
+}
+
+static bool has_disk(const struct host_desktop *d)
+{
+	char path[PATH_MAX];
+
+	return path_join(path, sizeof(path), d->dir, "disk.overlay") < 0 || access(path, F_OK) == 0;
+}
+
+/* Clone or boot: a desktop without a past begins as a clone where there is a parent for it. */
+static void choose_start(struct host_desktop *d, const struct host_image *img)
+{
+	const struct host_order *o = &d->rec.order;
+	char why[240] = "";
+
+	d->clone = false;
+	if (has_disk(d))
+		return; /* what it has on it counts, and its parent stays under it */
+	d->rec.parent[0] = 0;
+	if (o->home[0] && o->home_mib)
+		snprintf(why, sizeof(why), "it has a disk with its user's files");
+	else if (img->seed)
+		snprintf(why, sizeof(why), "image %s wants a seed", img->name);
+	else if (d->cold)
+		snprintf(why, sizeof(why), "its clone did not start");
+	else
+		d->clone = host_parents_find(d->agent->parents, img, o->cpus, o->memory_mib,
+					     d->rec.parent, why, sizeof(why));
+	if (d->clone)
+		log_info("desktop.clone", "desktop=%s parent=%s", o->id, d->rec.parent);
+	else
+		log_info("desktop.boot", "desktop=%s why=%s", o->id, LOG_Q(why));
 }
 
 /* Everything that must hold before a machine is started; the reason is for a person. */
@@ -218,6 +273,8 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 		return r;
 	if (!d->rec.version[0])
 		memcpy(d->rec.version, img->version, sizeof(d->rec.version));
+	if (d->rec.order.isolation == HOST_VM)
+		choose_start(d, img);
 	return host_desktop_save(d, e);
 }
 
@@ -280,9 +337,15 @@ static void step_start(struct host_desktop *d)
 		return;
 	d->driver = host_driver_of(d->rec.order.isolation);
 	take_address(d);
-	machine_spec(d, &s);
-	s.image = &img;
-	if (prepare(d, &img, &e) < 0 || host_machine_start(d->driver, &s, &d->machine, &e) < 0) {
+
+	int r = prepare(d, &img, &e);
+
+	if (r == 0) {
+		machine_spec(d, &s);
+		s.image = &img;
+		r = host_machine_start(d->driver, &s, &d->machine, &e);
+	}
+	if (r < 0) {
 		d->machine = NULL;
 		machine_gone(d);
 		refuse(d, &e);
@@ -330,6 +393,8 @@ static void step_delete(struct host_desktop *d)
 		return;
 	}
 	d->rec.version[0] = 0;
+	d->rec.parent[0] = 0;
+	d->cold = false;
 	d->rec.ran_home[0] = 0;
 	d->rec.address = 0;
 	d->rec.reset_due = false;

@@ -28,7 +28,7 @@ int host_vmm_boots(const struct host_image *img, struct err *e)
 }
 
 /* What the machine starts from: the kernel of the image. */
-static int boot_argv(const struct host_machine_spec *s, struct host_argv *a)
+static int add_boot(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
 	int r = host_argv_add(a, "--kernel");
@@ -39,11 +39,21 @@ static int boot_argv(const struct host_machine_spec *s, struct host_argv *a)
 		r = r ? r : host_argv_add(a, "%s/initrd.img", img->dir);
 	}
 	r = r ? r : host_argv_add(a, "--cmdline");
-	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). */
-	r = r ? r
-	      : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
-			      img->cmdline[0] ? " " : "", s->name);
-	return r;
+	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). A
+	 * parent has none: its clones would keep it. */
+	if (s->park)
+		return r ? r : host_argv_add(a, "%s", img->cmdline);
+	return r ? r
+		 : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
+				 img->cmdline[0] ? " " : "", s->name);
+}
+
+static int add_restore(const struct host_machine_spec *s, struct host_argv *a)
+{
+	int r = host_argv_add(a, "--clone");
+
+	r = r ? r : host_argv_add(a, "--restore");
+	return r ? r : host_argv_add(a, "%s/parents/%s", s->config->state_dir, s->parent);
 }
 
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
@@ -60,9 +70,20 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", s->cpus);
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
-	r = r ? r : boot_argv(s, a);
+	r = r ? r : s->clone ? add_restore(s, a) : add_boot(s, a);
 	r = r ? r : host_argv_add(a, "--disk");
-	r = r ? r : host_argv_add(a, "base=%s/disk.raw,overlay=%s/disk.overlay", img->dir, s->dir);
+	if (s->parent[0])
+		r = r ? r
+		      : host_argv_add(a,
+				      "base=%s/disk.raw,layer=%s/parents/%s/disk.overlay,"
+				      "overlay=%s/disk.overlay",
+				      img->dir, s->config->state_dir, s->parent, s->dir);
+	else
+		r = r ? r
+		      : host_argv_add(a, "base=%s/disk.raw,overlay=%s/disk.overlay", img->dir,
+				      s->dir);
+	if (s->park)
+		r = r ? r : host_argv_add(a, "--identity");
 	if (img->seed) {
 		r = r ? r : host_argv_add(a, "--disk");
 		r = r ? r : host_argv_add(a, "raw=%s/seed.raw,readonly", s->dir);

@@ -63,14 +63,14 @@ static char *hex(char *to, const uint8_t *p, size_t n)
 	return to;
 }
 
-void identity_text(const struct identity *id, char out[IDENTITY_BYTES])
+void identity_text(const struct identity *id, char out[IDENTITY_BLANK])
 {
 	char generation[2 * sizeof(id->generation) + 1], seed[2 * sizeof(id->seed) + 1];
 
 	hex(generation, id->generation, sizeof(id->generation));
 	hex(seed, id->seed, sizeof(id->seed));
-	memset(out, 0, IDENTITY_BYTES);
-	snprintf(out, IDENTITY_BYTES,
+	memset(out, 0, IDENTITY_BLANK);
+	snprintf(out, IDENTITY_BLANK,
 		 "pane-identity 1\nhostname=%s\nmac=%02x:%02x:%02x:%02x:%02x:%02x\n"
 		 "generation=%s\nseed=%s\ntime=%lld\n",
 		 id->hostname, id->mac[0], id->mac[1], id->mac[2], id->mac[3], id->mac[4],
@@ -144,6 +144,6 @@ struct block *identity_disk_new(uint64_t bytes)
 
 void identity_disk_fill(struct block *b, const struct identity *id)
 {
-	identity_text(id, of(b)->bytes);
+	identity_text(id, of(b)->bytes + IDENTITY_BLANK);
 	b->size = IDENTITY_BYTES;
 }

@@ -2,6 +2,7 @@
 """What the host agent's stories stand on: a PKI in a temporary directory, a broker (HTTPS, long poll,
 enrolment, grants) and one pane-host, real, with the stand-ins for pane-vmm and pane-display."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -315,6 +316,8 @@ class Host:
         """Ends the agent, then what it left: exactly the processes in its own records."""
         if self.proc and self.proc.poll() is None:
             self.kill()
+        with contextlib.suppress(OSError, ValueError), open(f"{self.state}/parents/.making/process.json", encoding="utf-8") as file:
+            os.kill(json.load(file)["pid"], signal.SIGKILL)
         root = f"{self.state}/desktops"
         for desktop in os.listdir(root) if os.path.isdir(root) else []:
             try:
