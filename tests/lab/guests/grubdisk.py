@@ -52,7 +52,7 @@ def fat(disk, size_mib, files, config):
     subprocess.run(["sfdisk", "-q", disk], input="label: dos\nstart=2048, type=c, bootable\n", text=True, check=True,
                    env=dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"))
     where = f"{disk}@@1M"
-    subprocess.run(["mformat", "-i", where, "-F", "-T", str(((size_mib - 1) << 20) // SECTOR), "::"], check=True)
+    subprocess.run(["mformat", "-i", where, "-c", "64", "-T", str(((size_mib - 1) << 20) // SECTOR), "::"], check=True)
     for name, source in files.items():
         subprocess.run(["mcopy", "-i", where, source, f"::{name}"], check=True)
     embed(disk, 1, config)
