@@ -30,6 +30,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "vmm/boot/acpi.h"
+#include "vmm/boot/elf.h"
 #include "vmm/boot/linux.h"
 #include "vmm/cpuid.h"
 #include "vmm/host_bridge.h"
@@ -399,7 +400,8 @@ static int open_input(const char *what, const char *path, int *fd, struct err *e
 	return *fd < 0 ? err_set(e, -errno, "%s %s: %m", what, path) : 0;
 }
 
-static int set_entry(struct vm *vm, uint64_t entry, struct err *e)
+/* elf: of an ELF kernel, NULL for the others. */
+static int set_entry(struct vm *vm, uint64_t entry, const struct elf_entry *elf, struct err *e)
 {
 	int fd = vm->vcpu[0].fd;
 	struct kvm_sregs s;
@@ -409,6 +411,8 @@ static int set_entry(struct vm *vm, uint64_t entry, struct err *e)
 		return err_set(e, -errno, "KVM_GET_SREGS: %m");
 	if (vm->pc)
 		pc_registers(&s, &r);
+	else if (elf)
+		elf_registers(&s, &r, elf);
 	else
 		linux_registers(&s, &r, entry);
 	if (ioctl(fd, KVM_SET_SREGS, &s) < 0)
@@ -432,12 +436,13 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 	cleanup_close int kernel = -1, initrd = -1;
 	struct linux_boot b = {
 		.kernel_name = boot->kernel, .initrd_name = boot->initrd, .cmdline = boot->cmdline};
+	struct elf_entry elf = {0};
 	uint64_t entry = 0;
 	int r;
 
 	if (vm->pc) {
 		r = pc_load(vm->pc, boot->firmware, e);
-		return r == 0 ? set_entry(vm, 0, e) : r;
+		return r == 0 ? set_entry(vm, 0, NULL, e) : r;
 	}
 	r = open_input("kernel", boot->kernel, &kernel, e);
 	if (r == 0 && boot->initrd)
@@ -450,8 +455,12 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
 	if ((r = write_generation(vm, NULL)) < 0)
 		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	if (elf_is(kernel)) {
+		r = elf_load(vm->ram, &b, &elf, e);
+		return r == 0 ? set_entry(vm, 0, &elf, e) : r;
+	}
 	r = linux_load(vm->ram, &b, &entry, e);
-	return r == 0 ? set_entry(vm, entry, e) : r;
+	return r == 0 ? set_entry(vm, entry, NULL, e) : r;
 }
 
 int vm_start(struct vm *vm, struct err *e)

@@ -168,8 +168,6 @@ static void on_exit_reason(struct vm_vcpu *v)
 		break;
 	case KVM_EXIT_SHUTDOWN: /* triple fault: what a PC answers with a reset */
 		log_warn("guest.triple_fault", "vcpu=%u", v->id);
-		{struct kvm_regs r; struct kvm_sregs q; ioctl(v->fd,KVM_GET_REGS,&r); ioctl(v->fd,KVM_GET_SREGS,&q);
-		fprintf(stderr,"rip %llx rsp %llx cs %x base %llx cr0 %llx cr2 %llx idt %llx/%x gdt %llx rax %llx rcx %llx rdx %llx rsi %llx rdi %llx\n",r.rip,r.rsp,q.cs.selector,q.cs.base,q.cr0,q.cr2,q.idt.base,q.idt.limit,q.gdt.base,r.rax,r.rcx,r.rdx,r.rsi,r.rdi);}
 		vm_stop(v->vm, VM_RESET, NULL);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
