@@ -12,6 +12,7 @@
 #include <string.h>
 #include "common/log.h"
 #include "common/loop.h"
+#include "display/clip.h"
 #include "display/door.h"
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
@@ -20,11 +21,13 @@
 struct options {
 	const char *surface, *listen, *name;
 	int idle_exit_s; /* 0 = never */
+	unsigned clip_ways;
 };
 
 struct display {
 	struct loop *loop;
 	struct disp_screen screen;
+	struct disp_clip *clip;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
 	struct disp_door *door;
@@ -35,13 +38,34 @@ struct display {
 static void usage(FILE *f)
 {
 	fputs("usage: pane-display --surface SOCK --listen SOCK --name NAME [--idle-exit SECONDS]\n"
+	      "                    [--clipboard both|in|out|none]\n"
 	      "  --surface SOCK       the desktop's surface socket\n"
 	      "  --listen SOCK        where viewers' streams arrive\n"
 	      "  --name NAME          the desktop's name, shown by viewers\n"
 	      "  --idle-exit SECONDS  leave after so long without a viewer\n"
+	      "  --clipboard WAYS     text to the desktop (in), from it (out), both (the default), none\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
 	      f);
+}
+
+static int parse_ways(const char *word, unsigned *ways)
+{
+	static const struct {
+		const char *word;
+		unsigned ways;
+	} words[] = {{"both", SURFACE_CLIP_IN | SURFACE_CLIP_OUT},
+		     {"in", SURFACE_CLIP_IN},
+		     {"out", SURFACE_CLIP_OUT},
+		     {"none", 0}};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(word, words[i].word) == 0) {
+			*ways = words[i].ways;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 /* 0 to go on, 1 to leave with success, -1 on bad arguments. */
@@ -51,6 +75,7 @@ static int parse(int argc, char **argv, struct options *o)
 					      {"listen", required_argument, NULL, 'l'},
 					      {"name", required_argument, NULL, 'n'},
 					      {"idle-exit", required_argument, NULL, 'i'},
+					      {"clipboard", required_argument, NULL, 'c'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'v'},
 					      {NULL, 0, NULL, 0}};
@@ -71,6 +96,10 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'i':
 			o->idle_exit_s = (int)strtol(optarg, &end, 10);
 			if (*end || end == optarg || o->idle_exit_s < 0 || o->idle_exit_s > 86400)
+				return -1;
+			break;
+		case 'c':
+			if (parse_ways(optarg, &o->clip_ways) < 0)
 				return -1;
 			break;
 		case 'h':
@@ -128,12 +157,15 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 	disp_rdp_setup();
 	disp_rfb_setup();
+	d->clip = disp_clip_new(&d->screen, o->clip_ways);
 	d->source = disp_source_new(d->loop, o->surface, &d->screen);
-	if (!d->source)
+	if (!d->clip || !d->source)
 		return err_set(e, -ENOMEM, "out of memory");
+	disp_source_set_clip(d->source, d->clip);
 	d->viewers = disp_viewers_new(d->loop, &d->screen, d->source, o->name, on_count, d);
 	if (!d->viewers)
 		return err_set(e, -ENOMEM, "out of memory");
+	disp_viewers_set_clip(d->viewers, d->clip);
 	if (o->idle_exit_s) {
 		d->idle_exit_s = o->idle_exit_s;
 		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
@@ -149,6 +181,7 @@ static void stop(struct display *d)
 	disp_door_free(d->door);
 	disp_viewers_free(d->viewers);
 	disp_source_free(d->source);
+	disp_clip_free(d->clip);
 	loop_timer_del(d->idle);
 	loop_free(d->loop);
 	disp_screen_fini(&d->screen);
@@ -156,7 +189,7 @@ static void stop(struct display *d)
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
+	struct options o = {.clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT};
 	struct display d = {0};
 	struct err e = {0};
 	int r = parse(argc, argv, &o);

@@ -161,6 +161,14 @@ void disp_screen_wake(struct disp_screen *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void disp_screen_wake_all(struct disp_screen *s)
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct disp_feed *f = s->feeds; f; f = f->next)
+		(void)!eventfd_write(f->wake_fd, 1);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void disp_screen_size(struct disp_screen *s, uint32_t *width, uint32_t *height)
 {
 	pthread_mutex_lock(&s->lock);

@@ -58,6 +58,8 @@ void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, 
 			uint32_t hot_y, const uint32_t *pixels);
 /* Wakes the viewers that have something to do; called once a batch of the above. */
 void disp_screen_wake(struct disp_screen *s);
+/* Wakes all of them: something beside the picture is new. */
+void disp_screen_wake_all(struct disp_screen *s);
 void disp_screen_size(struct disp_screen *s, uint32_t *width, uint32_t *height);
 
 int disp_feed_open(struct disp_screen *s, struct disp_feed *f) must_check;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "common/log.h"
 #include "common/sock.h"
+#include "display/clip.h"
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 1000
@@ -21,6 +22,7 @@
 struct input {
 	uint32_t type;
 	int32_t a, b, c;
+	int fd; /* owned; CLIP_DATA's, else -1 */
 };
 
 struct disp_source {
@@ -35,9 +37,11 @@ struct disp_source {
 	struct surface_scanout scanout;
 	uint8_t *band;		/* owned; BAND_BYTES of scratch */
 	struct surface_msg msg; /* being received; main thread */
+	struct disp_clip *clip; /* borrowed; NULL = none */
 
 	pthread_mutex_t lock; /* guards what follows */
 	int sock;	      /* owned; -1 while not connected */
+	bool has_clip;	      /* the desktop said so */
 	struct input queue[INPUT_MAX];
 	uint32_t head, count;
 	bool armed; /* LOOP_WRITE was asked for */
@@ -50,8 +54,22 @@ struct disp_source {
 static void input_message(const struct input *in, struct surface_msg *m)
 {
 	m->type = (enum surface_type)in->type;
-	m->fd = -1;
+	m->fd = in->fd;
 	switch (m->type) {
+	case SURFACE_CLIP_POLICY:
+		m->clip_ways = (uint32_t)in->a;
+		break;
+	case SURFACE_CLIP_OFFER:
+	case SURFACE_CLIP_REQUEST:
+		m->clip.serial = (uint32_t)in->a;
+		m->clip.format = (uint32_t)in->b;
+		break;
+	case SURFACE_CLIP_DATA:
+		m->clip.serial = (uint32_t)in->a;
+		m->clip.format = SURFACE_CLIP_TEXT;
+		m->clip.status = (uint32_t)in->b;
+		m->clip.size = (uint32_t)in->c;
+		break;
 	case SURFACE_KEY:
 	case SURFACE_BUTTON:
 		m->key.code = (uint32_t)in->a;
@@ -76,6 +94,13 @@ static void input_message(const struct input *in, struct surface_msg *m)
 	}
 }
 
+static void input_drop(struct input *in)
+{
+	if (in->fd >= 0)
+		close(in->fd);
+	in->fd = -1;
+}
+
 /* Under s->lock. Sends what the socket takes. */
 static void flush_locked(struct disp_source *s)
 {
@@ -89,6 +114,7 @@ static void flush_locked(struct disp_source *s)
 		if (r == -EAGAIN)
 			return;
 		/* Another error means the connection is ending: reading will tell. */
+		input_drop(&s->queue[s->head]);
 		s->head = (s->head + 1) % INPUT_MAX;
 		s->count--;
 	}
@@ -148,6 +174,7 @@ static bool evict_locked(struct disp_source *s, const struct input *in)
 	}
 	if (victim == s->count)
 		return false;
+	input_drop(queue_at(s, victim));
 	for (uint32_t i = victim; i + 1 < s->count; i++)
 		*queue_at(s, i) = *queue_at(s, i + 1);
 	s->count--;
@@ -161,13 +188,16 @@ static void push(struct disp_source *s, struct input in)
 	pthread_mutex_lock(&s->lock);
 	if (s->sock < 0) {
 		pthread_mutex_unlock(&s->lock);
+		input_drop(&in);
 		return;
 	}
 	flush_locked(s);
 	if (!merge_locked(s, &in) && (s->count < INPUT_MAX || (release && evict_locked(s, &in)))) {
 		*queue_at(s, s->count) = in;
 		s->count++;
+		in.fd = -1;
 	}
+	input_drop(&in);
 	flush_locked(s);
 	post = s->count && !s->armed;
 	s->armed |= post;
@@ -178,12 +208,12 @@ static void push(struct disp_source *s, struct input in)
 
 void disp_source_key(struct disp_source *s, uint32_t code, bool down)
 {
-	push(s, (struct input){SURFACE_KEY, (int32_t)code, down, 0});
+	push(s, (struct input){SURFACE_KEY, (int32_t)code, down, 0, -1});
 }
 
 void disp_source_button(struct disp_source *s, uint32_t code, bool down)
 {
-	push(s, (struct input){SURFACE_BUTTON, (int32_t)code, down, 0});
+	push(s, (struct input){SURFACE_BUTTON, (int32_t)code, down, 0, -1});
 }
 
 void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y)
@@ -195,17 +225,17 @@ void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y)
 		return;
 	x = x < w ? x : w - 1;
 	y = y < h ? y : h - 1;
-	push(s, (struct input){SURFACE_POINTER, (int32_t)x, (int32_t)y, 0});
+	push(s, (struct input){SURFACE_POINTER, (int32_t)x, (int32_t)y, 0, -1});
 }
 
 void disp_source_motion(struct disp_source *s, int32_t dx, int32_t dy)
 {
-	push(s, (struct input){SURFACE_POINTER_REL, dx, dy, 0});
+	push(s, (struct input){SURFACE_POINTER_REL, dx, dy, 0, -1});
 }
 
 void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizontal)
 {
-	push(s, (struct input){SURFACE_WHEEL, vertical, horizontal, 0});
+	push(s, (struct input){SURFACE_WHEEL, vertical, horizontal, 0, -1});
 }
 
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale)
@@ -217,7 +247,7 @@ void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, 
 	s->want_height = height;
 	s->want_scale = scale;
 	pthread_mutex_unlock(&s->lock);
-	push(s, (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale});
+	push(s, (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale, -1});
 }
 
 void disp_source_viewers(struct disp_source *s, uint32_t n)
@@ -225,7 +255,98 @@ void disp_source_viewers(struct disp_source *s, uint32_t n)
 	pthread_mutex_lock(&s->lock);
 	s->viewers = n;
 	pthread_mutex_unlock(&s->lock);
-	push(s, (struct input){SURFACE_VIEWERS, (int32_t)n, 0, 0});
+	push(s, (struct input){SURFACE_VIEWERS, (int32_t)n, 0, 0, -1});
+}
+
+/* ---- the clipboard ------------------------------------------------------------------------- */
+
+void disp_source_set_clip(struct disp_source *s, struct disp_clip *clip)
+{
+	s->clip = clip;
+}
+
+static bool has_clip(struct disp_source *s)
+{
+	bool has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_clip;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+void disp_source_clip(struct disp_source *s, enum surface_type type, uint32_t serial,
+		      uint32_t format)
+{
+	if (has_clip(s))
+		push(s, (struct input){type, (int32_t)serial, (int32_t)format, 0, -1});
+}
+
+static void clip_answer(struct disp_source *s, uint32_t serial, enum surface_clip_status status,
+			int fd, size_t n)
+{
+	if (has_clip(s))
+		push(s, (struct input){SURFACE_CLIP_DATA, (int32_t)serial, status, (int32_t)n, fd});
+	else if (fd >= 0)
+		close(fd);
+}
+
+void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *text, size_t n)
+{
+	int fd = -1;
+
+	if (text && n > SURFACE_CLIP_MAX) {
+		clip_answer(s, serial, SURFACE_CLIP_TOO_BIG, -1, 0);
+		return;
+	}
+	if (text && n)
+		fd = surface_clip_seal(text, n);
+	if (!text || (n && fd < 0))
+		clip_answer(s, serial, SURFACE_CLIP_FAILED, -1, 0);
+	else
+		clip_answer(s, serial, SURFACE_CLIP_OK, fd, n);
+}
+
+/* A desktop with a clipboard is told what is allowed, and what viewers have. */
+static void on_hello(struct disp_source *s, uint32_t flags)
+{
+	uint32_t serial;
+
+	if (!s->clip || !(flags & SURFACE_HAS_CLIPBOARD))
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->has_clip = true;
+	pthread_mutex_unlock(&s->lock);
+	push(s, (struct input){SURFACE_CLIP_POLICY, (int32_t)disp_clip_ways(s->clip), 0, 0, -1});
+	serial = disp_clip_in_serial(s->clip);
+	if (serial)
+		disp_source_clip(s, SURFACE_CLIP_OFFER, serial, SURFACE_CLIP_TEXT);
+}
+
+static int on_clip(struct disp_source *s, const struct surface_msg *m)
+{
+	char *text = NULL;
+
+	if (!s->clip)
+		return -EPROTO; /* it was not allowed to */
+	switch (m->type) {
+	case SURFACE_CLIP_OFFER:
+		disp_clip_on_offer(s->clip, m->clip.serial, m->clip.format);
+		return 0;
+	case SURFACE_CLIP_REQUEST:
+		if (!disp_clip_on_request(s->clip, m->clip.serial, m->clip.format))
+			clip_answer(s, m->clip.serial, SURFACE_CLIP_STALE, -1, 0);
+		return 0;
+	default:
+		if (m->clip.status == SURFACE_CLIP_OK)
+			text = m->clip.size ? surface_clip_read(m) : calloc(1, 1);
+		if (text && !surface_clip_text_ok(text, m->clip.size)) {
+			free(text);
+			text = NULL;
+		}
+		disp_clip_on_data(s->clip, m->clip.serial, text, text ? m->clip.size : 0);
+		return 0;
+	}
 }
 
 /* ---- pixels -------------------------------------------------------------------------------- */
@@ -344,7 +465,14 @@ static int handle(struct disp_source *s, struct surface_msg *m)
 {
 	switch (m->type) {
 	case SURFACE_HELLO:
-		return m->hello.version == SURFACE_VERSION ? 0 : -EPROTO;
+		if (m->hello.version != SURFACE_VERSION)
+			return -EPROTO;
+		on_hello(s, m->hello.flags);
+		return 0;
+	case SURFACE_CLIP_OFFER:
+	case SURFACE_CLIP_REQUEST:
+	case SURFACE_CLIP_DATA:
+		return on_clip(s, m);
 	case SURFACE_SCANOUT:
 		return on_scanout(s, m);
 	case SURFACE_DAMAGE:
@@ -361,6 +489,13 @@ static int handle(struct disp_source *s, struct surface_msg *m)
 	}
 }
 
+static void drop_queue(struct disp_source *s)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		input_drop(queue_at(s, i));
+	s->count = 0;
+}
+
 static void disconnect(struct disp_source *s, const char *why)
 {
 	if (log_allow(&s->bucket, 1))
@@ -370,9 +505,12 @@ static void disconnect(struct disp_source *s, const char *why)
 	pthread_mutex_lock(&s->lock);
 	close(s->sock);
 	s->sock = -1;
-	s->count = 0;
+	s->has_clip = false;
+	drop_queue(s);
 	s->armed = false;
 	pthread_mutex_unlock(&s->lock);
+	if (s->clip)
+		disp_clip_on_offer(s->clip, 0, 0);
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
 	s->scanout_fd = -1;
@@ -493,6 +631,7 @@ void disp_source_free(struct disp_source *s)
 		close(s->sock);
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
+	drop_queue(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->band);
 	free(s->path);

@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "display/screen.h"
 
+struct disp_clip;
 struct disp_source;
 
 struct disp_source *disp_source_new(struct loop *l, const char *path, struct disp_screen *screen);
@@ -28,6 +29,14 @@ void disp_source_motion(struct disp_source *s, int32_t dx, int32_t dy);
 void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizontal);
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale);
 void disp_source_viewers(struct disp_source *s, uint32_t n);
+
+/* Before the loop runs; NULL: no clipboard. Borrowed. */
+void disp_source_set_clip(struct disp_source *s, struct disp_clip *clip);
+/* SURFACE_CLIP_OFFER or _REQUEST; nothing while the desktop has no clipboard. */
+void disp_source_clip(struct disp_source *s, enum surface_type type, uint32_t serial,
+		      uint32_t format);
+/* Answers a request; text NULL: it could not be had. */
+void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *text, size_t n);
 
 /* Copies rect r of a scanout into the screen, clipped to both; for tests. 0, or -errno when the
  * file is shorter than the scanout says (what could be read has been stored). */

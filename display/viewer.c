@@ -18,6 +18,7 @@ struct disp_viewers {
 	struct loop *loop;	    /* borrowed */
 	struct disp_screen *screen; /* borrowed */
 	struct disp_source *source; /* borrowed */
+	struct disp_clip *clip;	    /* borrowed; NULL = none */
 	const char *name;	    /* borrowed */
 	disp_count_fn changed;
 	void *arg;
@@ -83,6 +84,11 @@ struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen
 	return s;
 }
 
+void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip)
+{
+	s->clip = clip;
+}
+
 static void viewer_free(struct disp_viewer *v)
 {
 	if (v->fd >= 0)
@@ -126,6 +132,8 @@ static void *viewer_main(void *arg)
 	else
 		disp_rfb_run(v);
 	disp_viewer_release(v);
+	if (v->clip)
+		disp_clip_disown(v->clip, v, v->source);
 	shutdown(v->fd, SHUT_RDWR);
 	log_info("viewer.end", "conn=%s", v->conn);
 	if (loop_post(v->set->loop, on_gone, v) < 0)
@@ -142,6 +150,7 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	v->set = s;
 	v->screen = s->screen;
 	v->source = s->source;
+	v->clip = s->clip;
 	v->name = s->name;
 	v->first = s->count == 0;
 	r = pthread_create(&v->thread, NULL, viewer_main, v);

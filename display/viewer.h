@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/loop.h"
+#include "display/clip.h"
 #include "display/screen.h"
 #include "display/source.h"
 
@@ -35,6 +36,7 @@ struct disp_viewer {
 	const char *name;		/* borrowed: the desktop's name */
 	struct disp_screen *screen;	/* borrowed */
 	struct disp_source *source;	/* borrowed */
+	struct disp_clip *clip;		/* borrowed; NULL = none */
 	bool first;			/* no other viewer was there: its size decides */
 	uint8_t held[DISP_KEY_MAX / 8]; /* its thread's */
 	struct disp_viewers *set;
@@ -48,6 +50,8 @@ typedef void (*disp_count_fn)(void *arg, unsigned count);
 struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen,
 				      struct disp_source *source, const char *name,
 				      disp_count_fn changed, void *arg);
+/* What viewers that come from now on share. Borrowed. */
+void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip);
 /* Ends every viewer and waits for their threads. */
 void disp_viewers_free(struct disp_viewers *s);
 unsigned disp_viewers_count(const struct disp_viewers *s);

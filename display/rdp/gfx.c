@@ -23,13 +23,16 @@ int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
 	buf_init(&g->plain, PLAIN_CAP);
 	buf_init(&g->wire, PLAIN_CAP);
 	g->zgfx = disp_zgfx_new();
-	return g->zgfx ? 0 : -ENOMEM;
+	g->clear = disp_clear_new();
+	return g->zgfx && g->clear ? 0 : -ENOMEM;
 }
 
 void disp_gfx_fini(struct gfx *g)
 {
 	disp_zgfx_free(g->zgfx);
 	g->zgfx = NULL;
+	disp_clear_free(g->clear);
+	g->clear = NULL;
 	disp_avc_free(g->avc);
 	g->avc = NULL;
 	disp_planar_fini(&g->planar);
@@ -118,27 +121,42 @@ static int op_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
 	return disp_gfx_put_solid(&g->plain, g->surface, r, xrgb);
 }
 
-static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+static int put_planar(struct gfx *g, uint32_t width, uint32_t height, const uint32_t *pixels,
+		      size_t stride_px)
 {
-	struct gfx *g = w;
-	uint32_t width = (uint32_t)r->width, height = (uint32_t)r->height;
-	uint8_t *out;
-	int n, e;
+	uint8_t *out = buf_reserve(&g->plain, disp_planar_bound(width, height));
+	int n;
 
-	/* The length stands before the bitmap: write a header, the bitmap, then the right length.
-	 */
-	e = disp_gfx_put_planar(&g->plain, g->surface, r, 0);
-	if (e)
-		return e;
-	out = buf_reserve(&g->plain, disp_planar_bound(width, height));
 	if (!out)
 		return -ENOMEM;
 	n = disp_planar_encode(&g->planar, pixels, stride_px, width, height, false, out);
 	if (n < 0)
 		return n;
-	put_le32(out - 4, (uint32_t)n);
-	put_le32(out - 17 - 4, (uint32_t)(GFX_HEAD + 17 + n));
 	buf_commit(&g->plain, (size_t)n);
+	return 0;
+}
+
+/* Text by ClearCodec, anything else planar. The lengths stand before the bitmap and are filled in
+ * when it is there. */
+static int op_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	struct gfx *g = w;
+	uint32_t width = (uint32_t)r->width, height = (uint32_t)r->height;
+	size_t at = g->plain.len;
+	int e = disp_gfx_put_bitmap(&g->plain, g->surface, r, GFX_CODEC_CLEAR, 0);
+
+	if (e)
+		return e;
+	e = disp_clear_encode(g->clear, pixels, stride_px, width, height, &g->plain);
+	if (e == 0) {
+		g->plain.len = at;
+		e = disp_gfx_put_bitmap(&g->plain, g->surface, r, GFX_CODEC_PLANAR, 0);
+		if (e == 0)
+			e = put_planar(g, width, height, pixels, stride_px);
+	}
+	if (e < 0)
+		return e;
+	disp_gfx_end_bitmap(&g->plain, at);
 	return g->plain.len >= GFX_FLUSH_BYTES ? flush(g) : 0;
 }
 
@@ -278,6 +296,7 @@ static int on_caps(struct gfx *g, uint32_t version, uint32_t flags)
 	/* A client may advertise again ([MS-RDPEGFX] 3.2.5.18): everything starts over. */
 	g->has_surface = false;
 	g->scratch = 0;
+	disp_clear_reset(g->clear);
 	g->can_avc = disp_gfx_caps_avc(version, flags);
 	drop_flight(g, g->in_flight);
 	r = disp_gfx_put_caps_confirm(&g->plain, version, flags);

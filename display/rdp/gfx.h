@@ -13,6 +13,7 @@
 
 #include "display/planner.h"
 #include "display/rdp/avc.h"
+#include "display/rdp/clear.h"
 #include "display/rdp/planar.h"
 #include "display/rdp/zgfx.h"
 
@@ -32,6 +33,7 @@ struct gfx {
 	gfx_send_fn send;
 	void *arg;	   /* borrowed; first argument of send */
 	struct zgfx *zgfx; /* owned */
+	struct clear *clear; /* owned */
 	struct planar planar;
 	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
 	bool open;		/* capabilities are confirmed */

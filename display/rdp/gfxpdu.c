@@ -8,8 +8,7 @@
 #include "common/wire.h"
 
 #define FORMAT_XRGB  0x20 /* GFX_PIXEL_FORMAT_XRGB_8888 */
-#define CODEC_PLANAR 0x000a
-#define CODEC_AVC420 0x000b
+#define BITMAP_HEAD  17 /* RDPGFX_WIRE_TO_SURFACE_PDU_1, 2.2.2.1 */
 #define AVC_QP	     22	 /* told, not used by clients */
 #define AVC_QUALITY  100
 #define CAPS_8_1     0x00080105u
@@ -167,7 +166,7 @@ int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t h
 	int e;
 
 	put_le16(p, surface);
-	put_le16(p + 2, CODEC_AVC420);
+	put_le16(p + 2, GFX_CODEC_AVC420);
 	p[4] = FORMAT_XRGB;
 	put_rect(p + 5, &all);
 	put_le32(p + 13, (uint32_t)(14 + n));
@@ -181,17 +180,27 @@ int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t h
 	return e ? e : buf_append(b, bytes, n);
 }
 
-int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r, uint32_t n)
+int disp_gfx_put_bitmap(struct buf *b, uint16_t surface, const struct surface_rect *r,
+			enum gfx_codec codec, uint32_t n)
 {
-	uint8_t p[17];
+	uint8_t p[BITMAP_HEAD];
 	int e = put_head(b, GFX_WIRE_TO_SURFACE_1, sizeof(p) + n);
 
 	put_le16(p, surface);
-	put_le16(p + 2, CODEC_PLANAR);
+	put_le16(p + 2, (uint16_t)codec);
 	p[4] = FORMAT_XRGB;
 	put_rect(p + 5, r);
 	put_le32(p + 13, n);
 	return e ? e : buf_append(b, p, sizeof(p));
+}
+
+void disp_gfx_end_bitmap(struct buf *b, size_t at)
+{
+	uint8_t *p = buf_head(b) + at;
+	size_t n = b->len - at;
+
+	put_le32(p + 4, (uint32_t)n);
+	put_le32(p + GFX_HEAD + 13, (uint32_t)(n - GFX_HEAD - BITMAP_HEAD));
 }
 
 static bool version_known(uint32_t v)

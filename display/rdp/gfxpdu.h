@@ -33,6 +33,12 @@ enum gfx_cmd {
 	GFX_QOE_ACK = 0x16,
 };
 
+enum gfx_codec {
+	GFX_CODEC_CLEAR = 0x0008,
+	GFX_CODEC_PLANAR = 0x000a,
+	GFX_CODEC_AVC420 = 0x000b,
+};
+
 /* What a client said. */
 struct gfx_client_pdu {
 	enum gfx_cmd cmd;
@@ -75,8 +81,11 @@ int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t h
 		     const uint8_t *p, size_t n) must_check;
 /* Whether a client with these capabilities decodes AVC420, [MS-RDPEGFX] 2.2.3. */
 bool disp_gfx_caps_avc(uint32_t version, uint32_t flags);
-/* The header of a planar bitmap of n bytes, which the caller appends. */
-int disp_gfx_put_planar(struct buf *b, uint16_t surface, const struct surface_rect *r,
-			uint32_t n) must_check;
+/* The header of a bitmap of n bytes, which the caller appends. */
+int disp_gfx_put_bitmap(struct buf *b, uint16_t surface, const struct surface_rect *r,
+			enum gfx_codec codec, uint32_t n) must_check;
+/* The bitmap's bytes after the header at `at` (an offset from buf_head()) are all of them: fills in
+ * the lengths. */
+void disp_gfx_end_bitmap(struct buf *b, size_t at);
 
 #endif

@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/rdp/bitmap.h"
+#include "display/rdp/cliprdr.h"
 #include "display/rdp/dispctl.h"
 #include "display/rdp/gfx.h"
 #include "display/rdp/input.h"
@@ -63,6 +64,7 @@ struct rdp_peer {
 	struct bitmap_out bitmap;
 	struct pointer_cache pointers;
 	struct channel graphics, control;
+	struct rdp_clip clip;
 	bool opened;	 /* the channels were asked for */
 	bool fallback;	 /* bitmap updates */
 	bool active;	 /* the client may be drawn to */
@@ -362,6 +364,7 @@ static void teardown(struct rdp_peer *p)
 		WTSVirtualChannelClose(p->graphics.handle);
 	if (p->control.handle)
 		WTSVirtualChannelClose(p->control.handle);
+	disp_rdp_clip_fini(&p->clip);
 	if (p->client && p->client->context)
 		p->client->Disconnect(p->client);
 	if (p->vcm && p->vcm != INVALID_HANDLE_VALUE)
@@ -486,6 +489,8 @@ static int run_channels(struct rdp_peer *p)
 		r = graphics_messages(p);
 	if (r == 0)
 		r = control_messages(p);
+	if (r == 0)
+		r = disp_rdp_clip_run(&p->clip, p->viewer, p->vcm);
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "display/planner.h"
 #include "display/rfb/keyboard.h"
+#include "display/text.h"
 
 #define EMPTY_WIDTH  1024 /* shown until there is a desktop */
 #define EMPTY_HEIGHT 768
@@ -36,6 +37,10 @@ struct rfb_server {
 	char *empty;		 /* owned; the picture before there is one */
 	char name[128];
 	int buttons;	   /* last mask */
+	char *text;	   /* owned; what the client has to paste */
+	size_t text_n;
+	uint32_t seen;	   /* the desktop's last offer */
+	bool waits;	   /* for the text of that */
 	sraRegionPtr blur; /* owned; to be sent as JPEG */
 	bool jpeg;	   /* the client takes that */
 	int quality;	   /* of JPEG now, in percent */
@@ -94,11 +99,68 @@ static int on_desktop_size(int width, int height, int n, struct rfbExtDesktopScr
 	return rfbExtDesktopSize_Success;
 }
 
+/* Takes text over. It waits until the desktop pastes. */
+static void take_text(struct rfb_server *s, char *text, size_t n)
+{
+	if (!text || !s->viewer->clip)
+		return free(text);
+	free(s->text);
+	s->text = text;
+	s->text_n = n;
+	disp_clip_own(s->viewer->clip, s->viewer, s->viewer->source);
+}
+
 static void on_cut_text(char *text, int n, rfbClientPtr cl)
 {
-	(void)text;
-	(void)n;
-	(void)cl;
+	size_t out = 0;
+	char *utf8 = n < 0 ? NULL : disp_text_from_latin1(text, (size_t)n, &out);
+
+	take_text(server_of(cl), utf8, out);
+}
+
+static void on_cut_text_utf8(char *text, int n, rfbClientPtr cl)
+{
+	size_t out = 0;
+	char *utf8 = n < 0 ? NULL : disp_text_lf(text, (size_t)n, &out);
+
+	take_text(server_of(cl), utf8, out);
+}
+
+/* To a client that speaks the extended clipboard the library announces the text and sends it when
+ * asked; to any other it sends what Latin-1 has of it. */
+static void send_text(struct rfb_server *s, const char *text, size_t n)
+{
+	size_t out = 0, narrow_n = 0;
+	char *crlf = disp_text_crlf(text, n, &out), *narrow = disp_text_to_latin1(text, n, &narrow_n);
+
+	if (crlf && narrow)
+		rfbSendServerCutTextUTF8(s->screen, crlf, (int)out, narrow, (int)narrow_n);
+	free(crlf);
+	free(narrow);
+}
+
+static void run_clipboard(struct rfb_server *s)
+{
+	struct disp_clip *c = s->viewer->clip;
+	char *text = NULL;
+	size_t n = 0;
+	int r;
+
+	if (!c || s->client->state != RFB_NORMAL)
+		return;
+	if (disp_clip_offered(c, &s->seen)) {
+		disp_clip_want(c, s->viewer->source);
+		s->waits = true;
+	}
+	if (s->waits) {
+		r = disp_clip_text(c, &text, &n);
+		if (r > 0)
+			send_text(s, text, n);
+		s->waits = r == 0;
+		free(text);
+	}
+	if (disp_clip_wanted(c, s->viewer))
+		disp_clip_give(c, s->viewer, s->viewer->source, s->text, s->text_n);
 }
 
 static void on_gone(rfbClientPtr cl)
@@ -290,6 +352,7 @@ static int setup_screen(struct rfb_server *s)
 	r->kbdReleaseAllKeys = on_release_all;
 	r->ptrAddEvent = on_pointer;
 	r->setXCutText = on_cut_text;
+	r->setXCutTextUTF8 = on_cut_text_utf8;
 	r->setDesktopSizeHook = on_desktop_size;
 	r->cursor = NULL;
 	set_format(r);
@@ -335,6 +398,7 @@ static void teardown(struct rfb_server *s)
 	if (s->blur)
 		sraRgnDestroy(s->blur);
 	free(s->empty);
+	free(s->text);
 }
 
 /* True when the client waits for an update: only then is there a point in looking for changes. */
@@ -419,6 +483,7 @@ static int step(struct rfb_server *s)
 	if (s->client->sock == RFB_INVALID_SOCKET)
 		return -EPIPE;
 	note_wishes(s);
+	run_clipboard(s);
 	r = update(s);
 	if (r < 0)
 		return r;

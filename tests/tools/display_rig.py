@@ -34,7 +34,8 @@ def missing():
 
 
 class Rig:
-    def __init__(self, size="1280x800", screen="1400x1000", replay=("--react",)):
+    def __init__(self, size="1280x800", screen="1400x1000", replay=("--react",),
+                 display=()):
         self.dir = tempfile.mkdtemp(prefix="pane-rig-")
         self.children = []
         self.doors = {}
@@ -46,7 +47,7 @@ class Rig:
         try:
             self.start_x(screen)
             self.start_replay(size, replay)
-            self.start_display()
+            self.start_display(*display)
         except BaseException:
             self.close()
             raise
@@ -150,6 +151,17 @@ class Rig:
              "windowfocus"], env=self.env,
             capture_output=True, check=False).returncode)
         return child
+
+    # -- the viewer's X clipboard
+    def x_copy(self, text):
+        child = self.spawn(["xclip", "-selection", "clipboard", "-i", "-quiet"], "xclip.log",
+                           stdin=subprocess.PIPE)
+        child.stdin.write(text.encode())
+        child.stdin.close()
+
+    def x_paste(self):
+        return subprocess.run(["xclip", "-selection", "clipboard", "-o", "-t", "UTF8_STRING"], env=self.env,
+                              check=False, capture_output=True, timeout=10).stdout.decode()
 
     def xdo(self, *words):
         subprocess.run(["xdotool", *words], env=self.env, check=True, stdout=subprocess.DEVNULL)

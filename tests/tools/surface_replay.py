@@ -9,11 +9,12 @@
 #   {"op":"truncate"}  {"op":"drop"} (close the display's connection)  {"op":"dump","file":} (PPM)
 #   {"op":"animate","ms":16,"count":100,"what":"box|scroll|drag|type|video"}, in the background;
 #   {"op":"wait"} is answered at its end;  {"op":"prepare","what":"video|drag","x":,"y":,"w":,"h":,"frames":}
-#   {"op":"quit"}
+#   {"op":"copy","text":} and {"op":"paste"} are the clipboard;  {"op":"quit"}
 # With --react a left click paints the square around the pointer in the next of two colours, which
 # is what latency is measured with. With --follow it obeys resize requests.
 
 import argparse
+import fcntl
 import json
 import mmap
 import os
@@ -29,9 +30,11 @@ from tools import content  # noqa: E402
 from tools.content import BLACK, CELL_H  # noqa: E402
 
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
-KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL = range(32, 39)
+KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY = range(32, 40)
+CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = range(64, 67)
 NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
-         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion"}
+         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy",
+         CLIP_OFFER: "clip-offer", CLIP_REQUEST: "clip-request", CLIP_DATA: "clip-data"}
 BTN_LEFT = 0x110
 
 
@@ -134,6 +137,7 @@ class Replay:
         self.pending = []
         self.animation = None
         self.waiting = False
+        self.clip, self.clip_serial, self.offered = b"", 0, 0
         self.film, self.place = [], (0, 0, 0, 0)
         self.poll = select.poll()
         self.poll.register(self.listener, select.POLLIN)
@@ -180,7 +184,7 @@ class Replay:
         self.peer = peer
         self.poll.register(peer, select.POLLIN)
         self.note(event="connected")
-        self.send(message(HELLO, struct.pack("<II", 1, 0)))
+        self.send(message(HELLO, struct.pack("<II", 1, 1)))  # it has a clipboard
         self.send_scanout()
         self.send_cursor()
 
@@ -192,11 +196,14 @@ class Replay:
 
     # -- from the display
     def receive(self):
-        data = self.peer.recv(65536)
+        data, fds, _, _ = socket.recv_fds(self.peer, 65536, 1)
         if not data:
             self.drop()
             return
         kind, _, n = struct.unpack_from("<HHI", data)
+        if kind >= CLIP_POLICY:
+            self.clipboard(kind, struct.unpack_from("<%dI" % (n // 4), data, 8), fds)
+            return
         words = struct.unpack_from("<%di" % (n // 4), data, 8)
         event = {"event": NAMES.get(kind, str(kind))}
         if kind in (KEY, BUTTON):
@@ -215,6 +222,29 @@ class Replay:
             self.resize(words[0], words[1])
         if kind == BUTTON and words[0] == BTN_LEFT and words[1] and self.options.react:
             self.react()
+
+    def clipboard(self, kind, words, fds):
+        event = {"event": NAMES[kind], "words": words}
+        if kind == CLIP_OFFER:
+            self.offered = words[0]
+        elif kind == CLIP_REQUEST:
+            self.send_text(words[0])
+        elif kind == CLIP_DATA:
+            event["text"] = os.pread(fds[0], words[3], 0).decode() if fds else ""
+        for fd in fds:
+            os.close(fd)
+        self.note(**event)
+
+    def send_text(self, serial):
+        if serial != self.clip_serial:
+            self.send(message(CLIP_DATA, struct.pack("<IIII", serial, 1, 1, 0)))
+            return
+        fd = os.memfd_create("clip", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, self.clip)
+        fcntl.fcntl(fd, 1033, 1 | 2 | 4 | 8)  # F_ADD_SEALS: all of them
+        self.send(message(CLIP_DATA, struct.pack("<IIII", serial, 1, 0, len(self.clip))),
+                  fd if self.clip else None)
+        os.close(fd)
 
     def react(self):
         self.flip ^= 1
@@ -261,6 +291,11 @@ class Replay:
             self.prepare(c)
         elif op == "wait":
             self.waiting = True
+        elif op == "copy":
+            self.clip, self.clip_serial = c["text"].encode(), self.clip_serial + 1
+            self.send(message(CLIP_OFFER, struct.pack("<II", self.clip_serial, 1)))
+        elif op == "paste":
+            self.send(message(CLIP_REQUEST, struct.pack("<II", self.offered, 1)))
         elif op == "quit":
             return False
         else:
