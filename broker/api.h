@@ -28,6 +28,26 @@ enum req_step api_user_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_update(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_delete(struct broker *b, struct db *db, struct req *r);
+/* api_people.c */
+enum req_step api_user_import(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_welcome(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_restore(struct broker *b, struct db *db, struct req *r);
+enum req_step api_welcome(struct broker *b, struct db *db, struct req *r);
+enum req_step api_bin_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_bin_restore(struct broker *b, struct db *db, struct req *r);
+/* api_group.c */
+enum req_step api_group_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_member_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_member_delete(struct broker *b, struct db *db, struct req *r);
+/* api_access.c */
+enum req_step api_token_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_token_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_token_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_lockout_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_lockout_delete(struct broker *b, struct db *db, struct req *r);
 /* api_pool.c */
 enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
@@ -79,5 +99,9 @@ enum req_step api_text(struct req *r, struct db *db, int status, char *text, con
 enum req_step api_page(struct req *r, struct db *db, const char *sql);
 /* 204 */
 enum req_step api_empty(struct req *r);
+/* People who have a role are managed by administrators only; REQ_FAIL with the reply otherwise. */
+enum req_step api_may_manage(struct db *db, struct req *r, const char *name);
+/* A welcome token for a user, added to o as "welcome". */
+enum req_step api_give_welcome(struct db *db, struct req *r, const char *name, json_t *o);
 
 #endif

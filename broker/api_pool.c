@@ -77,7 +77,7 @@ enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *
 	(void)b;
 	if (!pool)
 		return api_text(r, db, 200, NULL, "pool.unknown", "pool");
-	return api_text(r, db, 200, db_text(db, "SELECT pane.list_entitlements($1)", r->arg[0]),
+	return api_text(r, db, 200, db_text(db, "SELECT pane.list_entitled($1)", r->arg[0]),
 			"pool.unknown", "pool");
 }
 
@@ -87,19 +87,20 @@ enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req
 	const char *user = NULL;
 	struct err e = {0};
 
-	(void)b;
-	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 64, &user, &e))
+	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 71, &user, &e))
 		return req_fail_err(r, &e);
-	snprintf(r->object, sizeof(r->object), "%.40s/%.64s", r->arg[0], user);
-	return api_text(r, db, 201, db_text(db, "SELECT pane.entitle($1, $2)", r->arg[0], user),
+	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], user);
+	return api_text(r, db, 201,
+			db_text(db, "SELECT pane.entitle_who($1, $2, $3)", r->arg[0], user,
+				DB_INT(b->conf->retention_s)),
 			"pool.unknown", "pool");
 }
 
 enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r)
 {
-	(void)b;
-	snprintf(r->object, sizeof(r->object), "%.40s/%.64s", r->arg[0], r->arg[1]);
-	if (db_exec(db, "SELECT pane.disentitle($1, $2)", r->arg[0], r->arg[1]))
+	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], r->arg[1]);
+	if (db_exec(db, "SELECT pane.disentitle_who($1, $2, $3)", r->arg[0], r->arg[1],
+		    DB_INT(r->force ? 0 : b->conf->retention_s)))
 		return req_fail_db(r, db);
 	return api_empty(r);
 }

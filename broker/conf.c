@@ -45,6 +45,7 @@ static const struct cfg_key keys[] = {
 	INT("policy", login_free, 1, 1000),
 	INT("policy", login_source_free, 1, 100000),
 	INT("policy", reconcile_ms, 50, 60000),
+	INT("policy", retention_s, 0, 31536000),
 	{0},
 };
 
@@ -65,6 +66,7 @@ static int broker_defaults(struct broker_conf *c)
 		.login_free = 5,
 		.login_source_free = 60,
 		.reconcile_ms = 1000,
+		.retention_s = 30 * 86400,
 	};
 	c->sql_dir = strdup("sql");
 	c->pane_image = strdup("/usr/bin/pane-image");

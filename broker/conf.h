@@ -36,6 +36,7 @@ struct broker_conf {
 	int login_free;	       /* failures of a user from one source before waits begin */
 	int login_source_free; /* the same for a source as a whole */
 	int reconcile_ms;
+	int retention_s; /* what leavers and movers leave behind lies in the bin; 0 = no bin */
 };
 
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e) must_check;

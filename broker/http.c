@@ -82,6 +82,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	const char *limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit");
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
+	const char *dry = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "dry_run");
 	const char *offset = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "offset");
 
 	if (limit && atoi(limit) > 0)
@@ -90,6 +91,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 		snprintf(r->after, sizeof(r->after), "%s", after);
 	if (offset && !whole_number(offset, &r->offset))
 		r->offset = -1;
+	r->dry_run = dry && (!strcmp(dry, "true") || !strcmp(dry, "1"));
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
 }
 

@@ -27,7 +27,8 @@ static const struct {
 } steps[] = {
 	{"hosts", "SELECT pane.rec_hosts()"},	{"deadlines", "SELECT pane.rec_deadlines()"},
 	{"repair", "SELECT pane.rec_repair()"}, {"rollouts", "SELECT pane.rec_rollouts()"},
-	{"pools", "SELECT pane.rec_pools()"},
+	{"pools", "SELECT pane.rec_pools()"},	{"bin", "SELECT pane.rec_bin()"},
+	{"provision", "SELECT pane.rec_provision()"},
 };
 
 static void one_round(struct db *db, unsigned round)

@@ -15,6 +15,22 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *const role_names[] = {"anyone",   "user",  "readonly", "helpdesk",
+					 "operator", "admin", "host",	  "gateway"};
+
+const char *req_role_name(enum req_role role)
+{
+	return role_names[role];
+}
+
+enum req_role req_role_of(const char *name)
+{
+	for (enum req_role r = ROLE_USER; r <= ROLE_ADMIN; r++)
+		if (!strcmp(name, role_names[r]))
+			return r;
+	return ROLE_ANYONE;
+}
+
 struct req *req_new(void)
 {
 	struct req *r = calloc(1, sizeof(*r));

@@ -23,7 +23,10 @@ enum req_listener {
 };
 enum req_role {
 	ROLE_ANYONE,
-	ROLE_USER,
+	ROLE_USER, /* from here to ADMIN each may what those before may */
+	ROLE_READONLY,
+	ROLE_HELPDESK,
+	ROLE_OPERATOR,
 	ROLE_ADMIN,
 	ROLE_HOST,
 	ROLE_GATEWAY
@@ -52,7 +55,7 @@ struct req {
 	char bearer[96];
 	char after[72];
 	int limit;
-	bool force;
+	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */
 	int64_t range_from, range_to; /* inclusive; the whole file unless ranged */
 	bool ranged;
@@ -61,7 +64,7 @@ struct req {
 
 	/* who asks, once authorised */
 	char user[72], user_id[40];
-	bool admin;
+	enum req_role role;
 
 	/* the answer */
 	int status;
@@ -90,6 +93,10 @@ struct req {
 	bool counted;		    /* http.c: stopping waits for its answer to be sent */
 	struct req *next;	    /* in work.c's lists, under its lock */
 };
+
+const char *req_role_name(enum req_role role);
+/* ROLE_ANYONE for a word that is not the role of a person. */
+enum req_role req_role_of(const char *name);
 
 struct req *req_new(void);
 void req_free(struct req *r);

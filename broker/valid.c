@@ -82,6 +82,15 @@ int valid_image_name(const char *s, struct err *e)
 		       "letter or digit.");
 }
 
+int valid_group_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 64, "._-"))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "A group name has 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a "
+		       "letter or digit.");
+}
+
 int valid_password(const char *s, struct err *e)
 {
 	size_t n = strlen(s);
@@ -163,12 +172,17 @@ static int one_of(json_t *o, const char *key, const char *const *words, const ch
 		       "\"%s\" cannot be \"%s\"; see the API description for its values.", key, s);
 }
 
-static const char *const roles[] = {"user", "admin", NULL};
+static const char *const roles[] = {"user", "readonly", "helpdesk", "operator", "admin", NULL};
 
 static int user_common(json_t *o, struct user_body *u, struct err *e)
 {
 	bool disabled = false;
 	int r = json_opt_str(o, "password", PASSWORD_MAX, &u->password, e);
+
+	if (!r)
+		r = json_opt_str(o, "full_name", 200, &u->full_name, e);
+	if (!r)
+		r = json_opt_str(o, "email", 200, &u->email, e);
 
 	if (!r && u->password)
 		r = valid_password(u->password, e);
@@ -183,7 +197,8 @@ static int user_common(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"name", "password", "role", NULL};
+	static const char *const keys[] = {"name",	"password", "role",   "full_name",
+					   "email",	"welcome",  NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
@@ -193,6 +208,10 @@ int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 		r = valid_user_name(u->name, e);
 	if (!r)
 		r = user_common(o, u, e);
+	if (!r)
+		r = json_opt_bool(o, "welcome", &u->welcome, e);
+	if (!r && u->welcome && u->password)
+		r = err_set(e, -EINVAL, "Give a password or ask for a welcome token, not both.");
 	if (!u->role)
 		u->role = "user";
 	return r;
@@ -200,14 +219,14 @@ int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_update(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"password", "role", "disabled", NULL};
+	static const char *const keys[] = {"password", "role", "disabled", "full_name", "email", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
 	if (!r)
 		r = user_common(o, u, e);
-	if (!r && !u->password && !u->role && u->disabled < 0)
-		r = err_set(e, -EINVAL, "Nothing to change: give password, role or disabled.");
+	if (!r && !u->password && !u->role && u->disabled < 0 && !u->full_name && !u->email)
+		r = err_set(e, -EINVAL, "Nothing to change: give password, role, disabled, full_name or email.");
 	return r;
 }
 
