@@ -52,6 +52,8 @@ static const struct route routes[] = {
 	 true},
 	{A, "DELETE", V "/groups/{name}/members/{user}", ROLE_OPERATOR, api_member_delete,
 	 "member.delete", false},
+	{A, "POST", V "/apply", ROLE_OPERATOR, api_apply, "apply", true},
+	{A, "GET", V "/export", ROLE_READONLY, api_export, NULL, false},
 	{A, "GET", V "/pools", ROLE_READONLY, api_pool_list, NULL, false},
 	{A, "POST", V "/pools", ROLE_OPERATOR, api_pool_create, "pool.create", true},
 	{A, "GET", V "/pools/{name}", ROLE_READONLY, api_pool_get, NULL, false},

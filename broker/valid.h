@@ -36,6 +36,9 @@ int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
 /* create: every field that has no default must be there. The object itself goes to SQL. */
 int valid_pool(json_t *o, bool create, struct err *e) must_check;
 
+/* One item of a file to apply: {"kind":"pool"|"group","name",...}; what is left out stays. */
+int valid_apply_item(json_t *o, struct err *e) must_check;
+
 struct login_body {
 	const char *user, *password;
 };

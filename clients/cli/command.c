@@ -134,6 +134,11 @@ static const struct cli_option user_import_options[] = {
 	END,
 };
 
+static const struct cli_option apply_options[] = {
+	{"dry-run", NULL, CLI_LOCAL, NULL, NULL, false, "only say what would be done"},
+	END,
+};
+
 static const struct cli_option bin_options[] = {
 	{"force", NULL, CLI_FORCE, NULL, NULL, false,
 	 "not into the bin: used desktops are deleted at once"},
@@ -528,6 +533,16 @@ const struct cli_command cli_commands[] = {
 	 .options = bin_options,
 	 .done = "{2} may no longer use pool {1}",
 	 .help = "take that back; a used dedicated desktop goes to the bin, others are released"},
+
+	{.noun = "apply",
+	 .args = "FILE",
+	 .options = apply_options,
+	 .run = cli_run_apply,
+	 .help = "make pools and groups what a YAML file says; others are left alone"},
+	{.noun = "export",
+	 .args = "",
+	 .run = cli_run_export,
+	 .help = "pools and groups as YAML, for apply"},
 
 	{.noun = "desktops",
 	 .verb = "list",

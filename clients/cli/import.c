@@ -236,7 +236,7 @@ int cli_run_user_import(struct cli_call *c, struct err *e)
 			r = -ENOMEM;
 	}
 	if (r == 0 && m.errors)
-		r = err_set(e, -EINVAL, "%d rows were refused; the others are done", m.errors);
+		r = err_set(e, -EIO, "%d rows were refused; the others are done", m.errors);
 	import_fini(&m);
 	return r;
 }

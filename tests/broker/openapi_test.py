@@ -157,6 +157,8 @@ class OpenApi(unittest.TestCase):
     def walk_people(self, v):
         """Groups, imports, the bin, tokens and lockouts."""
         self.ask("POST", v + "/groups", {"name": "sales"}, 201)
+        self.ask("POST", v + "/apply", {"items": [{"kind": "pool", "name": "office", "size_max": 9}]}, 200, query="?dry_run=1")
+        self.ask("GET", v + "/export", expect=200)
         self.ask("GET", v + "/groups", expect=200)
         self.ask("POST", v + "/pools/{name}/entitlements", {"user": "group:sales"}, 201, values=["office"])
         row = {"user": "zoe", "groups": ["sales"]}

@@ -60,6 +60,7 @@ class FakeHost:
         self.generation = 0
         self.drops = []      # every (id, conn) that was ordered off
         self.obeys_drops = True
+        self.policies = {}   # id -> what its newest order says of its display
         self.errors = []
         self.wanted = []
         self.lock = threading.Lock()
@@ -123,6 +124,7 @@ class FakeHost:
                                               "memory_mib": o["memory_mib"]}
                     changed = True
                 changed = self.drop(o) or changed
+                self.policies[o["id"]] = o.get("policy")
             known = {o["id"] for o in orders}
             for i in [i for i, d in self.desktops.items() if d["state"] == "absent" and i not in known]:
                 del self.desktops[i]
