@@ -14,6 +14,7 @@
 #include "common/secret.h"
 
 struct MHD_Connection;
+struct event_stream;
 struct db;
 struct broker;
 
@@ -54,6 +55,8 @@ struct req {
 	char conn[32];		/* X-Pane-Conn, else made here */
 	char bearer[96];
 	char after[72];
+	char format[8];	     /* of ?format= */
+	char last_event[48]; /* Last-Event-ID */
 	int limit;
 	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */
@@ -71,7 +74,9 @@ struct req {
 	char *reply; /* owned JSON text, NULL for an empty answer */
 	int file;    /* or, owned, -1: range_from to range_to of this file of file_size bytes */
 	int64_t file_size;
-	char code[48]; /* of the error, for the audit */
+	struct event_stream *stream; /* or, owned, a stream of events that never ends */
+	const char *content_type;    /* of reply; NULL = JSON */
+	char code[48];		     /* of the error, for the audit */
 	int retry_after_s;
 	char object[128]; /* for the audit, where the path does not name it */
 

@@ -100,6 +100,9 @@ static const struct route routes[] = {
 	{A, "PATCH", V "/pools/{name}/rollout", ROLE_OPERATOR, api_rollout_change, "rollout.change",
 	 true},
 	{A, "GET", V "/audit", ROLE_READONLY, api_audit_list, NULL, false},
+	{A, "GET", V "/audit/export", ROLE_READONLY, api_audit_export, NULL, false},
+	{A, "GET", V "/events", ROLE_USER, api_events, NULL, false},
+	{REQ_INTERNAL, "GET", "/metrics", ROLE_GATEWAY, api_metrics, NULL, false},
 	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},
 	{A, "GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", ROLE_HOST,
 	 api_host_image, NULL, false},
@@ -202,6 +205,26 @@ static enum req_step parse_body(const struct route *t, struct req *r)
 	return REQ_DONE;
 }
 
+static const char *object_of(const struct req *r)
+{
+	return r->object[0] ? r->object : r->arg[0];
+}
+
+/* The handler and its audit entry, within a transaction. */
+static enum req_step change(const struct route *t, struct broker *b, struct db *db, struct req *r)
+{
+	cleanup_free char *before = audit_state(db, t->audit, r->arg[0]), *after = NULL;
+	enum req_step step = t->fn(b, db, r);
+
+	if (step != REQ_DONE)
+		return step;
+	after = audit_state(db, t->audit, object_of(r));
+	if (audit_change(db, r, t->audit, object_of(r), before, after) ||
+	    db_exec_n(db, "COMMIT", 0, NULL))
+		return req_fail_db(r, db);
+	return REQ_DONE;
+}
+
 static enum req_step audited(const struct route *t, struct broker *b, struct db *db, struct req *r)
 {
 	enum req_step step = REQ_FAIL;
@@ -209,14 +232,9 @@ static enum req_step audited(const struct route *t, struct broker *b, struct db 
 	for (int tries = 0; tries < 4; tries++) {
 		if (db_exec_n(db, "BEGIN", 0, NULL))
 			return req_fail_db(r, db);
-		step = t->fn(b, db, r);
-		if (step == REQ_DONE &&
-		    !audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "ok",
-				 "") &&
-		    !db_exec_n(db, "COMMIT", 0, NULL))
-			return REQ_DONE;
+		step = change(t, b, db, r);
 		if (step == REQ_DONE)
-			step = req_fail_db(r, db);
+			return step;
 		bool again = db->fail.retry;
 
 		if (db_exec_n(db, "ROLLBACK", 0, NULL))
@@ -226,13 +244,12 @@ static enum req_step audited(const struct route *t, struct broker *b, struct db 
 	}
 	if (t->role == ROLE_ANYONE) /* nobody without a name may fill the audit */
 		return step;
-	if (audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "refused",
-			r->code))
+	if (audit_write(db, r, NULL, t->audit, object_of(r), "refused", r->code))
 		log_warn("audit.lost", "conn=%s action=%s", r->conn, t->audit);
 	return step;
 }
 
-enum req_step route_run(void *arg, struct db *db, struct req *r)
+static enum req_step route_step(void *arg, struct db *db, struct req *r)
 {
 	struct broker *b = arg;
 	const struct route *t = route_find(r);
@@ -248,6 +265,16 @@ enum req_step route_run(void *arg, struct db *db, struct req *r)
 	if (step != REQ_DONE)
 		return step;
 	return t->audit ? audited(t, b, db, r) : t->fn(b, db, r);
+}
+
+enum req_step route_run(void *arg, struct db *db, struct req *r)
+{
+	struct broker *b = arg;
+	enum req_step step = route_step(arg, db, r);
+
+	if (step != REQ_WAIT && r->status >= 100 && r->status < 600)
+		atomic_fetch_add(&b->answers[r->status / 100], 1);
+	return step;
 }
 
 void route_print(FILE *f)

@@ -34,7 +34,7 @@ class Pools(unittest.TestCase):
         self.site.wait_state("pc-001", "ready")
         self.assertEqual(self.b.connect(user="alice", password=pw).status, 200)
         self.b.wait(lambda: self.site.cluster.value("SELECT spare FROM pane.pool") == "2", "two spare will do")
-        self.assertEqual(len(self.names()), 3)
+        self.assertIn(len(self.names()), (3, 4)) # four when the pools' step came between
         for bad in ("pc", "PC-{n}", "{n}{n} x"):
             self.assertEqual(self.b.call("PATCH", "/pools/office", {"name_pattern": bad}).status, 400, bad)
         self.assertEqual(self.b.call("PATCH", "/pools/office", {"size_min": 5}).status, 400)
@@ -43,9 +43,9 @@ class Pools(unittest.TestCase):
         """a pool stays on its hosts and says so; packed desktops fill one host before the next"""
         self.site.host("h1"), self.site.host("h2"), self.site.host("h3", memory_mib=4000)
         self.site.pool(hosts=["h2"], size_max=20, spare=8)
-        blocked = self.b.wait(lambda: self.b.get("/pools/office").json["blocked"], "blocked")
-        self.assertEqual(len(self.on("h2")), 7)
-        self.assertIn("host h1: pool office is kept to h2", blocked)
+        self.b.wait(lambda: len(self.on("h2")) == 7, "a full host")
+        self.b.wait(lambda: {"host h1: pool office is kept to h2", "host h3: pool office is kept to h2"} <=
+                    set(self.b.get("/pools/office").json["blocked"]), "the reason")
         self.site.pool("packed", hosts=["h1", "h3"], placement="pack", memory_mib=512, spare=5, size_max=5)
         self.b.wait(lambda: len(self.on("h3")) == 5, "all on the smaller one")
         self.assertEqual(self.on("h1"), [])
