@@ -28,6 +28,26 @@ enum req_step api_user_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_update(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_delete(struct broker *b, struct db *db, struct req *r);
+/* api_people.c */
+enum req_step api_user_import(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_welcome(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_restore(struct broker *b, struct db *db, struct req *r);
+enum req_step api_welcome(struct broker *b, struct db *db, struct req *r);
+enum req_step api_bin_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_bin_restore(struct broker *b, struct db *db, struct req *r);
+/* api_group.c */
+enum req_step api_group_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_group_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_member_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_member_delete(struct broker *b, struct db *db, struct req *r);
+/* api_access.c */
+enum req_step api_token_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_token_create(struct broker *b, struct db *db, struct req *r);
+enum req_step api_token_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_lockout_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_lockout_delete(struct broker *b, struct db *db, struct req *r);
 /* api_pool.c */
 enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
@@ -37,6 +57,8 @@ enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_apply(struct broker *b, struct db *db, struct req *r);
+enum req_step api_export(struct broker *b, struct db *db, struct req *r);
 /* api_desktop.c */
 enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r);
@@ -72,6 +94,10 @@ enum req_step api_rollout_change(struct broker *b, struct db *db, struct req *r)
 /* api_home.c */
 enum req_step api_home_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_home_delete(struct broker *b, struct db *db, struct req *r);
+/* api_events.c */
+enum req_step api_events(struct broker *b, struct db *db, struct req *r);
+enum req_step api_audit_export(struct broker *b, struct db *db, struct req *r);
+enum req_step api_metrics(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
 
@@ -82,5 +108,9 @@ enum req_step api_text(struct req *r, struct db *db, int status, char *text, con
 enum req_step api_page(struct req *r, struct db *db, const char *sql);
 /* 204 */
 enum req_step api_empty(struct req *r);
+/* People who have a role are managed by administrators only; REQ_FAIL with the reply otherwise. */
+enum req_step api_may_manage(struct db *db, struct req *r, const char *name);
+/* A welcome token for a user, added to o as "welcome". */
+enum req_step api_give_welcome(struct db *db, struct req *r, const char *name, json_t *o);
 
 #endif

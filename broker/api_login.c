@@ -68,7 +68,7 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 		return req_fail_db(r, db);
 	step = req_reply_json(r, 200,
 			      json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name",
-					who.name, "role", who.admin ? "admin" : "user",
+					who.name, "role", req_role_name(who.role),
 					"expires_in_s", b->conf->token_ttl_s));
 	explicit_bzero(token, sizeof(token));
 	return step;
@@ -91,7 +91,7 @@ enum req_step api_me(struct broker *b, struct db *db, struct req *r)
 	(void)db;
 	return req_reply_json(
 		r, 200,
-		json_pack("{s:s, s:s}", "name", r->user, "role", r->admin ? "admin" : "user"));
+		json_pack("{s:s, s:s}", "name", r->user, "role", req_role_name(r->role)));
 }
 
 enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)

@@ -19,20 +19,18 @@ enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r)
 			"pool.unknown", "pool");
 }
 
-/* What 010 and later added to a pool; does nothing where the body has none of it. */
-static enum req_step pool_images(struct req *r, struct db *db, int status, char *made)
+/* What 010 and later added to a pool. */
+static enum req_step pool_more(struct req *r, struct db *db, int status, char *made)
 {
 	const char *name = json_string_value(json_object_get(r->json, "name"));
 	cleanup_free char *first = made, *text = NULL;
 
-	if (!first ||
-	    (!json_object_get(r->json, "image_tag") && !json_object_get(r->json, "home_mib") &&
-	     !json_object_get(r->json, "customize")))
-		return api_text(r, db, status, steal_ptr(&first), "pool.unknown", "pool");
+	if (!first)
+		return api_text(r, db, status, NULL, "pool.unknown", "pool");
 	text = json_dumps(r->json, JSON_COMPACT);
 	return api_text(
 		r, db, status,
-		db_text(db, "SELECT pane.pool_images($1, $2)", name ? name : r->arg[0], text),
+		db_text(db, "SELECT pane.pool_more($1, $2)", name ? name : r->arg[0], text),
 		"pool.unknown", "pool");
 }
 
@@ -47,7 +45,7 @@ enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->object, sizeof(r->object), "%s",
 		 json_string_value(json_object_get(r->json, "name")));
 	text = json_dumps(r->json, JSON_COMPACT);
-	return pool_images(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text));
+	return pool_more(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text));
 }
 
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
@@ -59,8 +57,8 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 	if (valid_pool(r->json, false, &e))
 		return req_fail_err(r, &e);
 	text = json_dumps(r->json, JSON_COMPACT);
-	return pool_images(r, db, 200,
-			   db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text));
+	return pool_more(r, db, 200,
+			 db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text));
 }
 
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r)
@@ -78,7 +76,7 @@ enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *
 	(void)b;
 	if (!pool)
 		return api_text(r, db, 200, NULL, "pool.unknown", "pool");
-	return api_text(r, db, 200, db_text(db, "SELECT pane.list_entitlements($1)", r->arg[0]),
+	return api_text(r, db, 200, db_text(db, "SELECT pane.list_entitled($1)", r->arg[0]),
 			"pool.unknown", "pool");
 }
 
@@ -88,19 +86,60 @@ enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req
 	const char *user = NULL;
 	struct err e = {0};
 
-	(void)b;
-	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 64, &user, &e))
+	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 71, &user, &e))
 		return req_fail_err(r, &e);
-	snprintf(r->object, sizeof(r->object), "%.40s/%.64s", r->arg[0], user);
-	return api_text(r, db, 201, db_text(db, "SELECT pane.entitle($1, $2)", r->arg[0], user),
+	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], user);
+	return api_text(r, db, 201,
+			db_text(db, "SELECT pane.entitle_who($1, $2, $3)", r->arg[0], user,
+				DB_INT(b->conf->retention_s)),
 			"pool.unknown", "pool");
 }
 
 enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r)
 {
-	(void)b;
-	snprintf(r->object, sizeof(r->object), "%.40s/%.64s", r->arg[0], r->arg[1]);
-	if (db_exec(db, "SELECT pane.disentitle($1, $2)", r->arg[0], r->arg[1]))
+	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], r->arg[1]);
+	if (db_exec(db, "SELECT pane.disentitle_who($1, $2, $3)", r->arg[0], r->arg[1],
+		    DB_INT(r->force ? 0 : b->conf->retention_s)))
 		return req_fail_db(r, db);
 	return api_empty(r);
+}
+
+/* A preview is the change itself, undone. */
+static enum req_step apply(struct broker *b, struct db *db, struct req *r, json_t *items)
+{
+	cleanup_free char *body = json_dumps(items, JSON_COMPACT), *text = NULL;
+	json_t *o;
+
+	if (r->dry_run && db_exec_n(db, "SAVEPOINT dry_run", 0, NULL))
+		return req_fail_db(r, db);
+	text = db_text(db, "SELECT pane.apply($1, $2)::text", body, DB_INT(b->conf->retention_s));
+	if (!text || (r->dry_run && db_exec_n(db, "ROLLBACK TO SAVEPOINT dry_run", 0, NULL)))
+		return req_fail_db(r, db);
+	o = json_loads(text, 0, NULL);
+	json_object_set_new(o, "dry_run", json_boolean(r->dry_run));
+	snprintf(r->object, sizeof(r->object), "%zu items%s", json_array_size(items),
+		 r->dry_run ? ", preview" : "");
+	return req_reply_json(r, 200, o);
+}
+
+enum req_step api_apply(struct broker *b, struct db *db, struct req *r)
+{
+	static const char *const keys[] = {"items", NULL};
+	json_t *items = NULL, *o;
+	struct err e = {0};
+	size_t i;
+
+	if (valid_keys(r->json, keys, &e) || json_need_array(r->json, "items", &items, &e))
+		return req_fail_err(r, &e);
+	json_array_foreach(items, i, o)
+		if (valid_apply_item(o, &e) && err_prefix(&e, "item %zu", i + 1))
+			return req_fail_err(r, &e);
+	return apply(b, db, r, items);
+}
+
+enum req_step api_export(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_text(r, db, 200, db_text_n(db, "SELECT pane.export()", 0, NULL), "not.found",
+			"list");
 }

@@ -30,8 +30,9 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 		return req_fail(r, 401, "login.needed",
 				"Log in first: POST /api/v1/login and send the token as Bearer.");
 	res = db_query(db,
-		       "SELECT u.id, u.name, u.role = 'admin' FROM pane.token t JOIN pane.users u "
-		       "ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
+		       "SELECT u.id, u.name, least(u.role, t.scope), t.name <> '' AND coalesce("
+		       "t.last_used_at < now() - interval '1 minute', true) FROM pane.token t JOIN "
+		       "pane.users u ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
 		       "AND NOT u.disabled",
 		       DB_ARGS(hash));
 	if (!res)
@@ -40,7 +41,10 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 		return req_fail(r, 401, "login.expired", "Your login has ended. Log in again.");
 	snprintf(r->user_id, sizeof(r->user_id), "%s", PQgetvalue(res, 0, 0));
 	snprintf(r->user, sizeof(r->user), "%s", PQgetvalue(res, 0, 1));
-	r->admin = *PQgetvalue(res, 0, 2) == 't';
+	r->role = req_role_of(PQgetvalue(res, 0, 2));
+	if (*PQgetvalue(res, 0, 3) == 't' &&
+	    db_exec(db, "UPDATE pane.token SET last_used_at = now() WHERE hash = $1", hash))
+		return req_fail_db(r, db);
 	return REQ_DONE;
 }
 
@@ -91,7 +95,7 @@ static enum req_step check(struct db *db, struct req *r, const char *action, con
 {
 	cleanup_pgresult PGresult *res =
 		db_query(db,
-			 "SELECT id, name, role = 'admin', disabled, password FROM pane.users "
+			 "SELECT id, name, role, disabled, password FROM pane.users "
 			 "WHERE name = $1",
 			 DB_ARGS(user));
 	bool known, ok;
@@ -108,7 +112,7 @@ static enum req_step check(struct db *db, struct req *r, const char *action, con
 		return deny(db, r, action, user, "disabled");
 	snprintf(who->id, sizeof(who->id), "%s", PQgetvalue(res, 0, 0));
 	snprintf(who->name, sizeof(who->name), "%s", PQgetvalue(res, 0, 1));
-	who->admin = *PQgetvalue(res, 0, 2) == 't';
+	who->role = req_role_of(PQgetvalue(res, 0, 2));
 	if (db_exec(db, "SELECT pane.login_passed($1, $2, $3)", who->id, who->name, source) ||
 	    audit_write(db, r, who->name, action, "", "ok", ""))
 		return req_fail_db(r, db);

@@ -11,12 +11,12 @@
 #include "broker/db.h"
 #include "broker/req.h"
 
-/* Fills r->user, user_id and admin from r->bearer. REQ_FAIL with a 401 or 503 otherwise. */
+/* Fills r->user, user_id and role from r->bearer. REQ_FAIL with a 401 or 503 otherwise. */
 enum req_step auth_bearer(struct db *db, struct req *r) must_check;
 
 struct auth_who {
 	char id[40], name[72];
-	bool admin;
+	enum req_role role;
 };
 
 /* Checks user and password, throttled per user and source, and audits the outcome under action.

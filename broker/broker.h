@@ -7,12 +7,14 @@
 #define PANE_BROKER_BROKER_H
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include "broker/conf.h"
 
 struct work;
 struct hash_pool;
 struct broker_ca;
 struct converter;
+struct event_hub;
 
 struct broker {
 	const struct broker_conf *conf; /* borrowed from main() */
@@ -22,6 +24,8 @@ struct broker {
 	struct hash_pool *hashes;	/* owned */
 	struct work *work;		/* owned */
 	struct converter *converter;	/* owned; NULL without a store */
+	struct event_hub *events;	/* owned */
+	atomic_ulong answers[6];	/* by the hundreds of their status */
 };
 
 #endif

@@ -46,6 +46,7 @@ static const struct cfg_key keys[] = {
 	INT("policy", login_source_free, 1, 100000),
 	INT("policy", reconcile_ms, 50, 60000),
 	INT("policy", home_retention_s, 0, 315360000),
+	INT("policy", retention_s, 0, 31536000),
 	{0},
 };
 
@@ -67,6 +68,7 @@ static int broker_defaults(struct broker_conf *c)
 		.login_source_free = 60,
 		.reconcile_ms = 1000,
 		.home_retention_s = 30 * 86400,
+		.retention_s = 30 * 86400,
 	};
 	c->sql_dir = strdup("sql");
 	c->pane_image = strdup("/usr/bin/pane-image");

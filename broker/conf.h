@@ -37,6 +37,7 @@ struct broker_conf {
 	int login_source_free; /* the same for a source as a whole */
 	int reconcile_ms;
 	int home_retention_s; /* of a home nobody may use; 0: for ever */
+	int retention_s;      /* what leavers and movers leave behind lies in the bin; 0 = no bin */
 };
 
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e) must_check;

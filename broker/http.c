@@ -5,6 +5,7 @@
  * gateways can reach the sockets (mode 0660, their group).
  */
 #include "broker/http.h"
+#include "broker/events.h"
 #include "broker/work.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -82,14 +83,20 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	const char *limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit");
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
+	const char *dry = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "dry_run");
+	const char *format;
 	const char *offset = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "offset");
 
 	if (limit && atoi(limit) > 0)
 		r->limit = atoi(limit) > 10000 ? 10000 : atoi(limit);
 	if (after && strlen(after) < sizeof(r->after))
 		snprintf(r->after, sizeof(r->after), "%s", after);
+	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "format");
+	if (format && strlen(format) < sizeof(r->format))
+		snprintf(r->format, sizeof(r->format), "%s", format);
 	if (offset && !whole_number(offset, &r->offset))
 		r->offset = -1;
+	r->dry_run = dry && (!strcmp(dry, "true") || !strcmp(dry, "1"));
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
 }
 
@@ -120,6 +127,7 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 		snprintf(r->bearer, sizeof(r->bearer), "%.*s", (int)sizeof(r->bearer) - 1,
 			 auth + 7);
 	explicit_bzero(auth, sizeof(auth));
+	header(c, "Last-Event-ID", r->last_event, sizeof(r->last_event));
 	header(c, "Range", range, sizeof(range));
 	if (range[0])
 		read_range(range, r);
@@ -150,19 +158,30 @@ static struct MHD_Response *file_response(struct req *r)
 	return res;
 }
 
+static struct MHD_Response *response(struct MHD_Connection *c, struct req *r)
+{
+	struct MHD_Response *res;
+
+	if (r->stream)
+		return event_stream_response(steal_ptr(&r->stream), c);
+	if (r->file >= 0)
+		return file_response(r);
+	res = MHD_create_response_from_buffer(r->reply ? strlen(r->reply) : 0, r->reply,
+					      MHD_RESPMEM_MUST_COPY);
+	if (res && r->reply)
+		MHD_add_response_header(res, "Content-Type",
+					r->content_type ? r->content_type : "application/json");
+	return res;
+}
+
 static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
 {
-	size_t n = r->reply ? strlen(r->reply) : 0;
-	struct MHD_Response *res =
-		r->file >= 0 ? file_response(r)
-			     : MHD_create_response_from_buffer(n, r->reply, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *res = response(c, r);
 	enum MHD_Result ret;
 	char seconds[16];
 
 	if (!res)
 		return MHD_NO;
-	if (n)
-		MHD_add_response_header(res, "Content-Type", "application/json");
 	MHD_add_response_header(res, "Cache-Control", "no-store");
 	if (r->retry_after_s) {
 		snprintf(seconds, sizeof(seconds), "%d", r->retry_after_s);

@@ -12,6 +12,7 @@
  */
 #include "broker/broker.h"
 #include "broker/convert.h"
+#include "broker/events.h"
 #include "broker/http.h"
 #include "broker/migrate.h"
 #include "broker/notify.h"
@@ -61,6 +62,7 @@ static void on_notify(void *arg, const char *payload)
 {
 	struct server *s = arg;
 
+	event_hub_poke(s->broker.events);
 	if (!strcmp(payload, "reconcile"))
 		reconciler_poke(s->reconciler);
 	else
@@ -125,6 +127,9 @@ static int server_start(struct server *s, struct err *e)
 	s->reconciler = reconciler_start(c, e);
 	if (!s->reconciler)
 		return -EAGAIN;
+	s->broker.events = event_hub_start(c, e);
+	if (!s->broker.events)
+		return -EAGAIN;
 	s->notifier = notifier_start(c, on_notify, s, e);
 	if (!s->notifier)
 		return -EAGAIN;
@@ -142,12 +147,14 @@ static void server_stop(struct server *s)
 	if (s->internal)
 		http_server_quiesce(s->internal);
 	notifier_stop(s->notifier);
+	event_hub_stop(s->broker.events);
 	reconciler_stop(s->reconciler);
 	converter_stop(s->broker.converter);
 	if (s->broker.work)
 		work_stop(s->broker.work); /* every suspended connection is answered */
 	http_server_free(s->api);
 	http_server_free(s->internal);
+	event_hub_free(s->broker.events);
 	work_free(s->broker.work);
 	hash_pool_free(s->broker.hashes);
 }

@@ -67,7 +67,8 @@ int password_hash(const char *password, char out[PASSWORD_HASH_MAX])
 
 bool password_verify(const char *password, const char *hash)
 {
-	int r = argon2id_verify(hash ? hash : nobody, password, strlen(password));
+	bool real = hash && strcmp(hash, PASSWORD_NONE);
+	int r = argon2id_verify(real ? hash : nobody, password, strlen(password));
 
-	return hash && r == ARGON2_OK;
+	return real && r == ARGON2_OK;
 }

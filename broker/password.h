@@ -13,6 +13,8 @@
 #define PASSWORD_MIN	  10
 #define PASSWORD_MAX	  256
 
+#define PASSWORD_NONE "$argon2id$none" /* of a user who has set none yet */
+
 struct hash_pool;
 
 struct hash_pool *hash_pool_new(int slots) must_check;
@@ -22,7 +24,7 @@ bool hash_pool_take(struct hash_pool *p) must_check;
 void hash_pool_give(struct hash_pool *p);
 
 int password_hash(const char *password, char out[PASSWORD_HASH_MAX]) must_check;
-/* hash NULL: a user who does not exist; takes as long and is false. */
+/* hash NULL: a user who does not exist; this and PASSWORD_NONE take as long and are false. */
 bool password_verify(const char *password, const char *hash) must_check;
 
 #endif

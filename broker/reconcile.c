@@ -27,7 +27,9 @@ static const struct {
 } steps[] = {
 	{"hosts", "SELECT pane.rec_hosts()"},	{"deadlines", "SELECT pane.rec_deadlines()"},
 	{"repair", "SELECT pane.rec_repair()"}, {"rollouts", "SELECT pane.rec_rollouts()"},
-	{"pools", "SELECT pane.rec_pools()"},
+	{"timers", "SELECT pane.rec_timers()"}, {"spares", "SELECT pane.rec_spares()"},
+	{"pools", "SELECT pane.rec_pools()"},	{"bin", "SELECT pane.rec_bin()"},
+	{"provision", "SELECT pane.rec_provision()"},
 };
 
 /* Now and then: what is old. */

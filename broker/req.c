@@ -6,6 +6,7 @@
  */
 #include "broker/req.h"
 #include "broker/db.h"
+#include "broker/events.h"
 #include "common/json.h"
 #include "common/loop.h"
 
@@ -14,6 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const char *const role_names[] = {"anyone",   "user",  "readonly", "helpdesk",
+					 "operator", "admin", "host",	  "gateway"};
+
+const char *req_role_name(enum req_role role)
+{
+	return role_names[role];
+}
+
+enum req_role req_role_of(const char *name)
+{
+	for (enum req_role r = ROLE_USER; r <= ROLE_ADMIN; r++)
+		if (!strcmp(name, role_names[r]))
+			return r;
+	return ROLE_ANYONE;
+}
 
 struct req *req_new(void)
 {
@@ -42,6 +59,7 @@ void req_free(struct req *r)
 	json_decref(r->json);
 	if (r->file >= 0)
 		close(r->file);
+	event_stream_free(r->stream);
 	free(r->reply);
 	explicit_bzero(r->bearer, sizeof(r->bearer));
 	free(r);
@@ -75,6 +93,7 @@ fail_v(struct req *r, int status, const char *code, json_t *reasons, const char 
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	o = json_pack("{s:{s:s, s:s, s:o, s:s}}", "error", "code", code, "message", msg, "reasons",
 		      reasons ? json_incref(reasons) : json_array(), "id", r->conn);
+	r->content_type = NULL;
 	free(r->reply);
 	r->reply = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	r->status = status;

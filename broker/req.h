@@ -14,6 +14,7 @@
 #include "common/secret.h"
 
 struct MHD_Connection;
+struct event_stream;
 struct db;
 struct broker;
 
@@ -23,7 +24,10 @@ enum req_listener {
 };
 enum req_role {
 	ROLE_ANYONE,
-	ROLE_USER,
+	ROLE_USER, /* from here to ADMIN each may what those before may */
+	ROLE_READONLY,
+	ROLE_HELPDESK,
+	ROLE_OPERATOR,
 	ROLE_ADMIN,
 	ROLE_HOST,
 	ROLE_GATEWAY
@@ -51,8 +55,10 @@ struct req {
 	char conn[32];		/* X-Pane-Conn, else made here */
 	char bearer[96];
 	char after[72];
+	char format[8];	     /* of ?format= */
+	char last_event[48]; /* Last-Event-ID */
 	int limit;
-	bool force;
+	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */
 	int64_t range_from, range_to; /* inclusive; the whole file unless ranged */
 	bool ranged;
@@ -61,14 +67,16 @@ struct req {
 
 	/* who asks, once authorised */
 	char user[72], user_id[40];
-	bool admin;
+	enum req_role role;
 
 	/* the answer */
 	int status;
 	char *reply; /* owned JSON text, NULL for an empty answer */
 	int file;    /* or, owned, -1: range_from to range_to of this file of file_size bytes */
 	int64_t file_size;
-	char code[48]; /* of the error, for the audit */
+	struct event_stream *stream; /* or, owned, a stream of events that never ends */
+	const char *content_type;    /* of reply; NULL = JSON */
+	char code[48];		     /* of the error, for the audit */
 	int retry_after_s;
 	char object[128]; /* for the audit, where the path does not name it */
 
@@ -90,6 +98,10 @@ struct req {
 	bool counted;		    /* http.c: stopping waits for its answer to be sent */
 	struct req *next;	    /* in work.c's lists, under its lock */
 };
+
+const char *req_role_name(enum req_role role);
+/* ROLE_ANYONE for a word that is not the role of a person. */
+enum req_role req_role_of(const char *name);
 
 struct req *req_new(void);
 void req_free(struct req *r);

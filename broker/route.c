@@ -23,60 +23,90 @@ static const struct route routes[] = {
 	{A, "GET", V "/me", ROLE_USER, api_me, NULL, false},
 	{A, "POST", V "/me/password", ROLE_USER, api_me_password, NULL, true},
 	{A, "GET", V "/me/desktops", ROLE_USER, api_me_desktops, NULL, false},
+	{A, "POST", V "/welcome", ROLE_ANYONE, api_welcome, NULL, true},
+	{A, "GET", V "/tokens", ROLE_USER, api_token_list, NULL, false},
+	{A, "POST", V "/tokens", ROLE_USER, api_token_create, "token.create", true},
+	{A, "DELETE", V "/tokens/{id}", ROLE_USER, api_token_delete, "token.delete", false},
+	{A, "GET", V "/lockouts", ROLE_READONLY, api_lockout_list, NULL, false},
+	{A, "DELETE", V "/lockouts/{user}/{source}", ROLE_HELPDESK, api_lockout_delete,
+	 "lockout.release", false},
 	{A, "POST", V "/tickets", ROLE_USER, api_ticket, NULL, true},
-	{A, "GET", V "/users", ROLE_ADMIN, api_user_list, NULL, false},
-	{A, "POST", V "/users", ROLE_ADMIN, api_user_create, "user.create", true},
-	{A, "GET", V "/users/{name}", ROLE_ADMIN, api_user_get, NULL, false},
-	{A, "PATCH", V "/users/{name}", ROLE_ADMIN, api_user_update, "user.update", true},
-	{A, "DELETE", V "/users/{name}", ROLE_ADMIN, api_user_delete, "user.delete", false},
-	{A, "GET", V "/pools", ROLE_ADMIN, api_pool_list, NULL, false},
-	{A, "POST", V "/pools", ROLE_ADMIN, api_pool_create, "pool.create", true},
-	{A, "GET", V "/pools/{name}", ROLE_ADMIN, api_pool_get, NULL, false},
-	{A, "PATCH", V "/pools/{name}", ROLE_ADMIN, api_pool_update, "pool.update", true},
-	{A, "DELETE", V "/pools/{name}", ROLE_ADMIN, api_pool_delete, "pool.delete", false},
-	{A, "GET", V "/pools/{name}/entitlements", ROLE_ADMIN, api_entitlement_list, NULL, false},
-	{A, "POST", V "/pools/{name}/entitlements", ROLE_ADMIN, api_entitlement_create,
-	 "entitlement.create", true},
-	{A, "DELETE", V "/pools/{name}/entitlements/{user}", ROLE_ADMIN, api_entitlement_delete,
-	 "entitlement.delete", false},
-	{A, "GET", V "/desktops", ROLE_ADMIN, api_desktop_list, NULL, false},
-	{A, "GET", V "/desktops/{name}", ROLE_ADMIN, api_desktop_get, NULL, false},
-	{A, "DELETE", V "/desktops/{name}", ROLE_ADMIN, api_desktop_delete, "desktop.delete",
+	{A, "GET", V "/users", ROLE_READONLY, api_user_list, NULL, false},
+	{A, "POST", V "/users", ROLE_OPERATOR, api_user_create, "user.create", true},
+	{A, "GET", V "/users/{name}", ROLE_READONLY, api_user_get, NULL, false},
+	{A, "PATCH", V "/users/{name}", ROLE_OPERATOR, api_user_update, "user.update", true},
+	{A, "DELETE", V "/users/{name}", ROLE_OPERATOR, api_user_delete, "user.delete", false},
+	{A, "POST", V "/users/import", ROLE_OPERATOR, api_user_import, "users.import", true},
+	{A, "POST", V "/users/{name}/welcome", ROLE_HELPDESK, api_user_welcome, "user.welcome",
 	 false},
-	{A, "POST", V "/desktops/{name}/restart", ROLE_ADMIN, api_desktop_restart,
-	 "desktop.restart", false},
-	{A, "POST", V "/desktops/{name}/recycle", ROLE_ADMIN, api_desktop_recycle,
-	 "desktop.recycle", false},
-	{A, "POST", V "/desktops/{name}/release", ROLE_ADMIN, api_desktop_release,
-	 "desktop.release", false},
-	{A, "GET", V "/sessions", ROLE_ADMIN, api_session_list, NULL, false},
-	{A, "DELETE", V "/sessions/{id}", ROLE_ADMIN, api_session_delete, "session.delete", false},
-	{A, "GET", V "/hosts", ROLE_ADMIN, api_host_list, NULL, false},
-	{A, "POST", V "/hosts", ROLE_ADMIN, api_host_create, "host.create", true},
-	{A, "GET", V "/hosts/{name}", ROLE_ADMIN, api_host_get, NULL, false},
-	{A, "DELETE", V "/hosts/{name}", ROLE_ADMIN, api_host_delete, "host.delete", false},
-	{A, "GET", V "/images", ROLE_ADMIN, api_image_list, NULL, false},
-	{A, "POST", V "/images", ROLE_ADMIN, api_image_create, "image.create", true},
-	{A, "GET", V "/images/{name}", ROLE_ADMIN, api_image_get, NULL, false},
-	{A, "DELETE", V "/images/{name}", ROLE_ADMIN, api_image_delete, "image.delete", false},
-	{A, "POST", V "/images/{name}/rollback", ROLE_ADMIN, api_image_rollback, "image.rollback",
+	{A, "POST", V "/users/{name}/restore", ROLE_OPERATOR, api_user_restore, "user.restore",
 	 false},
-	{A, "GET", V "/images/{name}/{version}", ROLE_ADMIN, api_version_get, NULL, false},
-	{A, "DELETE", V "/images/{name}/{version}", ROLE_ADMIN, api_version_delete,
-	 "version.delete", false},
-	{A, "PUT", V "/images/{name}/{version}/data", ROLE_ADMIN, api_image_data, NULL, true},
-	{A, "POST", V "/images/{name}/{version}/publish", ROLE_ADMIN, api_version_publish,
-	 "version.publish", false},
-	{A, "GET", V "/images/{name}/{version}/files/{file}", ROLE_ADMIN, api_version_file, NULL,
+	{A, "GET", V "/bin", ROLE_READONLY, api_bin_list, NULL, false},
+	{A, "POST", V "/bin/{desktop}/restore", ROLE_OPERATOR, api_bin_restore, "desktop.restore",
 	 false},
-	{A, "GET", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_get, NULL, false},
-	{A, "POST", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_start, "rollout.start",
-	 false},
-	{A, "PATCH", V "/pools/{name}/rollout", ROLE_ADMIN, api_rollout_change, "rollout.change",
+	{A, "GET", V "/groups", ROLE_READONLY, api_group_list, NULL, false},
+	{A, "POST", V "/groups", ROLE_OPERATOR, api_group_create, "group.create", true},
+	{A, "GET", V "/groups/{name}", ROLE_READONLY, api_group_get, NULL, false},
+	{A, "DELETE", V "/groups/{name}", ROLE_OPERATOR, api_group_delete, "group.delete", false},
+	{A, "POST", V "/groups/{name}/members", ROLE_OPERATOR, api_member_create, "member.create",
 	 true},
-	{A, "GET", V "/homes", ROLE_ADMIN, api_home_list, NULL, false},
-	{A, "DELETE", V "/homes/{key}", ROLE_ADMIN, api_home_delete, "home.delete", false},
-	{A, "GET", V "/audit", ROLE_ADMIN, api_audit_list, NULL, false},
+	{A, "DELETE", V "/groups/{name}/members/{user}", ROLE_OPERATOR, api_member_delete,
+	 "member.delete", false},
+	{A, "POST", V "/apply", ROLE_OPERATOR, api_apply, "apply", true},
+	{A, "GET", V "/export", ROLE_READONLY, api_export, NULL, false},
+	{A, "GET", V "/pools", ROLE_READONLY, api_pool_list, NULL, false},
+	{A, "POST", V "/pools", ROLE_OPERATOR, api_pool_create, "pool.create", true},
+	{A, "GET", V "/pools/{name}", ROLE_READONLY, api_pool_get, NULL, false},
+	{A, "PATCH", V "/pools/{name}", ROLE_OPERATOR, api_pool_update, "pool.update", true},
+	{A, "DELETE", V "/pools/{name}", ROLE_OPERATOR, api_pool_delete, "pool.delete", false},
+	{A, "GET", V "/pools/{name}/entitlements", ROLE_READONLY, api_entitlement_list, NULL,
+	 false},
+	{A, "POST", V "/pools/{name}/entitlements", ROLE_OPERATOR, api_entitlement_create,
+	 "entitlement.create", true},
+	{A, "DELETE", V "/pools/{name}/entitlements/{user}", ROLE_OPERATOR, api_entitlement_delete,
+	 "entitlement.delete", false},
+	{A, "GET", V "/desktops", ROLE_READONLY, api_desktop_list, NULL, false},
+	{A, "GET", V "/desktops/{name}", ROLE_READONLY, api_desktop_get, NULL, false},
+	{A, "DELETE", V "/desktops/{name}", ROLE_OPERATOR, api_desktop_delete, "desktop.delete",
+	 false},
+	{A, "POST", V "/desktops/{name}/restart", ROLE_HELPDESK, api_desktop_restart,
+	 "desktop.restart", false},
+	{A, "POST", V "/desktops/{name}/recycle", ROLE_OPERATOR, api_desktop_recycle,
+	 "desktop.recycle", false},
+	{A, "POST", V "/desktops/{name}/release", ROLE_OPERATOR, api_desktop_release,
+	 "desktop.release", false},
+	{A, "GET", V "/sessions", ROLE_READONLY, api_session_list, NULL, false},
+	{A, "DELETE", V "/sessions/{id}", ROLE_HELPDESK, api_session_delete, "session.delete",
+	 false},
+	{A, "GET", V "/hosts", ROLE_READONLY, api_host_list, NULL, false},
+	{A, "POST", V "/hosts", ROLE_ADMIN, api_host_create, "host.create", true},
+	{A, "GET", V "/hosts/{name}", ROLE_READONLY, api_host_get, NULL, false},
+	{A, "DELETE", V "/hosts/{name}", ROLE_ADMIN, api_host_delete, "host.delete", false},
+	{A, "GET", V "/images", ROLE_READONLY, api_image_list, NULL, false},
+	{A, "POST", V "/images", ROLE_OPERATOR, api_image_create, "image.create", true},
+	{A, "GET", V "/images/{name}", ROLE_READONLY, api_image_get, NULL, false},
+	{A, "DELETE", V "/images/{name}", ROLE_OPERATOR, api_image_delete, "image.delete", false},
+	{A, "POST", V "/images/{name}/rollback", ROLE_OPERATOR, api_image_rollback,
+	 "image.rollback", false},
+	{A, "GET", V "/images/{name}/{version}", ROLE_READONLY, api_version_get, NULL, false},
+	{A, "DELETE", V "/images/{name}/{version}", ROLE_OPERATOR, api_version_delete,
+	 "version.delete", false},
+	{A, "PUT", V "/images/{name}/{version}/data", ROLE_OPERATOR, api_image_data, NULL, true},
+	{A, "POST", V "/images/{name}/{version}/publish", ROLE_OPERATOR, api_version_publish,
+	 "version.publish", false},
+	{A, "GET", V "/images/{name}/{version}/files/{file}", ROLE_OPERATOR, api_version_file, NULL,
+	 false},
+	{A, "GET", V "/pools/{name}/rollout", ROLE_READONLY, api_rollout_get, NULL, false},
+	{A, "POST", V "/pools/{name}/rollout", ROLE_OPERATOR, api_rollout_start, "rollout.start",
+	 false},
+	{A, "PATCH", V "/pools/{name}/rollout", ROLE_OPERATOR, api_rollout_change, "rollout.change",
+	 true},
+	{A, "GET", V "/homes", ROLE_READONLY, api_home_list, NULL, false},
+	{A, "DELETE", V "/homes/{key}", ROLE_OPERATOR, api_home_delete, "home.delete", false},
+	{A, "GET", V "/audit", ROLE_READONLY, api_audit_list, NULL, false},
+	{A, "GET", V "/audit/export", ROLE_READONLY, api_audit_export, NULL, false},
+	{A, "GET", V "/events", ROLE_USER, api_events, NULL, false},
+	{REQ_INTERNAL, "GET", "/metrics", ROLE_GATEWAY, api_metrics, NULL, false},
 	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},
 	{A, "GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", ROLE_HOST,
 	 api_host_image, NULL, false},
@@ -150,13 +180,14 @@ static enum req_step authorise(const struct route *t, struct db *db, struct req 
 		return REQ_DONE;
 	case ROLE_HOST:
 		return authorise_host(r);
-	case ROLE_USER:
-	case ROLE_ADMIN:
+	default:
 		break;
 	}
 	step = auth_bearer(db, r);
-	if (step == REQ_DONE && t->role == ROLE_ADMIN && !r->admin)
-		return req_fail(r, 403, "role.admin", "Only an administrator may do this.");
+	if (step == REQ_DONE && r->role < t->role)
+		return req_fail(r, 403, "role.missing",
+				"This needs the role %s; you are here as %s.",
+				req_role_name(t->role), req_role_name(r->role));
 	return step;
 }
 
@@ -178,6 +209,26 @@ static enum req_step parse_body(const struct route *t, struct req *r)
 	return REQ_DONE;
 }
 
+static const char *object_of(const struct req *r)
+{
+	return r->object[0] ? r->object : r->arg[0];
+}
+
+/* The handler and its audit entry, within a transaction. */
+static enum req_step change(const struct route *t, struct broker *b, struct db *db, struct req *r)
+{
+	cleanup_free char *before = audit_state(db, t->audit, r->arg[0]), *after = NULL;
+	enum req_step step = t->fn(b, db, r);
+
+	if (step != REQ_DONE)
+		return step;
+	after = audit_state(db, t->audit, object_of(r));
+	if (audit_change(db, r, t->audit, object_of(r), before, after) ||
+	    db_exec_n(db, "COMMIT", 0, NULL))
+		return req_fail_db(r, db);
+	return REQ_DONE;
+}
+
 static enum req_step audited(const struct route *t, struct broker *b, struct db *db, struct req *r)
 {
 	enum req_step step = REQ_FAIL;
@@ -185,14 +236,9 @@ static enum req_step audited(const struct route *t, struct broker *b, struct db 
 	for (int tries = 0; tries < 4; tries++) {
 		if (db_exec_n(db, "BEGIN", 0, NULL))
 			return req_fail_db(r, db);
-		step = t->fn(b, db, r);
-		if (step == REQ_DONE &&
-		    !audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "ok",
-				 "") &&
-		    !db_exec_n(db, "COMMIT", 0, NULL))
-			return REQ_DONE;
+		step = change(t, b, db, r);
 		if (step == REQ_DONE)
-			step = req_fail_db(r, db);
+			return step;
 		bool again = db->fail.retry;
 
 		if (db_exec_n(db, "ROLLBACK", 0, NULL))
@@ -202,13 +248,12 @@ static enum req_step audited(const struct route *t, struct broker *b, struct db 
 	}
 	if (t->role == ROLE_ANYONE) /* nobody without a name may fill the audit */
 		return step;
-	if (audit_write(db, r, NULL, t->audit, r->object[0] ? r->object : r->arg[0], "refused",
-			r->code))
+	if (audit_write(db, r, NULL, t->audit, object_of(r), "refused", r->code))
 		log_warn("audit.lost", "conn=%s action=%s", r->conn, t->audit);
 	return step;
 }
 
-enum req_step route_run(void *arg, struct db *db, struct req *r)
+static enum req_step route_step(void *arg, struct db *db, struct req *r)
 {
 	struct broker *b = arg;
 	const struct route *t = route_find(r);
@@ -226,10 +271,19 @@ enum req_step route_run(void *arg, struct db *db, struct req *r)
 	return t->audit ? audited(t, b, db, r) : t->fn(b, db, r);
 }
 
+enum req_step route_run(void *arg, struct db *db, struct req *r)
+{
+	struct broker *b = arg;
+	enum req_step step = route_step(arg, db, r);
+
+	if (step != REQ_WAIT && r->status >= 100 && r->status < 600)
+		atomic_fetch_add(&b->answers[r->status / 100], 1);
+	return step;
+}
+
 void route_print(FILE *f)
 {
-	static const char *const names[] = {"anyone", "user", "admin", "host", "gateway"};
-
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		fprintf(f, "%s %s %s\n", routes[i].method, routes[i].path, names[routes[i].role]);
+		fprintf(f, "%s %s %s\n", routes[i].method, routes[i].path,
+			req_role_name(routes[i].role));
 }

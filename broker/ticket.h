@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Secrets the broker hands out: a prefix that says what it is and 256 random bits in base64url.
- * "pt1_" connection tickets, "pa1_" bearer tokens, "pe1_" host enrolment tokens. The database has
+ * "pt1_" connection tickets, "pa1_" bearer tokens, "pe1_" host enrolment tokens, "pw1_" welcome tokens. The database has
  * only their SHA-256.
  */
 #ifndef PANE_BROKER_TICKET_H
@@ -15,6 +15,7 @@
 #define TICKET_PREFIX "pt1_"
 #define TOKEN_PREFIX  "pa1_"
 #define ENROLL_PREFIX "pe1_"
+#define WELCOME_PREFIX "pw1_"
 #define TICKET_LEN    47 /* prefix of 4 and 43 characters */
 
 void ticket_make(const char *prefix, char out[TICKET_LEN + 1]);

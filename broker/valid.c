@@ -82,6 +82,15 @@ int valid_image_name(const char *s, struct err *e)
 		       "letter or digit.");
 }
 
+int valid_group_name(const char *s, struct err *e)
+{
+	if (name_ok(s, 64, "._-"))
+		return 0;
+	return err_set(e, -EINVAL,
+		       "A group name has 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a "
+		       "letter or digit.");
+}
+
 int valid_password(const char *s, struct err *e)
 {
 	size_t n = strlen(s);
@@ -163,12 +172,17 @@ static int one_of(json_t *o, const char *key, const char *const *words, const ch
 		       "\"%s\" cannot be \"%s\"; see the API description for its values.", key, s);
 }
 
-static const char *const roles[] = {"user", "admin", NULL};
+static const char *const roles[] = {"user", "readonly", "helpdesk", "operator", "admin", NULL};
 
 static int user_common(json_t *o, struct user_body *u, struct err *e)
 {
 	bool disabled = false;
 	int r = json_opt_str(o, "password", PASSWORD_MAX, &u->password, e);
+
+	if (!r)
+		r = json_opt_str(o, "full_name", 200, &u->full_name, e);
+	if (!r)
+		r = json_opt_str(o, "email", 200, &u->email, e);
 
 	if (!r && u->password)
 		r = valid_password(u->password, e);
@@ -183,7 +197,8 @@ static int user_common(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"name", "password", "role", NULL};
+	static const char *const keys[] = {"name",  "password", "role", "full_name",
+					   "email", "welcome",	NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
@@ -193,6 +208,10 @@ int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 		r = valid_user_name(u->name, e);
 	if (!r)
 		r = user_common(o, u, e);
+	if (!r)
+		r = json_opt_bool(o, "welcome", &u->welcome, e);
+	if (!r && u->welcome && u->password)
+		r = err_set(e, -EINVAL, "Give a password or ask for a welcome token, not both.");
 	if (!u->role)
 		u->role = "user";
 	return r;
@@ -200,14 +219,17 @@ int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_update(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"password", "role", "disabled", NULL};
+	static const char *const keys[] = {"password",	"role",	 "disabled",
+					   "full_name", "email", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
 	if (!r)
 		r = user_common(o, u, e);
-	if (!r && !u->password && !u->role && u->disabled < 0)
-		r = err_set(e, -EINVAL, "Nothing to change: give password, role or disabled.");
+	if (!r && !u->password && !u->role && u->disabled < 0 && !u->full_name && !u->email)
+		r = err_set(
+			e, -EINVAL,
+			"Nothing to change: give password, role, disabled, full_name or email.");
 	return r;
 }
 
@@ -225,6 +247,10 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 		{"disk_mib", 0, 16777216, false},
 		{"size_max", 1, 10000, true},
 		{"spare", 0, 10000, true},
+		{"size_min", 0, 10000, false},
+		{"overcommit", 100, 1000, false},
+		{"idle_s", 0, 31536000, false},
+		{"session_max_s", 0, 31536000, false},
 		{"logoff_after_s", 0, 31536000, false},
 	};
 	int64_t size_max = -1, spare = -1, v;
@@ -252,21 +278,110 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 	return 0;
 }
 
-int valid_pool(json_t *o, bool create, struct err *e)
+#define POOL_FIELDS                                                                                \
+	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "logoff_after_s", "reset", \
+		"image_tag", "home_mib", "provision", "name_pattern", "size_min", "hosts",         \
+		"placement", "overcommit", "policy", "idle_s", "session_max_s", "customize", NULL
+
+static int pool_hosts(json_t *o, struct err *e)
 {
-	static const char *const all[] = {
-		"name",	    "image",	 "cpus",       "memory_mib", "disk_mib",
-		"size_max", "spare",	 "assignment", "isolation",  "logoff_after_s",
-		"reset",    "image_tag", "home_mib",   "customize",  NULL};
-	static const char *const some[] = {
-		"image",	  "cpus",  "memory_mib", "disk_mib", "size_max", "spare",
-		"logoff_after_s", "reset", "image_tag",	 "home_mib", "customize", NULL};
+	json_t *list = json_object_get(o, "hosts"), *v;
+	size_t i;
+	int r = 0;
+
+	if (list && (!json_is_array(list) || json_array_size(list) > 1000))
+		return err_set(e, -EINVAL, "\"hosts\" must be a list of host names.");
+	json_array_foreach(list, i, v)
+	{
+		if (!r && json_is_string(v))
+			r = valid_host_name(json_string_value(v), e);
+		else if (!r)
+			r = err_set(e, -EINVAL, "\"hosts\" must be a list of host names.");
+	}
+	return r;
+}
+
+/* What the display of a pool's desktops lets through; docs/contracts.md, "policy". */
+static int pool_policy(json_t *o, struct err *e)
+{
+	static const char *const keys[] = {"protocols", "clipboard", "audio",
+					   "files",	"recording", NULL};
+	static const char *const ways[] = {"none", "in", "out", "both", NULL};
+	json_t *p = json_object_get(o, "policy"), *list, *v;
+	bool flag;
+	size_t i;
+	int r;
+
+	if (!p)
+		return 0;
+	r = valid_keys(p, keys, e);
+	for (i = 1; i < 4 && !r; i++)
+		r = one_of(p, keys[i], ways, NULL, e);
+	if (!r)
+		r = json_opt_bool(p, "recording", &flag, e);
+	list = json_object_get(p, "protocols");
+	if (!r && list && (!json_is_array(list) || !json_array_size(list)))
+		r = err_set(e, -EINVAL, "\"protocols\" must be a list of rdp, rfb.");
+	json_array_foreach(list, i, v)
+	{
+		const char *s = json_string_value(v);
+
+		if (!r && (!s || (strcmp(s, "rdp") && strcmp(s, "rfb"))))
+			r = err_set(e, -EINVAL, "\"protocols\" must be a list of rdp, rfb.");
+	}
+	return r ? err_prefix(e, "policy") : 0;
+}
+
+static int pool_words(json_t *o, struct err *e)
+{
 	static const char *const kinds[] = {"floating", "dedicated", NULL};
 	static const char *const ways[] = {"vm", "container", NULL};
 	static const char *const resets[] = {"on_logoff", "never", NULL};
-	const char *name = NULL, *image = NULL, *kind = NULL, *tag = NULL;
+	static const char *const provisions[] = {"group", "always", "login", NULL};
+	static const char *const placements[] = {"spread", "pack", NULL};
+	const char *tag = NULL, *pattern = NULL, *image = NULL;
+	int r = one_of(o, "assignment", kinds, NULL, e);
+
+	if (!r)
+		r = one_of(o, "isolation", ways, NULL, e);
+	if (!r)
+		r = one_of(o, "reset", resets, NULL, e);
+	if (!r)
+		r = one_of(o, "provision", provisions, NULL, e);
+	if (!r)
+		r = one_of(o, "placement", placements, NULL, e);
+	if (!r)
+		r = json_opt_str(o, "name_pattern", 63, &pattern, e);
+	if (!r)
+		r = json_opt_str(o, "image", 64, &image, e);
+	if (!r && image)
+		r = valid_image_name(image, e);
+	if (!r)
+		r = json_opt_str(o, "image_tag", 40, &tag, e);
+	return !r && tag ? valid_image_name(tag, e) : r;
+}
+
+static int pool_fields(json_t *o, bool create, struct err *e)
+{
 	int64_t home = 0;
-	int r = valid_keys(o, create ? all : some, e);
+	int r = pool_numbers(o, create, e);
+
+	if (!r)
+		r = pool_words(o, e);
+	if (!r)
+		r = json_opt_int(o, "home_mib", 0, 16777216, &home, e);
+	if (!r)
+		r = pool_hosts(o, e);
+	if (!r)
+		r = pool_policy(o, e);
+	return r ? r : valid_customize(json_object_get(o, "customize"), e);
+}
+
+int valid_pool(json_t *o, bool create, struct err *e)
+{
+	static const char *const all[] = {"name", "assignment", "isolation", POOL_FIELDS};
+	const char *name = NULL, *image = NULL, *kind = NULL;
+	int r = valid_keys(o, create ? all : all + 3, e);
 
 	if (!r && create)
 		r = json_need_str(o, "name", 1, 40, &name, e);
@@ -274,27 +389,44 @@ int valid_pool(json_t *o, bool create, struct err *e)
 		r = valid_pool_name(name, e);
 	if (!r && create)
 		r = json_need_str(o, "image", 1, 64, &image, e);
-	if (!r && !create)
-		r = json_opt_str(o, "image", 64, &image, e);
-	if (!r && image)
-		r = valid_image_name(image, e);
 	if (!r)
-		r = pool_numbers(o, create, e);
-	if (!r)
-		r = one_of(o, "assignment", kinds, &kind, e);
+		r = pool_fields(o, create, e);
+	if (!r && create)
+		r = json_opt_str(o, "assignment", 40, &kind, e);
 	if (!r && create && !kind)
 		r = err_set(e, -EINVAL, "\"assignment\" must be \"floating\" or \"dedicated\".");
+	return r;
+}
+
+int valid_apply_item(json_t *o, struct err *e)
+{
+	static const char *const pool[] = {"kind", "name", "assignment", "isolation", POOL_FIELDS};
+	static const char *const group[] = {"kind", "name", "description", "pools", NULL};
+	static const char *const kinds[] = {"pool", "group", NULL};
+	const char *kind = NULL, *name = NULL, *text = NULL;
+	json_t *list = json_object_get(o, "pools"), *v;
+	size_t i;
+	int r = json_is_object(o) ? one_of(o, "kind", kinds, &kind, e)
+				  : err_set(e, -EINVAL, "an item must be an object");
+
+	if (!r && !kind)
+		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\" or \"group\".");
 	if (!r)
-		r = one_of(o, "isolation", ways, NULL, e);
+		r = valid_keys(o, *kind == 'p' ? pool : group, e);
 	if (!r)
-		r = one_of(o, "reset", resets, NULL, e);
+		r = json_need_str(o, "name", 1, 64, &name, e);
+	if (r)
+		return r;
+	if (*kind == 'p')
+		return valid_pool_name(name, e) ? -EINVAL : pool_fields(o, false, e);
+	r = valid_group_name(name, e);
 	if (!r)
-		r = json_opt_str(o, "image_tag", 40, &tag, e);
-	if (!r && tag)
-		r = valid_image_name(tag, e);
-	if (!r)
-		r = json_opt_int(o, "home_mib", 0, 16777216, &home, e);
-	return r ? r : valid_customize(json_object_get(o, "customize"), e);
+		r = json_opt_str(o, "description", 400, &text, e);
+	if (!r && list && !json_is_array(list))
+		r = err_set(e, -EINVAL, "\"pools\" must be a list of names.");
+	json_array_foreach(list, i, v) if (!r && !json_is_string(v)) r =
+		err_set(e, -EINVAL, "\"pools\" must be a list of names.");
+	return r;
 }
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)

@@ -19,14 +19,16 @@ int valid_user_name(const char *s, struct err *e) must_check;
 int valid_pool_name(const char *s, struct err *e) must_check;
 int valid_host_name(const char *s, struct err *e) must_check;
 int valid_image_name(const char *s, struct err *e) must_check;
+int valid_group_name(const char *s, struct err *e) must_check;
 int valid_password(const char *s, struct err *e) must_check;
 int valid_uuid(const char *s) must_check; /* lower-case, 0 or -EINVAL */
 int valid_time(const char *s) must_check; /* 2026-01-31T22:00:00Z or +01:00, 0 or -EINVAL */
 int valid_address(const char *s, struct err *e) must_check; /* ip:port or [ip]:port */
 
 struct user_body {
-	const char *name, *password, *role; /* NULL: not given */
-	int disabled;			    /* -1: not given */
+	const char *name, *password, *role, *full_name, *email; /* NULL: not given */
+	int disabled;						/* -1: not given */
+	bool welcome;
 };
 int valid_user_create(json_t *o, struct user_body *u, struct err *e) must_check;
 int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
@@ -35,6 +37,9 @@ int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
 int valid_pool(json_t *o, bool create, struct err *e) must_check;
 /* customize.c: the first boot of a pool's desktops; o may be NULL. */
 int valid_customize(json_t *o, struct err *e) must_check;
+
+/* One item of a file to apply: {"kind":"pool"|"group","name",...}; what is left out stays. */
+int valid_apply_item(json_t *o, struct err *e) must_check;
 
 struct login_body {
 	const char *user, *password;

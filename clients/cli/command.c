@@ -23,14 +23,22 @@ static const struct cli_option passwd_options[] = {
 };
 
 static const struct cli_option user_create_options[] = {
-	{"role", "ROLE", CLI_STRING, "role", "user", false, "user or admin"},
+	{"role", "ROLE", CLI_STRING, "role", "user", false,
+	 "user, readonly, helpdesk, operator or admin"},
+	{"full-name", "NAME", CLI_STRING, "full_name", NULL, false, "their name"},
+	{"email", "ADDRESS", CLI_STRING, "email", NULL, false, "their mail address"},
+	{"welcome", NULL, CLI_TRUE, "welcome", NULL, false,
+	 "no password, but a one-time token with which they set one"},
 	{"password-stdin", NULL, CLI_STDIN, "password", NULL, false,
 	 "read the password from standard input; otherwise one is made and shown once"},
 	END,
 };
 
 static const struct cli_option user_set_options[] = {
-	{"role", "ROLE", CLI_STRING, "role", NULL, false, "user or admin"},
+	{"role", "ROLE", CLI_STRING, "role", NULL, false,
+	 "user, readonly, helpdesk, operator or admin"},
+	{"full-name", "NAME", CLI_STRING, "full_name", NULL, false, "their name"},
+	{"email", "ADDRESS", CLI_STRING, "email", NULL, false, "their mail address"},
 	{"password-stdin", NULL, CLI_STDIN, "password", NULL, false,
 	 "read a new password from standard input"},
 	{"disable", NULL, CLI_TRUE, "disabled", NULL, false, "no logins until enabled again"},
@@ -161,6 +169,36 @@ static const struct cli_option ticket_options[] = {
 	END,
 };
 
+static const struct cli_option user_import_options[] = {
+	{"dry-run", NULL, CLI_LOCAL, NULL, NULL, false, "only say what would be done"},
+	{"tokens", "FILE", CLI_LOCAL, NULL, NULL, false,
+	 "write the welcome tokens of new users to this new file instead of the screen"},
+	END,
+};
+
+static const struct cli_option apply_options[] = {
+	{"dry-run", NULL, CLI_LOCAL, NULL, NULL, false, "only say what would be done"},
+	END,
+};
+
+static const struct cli_option bin_options[] = {
+	{"force", NULL, CLI_FORCE, NULL, NULL, false,
+	 "not into the bin: used desktops are deleted at once"},
+	END,
+};
+
+static const struct cli_option group_create_options[] = {
+	{"description", "TEXT", CLI_STRING, "description", NULL, false, "what it is for"},
+	END,
+};
+
+static const struct cli_option token_create_options[] = {
+	{"scope", "ROLE", CLI_STRING, "scope", NULL, false,
+	 "it can do no more than this role (yours)"},
+	{"expires", "SECONDS", CLI_NUMBER, "expires_in_s", NULL, false, "how long (90 days)"},
+	END,
+};
+
 static const struct cli_option audit_options[] = {
 	{"last", "N", CLI_LOCAL, NULL, "50", false, "show this many entries"},
 	END,
@@ -169,7 +207,8 @@ static const struct cli_option audit_options[] = {
 static const struct cli_column user_columns[] = {
 	{"USER", "name", CLI_TEXT},	    {"ROLE", "role", CLI_TEXT},
 	{"DISABLED", "disabled", CLI_TEXT}, {"LAST LOGIN", "last_login_at", CLI_TIME},
-	{"POOLS", "pools", CLI_TEXT},	    END,
+	{"GROUPS", "groups", CLI_TEXT},	    {"POOLS", "pools", CLI_TEXT},
+	END,
 };
 
 static const struct cli_column pool_columns[] = {
@@ -182,7 +221,33 @@ static const struct cli_column pool_columns[] = {
 	{"BLOCKED BY", "blocked", CLI_TEXT},  END,
 };
 
-static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT}, END};
+static const struct cli_column entitlement_columns[] = {
+	{"USER", "user", CLI_TEXT},	  {"THROUGH", "groups", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT}, {"BLOCKED BY", "blocked", CLI_TEXT},
+	END};
+
+static const struct cli_column group_columns[] = {{"GROUP", "name", CLI_TEXT},
+						  {"MEMBERS", "members", CLI_TEXT},
+						  {"POOLS", "pools", CLI_TEXT},
+						  {"DESCRIPTION", "description", CLI_TEXT},
+						  END};
+
+static const struct cli_column bin_columns[] = {
+	{"KIND", "kind", CLI_TEXT},	      {"NAME", "name", CLI_TEXT},
+	{"USER", "user", CLI_TEXT},	      {"SINCE", "since", CLI_TIME},
+	{"DELETED AT", "delete_at", CLI_TIME}, {"REASON", "reason", CLI_TEXT},
+	END};
+
+static const struct cli_column token_columns[] = {
+	{"ID", "id", CLI_TEXT},		   {"USER", "user", CLI_TEXT},
+	{"NAME", "name", CLI_TEXT},	   {"SCOPE", "scope", CLI_TEXT},
+	{"EXPIRES", "expires_at", CLI_TIME}, {"LAST USED", "last_used_at", CLI_TIME},
+	END};
+
+static const struct cli_column lockout_columns[] = {
+	{"USER", "user", CLI_TEXT},	    {"SOURCE", "source", CLI_TEXT},
+	{"FAILURES", "failures", CLI_TEXT}, {"LAST", "last_at", CLI_TIME},
+	{"WAITS", "wait_s", CLI_AGE},	    END};
 
 static const struct cli_column desktop_columns[] = {
 	{"DESKTOP", "name", CLI_TEXT},	{"STATE", "state", CLI_TEXT},
@@ -320,8 +385,134 @@ const struct cli_command cli_commands[] = {
 	 .args = "USER",
 	 .method = "DELETE",
 	 .path = V "/users/{1}",
+	 .options = bin_options,
 	 .done = "user {1} deleted",
-	 .help = "delete a user"},
+	 .help = "out at once; user and desktops stay in the bin for a while"},
+	{.noun = "users",
+	 .verb = "restore",
+	 .args = "USER",
+	 .method = "POST",
+	 .path = V "/users/{1}/restore",
+	 .done = "user {1} is back",
+	 .help = "take a user and their desktops out of the bin"},
+	{.noun = "users",
+	 .verb = "invite",
+	 .args = "USER",
+	 .method = "POST",
+	 .path = V "/users/{1}/welcome",
+	 .done = "user {1} may set a password",
+	 .help = "a one-time token with which the user sets a password"},
+	{.noun = "users",
+	 .verb = "import",
+	 .args = "FILE",
+	 .options = user_import_options,
+	 .run = cli_run_user_import,
+	 .help = "joiners, movers and leavers from a CSV file: user, full_name, email, groups, state"},
+	{.noun = "users",
+	 .verb = "locked",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/lockouts",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = lockout_columns,
+	 .help = "whose logins failed lately, from where, and how long they wait"},
+	{.noun = "users",
+	 .verb = "unlock",
+	 .args = "USER SOURCE",
+	 .method = "DELETE",
+	 .path = V "/lockouts/{1}/{2}",
+	 .done = "{1} may log in again",
+	 .help = "let them in again; - as source is every source, - as user a whole source"},
+
+	{.noun = "groups",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/groups",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = group_columns,
+	 .help = "list groups"},
+	{.noun = "groups",
+	 .verb = "show",
+	 .args = "GROUP",
+	 .method = "GET",
+	 .path = V "/groups/{1}",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "show one group and its members"},
+	{.noun = "groups",
+	 .verb = "create",
+	 .args = "GROUP",
+	 .method = "POST",
+	 .path = V "/groups",
+	 .keys = "name",
+	 .options = group_create_options,
+	 .done = "group {1} created",
+	 .help = "create a group"},
+	{.noun = "groups",
+	 .verb = "add",
+	 .args = "GROUP USER",
+	 .method = "POST",
+	 .path = V "/groups/{1}/members",
+	 .keys = "-,user",
+	 .done = "user {2} is in group {1}",
+	 .help = "put a user into a group"},
+	{.noun = "groups",
+	 .verb = "remove",
+	 .args = "GROUP USER",
+	 .method = "DELETE",
+	 .path = V "/groups/{1}/members/{2}",
+	 .options = bin_options,
+	 .done = "user {2} is no longer in group {1}",
+	 .help = "take a user out of a group"},
+	{.noun = "groups",
+	 .verb = "delete",
+	 .args = "GROUP",
+	 .method = "DELETE",
+	 .path = V "/groups/{1}",
+	 .options = bin_options,
+	 .done = "group {1} deleted",
+	 .help = "delete a group; its members lose what it gave them"},
+
+	{.noun = "bin",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/bin",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = bin_columns,
+	 .help = "users who left and desktops that wait for their deletion"},
+	{.noun = "bin",
+	 .verb = "restore",
+	 .args = "DESKTOP",
+	 .method = "POST",
+	 .path = V "/bin/{1}/restore",
+	 .done = "desktop {1} is its user's again",
+	 .help = "give a desktop back to its user, and the entitlement"},
+
+	{.noun = "tokens",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/tokens",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = token_columns,
+	 .help = "tokens for programs"},
+	{.noun = "tokens",
+	 .verb = "create",
+	 .args = "NAME",
+	 .method = "POST",
+	 .path = V "/tokens",
+	 .keys = "name",
+	 .options = token_create_options,
+	 .done = "token {1} created",
+	 .help = "make a token for a program; it is shown once"},
+	{.noun = "tokens",
+	 .verb = "end",
+	 .args = "ID",
+	 .method = "DELETE",
+	 .path = V "/tokens/{1}",
+	 .done = "token {1} ended",
+	 .help = "end a token"},
 
 	{.noun = "pools",
 	 .verb = "list",
@@ -385,15 +576,26 @@ const struct cli_command cli_commands[] = {
 	 .method = "POST",
 	 .path = V "/pools/{1}/entitlements",
 	 .keys = "-,user",
-	 .done = "user {2} may use pool {1}",
-	 .help = "let a user have a desktop of a pool"},
+	 .done = "{2} may use pool {1}",
+	 .help = "let a user, or all of group:GROUP, have a desktop of a pool"},
 	{.noun = "pools",
 	 .verb = "disentitle",
 	 .args = "POOL USER",
 	 .method = "DELETE",
 	 .path = V "/pools/{1}/entitlements/{2}",
-	 .done = "user {2} may no longer use pool {1}",
-	 .help = "take that back; the user's desktop is released"},
+	 .options = bin_options,
+	 .done = "{2} may no longer use pool {1}",
+	 .help = "take that back; a used dedicated desktop goes to the bin, others are released"},
+
+	{.noun = "apply",
+	 .args = "FILE",
+	 .options = apply_options,
+	 .run = cli_run_apply,
+	 .help = "make pools and groups what a YAML file says; others are left alone"},
+	{.noun = "export",
+	 .args = "",
+	 .run = cli_run_export,
+	 .help = "pools and groups as YAML, for apply"},
 
 	{.noun = "desktops",
 	 .verb = "list",

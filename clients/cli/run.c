@@ -144,13 +144,17 @@ static int show_list(const struct cli_call *c, json_t *list)
 static int show_done(const struct cli_call *c, json_t *reply)
 {
 	cleanup_free char *text = cli_fill(c->command->done, c, false);
-	const char *password = json_string_value(json_object_get(reply, "password"));
+	static const char *const secrets[] = {"password", "welcome", "token"};
 
 	if (c->json)
 		return cli_print(reply);
 	printf("%s\n", text ? text : "done");
-	if (password)
-		printf("password: %s\nIt is shown only this once.\n", password);
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+		const char *v = json_string_value(json_object_get(reply, secrets[i]));
+
+		if (v)
+			printf("%s: %s\nIt is shown only this once.\n", secrets[i], v);
+	}
 	return 0;
 }
 

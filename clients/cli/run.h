@@ -30,6 +30,13 @@ int cli_import_file(struct cli_call *c, const char *file, const char *name,
 int cli_run_image_build(struct cli_call *c, struct err *e) must_check;
 int cli_run_image_recipes(struct cli_call *c, struct err *e) must_check;
 
+/* import.c */
+int cli_run_user_import(struct cli_call *c, struct err *e) must_check;
+
+/* apply.c */
+int cli_run_apply(struct cli_call *c, struct err *e) must_check;
+int cli_run_export(struct cli_call *c, struct err *e) must_check;
+
 /* What runs share: the login of this user as a client, owned by the caller; one call, whose refusal
  * says its reasons; an answer as JSON. */
 struct cli_session;

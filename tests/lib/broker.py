@@ -24,7 +24,7 @@ class Reply:
         self.status = status
         self.headers = headers
         self.text = text
-        self.json = json.loads(text) if text else None
+        self.json = json.loads(text) if text and headers.get("Content-Type") == "application/json" else None
 
     @property
     def code(self):

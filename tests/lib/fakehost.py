@@ -63,6 +63,7 @@ class FakeHost:
         self.generation = 0
         self.drops = []      # every (id, conn) that was ordered off
         self.obeys_drops = True
+        self.policies = {}   # id -> what its newest order says of its display
         self.errors = []
         self.wanted = []
         self.lock = threading.Lock()
@@ -131,6 +132,7 @@ class FakeHost:
                         self.homes.add(o["home"]["key"])
                     changed = True
                 changed = self.drop(o) or changed
+                self.policies[o["id"]] = o.get("policy")
             known = {o["id"] for o in orders}
             for i in [i for i, d in self.desktops.items() if d["state"] == "absent" and i not in known]:
                 del self.desktops[i]

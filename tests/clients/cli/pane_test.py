@@ -205,7 +205,7 @@ class Commands(Story):
         self.assertEqual(self.server.asked[-1][2], {"name": "office", "image": "office", "memory_mib": 1024, "cpus": 2, "size_max": 4,
                                                     "spare": 1, "assignment": "dedicated"})
         self.server.answers["POST /api/v1/pools/office/entitlements"] = (201, {})
-        self.assertEqual(self.pane("pools", "entitle", "office", "alice"), "user alice may use pool office\n")
+        self.assertEqual(self.pane("pools", "entitle", "office", "alice"), "alice may use pool office\n")
         self.server.answers["POST /api/v1/users"] = (201, {"name": "alice", "password": "made-1234"})
         self.assertIn("password: made-1234", self.pane("users", "create", "alice"))
         self.assertEqual(self.server.asked[-1][2], {"name": "alice", "role": "user"})
@@ -224,6 +224,27 @@ class Commands(Story):
             self.server.answers[f"{method} {path}"] = (204, None)
             self.pane(*argv)
             self.assertEqual(self.server.asked[-1][:2], (method, path + ("?force=true" if "--force" in argv else "")))
+
+    def test_import(self):
+        """a staff list: rows by line, quoted fields, a preview, tokens into a private file, status 1 for refused rows"""
+        self.login()
+        with open(f"{self.dir}/staff.csv", "w", encoding="utf-8") as file:
+            file.write('user,full_name,groups,state\n"alice","A, Alice",sales; dev,\nbob,,,left\n')
+        items = [{"row": 1, "user": "alice", "action": "create", "changes": [], "welcome": "pw1_x"},
+                 {"row": 2, "user": "bob", "action": "error", "changes": [], "message": "no"}]
+        self.server.answers["POST /api/v1/users/import"] = (200, {"items": items, "counts": {}, "dry_run": False})
+        out = self.pane("users", "import", f"{self.dir}/staff.csv", "--tokens", f"{self.dir}/tokens", status=1)
+        self.assertEqual(self.server.asked[-1][2], {"rows": [
+            {"user": "alice", "full_name": "A, Alice", "groups": ["sales", "dev"]},
+            {"user": "bob", "full_name": "", "groups": [], "state": "left"}]})
+        self.assertRegex(out, r"(?m)^3 +bob +error +no")
+        self.assertIn("1 rows were refused", out)
+        self.assertNotIn("pw1_x", out)
+        with open(f"{self.dir}/tokens", encoding="utf-8") as file:
+            self.assertEqual(file.read(), "user,welcome\nalice,pw1_x\n")
+        self.assertEqual(os.stat(f"{self.dir}/tokens").st_mode & 0o777, 0o600)
+        self.pane("users", "import", f"{self.dir}/staff.csv", "--dry-run", status=1)
+        self.assertIn("dry_run=true", self.server.asked[-1][1])
 
     def test_errors(self):
         """a refusal: cause, every reason, the id, status 1; an ended login says what to do"""

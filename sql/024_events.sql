@@ -1,0 +1,122 @@
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- Events as a stream, and an audit that says what was changed. Ids are given before commits happen, so a
+-- reader who remembers the highest id seen would miss a slower transaction: events are read in order of
+-- (transaction, id), and only of transactions older than every one still running, to which nothing can
+-- be added any more.
+
+ALTER TABLE pane.event
+	ADD COLUMN txid bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
+	ADD COLUMN user_name text NOT NULL DEFAULT ''; -- whose desktop or session; they may see it
+CREATE INDEX event_order ON pane.event (txid, id);
+
+CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.kind = 'session' THEN
+		NEW.user_name := NEW.name;
+	ELSIF NEW.kind = 'machine' THEN
+		NEW.user_name := coalesce((SELECT u.name FROM pane.desktop d JOIN pane.users u ON u.id = d.user_id
+			WHERE d.id = NEW.desktop_id), '');
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER event_user BEFORE INSERT ON pane.event FOR EACH ROW EXECUTE FUNCTION pane.event_user();
+
+-- Where the stream stands now: everything up to it is settled.
+CREATE FUNCTION pane.event_now() RETURNS bigint LANGUAGE sql STABLE AS $$
+	SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
+$$;
+
+-- (txid, id, user, kind, json) after one position, up to another (NULL: all that is settled).
+CREATE FUNCTION pane.events_after(p_txid bigint, p_id bigint, p_to_txid bigint, p_to_id bigint,
+	p_user text, p_limit integer)
+RETURNS TABLE (txid bigint, id bigint, user_name text, kind text, data text) LANGUAGE sql STABLE AS $$
+	SELECT e.txid, e.id, e.user_name, e.kind, jsonb_strip_nulls(jsonb_build_object('at', e.at, 'kind', e.kind,
+		'name', e.name, 'desktop', d.name, 'host', h.name, 'user', nullif(e.user_name, ''),
+		'from', e.from_state, 'to', e.to_state, 'reason', e.reason))::text
+	FROM pane.event e LEFT JOIN pane.desktop d ON d.id = e.desktop_id LEFT JOIN pane.host h ON h.id = e.host_id
+	WHERE (e.txid, e.id) > (p_txid, p_id) AND e.txid <= pane.event_now()
+	AND (p_to_txid IS NULL OR (e.txid, e.id) <= (p_to_txid, p_to_id))
+	AND (p_user IS NULL OR e.user_name = p_user)
+	ORDER BY e.txid, e.id LIMIT p_limit
+$$;
+
+-- ---- audit ----
+
+ALTER TABLE pane.audit ADD COLUMN before jsonb, ADD COLUMN after jsonb;
+
+-- An object as the audit keeps it; NULL when there is none (yet, any more) of that name.
+CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT CASE split_part(p_action, '.', 1)
+		WHEN 'user' THEN (SELECT to_jsonb(u) - '{password,id,last_login_at}'::text[] FROM pane.users u
+			WHERE u.name = p_name)
+		WHEN 'pool' THEN pane.pool_file(p_name)
+		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
+		WHEN 'host' THEN (SELECT jsonb_build_object('name', h.name, 'address', h.address, 'maintenance',
+			h.maintenance, 'enrolled_at', h.enrolled_at) FROM pane.host h WHERE h.name = p_name)
+		WHEN 'desktop' THEN (SELECT jsonb_build_object('state', d.state, 'user', u.name, 'epoch', d.epoch,
+			'want', d.want) FROM pane.desktop d LEFT JOIN pane.users u ON u.id = d.user_id
+			WHERE d.name = p_name AND d.state <> 'deleted')
+		END
+$$;
+
+-- What an administrator changed is an event, too.
+CREATE FUNCTION pane.audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO pane.event (kind, name, to_state, reason) VALUES ('change', NEW.object, NEW.action,
+		'by ' || NEW.actor);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER audit_event AFTER INSERT ON pane.audit FOR EACH ROW WHEN (NEW.outcome = 'ok'
+	AND NEW.action NOT IN ('connect', 'connect.password', 'connect.ticket', 'login', 'ticket.create',
+	'password.check')) EXECUTE FUNCTION pane.audit_event();
+
+CREATE OR REPLACE FUNCTION pane.list_audit(p_after text, p_limit integer) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'id', p_limit) FROM (
+		SELECT id::text AS id, at, conn, actor, action, object, outcome, detail, client, before, after
+		FROM pane.audit WHERE p_after = '' OR id < (CASE WHEN p_after ~ '^[0-9]{1,18}$'
+			THEN p_after ELSE '0' END)::bigint
+		ORDER BY audit.id DESC LIMIT p_limit + 1) x
+$$;
+
+-- Oldest first, from the entry after p_after: as JSON lines or CSV (RFC 4180, with a head).
+CREATE FUNCTION pane.csv_field(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN t ~ '[",\r\n]' OR t ~ '^[=+@-]' THEN '"' || CASE WHEN t ~ '^[=+@-]' THEN '''' ELSE '' END
+		|| replace(t, '"', '""') || '"' ELSE coalesce(t, '') END
+$$;
+CREATE FUNCTION pane.export_audit(p_after text, p_limit integer, p_csv boolean) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT CASE WHEN p_csv THEN 'id,at,actor,action,object,outcome,detail,client,conn,before,after' || E'\r\n'
+		ELSE '' END || coalesce(string_agg(CASE WHEN p_csv THEN array_to_string(ARRAY[a.id::text,
+		to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), pane.csv_field(a.actor), pane.csv_field(a.action),
+		pane.csv_field(a.object), a.outcome, pane.csv_field(a.detail), a.client, a.conn,
+		pane.csv_field(a.before::text), pane.csv_field(a.after::text)], ',', '') || E'\r\n'
+		ELSE to_jsonb(a)::text || E'\n' END, '' ORDER BY a.id), '')
+	FROM (SELECT * FROM pane.audit WHERE id > (CASE WHEN p_after ~ '^[0-9]{1,18}$' THEN p_after ELSE '0'
+		END)::bigint ORDER BY id LIMIT p_limit) a
+$$;
+
+-- ---- metrics ----
+
+-- Prometheus text format, of what the database knows; the broker adds its own counters.
+CREATE FUNCTION pane.metrics() RETURNS text LANGUAGE sql STABLE AS $$
+	WITH m (name, help, label, value) AS (
+		SELECT 'pane_desktops', 'Desktops by pool and state', format('{pool="%s",state="%s"}',
+			coalesce(p.name, ''), d.state), count(*)
+		FROM pane.desktop d LEFT JOIN pane.pool p ON p.id = d.pool_id WHERE d.state <> 'deleted'
+		GROUP BY p.name, d.state
+		UNION ALL SELECT 'pane_desktops_ready_unassigned', 'Warm desktops nobody has', format('{pool="%s"}', p.name),
+			count(d.id) FROM pane.pool p LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.state = 'ready'
+			AND d.user_id IS NULL AND NOT d.dirty WHERE p.deleted_at IS NULL GROUP BY p.name
+		UNION ALL SELECT 'pane_pool_blocked', '1 when a pool cannot grow as it should', format('{pool="%s"}', name),
+			(blocked <> '{}')::integer FROM pane.pool WHERE deleted_at IS NULL
+		UNION ALL SELECT 'pane_sessions', 'Live sessions by state', format('{state="%s"}', state), count(*)
+			FROM pane.session WHERE state <> 'ended' GROUP BY state
+		UNION ALL SELECT 'pane_hosts', 'Hosts by state', format('{state="%s"}', CASE WHEN online THEN 'online'
+			ELSE 'offline' END), count(*) FROM pane.host WHERE enrolled_at IS NOT NULL GROUP BY online
+		UNION ALL SELECT 'pane_users', 'Users who may log in', '', count(*) FROM pane.users WHERE NOT disabled)
+	SELECT coalesce(string_agg(CASE WHEN first THEN format(E'# HELP %s %s\n# TYPE %s gauge\n', name, help, name)
+		ELSE '' END || name || label || ' ' || value || E'\n', '' ORDER BY name, label), '')
+	FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY label) = 1 AS first FROM m) x
+$$;
