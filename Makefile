@@ -123,6 +123,7 @@ clean: ## remove build products
 
 -include tests/guest/targets.mk
 -include deploy/targets.mk
+-include broker/console/targets.mk
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | sort | expand -t 18

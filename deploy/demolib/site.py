@@ -17,6 +17,7 @@ from demolib.api import Api
 from demolib.postgres import RUNTIME, Postgres
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CONSOLE = f"{TOP}/build/console/site"
 SOCKET_DIR_MAX = 57  # what pane-host allows its run_dir; the tightest of all
 LAB_STATE, LAB_RUN = "/lab/data/host", "/run/pane-host"
 
@@ -111,6 +112,7 @@ class Site:
             "cert": f"{self.pki}/gateway.crt", "key": f"{self.pki}/gateway.key", "ca": f"{self.pki}/ca.crt",
             "host_cert": f"{self.pki}/gateway.crt", "host_key": f"{self.pki}/gateway.key",
             "broker_api": f"{self.sockets}/broker/api.sock",
+            **({"console": CONSOLE} if os.path.exists(f"{CONSOLE}/index.html") else {}),
             "broker_internal": f"{self.sockets}/broker/internal.sock", **self.gateway_options}})
         self.write_host_conf()
 

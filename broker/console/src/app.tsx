@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Who is here decides what is shown: people with a role beside "user" get the console, everybody the portal.
+import {
+  Button, Dropdown, DropdownItem, DropdownList, Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle, MenuToggle,
+  Nav, NavItem, NavList, Page as Frame, PageSidebar, PageSidebarBody, PageToggleButton, SkipToContent, Toolbar, ToolbarContent, ToolbarItem,
+} from "@patternfly/react-core";
+import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import type { Me } from "#schema";
+import { api, hasToken, logout, whenLoginEnds } from "./api/client";
+import { forget, useLiveUpdates } from "./api/live";
+import icon from "./icon.svg";
+import { Login } from "./login";
+import { Audit } from "./pages/audit";
+import { DesktopPage, Desktops } from "./pages/desktops";
+import { HostPage, Hosts } from "./pages/hosts";
+import { ImagePage, Images } from "./pages/images";
+import { NewEmployee } from "./pages/new_employee";
+import { Overview } from "./pages/overview";
+import { PoolPage } from "./pages/pool";
+import { PoolWizard } from "./pages/pool_wizard";
+import { Pools } from "./pages/pools";
+import { Sessions } from "./pages/sessions";
+import { UserPage, Users } from "./pages/users";
+import { Password } from "./portal/password";
+import { Portal } from "./portal/portal";
+import { Link, navigate, useRoute } from "./router";
+import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
+import { setTheme, theme, type Theme } from "./ui/theme";
+
+const Viewer = lazy(() => import("./portal/viewer"));
+
+const NAV: [string, string][] = [
+  ["overview", "Overview"],
+  ["new-employee", "New employee"],
+  ["pools", "Pools"],
+  ["desktops", "Desktops"],
+  ["sessions", "Sessions"],
+  ["users", "Users"],
+  ["images", "Images"],
+  ["hosts", "Hosts"],
+  ["audit", "Audit"],
+];
+
+/** [a list, one of it] by the first part of the path. */
+function adminPage([section, name, more]: string[]): ReactNode {
+  switch (section) {
+    case undefined:
+    case "overview":
+      return <Overview />;
+    case "new-employee":
+      return <NewEmployee />;
+    case "pools":
+      if (name === "new" && more === undefined) return <PoolWizard />;
+      return name ? <PoolPage key={name} name={name} /> : <Pools />;
+    case "desktops":
+      return name ? <DesktopPage key={name} name={name} /> : <Desktops />;
+    case "sessions":
+      return <Sessions />;
+    case "users":
+      return name ? <UserPage key={name} name={name} /> : <Users />;
+    case "images":
+      return name ? <ImagePage key={name} name={name} /> : <Images />;
+    case "hosts":
+      return name ? <HostPage key={name} name={name} /> : <Hosts />;
+    case "audit":
+      return <Audit />;
+    case "my":
+      return <Portal />;
+    case "password":
+      return <Password />;
+    default:
+      return (
+        <Page title="Not found">
+          <Nothing title="There is no such page" action={<Link to="/">To the overview</Link>} />
+        </Page>
+      );
+  }
+}
+
+function portalPage([section]: string[]): ReactNode {
+  return section === "password" ? <Password /> : <Portal />;
+}
+
+function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
+  const [open, setOpen] = useState(false);
+  const [now, setNow] = useState<Theme>(theme());
+  const pick = (value: Theme) => {
+    setTheme(value);
+    setNow(value);
+  };
+  return (
+    <Dropdown
+      isOpen={open}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(false)}
+      popperProps={{ position: "right" }}
+      toggle={(ref) => (
+        <MenuToggle ref={ref} onClick={() => setOpen(!open)} isExpanded={open} aria-label={`${me.name}: account and appearance`}>
+          {me.name}
+        </MenuToggle>
+      )}
+    >
+      <DropdownList>
+        <DropdownItem key="my" onClick={() => navigate("/my")}>My desktops</DropdownItem>
+        <DropdownItem key="password" onClick={() => navigate("/password")}>Change password</DropdownItem>
+        {(["system", "light", "dark"] as const).map((value) => (
+          <DropdownItem key={value} isSelected={now === value} onClick={() => pick(value)}>
+            {{ system: "Appearance: as the system", light: "Appearance: light", dark: "Appearance: dark" }[value]}
+          </DropdownItem>
+        ))}
+        <DropdownItem key="out" onClick={leave}>Log out</DropdownItem>
+      </DropdownList>
+    </Dropdown>
+  );
+}
+
+function Shell({ me, leave }: { me: Me; leave: () => void }) {
+  const { parts } = useRoute();
+  const admin = me.role !== "user";
+  useLiveUpdates(true);
+  if (parts[0] === "connect" && parts[1])
+    return (
+      <Suspense fallback={<Loading what="the viewer" />}>
+        <Viewer key={parts[1]} name={parts[1]} />
+      </Suspense>
+    );
+  const section = parts[0] ?? (admin ? "overview" : "my");
+  const masthead = (
+    <Masthead>
+      <MastheadMain>
+        {admin && (
+          <MastheadToggle>
+            <PageToggleButton isHamburgerButton aria-label="Navigation" />
+          </MastheadToggle>
+        )}
+        <MastheadBrand>
+          <Link to="/" className="pane-brand"><img src={icon} alt="" />Pane</Link>
+        </MastheadBrand>
+      </MastheadMain>
+      <MastheadContent>
+        <Toolbar isStatic>
+          <ToolbarContent>
+            <ToolbarItem align={{ default: "alignEnd" }}><UserMenu me={me} leave={leave} /></ToolbarItem>
+          </ToolbarContent>
+        </Toolbar>
+      </MastheadContent>
+    </Masthead>
+  );
+  const sidebar = admin ? (
+    <PageSidebar>
+      <PageSidebarBody>
+        <Nav aria-label="Console">
+          <NavList>
+            {NAV.map(([id, title]) => (
+              <NavItem key={id} itemId={id} isActive={section === id} to={`#/${id}`}>{title}</NavItem>
+            ))}
+          </NavList>
+        </Nav>
+      </PageSidebarBody>
+    </PageSidebar>
+  ) : undefined;
+  const skip = (event: { preventDefault: () => void }) => {
+    event.preventDefault(); // the address after # is ours
+    document.getElementById("main")?.focus();
+  };
+  return (
+    <Frame
+      masthead={masthead}
+      sidebar={sidebar}
+      isManagedSidebar={admin}
+      mainContainerId="main"
+      skipToContent={<SkipToContent href="#main" onClick={skip}>Skip to content</SkipToContent>}
+    >
+      {admin ? adminPage(parts) : portalPage(parts)}
+    </Frame>
+  );
+}
+
+export function App() {
+  const [me, setMe] = useState<Me>();
+  const [asking, setAsking] = useState(hasToken());
+  const [ended, setEnded] = useState(false);
+  const [away, setAway] = useState(false);
+
+  useEffect(() => {
+    whenLoginEnds(() => {
+      forget();
+      setMe(undefined);
+      setEnded(true);
+    });
+  }, []);
+  useEffect(() => {
+    if (!asking) return;
+    let timer = 0;
+    api.get<Me>("/me").then(
+      (who) => { setMe(who); setAsking(false); setAway(false); },
+      () => {
+        if (!hasToken()) { setAsking(false); return; }
+        setAway(true); // the broker is away, not the login
+        timer = window.setTimeout(() => setAsking(false), 2000);
+      },
+    );
+    return () => window.clearTimeout(timer);
+  }, [asking]);
+  useEffect(() => {
+    if (!asking && away && !me && hasToken()) setAsking(true);
+  }, [asking, away, me]);
+
+  const leave = async () => {
+    try {
+      await logout();
+    } catch (problem) {
+      say("Logged out here; the server could not be told", problem);
+    }
+    forget();
+    setEnded(false);
+    setMe(undefined);
+    navigate("/");
+  };
+  let body: ReactNode;
+  if (me) body = <Shell me={me} leave={() => void leave()} />;
+  else if (away && hasToken())
+    body = (
+      <main className="pane-login">
+        <Nothing title="The server does not answer" action={<Button variant="link" onClick={() => window.location.reload()}>Try now</Button>}>
+          Desktops that are open go on. This page tries again by itself.
+        </Nothing>
+      </main>
+    );
+  else if (asking) body = <Loading what="your login" />;
+  else body = <Login ended={ended} onLogin={(who) => { setEnded(false); setMe(who); }} />;
+  return (
+    <>
+      {body}
+      <Toasts />
+    </>
+  );
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import {
+  Button, Card, CardBody, CardTitle, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Gallery,
+} from "@patternfly/react-core";
+import { ActionsColumn, Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import type { ReactNode } from "react";
+import type { Desktop } from "#schema";
+import { api, seg } from "../api/client";
+import { refresh, useItem, useList, type Live } from "../api/live";
+import { Link } from "../router";
+import { duration, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
+import { useConfirm, type Danger } from "../ui/confirm";
+import { DataTable } from "../ui/table";
+
+type Verb = "restart" | "release" | "recycle" | "delete";
+
+const VERBS: { [v in Verb]: { title: string; text: string; done: string; grave: boolean; able: (d: Desktop) => boolean } } = {
+  restart: {
+    title: "Restart",
+    text: "The power is cut and comes back. Who is connected loses unsaved work; disk and user stay.",
+    done: "restarts",
+    grave: false,
+    able: (d) => d.state === "ready" || d.state === "failed" || d.state === "booting",
+  },
+  release: {
+    title: "Release",
+    text: "It is taken from its user, who is disconnected. A used desktop is recycled: what is on its system disk is lost.",
+    done: "is released",
+    grave: true,
+    able: (d) => d.user !== null,
+  },
+  recycle: {
+    title: "Recycle",
+    text: "It is taken from its user, if it has one, and starts over from the image: what is on its system disk is lost.",
+    done: "is recycled",
+    grave: true,
+    able: (d) => d.state !== "deleting" && d.state !== "recycling",
+  },
+  delete: {
+    title: "Delete",
+    text: "It is deleted with its disk. Its pool makes another one when it needs it.",
+    done: "is deleted",
+    grave: true,
+    able: (d) => d.state !== "deleting",
+  },
+};
+
+function act(verb: Verb, d: Desktop) {
+  const path = `/desktops/${seg(d.name)}`;
+  return verb === "delete" ? api.remove(path) : api.post(`${path}/${verb}`);
+}
+
+/** What is asked before a verb goes to these desktops. */
+export function dangerOf(verb: Verb, desktops: Desktop[]): Danger {
+  const { title, text, grave, done } = VERBS[verb];
+  const one = desktops.length === 1 ? desktops[0] : undefined;
+  const what = one ? one.name : plural(desktops.length, "desktop");
+  const users = desktops.map((d) => d.user).filter((u) => u !== null);
+  return {
+    title: `${title} ${what}?`,
+    word: grave ? (one ? one.name : String(desktops.length)) : undefined,
+    button: title,
+    text: (
+      <>
+        <p>{text}</p>
+        {users.length > 0 && <p>In use by: {users.slice(0, 8).join(", ")}{users.length > 8 ? ` and ${users.length - 8} more` : ""}.</p>}
+      </>
+    ),
+    run: async () => {
+      let refused = 0;
+      for (const d of desktops) {
+        try {
+          await act(verb, d);
+        } catch (problem) {
+          if (one) throw problem;
+          refused++;
+          say(`${d.name} could not be changed`, problem);
+        }
+      }
+      refresh("desktop", "pool");
+      if (!one) say(`${title}: ${plural(desktops.length - refused, "desktop")}`);
+    },
+    done: one ? `${one.name} ${done}` : undefined,
+  };
+}
+
+function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
+  return (
+    <ActionsColumn
+      items={(Object.keys(VERBS) as Verb[]).map((verb) => ({
+        title: VERBS[verb].title,
+        isDisabled: !VERBS[verb].able(desktop),
+        onClick: () => ask(dangerOf(verb, [desktop])),
+      }))}
+    />
+  );
+}
+
+export function DesktopTable({ live, name, empty, pool = true }: { live: Live<Desktop[]>; name: string; empty: { title: string; text?: ReactNode }; pool?: boolean }) {
+  const [dialog, ask] = useConfirm();
+  return (
+    <>
+      <DataTable<Desktop>
+        name={name}
+        live={live}
+        rowKey={(d) => d.name}
+        columns={[
+          { key: "name", title: "Name", value: (d) => d.name, cell: (d) => <Link to={`/desktops/${encodeURIComponent(d.name)}`}>{d.name}</Link> },
+          { key: "state", title: "State", value: (d) => d.state, cell: (d) => <State of={d.state} /> },
+          { key: "user", title: "User", value: (d) => d.user, cell: (d) => d.user ? <Link to={`/users/${encodeURIComponent(d.user)}`}>{d.user}</Link> : <span className="pane-quiet">nobody</span> },
+          { key: "session", title: "Session", value: (d) => d.session, cell: (d) => d.session === "none" ? <span className="pane-quiet">none</span> : <State of={d.session} /> },
+          ...(pool ? [{ key: "pool", title: "Pool", value: (d: Desktop) => d.pool, cell: (d: Desktop) => d.pool && <Link to={`/pools/${encodeURIComponent(d.pool)}`}>{d.pool}</Link> }] : []),
+          { key: "host", title: "Host", value: (d) => d.host, cell: (d) => d.host ? <Link to={`/hosts/${encodeURIComponent(d.host)}`}>{d.host}</Link> : <span className="pane-quiet">not placed</span> },
+          { key: "since", title: "For", value: (d) => d.since_s, cell: (d) => <span className="pane-nowrap">{duration(d.since_s)}</span> },
+          { key: "reason", title: "Reason", value: (d) => d.reason },
+        ]}
+        choices={[
+          { key: "state", title: "State", value: (d) => d.state },
+          ...(pool ? [{ key: "pool", title: "Pool", value: (d: Desktop) => d.pool ?? "" }] : []),
+          { key: "host", title: "Host", value: (d) => d.host ?? "" },
+        ]}
+        bulk={(["restart", "recycle", "delete"] as Verb[]).map((verb) => ({
+          title: VERBS[verb].title,
+          danger: verb === "delete",
+          run: (rows) => ask(dangerOf(verb, rows)),
+        }))}
+        rowActions={(d) => <Actions desktop={d} ask={ask} />}
+        empty={empty}
+      />
+      {dialog}
+    </>
+  );
+}
+
+export function Desktops() {
+  const live = useList<Desktop>("/desktops", ["desktop", "session"]);
+  return (
+    <Page title="Desktops" lead="Every desktop of every pool.">
+      <DesktopTable live={live} name="Desktops" empty={{ title: "No desktop yet", text: "Pools make desktops: create one, or let its spare count be more than none." }} />
+    </Page>
+  );
+}
+
+export function Facts({ title, facts }: { title: string; facts: [string, ReactNode][] }) {
+  return (
+    <Card isFullHeight>
+      <CardTitle component="h2">{title}</CardTitle>
+      <CardBody>
+        <DescriptionList isHorizontal isCompact>
+          {facts.map(([term, value]) => (
+            <DescriptionListGroup key={term}>
+              <DescriptionListTerm>{term}</DescriptionListTerm>
+              <DescriptionListDescription>{value}</DescriptionListDescription>
+            </DescriptionListGroup>
+          ))}
+        </DescriptionList>
+      </CardBody>
+    </Card>
+  );
+}
+
+/** Newest first, as GET /desktops/{name} gives them. */
+function Events({ events }: { events: Record<string, any>[] }) {
+  if (!events.length) return <Nothing title="No event yet" />;
+  return (
+    <Table aria-label="Events" variant="compact" gridBreakPoint="grid-md">
+      <Thead>
+        <Tr><Th>When</Th><Th>What</Th><Th>Reason</Th></Tr>
+      </Thead>
+      <Tbody>
+        {events.map((e, i) => (
+          <Tr key={i}>
+            <Td dataLabel="When"><When at={e.at} /></Td>
+            <Td dataLabel="What">{e.kind}: {e.from_state && `${e.from_state} → `}{e.to_state}</Td>
+            <Td dataLabel="Reason">{e.reason}</Td>
+          </Tr>
+        ))}
+      </Tbody>
+    </Table>
+  );
+}
+
+export function DesktopPage({ name }: { name: string }) {
+  const live = useItem<Desktop>(`/desktops/${seg(name)}`, ["desktop", "session"]);
+  const [dialog, ask] = useConfirm();
+  const d = live.data;
+  return (
+    <Page
+      title={name}
+      crumb={<p><Link to="/desktops">Desktops</Link> /</p>}
+      lead={d && <><State of={d.state} /> {d.reason}</>}
+      actions={
+        d &&
+        (Object.keys(VERBS) as Verb[]).map((verb) => (
+          <Button key={verb} variant={verb === "delete" ? "danger" : "secondary"} isDisabled={!VERBS[verb].able(d)} onClick={() => ask(dangerOf(verb, [d]))}>
+            {VERBS[verb].title}
+          </Button>
+        ))
+      }
+    >
+      <Shown live={live} what={name}>
+        {(x) => (
+          <>
+            <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
+              <Facts
+                title="Now"
+                facts={[
+                  ["Machine", <State of={x.state} />],
+                  ["For", duration(x.since_s)],
+                  ["Session", x.session],
+                  ["User", x.user ? <Link to={`/users/${encodeURIComponent(x.user)}`}>{x.user}</Link> : "nobody"],
+                  ["Used since made", x.dirty ? "yes: nobody else gets it before it is recycled" : "no"],
+                  ...(x.retries ? [["Retries", <>{x.retries}, next <When at={x.retry_at} /></>] as [string, ReactNode]] : []),
+                ]}
+              />
+              <Facts
+                title="Made of"
+                facts={[
+                  ["Pool", x.pool ? <Link to={`/pools/${encodeURIComponent(x.pool)}`}>{x.pool}</Link> : "none"],
+                  ["Host", x.host ? <Link to={`/hosts/${encodeURIComponent(x.host)}`}>{x.host}</Link> : "not placed yet"],
+                  ["Image", `${x.image ?? ""} ${x.image_version ?? ""}`],
+                  ["Size", `${plural(x.cpus ?? 0, "processor")}, ${mib(x.memory_mib ?? 0)}`],
+                  ["Kind", x.isolation === "container" ? "container" : "virtual machine"],
+                  ["Id", <code>{x.id}</code>],
+                ]}
+              />
+            </Gallery>
+            <Card>
+              <CardTitle component="h2">Events</CardTitle>
+              <CardBody><Events events={x.events ?? []} /></CardBody>
+            </Card>
+          </>
+        )}
+      </Shown>
+      {dialog}
+    </Page>
+  );
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { Alert, Card, CardBody, CardTitle, Gallery, Stack } from "@patternfly/react-core";
+import type { ReactNode } from "react";
+import type { Desktop, Host, Image, Pool, Session, User } from "#schema";
+import { useItem, useList } from "../api/live";
+import { Link } from "../router";
+import { Bar, mib, Page, plural, Problem, Reasons, State } from "../ui/common";
+import { poolState, Usage } from "./pools";
+
+function Figure({ title, n, to, text }: { title: string; n: number | undefined; to: string; text: ReactNode }) {
+  return (
+    <Card isFullHeight isCompact>
+      <CardTitle component="h2">{title}</CardTitle>
+      <CardBody>
+        <div className="pane-figure"><Link to={to}>{n ?? "…"}</Link></div>
+        <div className="pane-quiet">{text}</div>
+      </CardBody>
+    </Card>
+  );
+}
+
+function count<T>(list: T[] | undefined, test: (x: T) => boolean) {
+  return list?.filter(test).length;
+}
+
+/** What to do first on an empty site. */
+function FirstSteps({ hosts, images, pools, users }: { hosts?: Host[]; images?: Image[]; pools?: Pool[]; users?: User[] }) {
+  if (!hosts || !images || !pools || !users) return null;
+  const steps: [boolean, string, string][] = [
+    [hosts.length > 0, "Enrol a host", "/hosts?form=enrol"],
+    [images.length > 0, "Bring an image", "/images"],
+    [pools.length > 0, "Create a pool", "/pools/new"],
+    [users.some((u) => u.pools.length > 0), "Set up an employee", "/new-employee"],
+  ];
+  if (steps.every(([done]) => done)) return null;
+  return (
+    <Alert variant="info" isInline title="From here to the first desktop">
+      <ol>
+        {steps.map(([done, text, to]) => <li key={to}>{done ? <span className="pane-quiet">{text}: done</span> : <Link to={to}>{text}</Link>}</li>)}
+      </ol>
+    </Alert>
+  );
+}
+
+export function Overview() {
+  const desktops = useList<Desktop>("/desktops", ["desktop", "session"]);
+  const sessions = useList<Session>("/sessions", ["session"]);
+  const pools = useList<Pool>("/pools", ["pool", "desktop"]);
+  const hosts = useList<Host>("/hosts", ["host"]);
+  const images = useList<Image>("/images", ["image"]);
+  const users = useList<User>("/users", ["user"]);
+  const health = useItem<{ version: string; schema: string }>("/health", []);
+  const d = desktops.data;
+  const failed = d?.filter((x) => x.state === "failed" || x.state === "lost") ?? [];
+  const short = pools.data?.filter((p) => poolState(p) !== "healthy") ?? [];
+  const broken = desktops.error ?? pools.error ?? hosts.error;
+  return (
+    <Page title="Overview">
+      <Stack hasGutter>
+        {broken && <Problem error={broken} retry={desktops.reload} />}
+        <FirstSteps hosts={hosts.data} images={images.data} pools={pools.data} users={users.data} />
+        <Gallery hasGutter minWidths={{ default: "100%", sm: "190px" }}>
+          <Figure title="Sessions" n={sessions.data?.length} to="/sessions" text={`${count(sessions.data, (s) => s.state === "connected") ?? "…"} connected now`} />
+          <Figure title="Desktops" n={d?.length} to="/desktops" text={`${count(d, (x) => x.state === "ready") ?? "…"} ready, ${count(d, (x) => x.user !== null) ?? "…"} assigned`} />
+          <Figure title="Starting" n={count(d, (x) => ["requested", "cloning", "booting", "recycling"].includes(x.state))} to="/desktops" text="requested, cloning, booting, recycling" />
+          <Figure title="Failed" n={d && failed.length} to="/desktops?only=state:failed" text={failed.length ? "need a look" : "none"} />
+          <Figure title="Hosts" n={hosts.data?.length} to="/hosts" text={`${count(hosts.data, (h) => h.state === "online") ?? "…"} online`} />
+          <Figure title="Users" n={users.data?.length} to="/users" text={`${count(users.data, (u) => u.disabled) ?? "…"} disabled`} />
+        </Gallery>
+        <Gallery hasGutter minWidths={{ default: "100%", md: "400px" }}>
+          {failed.length > 0 && (
+            <Card isFullHeight>
+              <CardTitle component="h2">Failed desktops</CardTitle>
+              <CardBody>
+                {failed.slice(0, 8).map((x) => <p key={x.name}><Link to={`/desktops/${encodeURIComponent(x.name)}`}>{x.name}</Link> <State of={x.state} /> {x.reason}</p>)}
+                {failed.length > 8 && <Link to="/desktops?only=state:failed">All {failed.length}</Link>}
+              </CardBody>
+            </Card>
+          )}
+          {short.length > 0 && (
+            <Card isFullHeight>
+              <CardTitle component="h2">Pools that need a look</CardTitle>
+              <CardBody>
+                {short.map((p) => (
+                  <div key={p.name} className="pane-below">
+                    <Link to={`/pools/${encodeURIComponent(p.name)}`}>{p.name}</Link>: {p.ready} of {plural(p.spare, "spare desktop")} ready{p.failed > 0 && `, ${p.failed} failed`}
+                    <Reasons reasons={p.blocked} />
+                  </div>
+                ))}
+              </CardBody>
+            </Card>
+          )}
+          <Card isFullHeight>
+            <CardTitle component="h2">Pools</CardTitle>
+            <CardBody>
+              {pools.data?.map((p) => (
+                <div key={p.name} className="pane-below">
+                  <Link to={`/pools/${encodeURIComponent(p.name)}`}>{p.name}</Link> <span className="pane-quiet">{p.assigned} assigned, {p.ready} ready of at most {p.size_max}</span>
+                  <Usage pool={p} />
+                </div>
+              ))}
+              {pools.data && !pools.data.length && <Link to="/pools/new">Create the first pool</Link>}
+            </CardBody>
+          </Card>
+          <Card isFullHeight>
+            <CardTitle component="h2">Host memory</CardTitle>
+            <CardBody>
+              {hosts.data?.map((h) => (
+                <div key={h.name} className="pane-below">
+                  <Link to={`/hosts/${encodeURIComponent(h.name)}`}>{h.name}</Link> <State of={h.state} /> <span className="pane-quiet">{mib(h.memory_free_mib)} of {mib(h.memory_mib)} free, {plural(h.desktops, "desktop")}</span>
+                  <Bar label={`${mib(h.memory_mib - h.memory_free_mib)} in use on ${h.name}`} whole={h.memory_mib} parts={[{ n: h.memory_mib - h.memory_free_mib, kind: "used" }]} />
+                </div>
+              ))}
+              {hosts.data && !hosts.data.length && <Link to="/hosts?form=enrol">Enrol the first host</Link>}
+            </CardBody>
+          </Card>
+        </Gallery>
+        {health.data && <p className="pane-quiet">Broker {health.data.version}, schema {health.data.schema}</p>}
+      </Stack>
+    </Page>
+  );
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { Button } from "@patternfly/react-core";
+import type { Session } from "#schema";
+import { api, seg } from "../api/client";
+import { refresh, useList } from "../api/live";
+import { Link } from "../router";
+import { duration, Page, plural, say, State } from "../ui/common";
+import { useConfirm } from "../ui/confirm";
+import { DataTable } from "../ui/table";
+
+export function Sessions() {
+  const live = useList<Session>("/sessions", ["session", "desktop"]);
+  const [dialog, ask] = useConfirm();
+  const end = (rows: Session[]) => {
+    const one = rows.length === 1 ? rows[0] : undefined;
+    ask({
+      title: one ? `Log ${one.user} off ${one.desktop}?` : `Log ${plural(rows.length, "session")} off?`,
+      word: one ? one.user : String(rows.length),
+      button: "Log off",
+      text: <p>Unsaved work is lost. A floating desktop is then made new, a dedicated one restarted.</p>,
+      done: one ? `${one.user} is logged off` : undefined,
+      run: async () => {
+        for (const s of rows) {
+          try {
+            await api.remove(`/sessions/${seg(s.id)}`);
+          } catch (problem) {
+            if (one) throw problem;
+            say(`The session of ${s.user} could not be ended`, problem);
+          }
+        }
+        refresh("session", "desktop");
+      },
+    });
+  };
+  return (
+    <Page title="Sessions" lead="Who is on which desktop now. A session outlives its connection until it is logged off.">
+      <DataTable<Session>
+        name="Sessions"
+        live={live}
+        rowKey={(s) => s.id}
+        columns={[
+          { key: "user", title: "User", value: (s) => s.user, cell: (s) => <Link to={`/users/${encodeURIComponent(s.user)}`}>{s.user}</Link> },
+          { key: "desktop", title: "Desktop", value: (s) => s.desktop, cell: (s) => <Link to={`/desktops/${encodeURIComponent(s.desktop)}`}>{s.desktop}</Link> },
+          { key: "state", title: "State", value: (s) => s.state, cell: (s) => <State of={s.state} /> },
+          { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
+          { key: "client", title: "From", value: (s) => s.client ?? "" },
+          { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
+          { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <span className="pane-nowrap">{duration(s.since_s)}</span> },
+          { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },
+        ]}
+        choices={[
+          { key: "state", title: "State", value: (s) => s.state },
+          { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
+        ]}
+        bulk={[{ title: "Log off", danger: true, run: end }]}
+        rowActions={(s) => <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button>}
+        empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
+      />
+      {dialog}
+    </Page>
+  );
+}

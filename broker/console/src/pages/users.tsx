@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { Alert, Button, Form, FormSelect, FormSelectOption, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Split, SplitItem, Stack } from "@patternfly/react-core";
+import { useState } from "react";
+import type { Desktop, Pool, User } from "#schema";
+import { api, seg } from "../api/client";
+import { refresh, useItem, useList } from "../api/live";
+import { Link, navigate, useQuery } from "../router";
+import { Nothing, Once, Page, Problem, Shown, State, useAction, When } from "../ui/common";
+import { useConfirm } from "../ui/confirm";
+import { SelectField, TextField } from "../ui/fields";
+import { DataTable } from "../ui/table";
+import { Facts } from "./desktops";
+
+export const USER_NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
+const ROLES = [
+  { value: "user", label: "User: their own desktops" },
+  { value: "admin", label: "Administrator: everything" },
+];
+
+/** 96 bits as text that is easy to read out: no 0, o, 1, l or i. */
+export function makePassword() {
+  const letters = "abcdefghjkmnpqrstuvwxyz23456789";
+  const bytes = crypto.getRandomValues(new Uint8Array(64));
+  const picked = [...bytes].filter((b) => b < letters.length * 8).map((b) => letters[b % letters.length]);
+  return picked.slice(0, 20).join("").replace(/(.{5})(?=.)/g, "$1-");
+}
+
+function Create({ close }: { close: () => void }) {
+  const [name, setName] = useState("");
+  const [role, setRole] = useState("user");
+  const [made, setMade] = useState<User>();
+  const action = useAction();
+  const create = () =>
+    action.run(async () => {
+      setMade(await api.post<User>("/users", { name, role }));
+      refresh("user");
+    });
+  return (
+    <Modal isOpen variant="small" onClose={close} aria-labelledby="create-title">
+      <ModalHeader title={made ? `${made.name} is created` : "Create user"} labelId="create-title" />
+      <ModalBody>
+        {made?.password ? (
+          <Once label={`Password of ${made.name}`} secret={made.password} />
+        ) : (
+          <Form id="create-user" onSubmit={(event) => { event.preventDefault(); void create(); }}>
+            {action.error && <Problem error={action.error} />}
+            <TextField label="User name" value={name} set={setName} required autoFocus help="A password is generated and shown once." error={name && !USER_NAME.test(name) ? "Small letters, digits and . _ @ -; it begins with a letter or digit." : undefined} />
+            <SelectField label="Role" value={role} set={setRole} options={ROLES} />
+          </Form>
+        )}
+      </ModalBody>
+      <ModalFooter>
+        {made ? (
+          <Button onClick={close}>Done</Button>
+        ) : (
+          <>
+            <Button type="submit" form="create-user" isDisabled={!USER_NAME.test(name) || action.busy}>Create</Button>
+            <Button variant="link" onClick={close}>Cancel</Button>
+          </>
+        )}
+      </ModalFooter>
+    </Modal>
+  );
+}
+
+export function Users() {
+  const live = useList<User>("/users", ["user"]);
+  const [form, setForm] = useQuery("form");
+  return (
+    <Page
+      title="Users"
+      lead="Accounts and what they may use."
+      actions={<><Button onClick={() => navigate("/new-employee")}>New employee</Button><Button variant="secondary" onClick={() => setForm("create")}>Create user</Button></>}
+    >
+      <DataTable<User>
+        name="Users"
+        live={live}
+        rowKey={(u) => u.name}
+        columns={[
+          { key: "name", title: "Name", value: (u) => u.name, cell: (u) => <Link to={`/users/${encodeURIComponent(u.name)}`}>{u.name}</Link> },
+          { key: "role", title: "Role", value: (u) => u.role },
+          { key: "state", title: "State", value: (u) => (u.disabled ? "disabled" : "enabled"), cell: (u) => <State of={u.disabled ? "disabled" : "enabled"} /> },
+          { key: "pools", title: "Pools", value: (u) => u.pools.join(" "), cell: (u) => u.pools.length ? u.pools.map((p, i) => <span key={p}>{i > 0 && ", "}<Link to={`/pools/${encodeURIComponent(p)}`}>{p}</Link></span>) : <span className="pane-quiet">none</span> },
+          { key: "last", title: "Last login", value: (u) => u.last_login_at, cell: (u) => <When at={u.last_login_at} /> },
+        ]}
+        choices={[
+          { key: "role", title: "Role", value: (u) => u.role },
+          { key: "state", title: "State", value: (u) => (u.disabled ? "disabled" : "enabled") },
+        ]}
+        empty={{ title: "No user yet" }}
+      />
+      {form === "create" && <Create close={() => setForm("")} />}
+    </Page>
+  );
+}
+
+export function UserPage({ name }: { name: string }) {
+  const path = `/users/${seg(name)}`;
+  const live = useItem<User>(path, ["user"]);
+  const desktops = useList<Desktop>("/desktops", ["desktop", "session"]);
+  const pools = useList<Pool>("/pools", ["pool"]);
+  const [pool, setPool] = useState("");
+  const [secret, setSecret] = useState<string>();
+  const [dialog, ask] = useConfirm();
+  const action = useAction();
+  const u = live.data;
+  const change = (body: object, done: string) => action.run(async () => { await api.patch(path, body); refresh("user", "desktop", "session"); }, done);
+  const reset = () =>
+    ask({
+      title: `New password for ${name}?`, button: "Make a new password",
+      text: <p>The old one ends at once, and with it every login of {name}.</p>,
+      run: async () => {
+        const password = makePassword();
+        await api.patch(path, { password });
+        setSecret(password);
+      },
+    });
+  const entitle = async () => {
+    if (await action.run(() => api.post(`/pools/${seg(pool)}/entitlements`, { user: name }), `${name} may use ${pool}`)) {
+      setPool("");
+      refresh("user", "pool");
+    }
+  };
+  return (
+    <Page
+      title={name}
+      crumb={<p><Link to="/users">Users</Link> /</p>}
+      lead={u && <State of={u.disabled ? "disabled" : "enabled"} />}
+      actions={
+        u && (
+          <>
+            <Button variant="secondary" onClick={reset}>New password</Button>
+            {u.disabled ? (
+              <Button variant="secondary" isDisabled={action.busy} onClick={() => void change({ disabled: false }, `${name} may log in again`)}>Enable</Button>
+            ) : (
+              <Button variant="secondary" onClick={() => ask({
+                title: `Disable ${name}?`, word: name, button: "Disable", done: `${name} is disabled`,
+                text: <p>Their logins and tickets end. Desktops and files stay.</p>,
+                run: async () => { await api.patch(path, { disabled: true }); refresh("user", "session"); },
+              })}>Disable</Button>
+            )}
+            <Button variant="danger" onClick={() => ask({
+              title: `Delete ${name}?`, word: name, button: "Delete", done: `${name} is deleted`,
+              text: <p>The account ends and its desktops are released: dedicated ones are made new.</p>,
+              run: async () => { await api.remove(path); refresh("user", "desktop"); navigate("/users"); },
+            })}>Delete</Button>
+          </>
+        )
+      }
+    >
+      <Shown live={live} what={name}>
+        {(user) => {
+          const mine = (desktops.data ?? []).filter((d) => d.user === name);
+          const rest = (pools.data ?? []).filter((p) => !user.pools.includes(p.name));
+          return (
+            <Stack hasGutter>
+              {action.error && <Problem error={action.error} />}
+              {secret && <Once label={`Password of ${name}`} secret={secret} />}
+              {user.disabled && <Alert variant="warning" isInline title="This account cannot log in" />}
+              <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
+                <Facts title="Account" facts={[
+                  ["Role", user.role],
+                  ["Created", <When at={user.created_at} />],
+                  ["Last login", <When at={user.last_login_at} />],
+                  ["Trail", <Link to={`/audit?q=${encodeURIComponent(name)}`}>in the audit</Link>],
+                ]} />
+                <Facts title="Desktops" facts={mine.length
+                  ? mine.map((d) => [d.name, <><State of={d.state} /> <Link to={`/desktops/${encodeURIComponent(d.name)}`}>open</Link></>])
+                  : [["None", "a desktop is given at the first connection"]]} />
+                <Facts title="May use" facts={user.pools.length
+                  ? user.pools.map((p) => [p, (
+                    <>
+                      <Link to={`/pools/${encodeURIComponent(p)}`}>open</Link>{" "}
+                      <Button variant="link" isInline isDanger onClick={() => ask({
+                        title: `Withdraw ${p} from ${name}?`, word: name, button: "Withdraw", done: `${name} may no longer use ${p}`,
+                        text: <p>Their desktop of this pool is released.</p>,
+                        run: async () => { await api.remove(`/pools/${seg(p)}/entitlements/${seg(name)}`); refresh("user", "desktop", "pool"); },
+                      })}>withdraw</Button>
+                    </>
+                  )])
+                  : [["Nothing", "choose a pool below"]]} />
+              </Gallery>
+              {rest.length > 0 && (
+                <Form onSubmit={(event) => { event.preventDefault(); void entitle(); }}>
+                  <Split hasGutter>
+                    <SplitItem>
+                      <FormSelect aria-label="Pool to entitle" value={pool} onChange={(_, v) => setPool(v)}>
+                        <FormSelectOption value="" label="Choose a pool" />
+                        {rest.map((p) => <FormSelectOption key={p.name} value={p.name} label={p.name} />)}
+                      </FormSelect>
+                    </SplitItem>
+                    <SplitItem><Button type="submit" isDisabled={!pool || action.busy}>Entitle</Button></SplitItem>
+                  </Split>
+                </Form>
+              )}
+              {pools.data && !pools.data.length && <Nothing title="There is no pool yet" action={<Link to="/pools/new">Create one</Link>} />}
+            </Stack>
+          );
+        }}
+      </Shown>
+      {dialog}
+    </Page>
+  );
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A person at the console, for console_test.py: headless Chromium (Debian's) driven by playwright-core. Reads one JSON
+// object a line, {"do": name, ...arguments}, answers one a line, {"ok": value} or {"error": text}.
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const top = new URL("../../", import.meta.url).pathname;
+const need = createRequire(`${top}broker/console/package.json`);
+const { chromium } = need("playwright-core");
+const axe = readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
+const { BASE, PROFILE, SHOTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
+
+const WIDE = { width: 1280, height: 860 }, NARROW = { width: 390, height: 800 };
+const LOOKS = [["light", WIDE], ["dark", NARROW], ...(process.env.CONSOLE_SHOTS === "all" ? [["dark", WIDE], ["light", NARROW]] : [])];
+
+const context = await chromium.launchPersistentContext(PROFILE, {
+  executablePath: CHROMIUM,
+  headless: true,
+  ignoreHTTPSErrors: true,
+  viewport: WIDE,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+context.setDefaultTimeout(20000);
+const page = context.pages()[0] ?? (await context.newPage());
+const complaints = []; // what a browser says of a page that breaks its own policy, or whose script fails
+page.on("pageerror", (error) => complaints.push(String(error)));
+page.on("console", (message) => {
+  if (message.type() === "error" && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
+});
+
+const settled = () => page.waitForFunction(() => !document.querySelector(".pf-v6-c-spinner"));
+const button = (name) => page.getByRole("button", { name, exact: true });
+const field = (label) => page.getByLabel(label, { exact: false }).first();
+
+async function judge() {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}: ${v.nodes[0].failureSummary?.split("\n")[1] ?? ""}`);
+}
+
+const verbs = {
+  async open({ at }) {
+    await page.goto(`${BASE}/#${at}`);
+    await settled();
+  },
+  async reload() {
+    await page.reload();
+    await settled();
+  },
+  async login({ user, password }) {
+    await page.goto(`${BASE}/#/`);
+    await field("User name").fill(user);
+    await field("Password").fill(password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: `${user}: account and appearance` }).waitFor();
+  },
+  async logout({ user }) {
+    await page.getByRole("button", { name: `${user}: account and appearance` }).click();
+    await page.getByRole("menuitem", { name: "Log out" }).click();
+    await field("User name").waitFor();
+  },
+  async see({ text, timeout = 20000 }) {
+    await page.getByText(text, { exact: false }).first().waitFor({ timeout });
+  },
+  async heading({ text }) {
+    await page.getByRole("heading", { name: text }).first().waitFor();
+  },
+  async fill({ label, text }) {
+    await field(label).fill(text);
+  },
+  async select({ label, value }) {
+    await field(label).selectOption(value);
+  },
+  async check({ label }) {
+    await page.getByLabel(label, { exact: false }).first().check();
+  },
+  async press({ name }) {
+    await button(name).last().click();
+  },
+  async disabled({ name }) {
+    return button(name).last().isDisabled();
+  },
+  async key({ keys }) {
+    for (const k of keys) await page.keyboard.press(k);
+  },
+  async type({ text }) {
+    await page.keyboard.type(text, { delay: 60 });
+  },
+  async value({ label }) {
+    return field(label).inputValue();
+  },
+  async text() {
+    return page.locator("body").innerText();
+  },
+  async rows({ table }) {
+    return page.getByRole("grid", { name: table }).or(page.getByRole("table", { name: table })).locator("tbody tr").allInnerTexts();
+  },
+  async address() {
+    return page.url().slice(page.url().indexOf("#") + 1);
+  },
+  async focused() {
+    return page.evaluate(() => document.activeElement?.textContent ?? "");
+  },
+  async saved({ press }) {
+    const [file] = await Promise.all([page.waitForEvent("download"), button(press).last().click()]);
+    return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
+  },
+  /** Waits for the viewer to be connected, and for its picture to have some colours. */
+  async screen() {
+    await page.locator('[data-phase="shown"]').waitFor({ timeout: 40000 });
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector(".pane-screen-view canvas");
+      const data = canvas?.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      return data && new Set(new Uint32Array(data.buffer)).size > 3;
+    });
+  },
+  async shot({ name }) {
+    if (!SHOTS) return;
+    mkdirSync(SHOTS, { recursive: true });
+    await page.screenshot({ path: `${SHOTS}/${name}.png` });
+  },
+  /** One screen in each look: a picture, and what axe-core finds wrong with it. */
+  async look({ name, at }) {
+    const wrong = [];
+    for (const [scheme, size] of LOOKS) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize(size);
+      if (at !== undefined) await page.goto(`${BASE}/#${at}`);
+      await settled();
+      await page.waitForTimeout(350); // transitions of the style sheet are over: axe judges colours as they end up
+      const look = `${name}-${scheme}-${size.width}`;
+      if (SHOTS) {
+        mkdirSync(SHOTS, { recursive: true });
+        await page.screenshot({ path: `${SHOTS}/${look}.png`, fullPage: size === NARROW });
+      }
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (wide > 0) wrong.push(`${look}: ${wide} px wider than the window`);
+      wrong.push(...(await judge()).map((text) => `${look}: ${text}`));
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize(WIDE);
+    return wrong;
+  },
+  async complaints() {
+    return complaints.splice(0);
+  },
+  async end() {
+    await context.close();
+  },
+};
+
+console.log(JSON.stringify({ ok: "started" }));
+for await (const line of createInterface({ input: process.stdin })) {
+  const { do: verb, ...more } = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ ok: (await verbs[verb](more)) ?? null }));
+  } catch (error) {
+    const body = await page.locator("body").innerText().catch(() => "");
+    if (SHOTS) await page.screenshot({ path: `${SHOTS}/failure.png` }).catch(() => undefined);
+    console.log(JSON.stringify({ error: `${error}\n--- the page says:\n${body.slice(0, 1500)}` }));
+  }
+  if (verb === "end") break;
+}
