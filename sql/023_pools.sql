@@ -169,9 +169,8 @@ END $$;
 
 CREATE FUNCTION pane.pool_more(p_name text, p jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE pane.pool SET image_tag = coalesce(p ->> 'image_tag', image_tag),
-		home_mib = coalesce((p ->> 'home_mib')::integer, home_mib),
-		provision = coalesce(p ->> 'provision', provision),
+	PERFORM pane.pool_images(p_name, p);
+	UPDATE pane.pool SET provision = coalesce(p ->> 'provision', provision),
 		name_pattern = coalesce(p ->> 'name_pattern', name_pattern),
 		size_min = coalesce((p ->> 'size_min')::integer, size_min),
 		spare_wanted = coalesce((p ->> 'spare')::integer, spare_wanted, spare),
