@@ -149,7 +149,7 @@ class Homes(unittest.TestCase):
 
 
 class Retention(Homes):
-    POLICY = {"home_retention_s": 1, "reconcile_ms": 50}
+    POLICY = {"home_retention_s": 1, "retention_s": 0, "reconcile_ms": 50}
 
     def test_orphans(self):
         """withdrawn, a home is kept for its time and then deleted; entitled again in time, it stays"""
