@@ -55,6 +55,12 @@ class Cell(vm.Vm):
              "--log", self.path("session.log"), "--state", self.path("state"), *more], stderr=self.log)
         self.control = None
 
+    def close(self):
+        killed = self.process.poll() is None
+        super().close()
+        if killed and not os.geteuid():
+            subprocess.run([PROGRAM, "--cleanup", self.name], capture_output=True, check=False)
+
     def inside(self, name=None):
         """The host's number of the process inside with that name."""
         for pid in tree(self.process.pid):
