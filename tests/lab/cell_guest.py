@@ -161,6 +161,7 @@ class Delegated(unittest.TestCase):
                             prefix=prefix)
         self.addCleanup(machine.close)
         machine.session = "xterm"
+        machine.connect("control.sock", 90).close()  # an emulated machine reads an image by FUSE slowly
         machine.ready(120)
         self.assertEqual(machine.ask(op="status")["limits"], "cgroup2")
         group = mine + "/pane/theirs"

@@ -150,7 +150,7 @@ static int enter(int go, pid_t helper, struct err *e)
 
 int cell_rootless_enter(struct err *e)
 {
-	uid_t uid = getuid(), gid = getgid(), first[2];
+	uid_t uid = getuid(), gid = getgid(), first[2] = {0, 0};
 	pid_t pid = getpid(), helper;
 	int ends[2], r;
 
