@@ -93,7 +93,7 @@ class Cell(vm.Vm):
         self.ready()
         display = self.surface()
         display.wait(lambda: display.scanout)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while "bash" not in [comm(p) for p in tree(self.process.pid)]:
             if time.monotonic() > end:
                 raise TimeoutError("no terminal")

@@ -21,6 +21,14 @@
 #include <unistd.h>
 #include "escape.h"
 
+/* Left open: the process ends with the attempt. */
+static int opens(int family, int type, int protocol)
+{
+	int s = socket(family, type, protocol);
+
+	return s >= 0;
+}
+
 static long try_setns_pidfd(void)
 {
 	return setns((int)syscall(SYS_pidfd_open, 1, 0), CLONE_NEWUSER | CLONE_NEWNET);
@@ -77,8 +85,7 @@ static long try_other_family(void)
 {
 	for (int family = 3; family < 48; family++)
 		for (int type = 1; type < 6; type++)
-			if (family != AF_INET6 && family != AF_NETLINK &&
-			    socket(family, type, 0) >= 0)
+			if (family != AF_INET6 && family != AF_NETLINK && opens(family, type, 0))
 				return family;
 	return -1;
 }
@@ -91,8 +98,8 @@ static long try_other_protocol(void)
 
 	for (unsigned i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		for (int type = 1; type < 7; type++)
-			if (socket(AF_INET, type, protocols[i]) >= 0 ||
-			    socket(AF_INET6, type, protocols[i]) >= 0)
+			if (opens(AF_INET, type, protocols[i]) ||
+			    opens(AF_INET6, type, protocols[i]))
 				return protocols[i];
 	return -1;
 }
@@ -101,7 +108,7 @@ static long try_other_protocol(void)
 static long try_other_netlink(void)
 {
 	for (int protocol = 1; protocol < 23; protocol++)
-		if (socket(AF_NETLINK, SOCK_RAW, protocol) >= 0)
+		if (opens(AF_NETLINK, SOCK_RAW, protocol))
 			return protocol;
 	return -1;
 }
@@ -244,11 +251,14 @@ static long try_devices(void)
 		"/dev/kvm",	      "/dev/fuse",	"/dev/net/tun",	     "/dev/vhost-net",
 		"/dev/loop-control",  "/dev/dri/card0", "/dev/input/event0", "/dev/uinput",
 		"/dev/snd/controlC0", "/dev/sda",	"/dev/vda",	     "/dev/port",
-		"/dev/userfaultfd",   "/dev/rfkill",	"/dev/tty0",	     "/dev/console"};
+		"/dev/userfaultfd",   "/dev/rfkill",	"/dev/tty0"};
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (open(files[i], O_RDONLY | O_NONBLOCK) >= 0 && strcmp(files[i], "/dev/console"))
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd = open(files[i], O_RDONLY | O_NONBLOCK);
+
+		if (fd >= 0)
 			return (long)i;
+	}
 	return -1;
 }
 
