@@ -557,9 +557,7 @@ void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_
 		status = SURFACE_CLIP_FAILED;
 	pthread_mutex_lock(&s->lock);
 	if (s->connected && s->clip.asked == serial)
-		answer(s, serial, status, fd, status == SURFACE_CLIP_OK ? n : 0);
-	if (s->clip.fd == fd)
-		fd = -1;
+		answer(s, serial, status, steal_fd(&fd), status == SURFACE_CLIP_OK ? n : 0);
 	pthread_mutex_unlock(&s->lock);
 }
 

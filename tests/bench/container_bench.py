@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Container desktops beside plain Xvnc sessions of the same window manager and terminal on this machine: time from
-start to ready, memory (PSS) and disk of an idle desktop, how many fit. DESKTOPS=20 sets how many run at once.
+start to ready, memory (PSS) and disk of an idle desktop, and how many there can be until a memory budget is used.
+DESKTOPS=20 sets how many run at once, BUDGET_MIB=512 the budget, which a control group enforces: desktops are started until
+one does not come up or another loses a process.
 
 Memory is the sum of PSS over a desktop's processes: shared pages are divided among their users, as the machine
 pays for them. Xvnc sessions run outside any image, with this machine's icewm and xterm when it has them, else those
@@ -17,6 +19,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import cell  # noqa: E402
 
 COUNT = int(os.environ.get("DESKTOPS", "20"))
+BUDGET_MIB = int(os.environ.get("BUDGET_MIB", "512"))
+FIT_MAX = 100
 SIZE = "1280x800"
 
 
@@ -65,8 +69,8 @@ def idle():
 class Xvnc:
     """A plain session: Xvnc, icewm, xterm of the image, in a chroot of it."""
 
-    def __init__(self, root, number):
-        self.children = []
+    def __init__(self, root, number, before=None):
+        self.children, self.before = [], before
         begin = time.monotonic()
         read, write = os.pipe()
         self.run([f"{SERVER}", f":{number}", "-geometry", SIZE, "-depth", "24", "-SecurityTypes", "None", "-rfbport", "-1",
@@ -83,7 +87,7 @@ class Xvnc:
 
     def run(self, argv, **more):
         self.children.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                              stdin=subprocess.DEVNULL, **more))
+                                              stdin=subprocess.DEVNULL, preexec_fn=self.before, **more))
 
     def pss(self):
         return sum(pss_mib(child.pid) for child in self.children)
@@ -99,7 +103,7 @@ SERVER = shutil.which("Xvnc")
 
 def mount(folder):
     root, tmp = f"{folder}/root", "/tmp/.X11-unix"
-    os.makedirs(root)
+    os.makedirs(root, exist_ok=True)
     os.makedirs(tmp, exist_ok=True)
     subprocess.run(["mount", "-o", "loop,ro,noload", cell.image(), root], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", f"{root}/tmp"], check=True)
@@ -155,6 +159,91 @@ def run_xvnc(folder):
         unmount(root)
 
 
+class Budget:
+    """A control group with a limit for the memory of all that is in and below it."""
+
+    def __init__(self, name):
+        first = os.path.exists("/sys/fs/cgroup/memory/cgroup.procs")
+        self.path = f"/sys/fs/cgroup/{'memory/' if first else ''}{name}"
+        self.file = "memory.limit_in_bytes" if first else "memory.max"
+        self.none = "-1" if first else "max"
+        self.made = not os.path.exists(self.path)
+        os.makedirs(self.path, exist_ok=True)
+        self.busy = any(open(f"{entry.path}/cgroup.procs", encoding="ascii").read()
+                        for entry in os.scandir(self.path) if entry.is_dir())
+
+    def set(self, mib):
+        with open(f"{self.path}/{self.file}", "w", encoding="ascii") as file:
+            file.write(self.none if mib is None else str(int(mib) << 20))
+
+    def join(self):
+        with open(f"{self.path}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+
+    def end(self):
+        self.set(None)
+        if self.made:
+            try:
+                os.rmdir(self.path)
+            except OSError:  # what was killed is still going
+                pass
+
+
+def fit_cells(folder):
+    """How many container desktops the budget holds. What runs beside their group (pane-cell, its X agent) is taken off it."""
+    budget, cells = Budget("pane"), []
+    if budget.busy:
+        return "others run"
+    try:
+        while len(cells) < FIT_MAX:
+            budget.set(BUDGET_MIB - sum(own_pss_mib(one.process.pid) for one in cells))
+            home = f"{folder}/f{len(cells)}"
+            os.makedirs(home)
+            cells.append(cell.Cell("--size", SIZE, folder=home, name=f"fit{os.getpid()}-{len(cells)}", memory=512, disk=1024))
+            try:
+                cells[-1].ready(20)
+                for one in cells:
+                    one.inside()
+            except (RuntimeError, LookupError, TimeoutError, OSError):
+                return len(cells) - 1
+        return f"over {FIT_MAX}"
+    finally:
+        for one in cells:
+            one.process.kill()
+            one.process.wait()
+            subprocess.run([cell.PROGRAM, "--cleanup", one.name], check=False)
+        budget.end()
+
+
+def own_pss_mib(pid):
+    """Of pane-cell and its X agent."""
+    total = 0
+    for p in [p for p in cell.tree(pid) if cell.comm(p) == "pane-cell"]:
+        with open(f"/proc/{p}/smaps_rollup", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total / 1024
+
+
+def fit_xvnc(folder):
+    """How many plain sessions it holds."""
+    budget, sessions, root = Budget(f"bench{os.getpid()}"), [], mount(folder)
+    try:
+        budget.set(BUDGET_MIB)
+        while len(sessions) < FIT_MAX:
+            try:
+                sessions.append(Xvnc(root, 500 + len(sessions), budget.join))
+            except (TimeoutError, OSError):
+                return len(sessions)
+            if any(child.poll() is not None for one in sessions for child in one.children):
+                return len(sessions) - 1
+        return f"over {FIT_MAX}"
+    finally:
+        for session in sessions:
+            session.end()
+        unmount(root)
+        budget.end()
+
+
 def main():
     why = cell.why_not()
     if why:
@@ -178,7 +267,7 @@ def main():
         row("start to ready, slowest [s]", pair(lambda r, p, u: f"{max(r):.2f}"))
         row("PSS of an idle desktop [MiB]", pair(lambda r, p, u: f"{statistics.median(p):.1f}"))
         row("memory less available, each [MiB]", pair(lambda r, p, u: f"{u / COUNT:.1f}"))
-        row("fit in 16 GiB (by the larger)", pair(lambda r, p, u: f"{16384 / max(statistics.median(p), u / COUNT):.0f}"))
+        row(f"ready within {BUDGET_MIB} MiB", [fit_cells(folder)] + ([fit_xvnc(folder + "/x")] if plain else []))
         row("disk of an idle desktop [MiB]", [f"{statistics.median(disk):.1f}"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -55,6 +55,12 @@ class Cell(vm.Vm):
              "--log", self.path("session.log"), "--state", self.path("state"), *more], stderr=self.log)
         self.control = None
 
+    def close(self):
+        killed = self.process.poll() is None
+        super().close()
+        if killed and not os.geteuid():
+            subprocess.run([PROGRAM, "--cleanup", self.name], capture_output=True, check=False)
+
     def inside(self, name=None):
         """The host's number of the process inside with that name."""
         for pid in tree(self.process.pid):
@@ -87,7 +93,7 @@ class Cell(vm.Vm):
         self.ready()
         display = self.surface()
         display.wait(lambda: display.scanout)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while "bash" not in [comm(p) for p in tree(self.process.pid)]:
             if time.monotonic() > end:
                 raise TimeoutError("no terminal")

@@ -126,8 +126,10 @@ static void helper_main(int go, pid_t pid, uid_t uid, uid_t gid, const uid_t fir
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || read(go, &c, 1) != 1)
 		_exit(1);
-	_exit(run_map("/usr/bin/newuidmap", pid, uid, first[0]) < 0 ||
-	      run_map("/usr/bin/newgidmap", pid, gid, first[1]) < 0);
+	if (run_map("/usr/bin/newuidmap", pid, uid, first[0]) < 0 ||
+	    run_map("/usr/bin/newgidmap", pid, gid, first[1]) < 0)
+		_exit(1);
+	_exit(0);
 }
 
 static int enter(int go, pid_t helper, struct err *e)
@@ -150,7 +152,7 @@ static int enter(int go, pid_t helper, struct err *e)
 
 int cell_rootless_enter(struct err *e)
 {
-	uid_t uid = getuid(), gid = getgid(), first[2];
+	uid_t uid = getuid(), gid = getgid(), first[2] = {0, 0};
 	pid_t pid = getpid(), helper;
 	int ends[2], r;
 

@@ -22,7 +22,7 @@ struct host_capacity {
 	char why[160];
 	bool vm;	/* takes virtual machines; vm_why: why not */
 	bool container; /* takes containers; container_why: why not, or what they lack */
-	char vm_why[280], container_why[400];
+	char vm_why[280], container_why[280];
 	char limits[16]; /* what holds containers to their share: cgroup2, cgroup1, rlimit */
 	char net[128];	 /* their network: user or none */
 };

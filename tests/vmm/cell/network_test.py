@@ -12,6 +12,11 @@ TIMEOUT = 200
 NET = "10.231.7"
 PROBE = "timeout 2 bash -c 'exec 3<>/dev/tcp/{0}/{1}' 2>/dev/null && echo reached || echo not reached"
 
+# An ARP announcement of an address, as root of the network namespace may send it and the desktop itself may not.
+GRATUITOUS = ("import socket; a = socket.inet_aton('{0}'); s = socket.socket(17, 3); s.bind(('eth0', 0x806)); "
+              "m = s.getsockname()[4]; b = bytes([255] * 6); "
+              "s.send(b + m + bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 2]) + m + a + b + a)")
+
 
 def ip(*args, pid=None):
     prefix = ["nsenter", "-n", "-t", str(pid)] if pid else []
@@ -61,6 +66,16 @@ class Bridge(unittest.TestCase):
                         f"import socket; s = socket.socket(); s.bind(('{NET}.77', 0)); s.settimeout(1); "
                         f"s.connect(('{NET}.1', 1))"], capture_output=True, check=False)
         self.assertNotIn(f"{NET}.77 ", ip("neigh", "show", "dev", self.bridge).stdout)
+
+        # Nor can it take the neighbour's: the host goes on to know that one by its own hardware address.
+        theirs = ip("neigh", "show", f"{NET}.2", "dev", self.bridge).stdout.split()[2]
+        self.assertEqual(ip("addr", "add", f"{NET}.2/24", "dev", "eth0", pid=pid).returncode, 0)
+        subprocess.run(["nsenter", "-n", "-t", str(pid), "python3", "-c", GRATUITOUS.format(f"{NET}.2")], check=True)
+        self.assertEqual(ip("neigh", "show", f"{NET}.2", "dev", self.bridge).stdout.split()[2], theirs)
+        self.assertEqual(subprocess.run(["bash", "-c", PROBE.format(f"{NET}.2", 7000)], capture_output=True, text=True,
+                                        check=True).stdout, "reached\n", "the neighbour is still who it was")
+        # X servers of neighbours listen in no network.
+        self.assertEqual(two.run(second, PROBE.format(f"{NET}.2", 6000)), "not reached\n")
 
         one.ask(op="quit")
         one.wait()

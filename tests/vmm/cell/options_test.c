@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "vmm/cell/options.h"
 
@@ -58,9 +59,9 @@ static void test_names_are_one_scopes(void **state)
 	char plain[64], one[64];
 
 	(void)state;
-	strcpy(plain, PARSE(NEED)->o.key);
+	snprintf(plain, sizeof(plain), "%s", PARSE(NEED)->o.key);
 	assert_string_equal(plain, "d1");
-	strcpy(one, PARSE(NEED, "--scope", "/srv/one")->o.key);
+	snprintf(one, sizeof(one), "%s", PARSE(NEED, "--scope", "/srv/one")->o.key);
 	assert_string_equal(one,
 			    PARSE("pane-cell", "--scope", "/srv/one", "--cleanup", "d1")->o.key);
 	assert_string_not_equal(one, plain);

@@ -88,8 +88,11 @@ static void what_containers_can(void **state)
 	assert_int_equal(host_capacity_admit(&c, HOST_CONTAINER, 1, NULL), 0);
 	assert_int_equal(host_capacity_cell(&c, full, "none"), 0);
 	assert_string_equal(c.net, "none");
-	assert_int_equal(host_capacity_cell(&c, "{\"cell\":\"full\",\"limits\":\"rlimit\",\"lacks\":\"rlimits only\"}", NULL),
-			 0);
+	assert_int_equal(
+		host_capacity_cell(
+			&c, "{\"cell\":\"full\",\"limits\":\"rlimit\",\"lacks\":\"rlimits only\"}",
+			NULL),
+		0);
 	assert_string_equal(c.net, "none");
 	assert_non_null(strstr(c.container_why, "rlimits only"));
 	assert_int_equal(host_capacity_cell(&c, "{\"cell\":\"none\",\"why\":\"not root\"}", NULL),

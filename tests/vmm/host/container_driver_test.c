@@ -15,7 +15,7 @@
 static const char *value_of(const struct host_argv *a, const char *flag)
 {
 	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], flag) == 0)
+		if (a->v[i] && strcmp(a->v[i], flag) == 0)
 			return i + 1 < a->n ? a->v[i + 1] : "";
 	return NULL;
 }
