@@ -254,13 +254,13 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 
 int valid_pool(json_t *o, bool create, struct err *e)
 {
-	static const char *const all[] = {
-		"name",	    "image",	 "cpus",       "memory_mib", "disk_mib",
-		"size_max", "spare",	 "assignment", "isolation",  "logoff_after_s",
-		"reset",    "image_tag", "home_mib",   "customize",  NULL};
-	static const char *const some[] = {
-		"image",	  "cpus",  "memory_mib", "disk_mib", "size_max", "spare",
-		"logoff_after_s", "reset", "image_tag",	 "home_mib", "customize", NULL};
+	static const char *const all[] = {"name",      "image",		 "cpus",  "memory_mib",
+					  "disk_mib",  "size_max",	 "spare", "assignment",
+					  "isolation", "logoff_after_s", "reset", "image_tag",
+					  "home_mib",  "customize",	 NULL};
+	static const char *const some[] = {"image",	"cpus",	    "memory_mib",     "disk_mib",
+					   "size_max",	"spare",    "logoff_after_s", "reset",
+					   "image_tag", "home_mib", "customize",      NULL};
 	static const char *const kinds[] = {"floating", "dedicated", NULL};
 	static const char *const ways[] = {"vm", "container", NULL};
 	static const char *const resets[] = {"on_logoff", "never", NULL};

@@ -32,7 +32,7 @@ struct host_agent {
 	struct host_pull *pull;	   /* owned; the same */
 	struct loop_timer *report; /* owned: when the next report goes out */
 	struct loop_timer *tick;   /* owned */
-	json_t *customizations;	   /* owned: of first boots, by the name orders give them; or NULL */
+	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */
 	int64_t sent_ms;  /* when the running or last sync began */

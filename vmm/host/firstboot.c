@@ -188,13 +188,15 @@ int host_seed_make(const struct host_config *c, const char *dir, const struct ho
 			       "this image needs a cloud-init volume: set pane_image in "
 			       "[desktops] of this host's configuration");
 	if (o->customize[0] && !custom)
-		return err_set(e, -EPROTO, "the customisation of this desktop did not come with "
-					   "its order");
+		return err_set(e, -EPROTO,
+			       "the customisation of this desktop did not come with "
+			       "its order");
 	r = seed_args(c, dir, o, custom, &a, e);
 	if (r == 0) {
 		instance_of(o, &a, custom, instance);
 		r = says_this(dir, instance) ? 0 : make(dir, &a, instance, e);
 	}
 	host_argv_free(&a);
-	return r < 0 && e && !e->msg[0] ? err_set(e, r, "the first-boot volume: %s", strerror(-r)) : r;
+	return r < 0 && e && !e->msg[0] ? err_set(e, r, "the first-boot volume: %s", strerror(-r))
+					: r;
 }

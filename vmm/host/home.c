@@ -123,8 +123,8 @@ json_t *host_homes_report(const struct host_config *c)
 	if (!list || host_config_path(c, root, "homes", NULL) < 0 || !(d = opendir(root)))
 		return list;
 	while ((de = readdir(d))) {
-		json_t *o = home_name(de->d_name, key) ? home_entry(dirfd(d), de->d_name, key)
-						       : NULL;
+		json_t *o =
+			home_name(de->d_name, key) ? home_entry(dirfd(d), de->d_name, key) : NULL;
 
 		if (o && json_array_append_new(list, o) < 0)
 			break;

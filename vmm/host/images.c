@@ -153,12 +153,11 @@ json_t *host_images_report(const struct host_config *c)
 			continue;
 		if (host_image_read(dir, &img, NULL) < 0 || !dir_of(de->d_name, &img))
 			continue;
-		if (json_array_append_new(list,
-					  json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
-						    "version", img.version, "disk_mib",
-						    img.disk_mib, "boot",
-						    img.firmware ? "firmware" : "direct",
-						    "boot_reason", img.boot_reason)) < 0)
+		if (json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
+							  "version", img.version, "disk_mib",
+							  img.disk_mib, "boot",
+							  img.firmware ? "firmware" : "direct",
+							  "boot_reason", img.boot_reason)) < 0)
 			break;
 	}
 	closedir(d);

@@ -29,8 +29,8 @@ struct host_image {
 	bool ready_frame; /* ready is the first frame, not the serial line */
 	bool initrd;
 	int disk_mib;
-	bool seed;		/* wants a NoCloud volume */
-	bool firmware;		/* has no kernel to boot directly */
+	bool seed;	       /* wants a NoCloud volume */
+	bool firmware;	       /* has no kernel to boot directly */
 	char boot_reason[300]; /* why */
 };
 

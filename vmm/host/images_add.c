@@ -70,7 +70,8 @@ static int add_file(const char *from, const char *to, const char *name, EVP_MD_C
 	    (r = path_join(dst, sizeof(dst), to, name)) < 0)
 		return err_set(e, r, "path too long");
 	in = open(src, O_RDONLY | O_CLOEXEC);
-	if (in < 0 && errno == ENOENT && strcmp(name, "disk.raw") != 0) /* firmware needs no kernel */
+	if (in < 0 && errno == ENOENT &&
+	    strcmp(name, "disk.raw") != 0) /* firmware needs no kernel */
 		return 0;
 	if (in < 0)
 		return err_set(e, -errno, "%s: %s", src, strerror(errno));
