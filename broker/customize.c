@@ -32,7 +32,8 @@ static int valid_packages(json_t *list, struct err *e)
 	}
 	return total <= FIRSTBOOT_PACKAGES_MAX
 		       ? 0
-		       : err_set(e, -EINVAL, "\"packages\" are too many: build an image with them.");
+		       : err_set(e, -EINVAL,
+				 "\"packages\" are too many: build an image with them.");
 }
 
 static int valid_words(json_t *o, struct err *e)

@@ -95,9 +95,9 @@ static int build(const struct cli_call *c, const char *dir, struct err *e)
 {
 	const char *recipes = cli_local(c, "recipes");
 	char program[PATH_MAX], line[1000];
-	const char *argv[] = {pane_image(program), "build", c->arg[0], dir, recipes ? "--recipes" : NULL,
-			      recipes, NULL};
-	struct child k;
+	const char *argv[] = {pane_image(program),	    "build", c->arg[0], dir,
+			      recipes ? "--recipes" : NULL, recipes, NULL};
+	struct child k = {0};
 	int r = start(argv, true, &k, e);
 
 	if (r < 0)
@@ -114,7 +114,7 @@ static int pack(const char *dir, const char *file, struct err *e)
 {
 	char raw[PATH_MAX];
 	const char *argv[] = {"qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, file, NULL};
-	struct child k;
+	struct child k = {0};
 	int r = path_join(raw, sizeof(raw), dir, "disk.raw");
 
 	if (r == 0)
@@ -183,8 +183,8 @@ int cli_run_image_build(struct cli_call *c, struct err *e)
 		name = base ? base + 1 : c->arg[0];
 	if ((r = check_login(c, e)) < 0)
 		return r;
-	if (snprintf(work, sizeof(work), "%s/pane-build.XXXXXX", tmp && tmp[0] ? tmp : "/var/tmp") >=
-		    (int)sizeof(work) ||
+	if (snprintf(work, sizeof(work), "%s/pane-build.XXXXXX",
+		     tmp && tmp[0] ? tmp : "/var/tmp") >= (int)sizeof(work) ||
 	    !mkdtemp(work))
 		return err_set(e, -errno, "%s: %s", work, strerror(errno));
 	return build_and_import(c, work, name, e);
@@ -194,9 +194,9 @@ int cli_run_image_recipes(struct cli_call *c, struct err *e)
 {
 	const char *recipes = cli_local(c, "recipes");
 	char program[PATH_MAX];
-	const char *argv[] = {pane_image(program), "build", "--list", recipes ? "--recipes" : NULL, recipes,
-			      NULL};
-	struct child k;
+	const char *argv[] = {pane_image(program),	    "build", "--list",
+			      recipes ? "--recipes" : NULL, recipes, NULL};
+	struct child k = {0};
 	int r = start(argv, false, &k, e);
 
 	return r < 0 ? r : finish(&k, "pane-image", e);

@@ -134,8 +134,7 @@ static const struct cli_option image_import_options[] = {
 };
 
 static const struct cli_option image_build_options[] = {
-	{"name", "NAME", CLI_LOCAL, NULL, NULL, false,
-	 "name of the image; otherwise the recipe's"},
+	{"name", "NAME", CLI_LOCAL, NULL, NULL, false, "name of the image; otherwise the recipe's"},
 	{"changelog", "TEXT", CLI_LOCAL, NULL, NULL, false, "what is new in this version"},
 	{"recipes", "DIR", CLI_LOCAL, NULL, NULL, false,
 	 "where recipes lie; otherwise those that came with Pane"},
@@ -282,18 +281,26 @@ static const struct cli_column host_columns[] = {
 };
 
 static const struct cli_column image_columns[] = {
-	{"IMAGE", "name", CLI_TEXT},	    {"TAGS", "tags", CLI_TEXT},
-	{"VERSIONS", "versions", CLI_TEXT}, {"POOLS", "pools", CLI_TEXT},
-	{"ON HOSTS", "hosts", CLI_TEXT},    {"PROBLEMS", "problems", CLI_TEXT},
+	{"IMAGE", "name", CLI_TEXT},
+	{"TAGS", "tags", CLI_TEXT},
+	{"VERSIONS", "versions", CLI_TEXT},
+	{"POOLS", "pools", CLI_TEXT},
+	{"ON HOSTS", "hosts", CLI_TEXT},
+	{"PROBLEMS", "problems", CLI_TEXT},
 	END,
 };
 
 static const struct cli_column home_columns[] = {
-	{"HOME", "key", CLI_TEXT},	    {"USER", "user", CLI_TEXT},
-	{"POOL", "pool", CLI_TEXT},	    {"HOST", "host", CLI_TEXT},
-	{"STATE", "state", CLI_TEXT},	    {"MIB", "mib", CLI_TEXT},
-	{"USED", "used_mib", CLI_TEXT},	    {"DESKTOP", "desktop", CLI_TEXT},
-	{"LAST USED", "used_at", CLI_TIME}, {"NOBODY'S SINCE", "orphan_at", CLI_TIME},
+	{"HOME", "key", CLI_TEXT},
+	{"USER", "user", CLI_TEXT},
+	{"POOL", "pool", CLI_TEXT},
+	{"HOST", "host", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"MIB", "mib", CLI_TEXT},
+	{"USED", "used_mib", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT},
+	{"LAST USED", "used_at", CLI_TIME},
+	{"NOBODY'S SINCE", "orphan_at", CLI_TIME},
 	END,
 };
 

@@ -28,7 +28,7 @@ struct cli_option {
 	const char *name; /* without its dashes; NULL ends the list */
 	const char *arg;  /* what stands for its value in the help; NULL for flags */
 	enum cli_kind kind;
-	const char *key; /* "a.b": the field b of an object a */
+	const char *key;      /* "a.b": the field b of an object a */
 	const char *fallback; /* sent when the option is not given; NULL = not sent */
 	bool required;
 	const char *help;

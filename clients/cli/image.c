@@ -236,8 +236,8 @@ static int import(struct import *u, struct cli_call *c, const char *file, struct
 		size_t n = strlen(e->msg);
 
 		snprintf(e->msg + n, sizeof(e->msg) - n,
-			 "\nGo on later with: pane image import %s --name %s --continue %s",
-			 file, u->name, u->version);
+			 "\nGo on later with: pane image import %s --name %s --continue %s", file,
+			 u->name, u->version);
 	}
 	if (r < 0 || (r = wait_ready(u, &row, e)) < 0)
 		return r;

@@ -22,7 +22,7 @@ def card_disk(folder, name, mib, fmt="qcow2"):
     shutil.copy(f"{whole.BUILD}/guest/card", f"{root}/boot/vmlinuz-1.0")
     with open(f"{root}/boot/grub/grub.cfg", "w", encoding="ascii") as file:
         file.write("menuentry 'card' {\n\tlinux /boot/vmlinuz-1.0 root=/dev/vda ro quiet\n}\n")
-    raw, path = f"{folder}/{name}.raw", f"{folder}/{name}.{fmt}"
+    raw, path = f"{folder}/{name}.disk", f"{folder}/{name}.{fmt}"
     with open(raw, "wb") as file:
         file.truncate(mib << 20)
     subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-d", root, raw], check=True)
@@ -157,6 +157,44 @@ class Import(unittest.TestCase):
         self.assertIn("host local: version 1 of image windows starts by firmware only", row["blocked"][0])
         self.assertIn("no Linux kernel", row["blocked"][0])
         self.pane("pools", "delete", "win")
+
+    BUILDER = """#!/bin/sh
+echo "image x: [  1s] running apt-get update..."
+echo "image x: [  9s] installing remaining packages..."
+[ "$(basename "$1")" = card ] || { echo "E: no such thing" >&2; exit 1; }
+mkdir "$2"
+cp %s "$2/disk.raw"
+echo '{}' >"$2/image.json"
+echo log >"$2.log"
+echo "image x: ready after 9 s"
+"""
+
+    def test_6_build(self):
+        """a recipe is built on this machine and imported; nothing but the log of a failed build stays here"""
+        recipes, tmp = f"{self.site.run}/recipes", f"{self.site.run}/tmp"
+        for name in ("card", "broken"):
+            os.makedirs(f"{recipes}/{name}")
+            with open(f"{recipes}/{name}/recipe", "w", encoding="ascii") as file:
+                file.write(f"# SPDX\n# The {name} one.\n")
+        os.mkdir(tmp)
+        with open(f"{recipes}/build", "w", encoding="ascii") as file:
+            file.write(self.BUILDER % card_disk(self.site.run, "built", 16, "raw"))
+        os.chmod(f"{recipes}/build", 0o755)
+        self.site.pane_env["TMPDIR"] = tmp
+        self.assertIn("The broken one.", self.pane("image", "recipes", "--recipes", recipes))
+        self.assertIn("ready and stable", self.pane("image", "build", "card", "--recipes", recipes, "--name", "built",
+                                                    "--changelog", "from a recipe"))
+        version = json.loads(self.pane("image", "show", "built", "--json"))["versions"][0]
+        self.assertEqual((version["boot"], version["changelog"]), ("direct", "from a recipe"))
+        self.assertLess(version["size_bytes"], 8 << 20, "only what holds data was uploaded")
+        self.assertEqual(os.listdir(tmp), [])
+        said = self.pane("image", "build", "broken", "--recipes", recipes, status=1)
+        self.assertIn("E: no such thing", said)
+        self.assertIn("the build failed", said)
+        self.assertEqual(os.listdir(tmp), [])
+        self.assertIn("no recipe nothing", self.pane("image", "build", "nothing", "--recipes", recipes, status=1))
+        self.pane("logout")
+        self.assertIn("not logged in", self.pane("image", "build", "card", "--recipes", recipes, status=1))
 
 
 if __name__ == "__main__":

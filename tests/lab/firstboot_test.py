@@ -63,7 +63,7 @@ class FirstBoot(unittest.TestCase):
     def tearDownClass(cls):
         cls.site.down()
 
-    def enter(self, user, password, pool, timeout=400):
+    def enter(self, user, password, pool, timeout=1200):
         """The user asks for a desktop until there is one; its row."""
         api = self.site.api().login(user, password)
 

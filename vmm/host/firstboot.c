@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See firstboot.h. Values are passed on as they came: pane-image refuses what they may not be. The
- * volume is two milliseconds of mtools, short enough for the agent's loop.
+ * volume takes mtools some tens of milliseconds, short enough for the agent's loop.
  */
 #include "vmm/host/firstboot.h"
 

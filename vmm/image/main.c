@@ -36,7 +36,8 @@ static int seed(struct img_options *o, struct err *e)
 	size_t n;
 	int r;
 
-	if (o->seed.script && (r = file_read(o->seed.script, FIRSTBOOT_SCRIPT_MAX, &script, &n, e)) < 0)
+	if (o->seed.script &&
+	    (r = file_read(o->seed.script, FIRSTBOOT_SCRIPT_MAX, &script, &n, e)) < 0)
 		return r;
 	if (o->seed.ssh_key && (r = file_read(o->seed.ssh_key, 4096, &key, &n, e)) < 0)
 		return r;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include "common/firstboot.h"
 
-#define CUSTOM "/var/lib/cloud/pane-custom"
+#define CUSTOM	       "/var/lib/cloud/pane-custom"
 #define READY_SKELETON "[ -e /home/%s/.profile ] || su %s -c 'cp -r /etc/skel/. ~/'\n"
 #define READY_CUSTOM                                                                               \
 	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
@@ -117,8 +117,8 @@ static json_t *file(const char *path, const char *mode, const char *text)
 	if (!b64)
 		return NULL;
 	EVP_EncodeBlock(b64, (const unsigned char *)text, (int)n);
-	return json_pack("{s:s,s:s,s:s,s:s}", "path", path, "permissions", mode, "encoding",
-			 "b64", "content", b64);
+	return json_pack("{s:s,s:s,s:s,s:s}", "path", path, "permissions", mode, "encoding", "b64",
+			 "content", b64);
 }
 
 static json_t *user(const struct img_seed *s)
@@ -167,11 +167,12 @@ static char *ready_script(const struct img_seed *s)
  * bootcmd runs at every boot. */
 static json_t *home_mount(const char *user)
 {
-	return json_pack("[o]", json_sprintf("h=/home/%s; mkdir -p $h; grep -q '^LABEL=pane-home ' "
-					     "/etc/fstab || echo \"LABEL=pane-home $h ext4 noatime,"
-					     "nofail,x-systemd.device-timeout=2s 0 2\" >>/etc/fstab; "
-					     "mountpoint -q $h || mount $h || true",
-					     user));
+	return json_pack("[o]",
+			 json_sprintf("h=/home/%s; mkdir -p $h; grep -q '^LABEL=pane-home ' "
+				      "/etc/fstab || echo \"LABEL=pane-home $h ext4 noatime,"
+				      "nofail,x-systemd.device-timeout=2s 0 2\" >>/etc/fstab; "
+				      "mountpoint -q $h || mount $h || true",
+				      user));
 }
 
 /* keyboard(5), which X and the console read. cloud-init's own module fails on images without
@@ -181,8 +182,9 @@ static json_t *keyboard(const char *layout)
 	size_t n = strcspn(layout, ":");
 	cleanup_free char *text = NULL;
 
-	if (asprintf(&text, "XKBMODEL=\"pc105\"\nXKBLAYOUT=\"%.*s\"\nXKBVARIANT=\"%s\"\n"
-			    "XKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n",
+	if (asprintf(&text,
+		     "XKBMODEL=\"pc105\"\nXKBLAYOUT=\"%.*s\"\nXKBVARIANT=\"%s\"\n"
+		     "XKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n",
 		     (int)n, layout, layout[n] ? layout + n + 1 : "") < 0)
 		return NULL;
 	return file("/etc/default/keyboard", "0644", text);
@@ -195,8 +197,9 @@ static json_t *base(const struct img_seed *s)
 
 	if (!script)
 		return NULL;
-	o = json_pack("{s:s,s:b,s:[],s:[o]}", "hostname", s->hostname, "manage_etc_hosts", 1, "users",
-		      "write_files", file("/var/lib/cloud/scripts/per-boot/90-pane-ready", "0755", script));
+	o = json_pack("{s:s,s:b,s:[],s:[o]}", "hostname", s->hostname, "manage_etc_hosts", 1,
+		      "users", "write_files",
+		      file("/var/lib/cloud/scripts/per-boot/90-pane-ready", "0755", script));
 	if (!o || !s->user)
 		return o;
 	if (json_array_append_new(json_object_get(o, "users"), user(s)) == 0 &&

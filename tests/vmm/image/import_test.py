@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-image convert and inspect as programs: good files of every format, hostile ones, interruptions."""
+import gzip
+import io
 import json
 import os
 import shutil
@@ -219,6 +221,42 @@ class HostileDisks(Case):
         self.refused(rig.write(f"{self.dir}/empty", b""), "image.truncated")
         self.refused(rig.write(self.raw, self.content[:3 * rig.MIB]), "image.partitions", why="cut short")
 
+    def test_heads_only(self):
+        """files of which there is no more than a head, whatever it promises"""
+        for fmt, options in (("qcow2", ()), ("vmdk", ()), ("vmdk", ("-o", "subformat=streamOptimized")), ("vdi", ()), ("vhdx", ())):
+            data = rig.read(self.qemu(fmt, *options))
+            for size in (4, 64, 512, 4096, 65536, 200000):
+                with self.subTest(f"{fmt} {options} {size}"):
+                    result = self.convert(rig.write(f"{self.dir}/head.{fmt}", data[:size]))
+                    self.assertEqual(result.returncode, 1)
+                    self.assertIn(rig.lines(result)[-1]["error"]["code"],
+                                  ("image.truncated", "image.damaged", "image.format", "image.backing"))
+                    self.assertEqual(os.listdir(self.out_parent), [])
+
+    def test_pointers(self):
+        """tables that point outside the file, at themselves, or nowhere"""
+        for fmt, at, value in (("qcow2", 40, b"\xff" * 8), ("qcow2", 40, struct.pack(">Q", 1 << 40)), ("qcow2", 48, b"\x7f" * 8),
+                               ("qcow2", 20, struct.pack(">I", 63)), ("qcow2", 36, b"\xff" * 4),
+                               ("vmdk", 56, struct.pack("<Q", 1 << 60)), ("vmdk", 20, struct.pack("<Q", 3)), ("vmdk", 44, b"\xff" * 4),
+                               ("vmdk", 28, b"\xff" * 8), ("vdi", 340, b"\xff" * 4), ("vdi", 384, b"\xff" * 4), ("vdi", 376, bytes(4))):
+            with self.subTest(f"{fmt} {at} {value}"):
+                result = self.convert(rig.patch(self.qemu(fmt), at, value))
+                self.assertEqual(result.returncode, 1, result.stdout)
+                self.assertEqual(os.listdir(self.out_parent), [])
+
+    def test_vhdx_log(self):
+        """VHDX files with a log to replay, an absurd one, or headers that contradict each other"""
+        for patches in ([(48, b"\x11" * 16)], [(68, b"\xff" * 4), (72, b"\xff" * 8)], [(48, b"\x11" * 16), (68, b"\xff" * 4)],
+                        [(0, b"dead")], [(8, b"\xff" * 8), (48, b"\x22" * 16)]):
+            path = self.qemu("vhdx")
+            for head in (65536, 131072):
+                for at, value in patches:
+                    rig.patch(path, head + at, value)
+            with self.subTest(patches):
+                result = self.convert(path)
+                self.assertEqual(result.returncode, 1, result.stdout)
+                self.assertEqual(os.listdir(self.out_parent), [])
+
     def test_not_disks(self):
         """what is no disk is named, with the next step"""
         for name, data, word in (("gzip", b"\x1f\x8b\x08\0", "unpack"), ("zip", b"PK\3\4", "unpack"),
@@ -286,6 +324,71 @@ class HostileAppliances(Case):
             info.pax_headers = {"path": "../../evil"}
             tar.addfile(info)
         self.refused(path, "image.path", why="extended")
+
+    def test_long_names(self):
+        """GNU's long names and links, which would hide a path from a plain reader"""
+        for change in ({"name": "a" * 120}, {"name": "x/" * 60 + "y"}, {"name": "z", "linkname": "/etc/" + "p" * 120,
+                                                                       "type": tarfile.SYMTYPE}):
+            path = f"{self.dir}/gnu.ova"
+            with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+                for name, data in self.members:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+                info = tarfile.TarInfo("z")
+                for key, value in change.items():
+                    setattr(info, key, value)
+                tar.addfile(info)
+            with self.subTest(change):
+                self.refused(path, "image.path")
+
+    def pax(self, headers, everywhere=False):
+        """An appliance whose disk has extended headers, its own or for all that follows."""
+        path = f"{self.dir}/pax.ova"
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, pax_headers=headers if everywhere else None) as tar:
+            for name, data in self.members:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                if name == "d.vmdk" and not everywhere:
+                    info.pax_headers = headers
+                tar.addfile(info, io.BytesIO(data))
+        return path
+
+    def test_pax_overrides(self):
+        """extended headers that move, link, stretch or hollow out a member; harmless ones pass"""
+        for headers, code in (({"path": "/etc/cron.d/x"}, "image.path"), ({"linkpath": "/etc/passwd"}, "image.path"),
+                              ({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "d.vmdk",
+                                "GNU.sparse.realsize": "99999999999"}, "image.path"),
+                              ({"size": "99999999999"}, "image.truncated"), ({"size": "-1"}, "image.damaged"),
+                              ({"size": "99999999999999999999999"}, "image.damaged"), ({"hdrcharset": "BINARY"}, "image.path")):
+            for everywhere in (False, True):
+                with self.subTest(f"{headers} {everywhere}"):
+                    self.refused(self.pax(headers, everywhere), code)
+        self.good(self.pax({"comment": "made by hand", "SCHILY.dev": "1", "mtime": "1.5"}))
+
+    def test_sizes(self):
+        """sizes in headers that are negative, absurd or no numbers"""
+        for field, code in ((b"\xff" * 12, "image.damaged"), (b"\x80" + b"\xff" * 11, "image.damaged"),
+                            (b"\x80" + bytes(3) + b"\x7f" + b"\xff" * 7, "image.truncated"), (b"-0000000001\0", "image.damaged"),
+                            (b"77777777777\0", "image.truncated"), (b"12345678999\0", "image.damaged")):
+            path = self.pack()
+            head = bytearray(rig.read(path)[:512])
+            head[124:136] = field
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+            with self.subTest(field):
+                self.refused(rig.patch(path, 0, bytes(head)), code)
+
+    def test_compressed_inside(self):
+        """disks packed once more, which a bomb would be"""
+        bomb = gzip.compress(bytes(64 * rig.MIB))
+        for attributes in ("", 'ovf:compression="gzip"'):
+            text = rig.ovf([("d.gz", len(bomb))]).replace(b'ovf:href="d.gz"', b'ovf:href="d.gz" ' + attributes.encode())
+            with self.subTest(attributes):
+                result = self.convert(self.pack([("b.ovf", text), ("d.gz", bomb)]))
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(rig.lines(result)[-1]["error"]["code"], ("image.format", "image.compressed"))
+                self.assertEqual(os.listdir(self.out_parent), [])
 
     def test_manifest(self):
         """manifests that do not fit"""
