@@ -25,7 +25,7 @@ class Clones(unittest.TestCase):
         parent = self.start("--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--identity", cmdline=cmdline,
                             kernel=f"{IMAGE}/vmlinuz", memory=768)
         began = time.monotonic()
-        parent.ready()
+        parent.ready(600)
         self.cold_s = time.monotonic() - began
         folder = parent.snapshot()
         parent.ask(op="quit")
