@@ -23,10 +23,9 @@ static json_t *answer_status(struct control *c)
 
 	vm_status(c->vm, &s);
 
-	json_t *o = json_pack("{s:s, s:b, s:I, s:s, s:b}", "state",
-			      s.paused ? "paused" : "running", "ready", s.ready,
-			      "uptime_ms", (json_int_t)s.uptime_ms, "kvm", s.kvm, "surface",
-			      c->surface && c->surface(c->arg));
+	json_t *o = json_pack("{s:s, s:b, s:I, s:s, s:b}", "state", s.paused ? "paused" : "running",
+			      "ready", s.ready, "uptime_ms", (json_int_t)s.uptime_ms, "kvm", s.kvm,
+			      "surface", c->surface && c->surface(c->arg));
 
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));

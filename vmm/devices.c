@@ -40,8 +40,7 @@ static int open_disk(struct vm_devices *d, struct err *e)
 	if (c->disk_raw)
 		d->block = block_raw_open(c->disk_raw, false, e);
 	else if (c->disk_overlay)
-		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay,
-						0, e);
+		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay, 0, e);
 	else
 		return 0;
 	return d->block ? 0 : -EIO;
@@ -201,7 +200,8 @@ int vm_devices_check(const struct vm_devices *d, struct err *e)
 	for (unsigned i = 0; i < VM_MORE_DISKS; i++)
 		other |= d->blk_more[i] && virtio_blk_is_other(d->blk_more[i]);
 	return other ? err_setw(e, -EINVAL, "snapshot.disk",
-				"the snapshot was made with other disks, or they have changed since; "
+				"the snapshot was made with other disks, or they have changed "
+				"since; "
 				"boot the desktop afresh")
 		     : 0;
 }

@@ -15,16 +15,16 @@ struct vm;
 struct vm_devices;
 
 struct vm_devices_cfg {
-	const char *name;     /* of the desktop */
-	const char *disk_raw; /* or base and overlay, or none */
+	const char *name;				   /* of the desktop */
+	const char *disk_raw;				   /* or base and overlay, or none */
 	const char *disk_base, *disk_layer, *disk_overlay; /* the layer may be NULL */
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
-	const char *net;	/* "user" or "none" */
-	const char *mac;	/* NULL: made from the name */
-	const char *surface;	/* socket; NULL: no screen, no input */
-	uint32_t width, height; /* pixels */
+	const char *net;	 /* "user" or "none" */
+	const char *mac;	 /* NULL: made from the name */
+	const char *surface;	 /* socket; NULL: no screen, no input */
+	uint32_t width, height;	 /* pixels */
 	uint64_t identity_bytes; /* size of the identity disk (vmm/snapshot/identity.h); 0: none */
 };
 

@@ -51,8 +51,8 @@ struct vm_cfg {
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	const char *serial_log; /* NULL: not kept */
 	bool ready_is_frame;
-	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory file;
-	 * NULL: a new machine. */
+	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory
+	 * file; NULL: a new machine. */
 	const struct snap *snap;
 	int memory;
 	int (*enter)(void); /* run by each vCPU thread before its first instruction */
@@ -98,7 +98,8 @@ void vm_free(struct vm *vm);
 
 void vm_powerdown(struct vm *vm); /* presses the power button */
 
-/* ---- snapshots (vmm/snapshot/section.h), main thread ------------------------------------------ */
+/* ---- snapshots (vmm/snapshot/section.h), main thread ------------------------------------------
+ */
 
 /* No guest instruction runs and no device touches guest RAM until vm_resume(). Twice is fine. */
 void vm_pause(struct vm *vm);

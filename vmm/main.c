@@ -32,7 +32,7 @@ enum {
 
 struct app {
 	struct options opt;
-	int state; /* --state, open and empty; -1 without */
+	int state;		 /* --state, open and empty; -1 without */
 	struct snap *snap;	 /* --restore; until it is loaded */
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
@@ -213,8 +213,7 @@ static int build(struct app *a, struct err *e)
 	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
 		return r;
 	if (o->control) {
-		a->control =
-			control_new(vm_loop(a->vm), a->vm, o->control, surface_connected,
+		a->control = control_new(vm_loop(a->vm), a->vm, o->control, surface_connected,
 					 on_snapshot, a, e);
 		if (!a->control)
 			return -EINVAL;

@@ -21,7 +21,8 @@ struct power {
 	uint16_t status, enable, control;
 	uint8_t gpe[16]; /* status, then enable */
 	bool sci_level;
-	int64_t timer_offset_ns; /* of the PM timer against the host's clock; constant while it runs */
+	int64_t timer_offset_ns; /* of the PM timer against the host's clock; constant while it runs
+				  */
 	void (*sci)(void *arg, bool level);    /* level-triggered */
 	void (*end)(void *arg, bool poweroff); /* or a reset */
 	void *arg;

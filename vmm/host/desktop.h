@@ -22,11 +22,11 @@
 struct host_record {
 	struct host_order order;
 	char version[HOST_VERSION_MAX]; /* of the image its disk was cloned from; "" before */
-	char parent[HOST_PARENT_MAX];	/* what lies under its disk besides the image; "" = nothing */
-	char boot[40];			/* boot id that the pids below belong to */
-	char ran_home[HOST_UUID];	/* the home its machine was started with */
-	bool reset_due;			/* its session has ended: the next start is a fresh one */
-	pid_t vmm_pid, display_pid;	/* vmm: the process of its machine, of any driver */
+	char parent[HOST_PARENT_MAX]; /* what lies under its disk besides the image; "" = nothing */
+	char boot[40];		      /* boot id that the pids below belong to */
+	char ran_home[HOST_UUID];     /* the home its machine was started with */
+	bool reset_due;		      /* its session has ended: the next start is a fresh one */
+	pid_t vmm_pid, display_pid;   /* vmm: the process of its machine, of any driver */
 	uint64_t vmm_started, display_started;
 	bool ready;
 	unsigned fails;
@@ -43,8 +43,8 @@ struct host_desktop {
 	int64_t started_ms, ready_ms; /* of the running machine; 0 = not */
 	bool files;		      /* its directory exists */
 	char why[200]; /* how the last machine ended; shown while the next one boots */
-	bool clone; /* its machine began as a clone of rec.parent */
-	bool cold;  /* a clone of it failed: boot it */
+	bool clone;    /* its machine began as a clone of rec.parent */
+	bool cold;     /* a clone of it failed: boot it */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms;
 	struct host_machine *machine;	  /* owned; NULL = none runs */

@@ -22,7 +22,7 @@ struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
 	int (*starting)(void *arg, const struct host_proc *p);
 	void (*ready)(void *arg);
-	void (*snapshot)(void *arg, const char *error); /* is written (NULL), or why not */
+	void (*snapshot)(void *arg, const char *error);		/* is written (NULL), or why not */
 	void (*ended)(void *arg, const struct host_ended *end); /* once, last */
 	void *arg;						/* borrowed; outlives the machine */
 };

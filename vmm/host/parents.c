@@ -85,8 +85,8 @@ static bool is_parked(const struct host_parents *p, const char *name)
 {
 	char dir[PATH_MAX], file[PATH_MAX];
 
-	return parent_path(p, name, dir) == 0 &&
-	       path_join(file, sizeof(file), dir, "state") == 0 && access(file, R_OK) == 0;
+	return parent_path(p, name, dir) == 0 && path_join(file, sizeof(file), dir, "state") == 0 &&
+	       access(file, R_OK) == 0;
 }
 
 static void remove_dir(const char *dir)
@@ -208,9 +208,7 @@ static void on_ended(void *arg, const struct host_ended *end)
 	if (s == QUITTING && end->how == HOST_END_QUIT && r == 0) {
 		log_info("parent.parked", "parent=%s", p->of->name);
 	} else if (s != FAILING) {
-		give_up(p, r < 0	  ? strerror(-r)
-			   : end->why[0] ? end->why
-					 : "its machine ended");
+		give_up(p, r < 0 ? strerror(-r) : end->why[0] ? end->why : "its machine ended");
 	}
 	remove_dir(p->dir);
 	remove_dir(p->run);
@@ -452,8 +450,7 @@ static void end_leftover(const struct host_parents *p)
 	if (!o || json_need_int(o, "pid", 2, INT32_MAX, &pid, NULL) < 0 ||
 	    json_need_int(o, "started", 1, INT64_MAX, &started, NULL) < 0 ||
 	    json_need_str(o, "boot", 1, 39, &was, NULL) < 0 || host_boot_id(boot) < 0 ||
-	    strcmp(was, boot) != 0 ||
-	    host_proc_adopt((pid_t)pid, (uint64_t)started, &proc) < 0)
+	    strcmp(was, boot) != 0 || host_proc_adopt((pid_t)pid, (uint64_t)started, &proc) < 0)
 		return;
 	host_proc_signal(&proc, SIGKILL);
 	host_proc_fini(&proc);

@@ -28,8 +28,8 @@ static void a_name_says_what_the_machine_is(void **state)
 
 static void other_names_are_refused(void **state)
 {
-	static const char *const bad[] = {"",	   "@",	     "@1-1x1", ".making", "office", "../x@1",
-					  "a/b@1", "a,b@1", "A@1",    ".a@1",	  "a @1"};
+	static const char *const bad[] = {"",	   "@",	    "@1-1x1", ".making", "office", "../x@1",
+					  "a/b@1", "a,b@1", "A@1",    ".a@1",	 "a @1"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

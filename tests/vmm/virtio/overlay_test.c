@@ -409,7 +409,7 @@ static void clones_lie_over_a_layer(void **state)
 {
 	struct ctx *x = *state;
 	char child[128], other[128], id[65], again[65];
-	uint8_t buf[4096], base[4096];
+	uint8_t buf[4096] = {0}, base[4096];
 	struct iovec v = {.iov_base = buf, .iov_len = sizeof(buf)};
 	struct block *a, *b;
 
