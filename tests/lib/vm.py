@@ -132,7 +132,7 @@ class Vm:
         except FileNotFoundError:
             return ""
 
-    def connect(self, name, timeout=10):
+    def connect(self, name, timeout=60):
         """The stream of a unix socket that may not be there yet."""
         end = time.monotonic() + timeout
         while True:
