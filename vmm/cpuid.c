@@ -101,7 +101,8 @@ void vm_cpuid_topology(struct kvm_cpuid_entry2 *t, unsigned entries, unsigned id
 	}
 }
 
-int vm_cpuid_host(const struct vm_kvm *k, unsigned id, unsigned n, union cpu_model *m, struct err *e)
+int vm_cpuid_host(const struct vm_kvm *k, unsigned id, unsigned n, union cpu_model *m,
+		  struct err *e)
 {
 	m->t.nent = CPU_MODEL_ENTRIES;
 	if (ioctl(k->sys, KVM_GET_SUPPORTED_CPUID, &m->t) < 0)

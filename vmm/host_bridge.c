@@ -81,9 +81,12 @@ int host_bridge_add(struct host_bridge *h, struct pci_bus *bus, struct vm_io *io
 	h->bus = bus;
 	h->reset = reset;
 	h->reset_arg = reset_arg;
-	h->dev = (struct pci_dev){
-		.name = "host-bridge", .vendor = 0x1b36, .device = 0x0008, .class_code = 0x060000,
-		.ops = &ops, .opaque = h};
+	h->dev = (struct pci_dev){.name = "host-bridge",
+				  .vendor = 0x1b36,
+				  .device = 0x0008,
+				  .class_code = 0x060000,
+				  .ops = &ops,
+				  .opaque = h};
 
 	int r = pci_add(bus, &h->dev);
 

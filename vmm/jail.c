@@ -69,9 +69,9 @@ static const unsigned long vcpu_ioctls[] = {
 
 /* A snapshot reads what KVM keeps; the main thread's alone. */
 static const unsigned long main_ioctls[] = {
-	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,  KVM_GET_SREGS,	       KVM_GET_XSAVE,
-	KVM_GET_XSAVE2,	   KVM_GET_XCRS,      KVM_GET_DEBUGREGS,       KVM_GET_LAPIC,
-	KVM_GET_MSRS,	   KVM_GET_IRQCHIP,   KVM_GET_PIT2,	       KVM_GET_CLOCK,
+	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,	KVM_GET_SREGS,		KVM_GET_XSAVE,
+	KVM_GET_XSAVE2,	   KVM_GET_XCRS,	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC,
+	KVM_GET_MSRS,	   KVM_GET_IRQCHIP,	KVM_GET_PIT2,		KVM_GET_CLOCK,
 	KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MSR_INDEX_LIST,
 };
 

@@ -111,8 +111,8 @@ int vm_kvm_create(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)
 
 	int xsave = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
 
-	k->xsave_bytes = xsave > (int)sizeof(struct kvm_xsave) ? (size_t)xsave
-							       : sizeof(struct kvm_xsave);
+	k->xsave_bytes =
+		xsave > (int)sizeof(struct kvm_xsave) ? (size_t)xsave : sizeof(struct kvm_xsave);
 
 	int r = map_slots(k, ram, e);
 

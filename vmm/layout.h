@@ -34,15 +34,15 @@
 #define VM_FIRMWARE_LOW_N 0x40000ull
 
 /* ACPI fixed hardware (ACPI 6.4 §4.8). */
-#define VM_PM1_EVT    0x600 /* 4 bytes: status, enable */
-#define VM_PM1_CNT    0x604 /* 2 bytes */
-#define VM_PM_TIMER   0x608 /* 4 bytes */
-#define VM_GPE0	      0x620 /* 16 bytes: status, enable */
-#define VM_GPE0_LEN   16
+#define VM_PM1_EVT	  0x600 /* 4 bytes: status, enable */
+#define VM_PM1_CNT	  0x604 /* 2 bytes */
+#define VM_PM_TIMER	  0x608 /* 4 bytes */
+#define VM_GPE0		  0x620 /* 16 bytes: status, enable */
+#define VM_GPE0_LEN	  16
 #define VM_GPE_GENERATION 5 /* the VM generation id changed */
-#define VM_RESET_PORT 0xcf9
-#define VM_SCI_IRQ    9
-#define VM_SLEEP_S5   5 /* the SLP_TYP our DSDT names for S5 */
+#define VM_RESET_PORT	  0xcf9
+#define VM_SCI_IRQ	  9
+#define VM_SLEEP_S5	  5 /* the SLP_TYP our DSDT names for S5 */
 
 /* The VM generation id: 16 bytes at the end of the ACPI tables' room. */
 #define VM_GENERATION_AT 0xefff0u

@@ -500,7 +500,8 @@ void vm_pause(struct vm *vm)
 static void excuse_clocks(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->cfg.cpus; i++)
-		(void)ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0); /* fails where it has no kvmclock */
+		(void)ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL,
+			    0); /* fails where it has no kvmclock */
 }
 
 void vm_resume(struct vm *vm)

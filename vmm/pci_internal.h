@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Between pci.c, pci_msix.c and pci_state.c only. All but pci_msix_fini() are called with the bus lock held.
+ * Between pci.c, pci_msix.c and pci_state.c only. All but pci_msix_fini() are called with the bus
+ * lock held.
  */
 #ifndef PANE_VMM_PCI_INTERNAL_H
 #define PANE_VMM_PCI_INTERNAL_H

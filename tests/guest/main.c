@@ -83,7 +83,8 @@ static void use_disk(void)
 
 /* ---- identity ---------------------------------------------------------------------------------
  *
- * The second disk, when it is one of eight sectors: once it has grown, its text says who the card is.
+ * The second disk, when it is one of eight sectors: once it has grown, its text says who the card
+ * is.
  */
 
 enum {
@@ -109,8 +110,7 @@ static void look_at_identity(void)
 		generation_changed = false;
 		print("generation %X %X\n", generation[0], generation[1]);
 	}
-	if (identity_sectors != IDENTITY_BLANK ||
-	    mmio_read32(identity.device) != IDENTITY_GIVEN)
+	if (identity_sectors != IDENTITY_BLANK || mmio_read32(identity.device) != IDENTITY_GIVEN)
 		return;
 	identity_sectors = IDENTITY_GIVEN;
 	if (!queue_call(&identity_queue, BLK_READ, IDENTITY_BLANK))

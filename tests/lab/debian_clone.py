@@ -25,7 +25,7 @@ class Clones(unittest.TestCase):
         parent = self.start("--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--identity", cmdline=cmdline,
                             kernel=f"{IMAGE}/vmlinuz", memory=768)
         began = time.monotonic()
-        parent.ready()
+        parent.ready(600)
         self.cold_s = time.monotonic() - began
         folder = parent.snapshot()
         parent.ask(op="quit")
@@ -43,21 +43,21 @@ class Clones(unittest.TestCase):
             display = machine.surface()
             display.wait(lambda: display.scanout)
             frame_s = time.monotonic() - began
-            machine.ready()
+            machine.ready(300)
             ready_s = time.monotonic() - began
             with open(f"/proc/{machine.process.pid}/smaps_rollup", encoding="ascii") as file:
                 private = sum(int(n) for n in re.findall(r"^Anonymous: +(\d+)", file.read(), re.M))
             print(f"# cold boot {self.cold_s:.1f} s, clone: screen {frame_s:.3f} s, ready {ready_s:.1f} s, private {private} KiB")
             display.type("echo ID $(uname -n) $(cat /etc/machine-id /sys/class/net/e*/address) "
                          "$(od -An -tx8 -N8 /dev/urandom) $(date +%s) DI >/dev/ttyS0\n", PACE)
-            machine.serial(" DI", 90)
+            machine.serial(" DI", 180)
             print("# " + machine.text("serial").replace("\n", "\n# "))
             words = re.search(r"ID (.*) DI", machine.text("serial"))[1].split()
             self.assertEqual(words[0], name)
             self.assertEqual(words[2], f"52:54:00:00:07:0{number}")
             self.assertLess(abs(int(words[4]) - time.time()), 120)
             display.type("ip -4 -br addr >/dev/ttyS0; sudo dmesg | grep -ci vmgenid >/dev/ttyS0\n", PACE)
-            machine.serial("10.0.2.15/24", 90)
+            machine.serial("10.0.2.15/24", 180)
             told.append(words)
             machine.ask(op="quit")
             machine.wait()

@@ -138,7 +138,7 @@ class Vm:
         except FileNotFoundError:
             return ""
 
-    def connect(self, name, timeout=10):
+    def connect(self, name, timeout=60):
         """The stream of a unix socket that may not be there yet."""
         end = time.monotonic() + timeout
         while True:
@@ -150,7 +150,7 @@ class Vm:
                 sock.close()
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise RuntimeError(f"pane-vmm does not listen: {self.text('stderr')}") from None
-                time.sleep(0.01)
+                time.sleep(0.001)
 
     def ask(self, **order):
         """One order on the control socket; events that come meanwhile are kept in self.events."""

@@ -42,6 +42,12 @@ static void accepted(void **state)
 	assert_int_equal(parse(&o, NULL, "--disk", "base=a,overlay=b"), 0);
 	assert_string_equal(o.disk_base, "a");
 	assert_string_equal(o.disk_overlay, "b");
+	assert_int_equal(parse(&o, NULL, "--disk", "base=a,layer=p,overlay=b"), 0);
+	assert_string_equal(o.disk_base, "a");
+	assert_string_equal(o.disk_layer, "p");
+	assert_string_equal(o.disk_overlay, "b");
+	assert_int_equal(parse(&o, NULL, "--disk", "base=a,overlay=b,layer=c"), 0);
+	assert_null(o.disk_layer); /* part of a name */
 	assert_int_equal(parse(&o, NULL, "--disk", "raw=c,overlay=d"), 0);
 	assert_string_equal(o.disk_raw, "c,overlay=d"); /* a file may be called that */
 	assert_null(o.disk_base);
@@ -96,6 +102,10 @@ static void refused(void **state)
 		{"--size", "800x600x"},
 		{"--disk", "raw="},
 		{"--disk", "base=,overlay=b"},
+		{"--disk", "base=a,layer=,overlay=b"},
+		{"--disk", "base=,layer=p,overlay=b"},
+		{"--restore", "dir"}, /* and a kernel */
+		{"--clone", NULL},
 		{"--disk", "base=a"},
 		{"--disk", "base=a,overlay="},
 		{"--net", "tap"},

@@ -16,7 +16,8 @@ enum {
 	EDX
 };
 enum {
-	OSXSAVE = 1u << 27, /* leaf 1 ecx, and OSPKE in leaf 7 ecx: they mirror the guest's own CR4 */
+	OSXSAVE =
+		1u << 27, /* leaf 1 ecx, and OSPKE in leaf 7 ecx: they mirror the guest's own CR4 */
 	OSPKE = 1u << 4
 };
 
@@ -26,9 +27,9 @@ static const struct word {
 	unsigned reg;
 	uint32_t ignore;
 } words[] = {
-	{1, 0, ECX, OSXSAVE},	{1, 0, EDX, 0},		 {7, 0, EBX, 0},
-	{7, 0, ECX, OSPKE},	{7, 0, EDX, 0},		 {7, 1, EAX, 0},
-	{0xd, 0, EAX, 0},	{0xd, 1, EAX, 0},	 {0x80000001, 0, ECX, 0},
+	{1, 0, ECX, OSXSAVE},	 {1, 0, EDX, 0},	  {7, 0, EBX, 0},
+	{7, 0, ECX, OSPKE},	 {7, 0, EDX, 0},	  {7, 1, EAX, 0},
+	{0xd, 0, EAX, 0},	 {0xd, 1, EAX, 0},	  {0x80000001, 0, ECX, 0},
 	{0x80000001, 0, EDX, 0}, {0x80000008, 0, EBX, 0}, {0x40000001, 0, EAX, 0},
 };
 
@@ -120,14 +121,16 @@ int cpu_model_check(const union cpu_model *saved, const union cpu_model *host, s
 				"%s %#x; restore it on a host like the first, or boot afresh",
 				a, sig_a, b, sig_b);
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		uint32_t lost = value(saved, &words[i]) & ~value(host, &words[i]) & ~words[i].ignore;
+		uint32_t lost =
+			value(saved, &words[i]) & ~value(host, &words[i]) & ~words[i].ignore;
 
 		if (lost)
-			return err_setw(e, -ENOTSUP, "snapshot.cpu",
-					"this host's processor or KVM lacks features the snapshot's "
-					"guest uses: CPUID %#x.%u %s %#x; restore it on a host like "
-					"the first, or boot afresh",
-					words[i].function, words[i].index, reg[words[i].reg], lost);
+			return err_setw(
+				e, -ENOTSUP, "snapshot.cpu",
+				"this host's processor or KVM lacks features the snapshot's "
+				"guest uses: CPUID %#x.%u %s %#x; restore it on a host like "
+				"the first, or boot afresh",
+				words[i].function, words[i].index, reg[words[i].reg], lost);
 	}
 	return 0;
 }

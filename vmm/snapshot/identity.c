@@ -137,8 +137,7 @@ struct block *identity_disk_new(uint64_t bytes)
 
 	if (!d)
 		return NULL;
-	d->b = (struct block){
-		.ops = &ops, .size = bytes, .discard_bytes = 4096, .read_only = true};
+	d->b = (struct block){.ops = &ops, .size = bytes, .discard_bytes = 4096, .read_only = true};
 	return &d->b;
 }
 

@@ -150,8 +150,9 @@ int ram_file_check(int fd, uint64_t size, const uint8_t id[RAM_FILE_ID], struct 
 				"the snapshot is damaged: its memory file is %lld bytes, not %llu",
 				(long long)st.st_size, (unsigned long long)size + PAGE);
 	if (memcmp(tail, want, T_END) != 0)
-		return err_setw(e, -EBADMSG, "snapshot.damaged",
-				"the snapshot is damaged: its memory file is of another snapshot, or "
-				"was not finished");
+		return err_setw(
+			e, -EBADMSG, "snapshot.damaged",
+			"the snapshot is damaged: its memory file is of another snapshot, or "
+			"was not finished");
 	return 0;
 }

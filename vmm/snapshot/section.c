@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "common/wire.h"
 #include "vmm/snapshot/xxh64.h"
 
@@ -254,12 +255,17 @@ struct snap *snap_read(int fd, struct err *e)
 {
 	cleanup_free uint8_t *p = NULL;
 	size_t n = 0, room = 0;
+	struct stat st;
+	size_t first = CHUNK;
 
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    (uint64_t)st.st_size < SNAP_MAX)
+		first = (size_t)st.st_size + 1; /* and one for noticing the end */
 	for (;;) {
 		ssize_t r;
 
 		if (n == room) {
-			uint8_t *more = realloc(p, room = room ? room * 2 : CHUNK);
+			uint8_t *more = realloc(p, room = room ? room * 2 : first);
 
 			if (!more) {
 				(void)err_set(e, -ENOMEM, "out of memory");

@@ -177,23 +177,13 @@ static void debug_load(struct kvm_debugregs *d, struct snap_in *in)
 /* The bytes of struct kvm_vcpu_events, one list for both directions. */
 static void events_fields(struct kvm_vcpu_events *v, __u8 *f[17])
 {
-	__u8 *all[17] = {&v->exception.injected,
-			 &v->exception.nr,
-			 &v->exception.has_error_code,
-			 &v->exception.pending,
-			 &v->interrupt.injected,
-			 &v->interrupt.nr,
-			 &v->interrupt.soft,
-			 &v->interrupt.shadow,
-			 &v->nmi.injected,
-			 &v->nmi.pending,
-			 &v->nmi.masked,
-			 &v->smi.smm,
-			 &v->smi.pending,
-			 &v->smi.smm_inside_nmi,
-			 &v->smi.latched_init,
-			 &v->triple_fault.pending,
-			 &v->exception_has_payload};
+	__u8 *all[17] = {
+		&v->exception.injected,	  &v->exception.nr,	    &v->exception.has_error_code,
+		&v->exception.pending,	  &v->interrupt.injected,   &v->interrupt.nr,
+		&v->interrupt.soft,	  &v->interrupt.shadow,	    &v->nmi.injected,
+		&v->nmi.pending,	  &v->nmi.masked,	    &v->smi.smm,
+		&v->smi.pending,	  &v->smi.smm_inside_nmi,   &v->smi.latched_init,
+		&v->triple_fault.pending, &v->exception_has_payload};
 
 	memcpy(f, all, sizeof(all));
 }
@@ -514,7 +504,8 @@ static int set_state(int vcpu, struct state *s, struct err *e)
 	return 0;
 }
 
-/* What a guest that began here would see. KVM may give more than it was asked for, so it is asked. */
+/* What a guest that began here would see. KVM may give more than it was asked for, so it is asked.
+ */
 static int effective_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n,
 			   union cpu_model *m, struct err *e)
 {

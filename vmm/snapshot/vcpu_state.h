@@ -16,7 +16,7 @@ struct vm_kvm;
 int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_out *out,
 		    struct err *e) must_check;
 /* Into a vCPU id of n that never ran; checks the processor first. */
-int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n,
-		    const struct snap *s, struct err *e) must_check;
+int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
+		    struct err *e) must_check;
 
 #endif

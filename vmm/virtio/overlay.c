@@ -48,17 +48,18 @@ enum {
 	H_BASE_ID = 32,	     /* 64 hexadecimal digits */
 	H_SUM = 96,	     /* 64 hexadecimal digits: SHA-256 of bytes 0..95 */
 	H_END = 160,
-	H_BASE_FILE = 160 /* u64 device, inode, mtime in ns of the base whose id this is; zeros: unknown */
+	H_BASE_FILE = 160 /* u64 device, inode, mtime in ns of the base whose id this is; zeros:
+			     unknown */
 };
 
 static const char MAGIC[8] = "PANEOVL";
 
 struct overlay {
 	struct block b;
-	int base, fd;			    /* owned; base -1 where there is a layer */
-	struct overlay *layer;		    /* owned; what lies under this one, or NULL: base */
-	char base_id[65];		    /* of what lies under this one */
-	uint64_t base_file[3];		    /* device, inode, mtime in ns of the base; zeros with a layer */
+	int base, fd;	       /* owned; base -1 where there is a layer */
+	struct overlay *layer; /* owned; what lies under this one, or NULL: base */
+	char base_id[65];      /* of what lies under this one */
+	uint64_t base_file[3]; /* device, inode, mtime in ns of the base; zeros with a layer */
 	int dir; /* owned; where a new file's name is yet to be made durable, else -1 */
 	uint64_t base_size, clusters, data; /* data: file offset of cluster 0 */
 	uint64_t map_bytes;		    /* multiple of MAP_PAGE */
@@ -516,8 +517,8 @@ static int base_id(int fd, uint64_t size, char id[65], struct err *e)
 	return 0;
 }
 
-/* Sampling the base takes longer than a clone may. An overlay remembers which file it sampled: while
- * that one is as it was, its id is known. */
+/* Sampling the base takes longer than a clone may. An overlay remembers which file it sampled:
+ * while that one is as it was, its id is known. */
 static bool known_id(const struct overlay *o, char id[65])
 {
 	uint8_t h[HEADER];
@@ -720,8 +721,8 @@ static int open_layer(struct overlay *o, const char *base, const char *path, str
 	return o->base_id[0] ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
-/* The file, if there is one. A clone's is made without waiting for the disk (create()): what a crash
- * of the host left of it before anything was promised begins with zeros, and is nothing. */
+/* The file, if there is one. A clone's is made without waiting for the disk (create()): what a
+ * crash of the host left of it before anything was promised begins with zeros, and is nothing. */
 static int open_existing(struct overlay *o, const char *path, bool clone, struct err *e)
 {
 	uint8_t h[HEADER] = {0};
@@ -736,7 +737,8 @@ static int open_existing(struct overlay *o, const char *path, bool clone, struct
 		return 0;
 	rc = block_preadv(o->fd, &v, 1, 0);
 	if (rc < 0 || memcmp(h, zero, sizeof(h)) != 0)
-		return rc < 0 ? err_set(e, rc, "cannot read overlay %s: %s", path, strerror(-rc)) : 0;
+		return rc < 0 ? err_set(e, rc, "cannot read overlay %s: %s", path, strerror(-rc))
+			      : 0;
 	close(o->fd);
 	o->fd = -1;
 	return unlink(path) < 0 ? err_set(e, -errno, "cannot replace overlay %s: %m", path) : 0;

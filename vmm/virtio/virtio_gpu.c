@@ -49,11 +49,11 @@ struct virtio_gpu {
 	struct gpu_resources set;
 	uint32_t width, height; /* what we suggest */
 	uint32_t events;
-	uint32_t shown;		     /* resource on the screen, 0 none */
-	struct surface_rect visible; /* the part of it */
+	uint32_t shown;				  /* resource on the screen, 0 none */
+	struct surface_rect visible;		  /* the part of it */
 	int32_t hot_x, hot_y, cursor_x, cursor_y; /* cursor_x, _y: of the hot spot */
-	uint32_t *cursor; /* its pixels, owned; NULL: hidden */
-	uint64_t moved; /* bytes transferred in this round */
+	uint32_t *cursor;			  /* its pixels, owned; NULL: hidden */
+	uint64_t moved;				  /* bytes transferred in this round */
 };
 
 /* One command: its fixed part, copied in, and its answer's place. */

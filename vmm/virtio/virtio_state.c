@@ -2,8 +2,8 @@
  *
  * A virtio device in a snapshot: status, features, queues (addresses and indices; the rings
  * themselves are guest RAM), then the device's own state. Loading believes nothing: features must
- * be offered here, rings must lie in RAM, indices are any 16 bits as the guest could have made them.
- * A paused device has no chain out, so none is saved. Main loop; everything under d->lock.
+ * be offered here, rings must lie in RAM, indices are any 16 bits as the guest could have made
+ * them. A paused device has no chain out, so none is saved. Main loop; everything under d->lock.
  */
 #include <stdlib.h>
 #include "vmm/snapshot/section.h"

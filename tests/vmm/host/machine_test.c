@@ -23,6 +23,8 @@ static void control_lines(void **state)
 		{"{\"event\":\"other\",\"ready\":true}", 0, HOST_LINE_OTHER, ""},
 		{"{\"state\":\"running\",\"ready\":true}", 0, HOST_LINE_READY, ""},
 		{"{\"state\":\"running\",\"ready\":false}", 0, HOST_LINE_NOT_READY, ""},
+		{"{\"ok\":true}", 0, HOST_LINE_DONE, ""},
+		{"{\"error\":\"disk full\"}", 0, HOST_LINE_ERROR, ""},
 		{"{}", 0, HOST_LINE_OTHER, ""},
 		{"{\"ready\":1}", -71, HOST_LINE_OTHER, ""},
 		{"{\"event\":7}", -71, HOST_LINE_OTHER, ""},

@@ -36,6 +36,7 @@ static void the_command_line(void **state)
 				      .cpus = 2,
 				      .memory_mib = 1024,
 				      .home = "",
+				      .parent = "",
 				      .image = &img};
 	struct host_argv a = {0};
 
@@ -59,6 +60,45 @@ static void the_command_line(void **state)
 	host_argv_free(&a);
 }
 
+static void clones_and_parents(void **state)
+{
+	struct host_config c = {.vmm = (char[]){"/v"}, .state_dir = (char[]){"/s"}};
+	struct host_image img = {.dir = "/i", .cmdline = "quiet"};
+	struct host_machine_spec s = {.config = &c,
+				      .id = ID,
+				      .name = "office-1",
+				      .dir = "/d",
+				      .run = "/r",
+				      .cpus = 2,
+				      .memory_mib = 1024,
+				      .home = "",
+				      .parent = "office@1-2x1024",
+				      .clone = true,
+				      .image = &img};
+	struct host_argv a = {0};
+
+	(void)state;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--restore"), "/s/parents/office@1-2x1024");
+	assert_null(value_of(&a, "--kernel"));
+	assert_string_equal(value_of(&a, "--disk"),
+			    "base=/i/disk.raw,layer=/s/parents/office@1-2x1024/disk.overlay,"
+			    "overlay=/d/disk.overlay");
+	host_argv_free(&a);
+	s.clone = false; /* booted later, on the disk it began with */
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_null(value_of(&a, "--restore"));
+	assert_string_equal(value_of(&a, "--kernel"), "/i/vmlinuz");
+	assert_non_null(strstr(value_of(&a, "--disk"), "layer="));
+	host_argv_free(&a);
+	s.parent = "";
+	s.park = true;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--cmdline"), "quiet"); /* no name its clones would keep */
+	assert_non_null(value_of(&a, "--identity"));
+	host_argv_free(&a);
+}
+
 static void a_mac_is_local_unicast_and_stays(void **state)
 {
 	char one[18], again[18], two[18];
@@ -78,6 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_command_line),
+		cmocka_unit_test(clones_and_parents),
 		cmocka_unit_test(a_mac_is_local_unicast_and_stays),
 	};
 

@@ -22,11 +22,10 @@ static union cpu_model make(void)
 	m.t.nent = 3;
 	m.t.entries[0] = (struct kvm_cpuid_entry2){
 		.function = 0, .ebx = 0x68747541, .edx = 0x69746e65, .ecx = 0x444d4163};
-	m.t.entries[1] = (struct kvm_cpuid_entry2){
-		.function = 1, .eax = 0x800f12, .ecx = 0xf0, .edx = 0xff};
-	m.t.entries[2] = (struct kvm_cpuid_entry2){.function = 7,
-						   .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-						   .ebx = 0x120};
+	m.t.entries[1] =
+		(struct kvm_cpuid_entry2){.function = 1, .eax = 0x800f12, .ecx = 0xf0, .edx = 0xff};
+	m.t.entries[2] = (struct kvm_cpuid_entry2){
+		.function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .ebx = 0x120};
 	return m;
 }
 
@@ -51,7 +50,8 @@ static void another_processor_is_refused(void **state)
 	host.t.entries[1].eax = 0x800f13;
 	assert_int_equal(cpu_model_check(&saved, &host, &e), -ENOTSUP);
 	assert_string_equal(e.word, "snapshot.cpu");
-	assert_non_null(strstr(e.msg, "AuthenticAMD 0x800f12, this host has AuthenticAMD 0x800f13"));
+	assert_non_null(
+		strstr(e.msg, "AuthenticAMD 0x800f12, this host has AuthenticAMD 0x800f13"));
 	host = make();
 	host.t.entries[0].ebx++;
 	assert_int_equal(cpu_model_check(&saved, &host, &e), -ENOTSUP);

@@ -45,8 +45,10 @@ static void names_are_fit_for_hosts(void **state)
 	assert_string_equal(named("a b\n=c"), "a-b--c");
 	assert_string_equal(named("--x--"), "x");
 	assert_string_equal(named("\xc3\xa4"), "desktop");
-	assert_int_equal(strlen(named("0123456789012345678901234567890123456789012345678901234567890123456789")),
-			 IDENTITY_NAME_MAX);
+	assert_int_equal(
+		strlen(named(
+			"0123456789012345678901234567890123456789012345678901234567890123456789")),
+		IDENTITY_NAME_MAX);
 	assert_int_equal(identity_make(&id, "evil\nseed=1", mac), 0);
 	identity_text(&id, text);
 	assert_non_null(strstr(text, "hostname=evil-seed-1\nmac=52:54:00:01:02:af\ngeneration="));

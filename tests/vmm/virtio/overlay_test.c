@@ -404,6 +404,97 @@ static void threads_share_a_cluster(void **state)
 	expect_model(x, x->b);
 }
 
+/* A clone reads the parent's changes and the base under them; its own changes stay its own. */
+static void clones_lie_over_a_layer(void **state)
+{
+	struct ctx *x = *state;
+	char child[128], other[128], id[65], again[65];
+	uint8_t buf[4096] = {0}, base[4096];
+	struct iovec v = {.iov_base = buf, .iov_len = sizeof(buf)};
+	struct block *a, *b;
+
+	snprintf(child, sizeof(child), "%s/child", x->dir);
+	snprintf(other, sizeof(other), "%s/other", x->dir);
+	a = x->b;
+	x->b = NULL;
+	assert_non_null(a);
+	assert_int_equal(a->ops->readv(a, &v, 1, 3 * CL), 0);
+	memcpy(base, buf, sizeof(base));
+	memset(buf, 0x51, sizeof(buf));
+	assert_int_equal(a->ops->writev(a, &v, 1, CL + 512), 0);
+	assert_int_equal(a->ops->flush(a), 0);
+	a->ops->identity(a, id);
+	block_close(a);
+	a = overlay_open_layered(x->base, x->path, child, 0, &x->e);
+	b = overlay_open_layered(x->base, x->path, other, 0, &x->e);
+	assert_non_null(a);
+	assert_non_null(b);
+	a->ops->identity(a, again);
+	assert_string_equal(id, again); /* nothing of its own yet: it is what the parent was */
+	assert_int_equal(a->ops->readv(a, &v, 1, CL + 512), 0);
+	assert_int_equal(buf[0], 0x51);
+	memset(buf, 0x77, sizeof(buf));
+	assert_int_equal(a->ops->writev(a, &v, 1, CL + 8192), 0); /* copies a parent's cluster up */
+	assert_int_equal(a->ops->readv(a, &v, 1, CL + 512), 0);
+	assert_int_equal(buf[0], 0x51);
+	assert_int_equal(a->ops->readv(a, &v, 1, CL + 8192), 0);
+	assert_int_equal(buf[0], 0x77);
+	assert_int_equal(b->ops->readv(b, &v, 1, CL + 8192), 0);
+	assert_int_not_equal(buf[0], 0x77);
+	assert_int_equal(b->ops->readv(b, &v, 1, 3 * CL), 0);
+	assert_memory_equal(buf, base, sizeof(base));
+	a->ops->identity(a, again);
+	assert_string_not_equal(id, again);
+	assert_int_equal(a->ops->flush(a), 0);
+	block_close(a);
+	block_close(b);
+	a = overlay_open_layered(x->base, x->path, child, 0, &x->e);
+	assert_non_null(a);
+	assert_int_equal(a->ops->readv(a, &v, 1, CL + 8192), 0);
+	assert_int_equal(buf[0], 0x77);
+	block_close(a);
+	assert_null(overlay_open(x->base, child, 0, &x->e)); /* not over the base alone */
+	assert_string_equal(x->e.word, "overlay.base");
+	unlink(child);
+	unlink(other);
+}
+
+/* What a crash of the host left of a clone's overlay before its first flush is nothing. */
+static void a_clone_that_never_was_is_made_anew(void **state)
+{
+	struct ctx *x = *state;
+	char child[128];
+	struct block *a;
+
+	snprintf(child, sizeof(child), "%s/child", x->dir);
+	block_close(x->b);
+	x->b = NULL;
+	write_file(child, "", 0);
+	a = overlay_open_layered(x->base, x->path, child, 0, &x->e);
+	assert_non_null(a);
+	block_close(a);
+	write_file(child, "garbage", 7);
+	assert_null(overlay_open_layered(x->base, x->path, child, 0, &x->e));
+	assert_string_equal(x->e.word, "overlay.foreign");
+	unlink(child);
+}
+
+/* A base that was replaced by one of the same size is noticed, though its id is remembered. */
+static void a_replaced_base_is_noticed(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t *other = calloc(1, SIZE);
+
+	block_close(x->b);
+	x->b = NULL;
+	block_close(overlay_open(x->base, x->path, 0, &x->e));
+	unlink(x->base);
+	write_file(x->base, other, SIZE);
+	free(other);
+	assert_null(overlay_open(x->base, x->path, 0, &x->e));
+	assert_string_equal(x->e.word, "overlay.base");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -420,6 +511,9 @@ int main(void)
 		T(larger_disk_reads_zeros_beyond_the_base),
 		T(no_space_is_an_error_not_a_loss),
 		T(threads_share_a_cluster),
+		T(clones_lie_over_a_layer),
+		T(a_clone_that_never_was_is_made_anew),
+		T(a_replaced_base_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
