@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy; where
- * much differs, what moved is looked for and moved in the copy too; what still differs is copied.
- * Then, unlocked, it is decided what may be blurred, and the operations go out.
+ * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy;
+ * where much differs, what moved is looked for and moved in the copy too; what still differs is
+ * copied. Then, unlocked, it is decided what may be blurred, and the operations go out.
  */
 #include "display/planner.h"
 
@@ -107,8 +107,8 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 		if (!p->feed.dirty[i])
 			continue;
 		at = tile_at(p, i, &w, &h);
-		p->feed.dirty[i] = disp_tile_differs(p->screen->pixels + at, p->pixels + at,
-						     p->width, w, h);
+		p->feed.dirty[i] =
+			disp_tile_differs(p->screen->pixels + at, p->pixels + at, p->width, w, h);
 		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
 			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;
@@ -238,8 +238,8 @@ static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 	if (r == 0)
 		r = disp_join(p->changes, p->pixels, p->width, p->height, write_run, p);
 	if (r == 0 && blur)
-		r = p->ops->blur(p->writer, blur,
-				 p->pixels + (size_t)blur->y * p->width + blur->x, p->width);
+		r = p->ops->blur(p->writer, blur, p->pixels + (size_t)blur->y * p->width + blur->x,
+				 p->width);
 	return r ? r : p->ops->end(p->writer);
 }
 

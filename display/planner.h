@@ -58,8 +58,8 @@ struct disp_planner {
 	struct disp_move moves[DISP_MAX_MOVES];
 	unsigned n_moves;
 	struct disp_motion motion;
-	struct disp_cursor cursor;	    /* last one written */
-	bool reshaped, cursor_new;	    /* what the last take found */
+	struct disp_cursor cursor; /* last one written */
+	bool reshaped, cursor_new; /* what the last take found */
 	uint32_t n_changes;
 };
 

@@ -11,8 +11,8 @@
 #include "common/wire.h"
 #include "display/rdp/gfxpdu.h"
 
-#define SCRATCH	 0x8000u   /* surface; those of the screen are below */
-#define VIDEO_MS 10000	   /* unused that long, an encoder is given back */
+#define SCRATCH	  0x8000u     /* surface; those of the screen are below */
+#define VIDEO_MS  10000	      /* unused that long, an encoder is given back */
 #define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
 
 int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
@@ -40,7 +40,8 @@ void disp_gfx_fini(struct gfx *g)
 	buf_fini(&g->wire);
 }
 
-static int flush_as(struct gfx *g, int (*pack)(struct zgfx *, const uint8_t *, size_t, struct buf *))
+static int flush_as(struct gfx *g,
+		    int (*pack)(struct zgfx *, const uint8_t *, size_t, struct buf *))
 {
 	int r;
 

@@ -31,18 +31,18 @@ struct gfx_flight {
 
 struct gfx {
 	gfx_send_fn send;
-	void *arg;	   /* borrowed; first argument of send */
-	struct zgfx *zgfx; /* owned */
+	void *arg;	     /* borrowed; first argument of send */
+	struct zgfx *zgfx;   /* owned */
 	struct clear *clear; /* owned */
 	struct planar planar;
-	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
-	bool open;		/* capabilities are confirmed */
-	bool can_avc;		/* the client decodes AVC420 */
-	struct avc *avc;	/* owned; NULL while nothing is a video */
+	struct buf plain, wire;	   /* PDUs of the frame being made; the same compressed */
+	bool open;		   /* capabilities are confirmed */
+	bool can_avc;		   /* the client decodes AVC420 */
+	struct avc *avc;	   /* owned; NULL while nothing is a video */
 	struct surface_rect video; /* what the scratch surface and the encoder are for */
 	int64_t video_ms;	   /* when it was used last */
 	uint16_t scratch;	   /* surface, mapped to no output; 0 = none */
-	bool suspended;		/* the client does not acknowledge */
+	bool suspended;		   /* the client does not acknowledge */
 	bool has_surface;
 	uint16_t surface;
 	uint32_t width, height;

@@ -27,7 +27,7 @@
 struct zgfx {
 	uint32_t hash[1 << HASH_BITS][WAYS]; /* window position + 1 of the newest */
 	uint32_t last;			     /* distance of the last match */
-	size_t len;			  /* bytes of window in use */
+	size_t len;			     /* bytes of window in use */
 	uint8_t window[WINDOW];
 	uint8_t packed[SEGMENT_BOUND];
 };

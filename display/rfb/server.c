@@ -19,12 +19,12 @@
 #include "display/rfb/keyboard.h"
 #include "display/text.h"
 
-#define EMPTY_WIDTH  1024 /* shown until there is a desktop */
-#define EMPTY_HEIGHT 768
-#define WHEEL_NOTCH  120
-#define QUALITY_MAX  80 /* of JPEG, in percent */
-#define QUALITY_MIN  25
-#define QUALITY_STEP 5
+#define EMPTY_WIDTH   1024 /* shown until there is a desktop */
+#define EMPTY_HEIGHT  768
+#define WHEEL_NOTCH   120
+#define QUALITY_MAX   80 /* of JPEG, in percent */
+#define QUALITY_MIN   25
+#define QUALITY_STEP  5
 #define SUBSAMPLE_420 1	    /* the library's number for it */
 #define BLUR_BYTES    25000 /* a frame of what moves */
 #define BLUR_AGAIN_MS 250   /* sooner than that it moves */
@@ -36,8 +36,8 @@ struct rfb_server {
 	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
 	char *empty;		 /* owned; the picture before there is one */
 	char name[128];
-	int buttons;	   /* last mask */
-	char *text;	   /* owned; what the client has to paste */
+	int buttons; /* last mask */
+	char *text;  /* owned; what the client has to paste */
 	size_t text_n;
 	uint32_t seen;	   /* the desktop's last offer */
 	bool waits;	   /* for the text of that */
@@ -131,7 +131,8 @@ static void on_cut_text_utf8(char *text, int n, rfbClientPtr cl)
 static void send_text(struct rfb_server *s, const char *text, size_t n)
 {
 	size_t out = 0, narrow_n = 0;
-	char *crlf = disp_text_crlf(text, n, &out), *narrow = disp_text_to_latin1(text, n, &narrow_n);
+	char *crlf = disp_text_crlf(text, n, &out),
+	     *narrow = disp_text_to_latin1(text, n, &narrow_n);
 
 	if (crlf && narrow)
 		rfbSendServerCutTextUTF8(s->screen, crlf, (int)out, narrow, (int)narrow_n);
@@ -220,8 +221,7 @@ static int op_begin(void *w)
 
 static int mark(struct rfb_server *s, const struct surface_rect *r)
 {
-	sraRegionPtr region =
-		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+	sraRegionPtr region = sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
 
 	/* What is to be exact is not blurred afterwards. */
 	sraRgnSubtract(s->blur, region);
@@ -256,8 +256,7 @@ static int op_move(void *w, const struct disp_move *m)
 static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
 {
 	struct rfb_server *s = w;
-	sraRegionPtr region =
-		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+	sraRegionPtr region = sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
 
 	(void)pixels;
 	(void)stride_px;
@@ -408,7 +407,8 @@ static bool may_draw(const struct rfb_server *s)
 }
 
 /* The library would send everything as JPEG to a client that takes it; here only what is to be
- * blurred is. Its wish is read off after each of its messages and the library's switch turned off. */
+ * blurred is. Its wish is read off after each of its messages and the library's switch turned off.
+ */
 static void note_wishes(struct rfb_server *s)
 {
 	rfbClientPtr cl = s->client;
@@ -438,8 +438,10 @@ static void send_blurred(struct rfb_server *s)
 	note_wishes(s);
 	n = rfbStatGetSentBytes(cl) - before;
 	if (now - s->blur_ms <= BLUR_AGAIN_MS) {
-		s->quality += n > BLUR_BYTES ? -QUALITY_STEP : n < BLUR_BYTES / 2 ? QUALITY_STEP : 0;
-		s->quality = s->quality < QUALITY_MIN   ? QUALITY_MIN
+		s->quality += n > BLUR_BYTES	   ? -QUALITY_STEP
+			      : n < BLUR_BYTES / 2 ? QUALITY_STEP
+						   : 0;
+		s->quality = s->quality < QUALITY_MIN	? QUALITY_MIN
 			     : s->quality > QUALITY_MAX ? QUALITY_MAX
 							: s->quality;
 	}

@@ -51,10 +51,13 @@ static void what_is_not_utf8_is_replaced(void **state)
 {
 	(void)state;
 	bad("\xff", "\xef\xbf\xbd");
-	bad("a\x80" "b", "a\xef\xbf\xbd" "b");
-	bad("\xc0\xaf", "\xef\xbf\xbd");	   /* too long a form */
-	bad("\xed\xa0\x80", "\xef\xbf\xbd");	   /* half a pair */
-	bad("\xf4\x90\x80\x80", "\xef\xbf\xbd");   /* beyond the end */
+	bad("a\x80"
+	    "b",
+	    "a\xef\xbf\xbd"
+	    "b");
+	bad("\xc0\xaf", "\xef\xbf\xbd");	     /* too long a form */
+	bad("\xed\xa0\x80", "\xef\xbf\xbd");	     /* half a pair */
+	bad("\xf4\x90\x80\x80", "\xef\xbf\xbd");     /* beyond the end */
 	bad("\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"); /* cut off */
 	bad("one\r\ntwo\rthree", "one\ntwothree");
 }
@@ -66,7 +69,9 @@ static void half_pairs_and_odd_bytes_are_replaced(void **state)
 	char *out = disp_text_from_utf16(wide, sizeof(wide), &n);
 
 	(void)state;
-	assert_string_equal(out, "\xef\xbf\xbd" "a\xef\xbf\xbd" "b\xef\xbf\xbd");
+	assert_string_equal(out, "\xef\xbf\xbd"
+				 "a\xef\xbf\xbd"
+				 "b\xef\xbf\xbd");
 	free(out);
 	out = disp_text_from_utf16(wide, 0, &n);
 	assert_int_equal(n, 0);
