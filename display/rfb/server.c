@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/planner.h"
+#include "display/rfb/flow.h"
 #include "display/rfb/keyboard.h"
 #include "display/text.h"
 
@@ -32,6 +33,7 @@
 struct rfb_server {
 	struct disp_viewer *viewer; /* borrowed */
 	struct disp_planner planner;
+	struct rfb_flow flow;
 	rfbScreenInfoPtr screen; /* owned */
 	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
 	char *empty;		 /* owned; the picture before there is one */
@@ -377,6 +379,7 @@ static int setup(struct rfb_server *s)
 	if (!s->client)
 		return -EPIPE;
 	s->client->clientGoneHook = on_gone;
+	disp_rfb_flow_attach(s->client, &s->flow);
 	return 0;
 }
 
@@ -457,15 +460,18 @@ static int update(struct rfb_server *s)
 		rfbUpdateClient(cl);
 		return 0;
 	}
+	s->planner.spare = s->flow.sent == s->flow.read;
 	r = disp_planner_step(&s->planner);
 	if (r < 0)
 		return r;
-	/* What is exact goes first; the client asks again for the rest. */
+	/* What is exact goes first; what is left goes with the next. */
 	if (sraRgnEmpty(s->blur) || !sraRgnEmpty(cl->modifiedRegion) ||
 	    !sraRgnEmpty(cl->copyRegion) || cl->newFBSizePending)
 		rfbUpdateClient(cl);
 	else
 		send_blurred(s);
+	if (sraRgnEmpty(cl->requestedRegion)) /* an update went out */
+		disp_rfb_flow_sent(cl);
 	return 0;
 }
 
@@ -486,6 +492,7 @@ static int step(struct rfb_server *s)
 		return -EPIPE;
 	note_wishes(s);
 	run_clipboard(s);
+	disp_rfb_flow_ask(s->client);
 	r = update(s);
 	if (r < 0)
 		return r;
@@ -517,6 +524,7 @@ static void no_log(const char *format, ...)
 
 void disp_rfb_setup(void)
 {
+	disp_rfb_flow_setup();
 	/* The library logs clients' bytes as they come. */
 	if (!log_wants(LOG_DEBUG))
 		rfbLog = rfbErr = no_log;
