@@ -69,8 +69,10 @@ static rfbBool on_continuous(rfbClientPtr cl, struct rfb_flow *f)
 
 	if (rfbReadExact(cl, (char *)m, sizeof(m)) <= 0)
 		return gone(cl);
-	if (!m[0] && f->continuous)
+	if (!m[0] && f->continuous) {
 		send_end(cl);
+		sraRgnMakeEmpty(cl->requestedRegion); /* what was asked in its name */
+	}
 	f->continuous = m[0] && f->fence;
 	f->x = get_be16(m + 1);
 	f->y = get_be16(m + 3);
