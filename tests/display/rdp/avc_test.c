@@ -80,7 +80,7 @@ static void black_white_and_grey_keep_their_level(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		uint32_t square[4] = {px[i], px[i], px[i], px[i]};
-		uint8_t y[4], u[1], v[1];
+		uint8_t y[4] = {0}, u[1] = {0}, v[1] = {0};
 		uint8_t *const plane[3] = {y, u, v};
 		const int stride[3] = {2, 1, 1};
 
