@@ -10,22 +10,31 @@
 #include <string.h>
 #include "common/loop.h"
 
-#define MOVE_TILES 4 /* fewer changed tiles are not worth looking for a move */
+#define SPARE_TILES 32 /* where the writer does not say */
+#define MOVE_TILES  4  /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
 {
+	int r;
+
 	memset(p, 0, sizeof(*p));
 	p->screen = s;
 	p->ops = ops;
 	p->writer = writer;
 	p->spare = true;
+	p->spare_tiles = SPARE_TILES;
 	p->feed.wake_fd = -1;
 	p->generation = s->generation - 1; /* anything that is not the current one */
 	p->scroll = disp_scroll_new();
 	if (!p->scroll)
 		return -ENOMEM;
-	return disp_feed_open(s, &p->feed);
+	r = disp_feed_open(s, &p->feed);
+	if (r < 0) {
+		disp_scroll_free(p->scroll);
+		p->scroll = NULL;
+	}
+	return r;
 }
 
 void disp_planner_fini(struct disp_planner *p)
@@ -256,7 +265,7 @@ static int write_changes(struct disp_planner *p)
 		blur = disp_motion_judge(&p->motion, p->changes, p->pixels, now,
 					 p->can & DISP_CAN_BLUR, &r);
 	else if (p->spare && p->width && !p->n_moves)
-		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, now);
+		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, p->spare_tiles, now);
 	if (!p->n_changes && !p->n_moves)
 		return 0;
 	return write_frame(p, blur ? &r : NULL);

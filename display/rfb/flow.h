@@ -16,10 +16,10 @@
 struct rfb_flow {
 	bool fence, offered; /* the client knows fences; it was told that we know the rest */
 	bool continuous;
-	uint16_t x, y, w, h;	    /* of what it wants continuously */
-	uint32_t sent, read;	    /* updates; of the last fence that came back */
+	uint16_t x, y, w, h;		/* of what it wants continuously */
+	uint32_t sent, read;		/* updates; of the last fence that came back */
 	int64_t at_ms[FLOW_WINDOW_MAX]; /* when an update went out, by its number */
-	int64_t rtt_ms;		    /* the shortest seen; 0 = none yet */
+	int64_t rtt_ms;			/* the shortest seen; 0 = none yet */
 };
 
 /* Once, before threads. */
