@@ -216,8 +216,8 @@ class Viewers(unittest.TestCase):
             time.sleep(0.05)
         start = time.monotonic()
         rig.tigervnc("-PreferredEncoding=ZRLE", "-AutoSelect=0")
-        rig.wait_equal("the third viewer's picture", 10)
-        self.assertLess(time.monotonic() - start, 8)
+        rig.wait_equal("the third viewer's picture", 15)
+        self.assertLess(time.monotonic() - start, 15)  # writing to the first two takes 20
         self.assertEqual(rdp_door.n, 1)
         stalled.close()
 
