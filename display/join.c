@@ -87,8 +87,8 @@ static void add_tile(const struct picture *p, const struct disp_change *c, uint3
 
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct disp_box *b = &c->box[i];
-		struct disp_run run = {{(int32_t)(px + b->x0), (int32_t)(py + b->y0),
-					b->x1 - b->x0, b->y1 - b->y0},
+		struct disp_run run = {{(int32_t)(px + b->x0), (int32_t)(py + b->y0), b->x1 - b->x0,
+					b->y1 - b->y0},
 				       0,
 				       false};
 		uint32_t k;

@@ -43,7 +43,8 @@ static void usage(FILE *f)
 	      "  --listen SOCK        where viewers' streams arrive\n"
 	      "  --name NAME          the desktop's name, shown by viewers\n"
 	      "  --idle-exit SECONDS  leave after so long without a viewer\n"
-	      "  --clipboard WAYS     text to the desktop (in), from it (out), both (the default), none\n"
+	      "  --clipboard WAYS     text to the desktop (in), from it (out), both (the default), "
+	      "none\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
 	      f);

@@ -268,14 +268,14 @@ static int64_t due_in(const struct disp_motion *m, uint32_t tx, uint32_t ty, int
 	return quiet >= DISP_QUIET_MS ? 0 : DISP_QUIET_MS - quiet;
 }
 
-uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, int64_t now_ms)
+uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, uint32_t max,
+			     int64_t now_ms)
 {
 	uint32_t tw = disp_tiles(m->width), n = tw * disp_tiles(m->height), done = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		changes[i].n = 0;
-		if (done == DISP_SHARPEN_MAX || !m->tiles[i].blurred ||
-		    due_in(m, i % tw, i / tw, now_ms))
+		if (done == max || !m->tiles[i].blurred || due_in(m, i % tw, i / tw, now_ms))
 			continue;
 		m->tiles[i].blurred = false;
 		changes[i].n = 1;

@@ -14,8 +14,7 @@
 #include "display/join.h"
 #include "display/scroll.h"
 
-#define DISP_QUIET_MS	 300 /* before a blurred tile is made exact */
-#define DISP_SHARPEN_MAX 32  /* tiles a frame */
+#define DISP_QUIET_MS 300 /* before a blurred tile is made exact */
 
 struct disp_motion_tile {
 	uint32_t changed_ms; /* low bits of the clock */
@@ -39,8 +38,9 @@ void disp_motion_moved(struct disp_motion *m, const struct disp_move *move);
  * taken out of the list then. */
 bool disp_motion_judge(struct disp_motion *m, struct disp_change *changes, const uint32_t *pixels,
 		       int64_t now_ms, bool may_blur, struct surface_rect *r);
-/* Makes blurred tiles that are due the changes: how many. */
-uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, int64_t now_ms);
+/* Makes blurred tiles that are due the changes, at most max: how many. */
+uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, uint32_t max,
+			     int64_t now_ms);
 /* Milliseconds until a tile is due; -1 = none is blurred. */
 int disp_motion_wait(const struct disp_motion *m, int64_t now_ms);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy; where
- * much differs, what moved is looked for and moved in the copy too; what still differs is copied.
- * Then, unlocked, it is decided what may be blurred, and the operations go out.
+ * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy;
+ * where much differs, what moved is looked for and moved in the copy too; what still differs is
+ * copied. Then, unlocked, it is decided what may be blurred, and the operations go out.
  */
 #include "display/planner.h"
 
@@ -10,22 +10,31 @@
 #include <string.h>
 #include "common/loop.h"
 
-#define MOVE_TILES 4 /* fewer changed tiles are not worth looking for a move */
+#define SPARE_TILES 32 /* where the writer does not say */
+#define MOVE_TILES  4  /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
 {
+	int r;
+
 	memset(p, 0, sizeof(*p));
 	p->screen = s;
 	p->ops = ops;
 	p->writer = writer;
 	p->spare = true;
+	p->spare_tiles = SPARE_TILES;
 	p->feed.wake_fd = -1;
 	p->generation = s->generation - 1; /* anything that is not the current one */
 	p->scroll = disp_scroll_new();
 	if (!p->scroll)
 		return -ENOMEM;
-	return disp_feed_open(s, &p->feed);
+	r = disp_feed_open(s, &p->feed);
+	if (r < 0) {
+		disp_scroll_free(p->scroll);
+		p->scroll = NULL;
+	}
+	return r;
 }
 
 void disp_planner_fini(struct disp_planner *p)
@@ -107,8 +116,8 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 		if (!p->feed.dirty[i])
 			continue;
 		at = tile_at(p, i, &w, &h);
-		p->feed.dirty[i] = disp_tile_differs(p->screen->pixels + at, p->pixels + at,
-						     p->width, w, h);
+		p->feed.dirty[i] =
+			disp_tile_differs(p->screen->pixels + at, p->pixels + at, p->width, w, h);
 		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
 			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;
@@ -238,8 +247,8 @@ static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 	if (r == 0)
 		r = disp_join(p->changes, p->pixels, p->width, p->height, write_run, p);
 	if (r == 0 && blur)
-		r = p->ops->blur(p->writer, blur,
-				 p->pixels + (size_t)blur->y * p->width + blur->x, p->width);
+		r = p->ops->blur(p->writer, blur, p->pixels + (size_t)blur->y * p->width + blur->x,
+				 p->width);
 	return r ? r : p->ops->end(p->writer);
 }
 
@@ -256,7 +265,7 @@ static int write_changes(struct disp_planner *p)
 		blur = disp_motion_judge(&p->motion, p->changes, p->pixels, now,
 					 p->can & DISP_CAN_BLUR, &r);
 	else if (p->spare && p->width && !p->n_moves)
-		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, now);
+		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, p->spare_tiles, now);
 	if (!p->n_changes && !p->n_moves)
 		return 0;
 	return write_frame(p, blur ? &r : NULL);

@@ -50,6 +50,7 @@ struct disp_planner {
 	void *writer;		       /* borrowed; first argument of ops */
 	unsigned can;		       /* the writer's to set: enum disp_can */
 	bool spare;		       /* the writer's to set: the line is free for sharpening */
+	uint32_t spare_tiles;	       /* the writer's to set: so many at once */
 	struct disp_feed feed;
 	uint32_t generation, width, height; /* of pixels */
 	uint32_t *pixels;		    /* owned; the viewer's picture, blurred parts aside */
@@ -58,8 +59,8 @@ struct disp_planner {
 	struct disp_move moves[DISP_MAX_MOVES];
 	unsigned n_moves;
 	struct disp_motion motion;
-	struct disp_cursor cursor;	    /* last one written */
-	bool reshaped, cursor_new;	    /* what the last take found */
+	struct disp_cursor cursor; /* last one written */
+	bool reshaped, cursor_new; /* what the last take found */
 	uint32_t n_changes;
 };
 

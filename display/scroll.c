@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN	     32	 /* pixels of an anchor's run; the block below is as wide */
+#define RUN	     32 /* pixels of an anchor's run; the block below is as wide */
 #define BLOCK_ROWS   8
-#define ROW_STEP     4	 /* only every fourth row of the new picture is asked to vote */
+#define ROW_STEP     4	  /* only every fourth row of the new picture is asked to vote */
 #define PICK_MASK    0xff /* one run in 256 is an anchor */
 #define PICK	     0x5a
 #define TABLE_BITS   14
@@ -383,9 +383,9 @@ static bool rectangle(struct disp_scroll *s, const struct look *l, int32_t dx, i
 	best = largest(s, cw, ch);
 	if (gain(s, cw, &best) < GAIN_MIN)
 		return false;
-	m->to = (struct surface_rect){
-		l->area.x + (int32_t)(best.x * CELL), l->area.y + (int32_t)(best.y * CELL),
-		(int32_t)(best.w * CELL), (int32_t)(best.h * CELL)};
+	m->to = (struct surface_rect){l->area.x + (int32_t)(best.x * CELL),
+				      l->area.y + (int32_t)(best.y * CELL),
+				      (int32_t)(best.w * CELL), (int32_t)(best.h * CELL)};
 	m->dx = dx;
 	m->dy = dy;
 	grow(l, m);
@@ -415,8 +415,7 @@ bool disp_scroll_find(struct disp_scroll *s, const uint32_t *old, const uint32_t
 	}
 	learn_old(s, &l);
 	ask_new(s, &l);
-	if (winner(s, &s->last_dx, &s->last_dy) &&
-	    rectangle(s, &l, s->last_dx, s->last_dy, m)) {
+	if (winner(s, &s->last_dx, &s->last_dy) && rectangle(s, &l, s->last_dx, s->last_dy, m)) {
 		s->failures = 0;
 		s->search = true;
 		s->try_last = true; /* another rectangle may have gone the same way */
@@ -432,7 +431,8 @@ void disp_scroll_apply(uint32_t *pixels, size_t stride_px, const struct disp_mov
 	ptrdiff_t back = (ptrdiff_t)m->dy * (ptrdiff_t)stride_px + m->dx;
 
 	for (int32_t i = 0; i < r->height; i++) {
-		/* From the end the content comes from last, so that nothing is overwritten early. */
+		/* From the end the content comes from last, so that nothing is overwritten early.
+		 */
 		int32_t y = m->dy > 0 ? r->y + r->height - 1 - i : r->y + i;
 		uint32_t *to = pixels + (size_t)y * stride_px + r->x;
 

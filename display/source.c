@@ -247,7 +247,8 @@ void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, 
 	s->want_height = height;
 	s->want_scale = scale;
 	pthread_mutex_unlock(&s->lock);
-	push(s, (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale, -1});
+	push(s,
+	     (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale, -1});
 }
 
 void disp_source_viewers(struct disp_source *s, uint32_t n)

@@ -122,8 +122,8 @@ struct avc *disp_avc_new(uint32_t width, uint32_t height)
 	if (a->width != width || a->height != height)
 		a->padded = malloc((size_t)a->width * a->height * 4);
 	a->encoder = open_encoder(a->width, a->height);
-	a->has_picture = x264_picture_alloc(&a->picture, X264_CSP_I420, (int)a->width,
-					    (int)a->height) == 0;
+	a->has_picture =
+		x264_picture_alloc(&a->picture, X264_CSP_I420, (int)a->width, (int)a->height) == 0;
 	if (!a->encoder || !a->has_picture ||
 	    ((a->width != width || a->height != height) && !a->padded)) {
 		disp_avc_free(a);

@@ -166,8 +166,7 @@ static UINT on_file(CliprdrServerContext *x, const CLIPRDR_FILE_CONTENTS_REQUEST
 static int greet(CliprdrServerContext *x)
 {
 	CLIPRDR_GENERAL_CAPABILITY_SET general = {.capabilitySetType = CB_CAPSTYPE_GENERAL,
-						  .capabilitySetLength =
-							  CB_CAPSTYPE_GENERAL_LEN,
+						  .capabilitySetLength = CB_CAPSTYPE_GENERAL_LEN,
 						  .version = CB_CAPS_VERSION_2,
 						  .generalFlags = CB_USE_LONG_FORMAT_NAMES};
 	CLIPRDR_CAPABILITIES caps = {.cCapabilitiesSets = 1,

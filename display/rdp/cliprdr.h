@@ -14,10 +14,10 @@ struct rdp_clip {
 	CliprdrServerContext *context; /* owned; NULL = not open */
 	struct disp_viewer *viewer;    /* borrowed */
 	bool tried;
-	uint32_t seen;	    /* the desktop's last offer */
-	bool client_waits;  /* it pastes: an answer is due */
-	bool client_asked;  /* the client was asked for its text */
-	bool client_has;    /* text */
+	uint32_t seen;	   /* the desktop's last offer */
+	bool client_waits; /* it pastes: an answer is due */
+	bool client_asked; /* the client was asked for its text */
+	bool client_has;   /* text */
 };
 
 /* Opens the channel once the client has joined it; called whenever something came. 0 or -EPIPE. */

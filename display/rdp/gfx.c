@@ -11,8 +11,8 @@
 #include "common/wire.h"
 #include "display/rdp/gfxpdu.h"
 
-#define SCRATCH	 0x8000u   /* surface; those of the screen are below */
-#define VIDEO_MS 10000	   /* unused that long, an encoder is given back */
+#define SCRATCH	  0x8000u     /* surface; those of the screen are below */
+#define VIDEO_MS  10000	      /* unused that long, an encoder is given back */
 #define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
 
 int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
@@ -40,7 +40,8 @@ void disp_gfx_fini(struct gfx *g)
 	buf_fini(&g->wire);
 }
 
-static int flush_as(struct gfx *g, int (*pack)(struct zgfx *, const uint8_t *, size_t, struct buf *))
+static int flush_as(struct gfx *g,
+		    int (*pack)(struct zgfx *, const uint8_t *, size_t, struct buf *))
 {
 	int r;
 
@@ -61,20 +62,14 @@ static int flush(struct gfx *g)
 	return flush_as(g, disp_zgfx_compress);
 }
 
-static unsigned window(const struct gfx *g)
-{
-	int64_t frames = 2 + g->rtt_ms * 60 / 1000;
-
-	return frames > GFX_WINDOW_MAX ? GFX_WINDOW_MAX : (unsigned)frames;
-}
-
 bool disp_gfx_ready(const struct gfx *g)
 {
 	if (!g->open)
 		return false;
 	if (g->suspended || !g->in_flight)
 		return true;
-	return g->in_flight < window(g) && g->bytes_in_flight < GFX_BYTES_IN_FLIGHT;
+	return g->in_flight < disp_pace_frames(&g->pace) &&
+	       g->bytes_in_flight < disp_pace_bytes(&g->pace);
 }
 
 /* ---- the planner's operations -------------------------------------------------------------- */
@@ -225,7 +220,7 @@ static int op_end(void *w)
 	if (r)
 		return r;
 	g->frames++;
-	if (g->suspended || g->in_flight == GFX_WINDOW_MAX)
+	if (g->suspended || g->in_flight == PACE_FRAMES_MAX)
 		return 0;
 	g->flight[g->in_flight++] = (struct gfx_flight){g->frame, g->frame_bytes, clock_ms()};
 	g->bytes_in_flight += g->frame_bytes;
@@ -274,14 +269,9 @@ static void on_ack(struct gfx *g, uint32_t frame, uint32_t queue_depth)
 		return;
 	}
 	for (unsigned i = 0; i < g->in_flight; i++) {
-		int64_t rtt;
-
 		if (g->flight[i].frame != frame)
 			continue;
-		rtt = clock_ms() - g->flight[i].sent_ms;
-		rtt = rtt > 0 ? rtt : 1;
-		if (!g->rtt_ms || rtt < g->rtt_ms)
-			g->rtt_ms = rtt;
+		disp_pace_acked(&g->pace, g->flight[i].bytes, clock_ms() - g->flight[i].sent_ms);
 		drop_flight(g, i + 1);
 		return;
 	}

@@ -4,22 +4,20 @@
  * dynamic channel. Knows nothing of FreeRDP; what is to be sent goes to a callback.
  *
  * Frames wait for acknowledgement, never in a queue: disp_gfx_ready() says whether another may be
- * made. The window is two frames plus what the round trip holds at 60 frames a second, and
- * GFX_BYTES_IN_FLIGHT, so a slow client gets the newest picture late rather than old ones.
+ * made. The window is pace.h's, so a slow client gets the newest picture late rather than old ones.
  * All in the viewer's thread.
  */
 #ifndef PANE_DISPLAY_RDP_GFX_H
 #define PANE_DISPLAY_RDP_GFX_H
 
+#include "display/pace.h"
 #include "display/planner.h"
 #include "display/rdp/avc.h"
 #include "display/rdp/clear.h"
 #include "display/rdp/planar.h"
 #include "display/rdp/zgfx.h"
 
-#define GFX_WINDOW_MAX	    16 /* frames */
-#define GFX_BYTES_IN_FLIGHT (2u << 20)
-#define GFX_FLUSH_BYTES	    (1u << 20) /* a frame goes out in parts of about this size */
+#define GFX_FLUSH_BYTES (1u << 20) /* a frame goes out in parts of about this size */
 
 typedef int (*gfx_send_fn)(void *arg, const uint8_t *p, size_t n);
 
@@ -31,26 +29,26 @@ struct gfx_flight {
 
 struct gfx {
 	gfx_send_fn send;
-	void *arg;	   /* borrowed; first argument of send */
-	struct zgfx *zgfx; /* owned */
+	void *arg;	     /* borrowed; first argument of send */
+	struct zgfx *zgfx;   /* owned */
 	struct clear *clear; /* owned */
 	struct planar planar;
-	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
-	bool open;		/* capabilities are confirmed */
-	bool can_avc;		/* the client decodes AVC420 */
-	struct avc *avc;	/* owned; NULL while nothing is a video */
+	struct buf plain, wire;	   /* PDUs of the frame being made; the same compressed */
+	bool open;		   /* capabilities are confirmed */
+	bool can_avc;		   /* the client decodes AVC420 */
+	struct avc *avc;	   /* owned; NULL while nothing is a video */
 	struct surface_rect video; /* what the scratch surface and the encoder are for */
 	int64_t video_ms;	   /* when it was used last */
 	uint16_t scratch;	   /* surface, mapped to no output; 0 = none */
-	bool suspended;		/* the client does not acknowledge */
+	bool suspended;		   /* the client does not acknowledge */
 	bool has_surface;
 	uint16_t surface;
 	uint32_t width, height;
-	uint32_t frame;				  /* last one started */
-	struct gfx_flight flight[GFX_WINDOW_MAX]; /* oldest first */
+	uint32_t frame;				   /* last one started */
+	struct gfx_flight flight[PACE_FRAMES_MAX]; /* oldest first */
 	unsigned in_flight;
 	uint32_t frame_bytes, bytes_in_flight;
-	int64_t rtt_ms;		/* the shortest seen; 0 = none yet */
+	struct disp_pace pace;
 	uint64_t frames, bytes; /* sent so far */
 };
 

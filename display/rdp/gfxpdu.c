@@ -8,13 +8,13 @@
 #include "common/wire.h"
 
 #define FORMAT_XRGB  0x20 /* GFX_PIXEL_FORMAT_XRGB_8888 */
-#define BITMAP_HEAD  17 /* RDPGFX_WIRE_TO_SURFACE_PDU_1, 2.2.2.1 */
-#define AVC_QP	     22	 /* told, not used by clients */
+#define BITMAP_HEAD  17	  /* RDPGFX_WIRE_TO_SURFACE_PDU_1, 2.2.2.1 */
+#define AVC_QP	     22	  /* told, not used by clients */
 #define AVC_QUALITY  100
 #define CAPS_8_1     0x00080105u
 #define AVC420_ON    0x10 /* flag of 8.1 */
 #define AVC_OFF	     0x20 /* flag of 10.0 and later */
-#define RESET_SIZE   340 /* [MS-RDPEGFX] 2.2.2.14: always, padded */
+#define RESET_SIZE   340  /* [MS-RDPEGFX] 2.2.2.14: always, padded */
 #define MONITOR_MAIN 1
 #define CAPS_10_1    0x000a0100u
 

@@ -511,6 +511,7 @@ static int draw(struct rdp_peer *p)
 		return 0;
 	p->planner.can = p->fallback ? 0 : disp_gfx_can(&p->gfx);
 	p->planner.spare = p->gfx.in_flight == 0;
+	p->planner.spare_tiles = disp_pace_tiles(&p->gfx.pace);
 	r = disp_planner_step(&p->planner);
 	if (r == -EAGAIN) { /* the size changed: everything again when the client is ready */
 		disp_planner_refresh(&p->planner);

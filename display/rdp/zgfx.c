@@ -14,6 +14,7 @@
 
 #define WINDOW	      (2 * ZGFX_HISTORY + ZGFX_SEGMENT)
 #define HASH_BITS     16
+#define WAYS	      2
 #define MATCH_MIN     5
 #define SKIP_SHIFT    6	     /* after 64 misses the step grows by one, and so on */
 #define NEAR	      22176u /* matches of MATCH_MIN pay below this distance only */
@@ -24,8 +25,9 @@
 #define SEGMENT_BOUND (ZGFX_SEGMENT + ZGFX_SEGMENT / 8 + 16) /* nine bits a literal at most */
 
 struct zgfx {
-	uint32_t hash[1 << HASH_BITS][2]; /* window position + 1 of the newest two */
-	size_t len;			  /* bytes of window in use */
+	uint32_t hash[1 << HASH_BITS][WAYS]; /* window position + 1 of the newest */
+	uint32_t last;			     /* distance of the last match */
+	size_t len;			     /* bytes of window in use */
 	uint8_t window[WINDOW];
 	uint8_t packed[SEGMENT_BOUND];
 };
@@ -109,7 +111,7 @@ static uint32_t hash_at(const uint8_t *p)
 
 static void remember(struct zgfx *z, uint32_t h, size_t at)
 {
-	z->hash[h][1] = z->hash[h][0];
+	memmove(z->hash[h] + 1, z->hash[h], sizeof(z->hash[h]) - sizeof(z->hash[h][0]));
 	z->hash[h][0] = (uint32_t)at + 1;
 }
 
@@ -130,13 +132,17 @@ static size_t match_length(const uint8_t *a, const uint8_t *b, size_t max)
 	return n;
 }
 
-/* The longest match for the bytes at `at`, of at most max bytes; 0 when none pays. */
+/* The longest match for the bytes at `at`, of at most max bytes; 0 when none pays. The distance of
+ * the match before is tried too: what was interrupted by a few new bytes goes on there. */
 static size_t find(const struct zgfx *z, uint32_t h, size_t at, size_t max, uint32_t *distance)
 {
+	uint32_t places[WAYS + 1];
 	size_t best = 0;
 
-	for (int way = 0; way < 2; way++) {
-		uint32_t pos = z->hash[h][way];
+	memcpy(places, z->hash[h], sizeof(z->hash[h]));
+	places[WAYS] = z->last && z->last <= at ? (uint32_t)(at - z->last) + 1 : 0;
+	for (int way = 0; way <= WAYS; way++) {
+		uint32_t pos = places[way];
 		size_t n;
 
 		if (!pos || at - (pos - 1) > ZGFX_HISTORY)
@@ -169,6 +175,7 @@ static size_t pack(struct zgfx *z, size_t start, size_t end)
 		}
 		if (length) {
 			put_match(&b, distance, (uint32_t)length);
+			z->last = distance;
 			/* Sparse: every fourth position inside a match is enough to find it again.
 			 */
 			for (size_t i = at + 1; i < at + length && end - i >= MATCH_MIN; i += 4)
@@ -199,7 +206,7 @@ static void slide(struct zgfx *z, size_t n)
 	memmove(z->window, z->window + drop, ZGFX_HISTORY);
 	z->len = ZGFX_HISTORY;
 	for (size_t i = 0; i < ARRAY_LEN(z->hash); i++) {
-		for (int way = 0; way < 2; way++)
+		for (int way = 0; way < WAYS; way++)
 			z->hash[i][way] =
 				z->hash[i][way] > drop ? z->hash[i][way] - (uint32_t)drop : 0;
 	}

@@ -16,15 +16,16 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/planner.h"
+#include "display/rfb/flow.h"
 #include "display/rfb/keyboard.h"
 #include "display/text.h"
 
-#define EMPTY_WIDTH  1024 /* shown until there is a desktop */
-#define EMPTY_HEIGHT 768
-#define WHEEL_NOTCH  120
-#define QUALITY_MAX  80 /* of JPEG, in percent */
-#define QUALITY_MIN  25
-#define QUALITY_STEP 5
+#define EMPTY_WIDTH   1024 /* shown until there is a desktop */
+#define EMPTY_HEIGHT  768
+#define WHEEL_NOTCH   120
+#define QUALITY_MAX   80 /* of JPEG, in percent */
+#define QUALITY_MIN   25
+#define QUALITY_STEP  5
 #define SUBSAMPLE_420 1	    /* the library's number for it */
 #define BLUR_BYTES    25000 /* a frame of what moves */
 #define BLUR_AGAIN_MS 250   /* sooner than that it moves */
@@ -32,12 +33,13 @@
 struct rfb_server {
 	struct disp_viewer *viewer; /* borrowed */
 	struct disp_planner planner;
+	struct rfb_flow flow;
 	rfbScreenInfoPtr screen; /* owned */
 	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
 	char *empty;		 /* owned; the picture before there is one */
 	char name[128];
-	int buttons;	   /* last mask */
-	char *text;	   /* owned; what the client has to paste */
+	int buttons; /* last mask */
+	char *text;  /* owned; what the client has to paste */
 	size_t text_n;
 	uint32_t seen;	   /* the desktop's last offer */
 	bool waits;	   /* for the text of that */
@@ -131,7 +133,8 @@ static void on_cut_text_utf8(char *text, int n, rfbClientPtr cl)
 static void send_text(struct rfb_server *s, const char *text, size_t n)
 {
 	size_t out = 0, narrow_n = 0;
-	char *crlf = disp_text_crlf(text, n, &out), *narrow = disp_text_to_latin1(text, n, &narrow_n);
+	char *crlf = disp_text_crlf(text, n, &out),
+	     *narrow = disp_text_to_latin1(text, n, &narrow_n);
 
 	if (crlf && narrow)
 		rfbSendServerCutTextUTF8(s->screen, crlf, (int)out, narrow, (int)narrow_n);
@@ -220,8 +223,7 @@ static int op_begin(void *w)
 
 static int mark(struct rfb_server *s, const struct surface_rect *r)
 {
-	sraRegionPtr region =
-		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+	sraRegionPtr region = sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
 
 	/* What is to be exact is not blurred afterwards. */
 	sraRgnSubtract(s->blur, region);
@@ -256,8 +258,7 @@ static int op_move(void *w, const struct disp_move *m)
 static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
 {
 	struct rfb_server *s = w;
-	sraRegionPtr region =
-		sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+	sraRegionPtr region = sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
 
 	(void)pixels;
 	(void)stride_px;
@@ -378,6 +379,7 @@ static int setup(struct rfb_server *s)
 	if (!s->client)
 		return -EPIPE;
 	s->client->clientGoneHook = on_gone;
+	disp_rfb_flow_attach(s->client, &s->flow);
 	return 0;
 }
 
@@ -408,7 +410,8 @@ static bool may_draw(const struct rfb_server *s)
 }
 
 /* The library would send everything as JPEG to a client that takes it; here only what is to be
- * blurred is. Its wish is read off after each of its messages and the library's switch turned off. */
+ * blurred is. Its wish is read off after each of its messages and the library's switch turned off.
+ */
 static void note_wishes(struct rfb_server *s)
 {
 	rfbClientPtr cl = s->client;
@@ -438,8 +441,10 @@ static void send_blurred(struct rfb_server *s)
 	note_wishes(s);
 	n = rfbStatGetSentBytes(cl) - before;
 	if (now - s->blur_ms <= BLUR_AGAIN_MS) {
-		s->quality += n > BLUR_BYTES ? -QUALITY_STEP : n < BLUR_BYTES / 2 ? QUALITY_STEP : 0;
-		s->quality = s->quality < QUALITY_MIN   ? QUALITY_MIN
+		s->quality += n > BLUR_BYTES	   ? -QUALITY_STEP
+			      : n < BLUR_BYTES / 2 ? QUALITY_STEP
+						   : 0;
+		s->quality = s->quality < QUALITY_MIN	? QUALITY_MIN
 			     : s->quality > QUALITY_MAX ? QUALITY_MAX
 							: s->quality;
 	}
@@ -455,15 +460,18 @@ static int update(struct rfb_server *s)
 		rfbUpdateClient(cl);
 		return 0;
 	}
+	s->planner.spare = s->flow.sent == s->flow.read;
 	r = disp_planner_step(&s->planner);
 	if (r < 0)
 		return r;
-	/* What is exact goes first; the client asks again for the rest. */
+	/* What is exact goes first; what is left goes with the next. */
 	if (sraRgnEmpty(s->blur) || !sraRgnEmpty(cl->modifiedRegion) ||
 	    !sraRgnEmpty(cl->copyRegion) || cl->newFBSizePending)
 		rfbUpdateClient(cl);
 	else
 		send_blurred(s);
+	if (sraRgnEmpty(cl->requestedRegion)) /* an update went out */
+		disp_rfb_flow_sent(cl);
 	return 0;
 }
 
@@ -484,6 +492,7 @@ static int step(struct rfb_server *s)
 		return -EPIPE;
 	note_wishes(s);
 	run_clipboard(s);
+	disp_rfb_flow_ask(s->client);
 	r = update(s);
 	if (r < 0)
 		return r;
@@ -515,6 +524,7 @@ static void no_log(const char *format, ...)
 
 void disp_rfb_setup(void)
 {
+	disp_rfb_flow_setup();
 	/* The library logs clients' bytes as they come. */
 	if (!log_wants(LOG_DEBUG))
 		rfbLog = rfbErr = no_log;

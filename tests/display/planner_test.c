@@ -142,7 +142,7 @@ static int on_cursor(void *w, const struct disp_cursor *cursor)
 }
 
 static const struct disp_writer writer = {on_resize, on_begin, on_move, on_solid,
-					  on_image,  on_blur,  on_end,  on_cursor};
+					  on_image,  on_blur,  on_end,	on_cursor};
 
 static void assert_shows(const struct client *c, const struct disp_screen *s)
 {
@@ -416,10 +416,12 @@ static void a_scroll_is_a_move_and_a_strip(void **state)
 	f->p.can = DISP_CAN_MOVE;
 	for (int i = 0; i < 200 * 256; i++)
 		p[i / 256][i % 256] = noise() % 7 ? 0xffffff : noise() % 4 * 0x303030;
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[0], 1024);
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[0],
+			  1024);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	f->c.pixels = 0;
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[8], 1024);
+	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[8],
+			  1024);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	assert_int_equal(f->c.moves, 1);
 	assert_true(f->c.pixels <= 8 * 256);

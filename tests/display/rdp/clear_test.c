@@ -154,10 +154,8 @@ int main(void)
 {
 #define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
 	const struct CMUnitTest tests[] = {
-		one(text_comes_back_exactly),
-		one(text_seen_before_is_two_bytes_a_column),
-		one(the_store_goes_round),
-		one(a_client_that_begins_again_is_told_all),
+		one(text_comes_back_exactly),	     one(text_seen_before_is_two_bytes_a_column),
+		one(the_store_goes_round),	     one(a_client_that_begins_again_is_told_all),
 		one(what_is_not_text_is_left_alone),
 	};
 

@@ -243,6 +243,80 @@ static void a_dead_channel_is_reported(void **state)
 	assert_int_equal(disp_gfx_writer.end(&f->g), -EPIPE);
 }
 
+/* Enough of a PDU's head to tell commands and surfaces apart. */
+static uint16_t next_of(struct fixture *f, uint16_t *surface)
+{
+	*surface = get_le16(buf_head(&f->said) + 8);
+	return next_cmd(f);
+}
+
+static void a_move_is_a_copy_within_the_surface(void **state)
+{
+	struct fixture *f = *state;
+	struct disp_move m = {{10, 20, 300, 200}, 0, -13};
+	const uint8_t *p;
+
+	open_channel(f);
+	assert_int_equal(disp_gfx_writer.resize(&f->g, 640, 480, NULL), 0);
+	buf_consume(&f->said, f->said.len);
+	assert_int_equal(disp_gfx_writer.begin(&f->g), 0);
+	assert_int_equal(disp_gfx_writer.move(&f->g, &m), 0);
+	assert_int_equal(disp_gfx_writer.end(&f->g), 0);
+	assert_int_equal(next_cmd(f), GFX_START_FRAME);
+	p = buf_head(&f->said) + 8;
+	assert_int_equal(get_le16(p), f->g.surface);
+	assert_int_equal(get_le16(p + 2), f->g.surface);
+	assert_int_equal(get_le16(p + 4), 10); /* from */
+	assert_int_equal(get_le16(p + 6), 33);
+	assert_int_equal(get_le16(p + 8), 310);
+	assert_int_equal(get_le16(p + 10), 233);
+	assert_int_equal(get_le16(p + 14), 10); /* to */
+	assert_int_equal(get_le16(p + 16), 20);
+	assert_int_equal(next_cmd(f), GFX_SURFACE_TO_SURFACE);
+	assert_int_equal(next_cmd(f), GFX_END_FRAME);
+}
+
+/* The decoder has a surface of its own, made once; the picture is copied from there. */
+static void a_video_has_a_surface_of_its_own(void **state)
+{
+	static uint32_t px[64 * 64];
+	struct fixture *f = *state;
+	struct surface_rect r = {100, 50, 63, 41};
+	uint16_t surface;
+
+	open_channel(f);
+	assert_int_equal(disp_gfx_writer.resize(&f->g, 640, 480, NULL), 0);
+	for (int frame_no = 0; frame_no < 2; frame_no++) {
+		buf_consume(&f->said, f->said.len);
+		assert_int_equal(disp_gfx_writer.begin(&f->g), 0);
+		assert_int_equal(disp_gfx_writer.blur(&f->g, &r, px, 64), 0);
+		assert_int_equal(disp_gfx_writer.end(&f->g), 0);
+		assert_int_equal(next_cmd(f), GFX_START_FRAME);
+		if (frame_no == 0)
+			assert_int_equal(next_of(f, &surface), GFX_CREATE_SURFACE);
+		assert_int_equal(next_of(f, &surface), GFX_WIRE_TO_SURFACE_1);
+		assert_int_equal(surface, f->g.scratch);
+		assert_int_not_equal(surface, f->g.surface);
+		assert_int_equal(next_cmd(f), GFX_SURFACE_TO_SURFACE);
+		assert_int_equal(next_cmd(f), GFX_END_FRAME);
+	}
+	assert_non_null(f->g.avc);
+	disp_gfx_tidy(&f->g, f->g.video_ms + 100);
+	assert_non_null(f->g.avc);
+	disp_gfx_tidy(&f->g, f->g.video_ms + 20000);
+	assert_null(f->g.avc);
+}
+
+static void only_a_client_that_decodes_it_gets_h264(void **state)
+{
+	(void)state;
+	assert_false(disp_gfx_caps_avc(0x00080004, 0x10));
+	assert_false(disp_gfx_caps_avc(0x00080105, 0x02));
+	assert_true(disp_gfx_caps_avc(0x00080105, 0x10));
+	assert_true(disp_gfx_caps_avc(0x000a0200, 0x02));
+	assert_false(disp_gfx_caps_avc(0x000a0200, 0x22));
+}
+
 int main(void)
 {
 #define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
@@ -256,6 +330,9 @@ int main(void)
 		one(a_cache_offer_is_declined),
 		one(nonsense_ends_the_client),
 		one(a_dead_channel_is_reported),
+		one(a_move_is_a_copy_within_the_surface),
+		one(a_video_has_a_surface_of_its_own),
+		one(only_a_client_that_decodes_it_gets_h264),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

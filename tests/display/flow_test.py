@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stories of RFB's Fence and ContinuousUpdates, with a client that speaks only those and Raw."""
+import struct
+import unittest
+
+from tools.display_door import exactly, preface
+from tools.display_rig import Rig, missing, wait_for
+
+TIMEOUT = 200
+REQUEST = 0x80000000
+
+
+class Client:
+    """The shortest RFB client: everything it is sent, one message at a time."""
+
+    def __init__(self, rig, encodings):
+        self.s = preface(rig.socket, "rfb", "flow", 0)
+        self.s.settimeout(20)
+        exactly(self.s, 12)
+        self.s.sendall(b"RFB 003.008\n")
+        exactly(self.s, exactly(self.s, 1)[0])
+        self.s.sendall(b"\x01")
+        exactly(self.s, 4)
+        self.s.sendall(b"\x01")
+        head = exactly(self.s, 24)
+        self.width, self.height = struct.unpack_from(">HH", head)
+        exactly(self.s, struct.unpack_from(">I", head, 20)[0])
+        self.s.sendall(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
+
+    def continuous(self, on):
+        self.s.sendall(struct.pack(">BBHHHH", 150, on, 0, 0, self.width, self.height))
+
+    def fence(self, flags, payload):
+        self.s.sendall(struct.pack(">BxxxIB", 248, flags, len(payload)) + payload)
+
+    def message(self):
+        kind = exactly(self.s, 1)[0]
+        if kind == 150:
+            return ("end",)
+        if kind == 248:
+            _, flags, n = struct.unpack(">3sIB", exactly(self.s, 8))
+            return ("fence", flags, exactly(self.s, n))
+        assert kind == 0, kind
+        n = struct.unpack(">xH", exactly(self.s, 3))[0]
+        for _ in range(n):
+            _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(self.s, 12))
+            assert encoding == 0, encoding
+            exactly(self.s, w * h * 4)
+        return ("update", n)
+
+    def silent(self, seconds):
+        """Whether nothing comes for so long."""
+        self.s.settimeout(seconds)
+        try:
+            return not self.s.recv(1)
+        except TimeoutError:
+            return True
+        finally:
+            self.s.settimeout(20)
+
+
+class Flow(unittest.TestCase):
+    def setUp(self):
+        if missing():
+            self.skipTest("not installed: " + ", ".join(missing()))
+        self.rig = Rig(size="320x200")
+        self.addCleanup(self.rig.close)
+
+    def client(self):
+        c = Client(self.rig, [0, -312, -313])
+        self.addCleanup(c.s.close)
+        self.assertEqual({c.message()[0], c.message()[0]}, {"fence", "end"})
+        return c
+
+    def change(self, i):
+        self.rig.command(op="fill", x=10, y=10, w=20, h=20, colour=f"{i * 40503 % 0xffffff:06x}")
+
+    def test_updates_without_requests(self):
+        """With ContinuousUpdates a client that answers fences gets every change without asking"""
+        c = self.client()
+        c.continuous(1)
+        for i in range(1, 60):
+            kind = c.message()
+            self.assertEqual(kind[0], "update")
+            fence = c.message()
+            self.assertEqual((fence[0], fence[1]), ("fence", REQUEST))
+            c.fence(0, fence[2])
+            self.change(i)
+
+    def test_window(self):
+        """A client that answers no fence gets a few updates, then none until it does"""
+        c = self.client()
+        c.continuous(1)
+        fences = []
+        for i in range(1, 4):
+            if len(fences) < 2:
+                self.assertEqual(c.message()[0], "update")
+                fences.append(c.message()[2])
+            self.change(i)
+        self.assertTrue(c.silent(0.5))
+        c.fence(0, fences[-1])
+        self.assertEqual(c.message()[0], "update")
+
+    def test_end(self):
+        """Switched off, it is confirmed, and updates have to be asked for again"""
+        c = self.client()
+        c.continuous(1)
+        self.assertEqual(c.message()[0], "update")
+        c.fence(0, c.message()[2])
+        c.continuous(0)
+        self.assertEqual(c.message()[0], "end")
+        self.change(5)
+        self.assertTrue(c.silent(0.5))
+        c.s.sendall(struct.pack(">BBHHHH", 3, 1, 0, 0, c.width, c.height))
+        self.assertEqual(c.message()[0], "update")
+
+    def test_client_fence(self):
+        """A client's fence comes back with its payload and the flags that are known"""
+        c = self.client()
+        c.fence(REQUEST | 0x1f, b"round trip")
+        self.assertEqual(c.message(), ("fence", 7, b"round trip"))
+
+    def test_nonsense(self):
+        """A fence longer than allowed ends its client and nobody else"""
+        c = self.client()
+        other = self.client()
+        c.s.sendall(struct.pack(">BxxxIB", 248, 0, 255) + bytes(255))
+        wait_for("the end", lambda: self.rig.events("viewers")[-1]["count"] == 1)
+        other.fence(REQUEST, b"x")
+        self.assertEqual(other.message(), ("fence", 0, b"x"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
