@@ -10,7 +10,11 @@
 enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;
-	return api_page(r, db, "SELECT pane.list_desktops($1, $2)");
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.find_desktops($1, $2, $3, $4, $5, $6, $7)",
+				r->after, DB_INT(r->limit), r->filter[0], r->filter[1],
+				r->filter[2], r->filter[3], r->filter[4]),
+			"not.found", "page");
 }
 
 enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r)

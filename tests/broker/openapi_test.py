@@ -219,7 +219,9 @@ class OpenApi(unittest.TestCase):
             "VALUES ('big', 'x', 1, 64, 10000, 0, 'floating', NULL) RETURNING id")
         self.site.cluster.sql("INSERT INTO pane.desktop (pool_id, name, state, since) SELECT "
                               f"'{pool}', 'big-' || n, 'failed', now() FROM generate_series(1, 10000) n; ANALYZE")
-        for query, n, limit in (("?limit=10000", 10000, 3.0), ("?limit=100&after=big-5", 100, 0.2)):
+        self.site.cluster.sql("UPDATE pane.desktop SET state = 'lost' WHERE name LIKE 'big-99_'")
+        for query, n, limit in (("?limit=10000", 10000, 3.0), ("?limit=100&after=big-5", 100, 0.2),
+                                ("?pool=big&state=lost", 10, 0.5), ("?q=g-777", 11, 0.5), ("?user=nobody", 0, 0.5)):
             best = 9
             for _ in range(3):
                 begin = time.monotonic()
