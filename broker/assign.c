@@ -148,10 +148,10 @@ static void new_ticket(struct broker *b, const struct req *r, struct new_ticket 
 static enum req_step reply_ticket(struct broker *b, struct req *r, struct new_ticket *t,
 				  const char *desktop)
 {
-	enum req_step step = req_reply_json(
-		r, 200,
-		json_pack("{s:s, s:i, s:s}", "ticket", t->text, "expires_in_s",
-			  b->conf->ticket_ttl_s, "desktop", desktop));
+	enum req_step step =
+		req_reply_json(r, 200,
+			       json_pack("{s:s, s:i, s:s}", "ticket", t->text, "expires_in_s",
+					 b->conf->ticket_ttl_s, "desktop", desktop));
 
 	explicit_bzero(t, sizeof(*t));
 	return step;

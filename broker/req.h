@@ -57,8 +57,8 @@ struct req {
 	char bearer[96];
 	char after[72];
 	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
-	char format[8];	     /* of ?format= */
-	char last_event[48]; /* Last-Event-ID */
+	char format[8];		      /* of ?format= */
+	char last_event[48];	      /* Last-Event-ID */
 	int limit;
 	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */

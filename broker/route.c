@@ -59,7 +59,8 @@ static const struct route routes[] = {
 	{A, "GET", V "/pools/{name}", ROLE_READONLY, api_pool_get, NULL, false},
 	{A, "PATCH", V "/pools/{name}", ROLE_OPERATOR, api_pool_update, "pool.update", true},
 	{A, "DELETE", V "/pools/{name}", ROLE_OPERATOR, api_pool_delete, "pool.delete", false},
-	{A, "GET", V "/pools/{name}/entitlements", ROLE_READONLY, api_entitlement_list, NULL, false},
+	{A, "GET", V "/pools/{name}/entitlements", ROLE_READONLY, api_entitlement_list, NULL,
+	 false},
 	{A, "POST", V "/pools/{name}/entitlements", ROLE_OPERATOR, api_entitlement_create,
 	 "entitlement.create", true},
 	{A, "DELETE", V "/pools/{name}/entitlements/{user}", ROLE_OPERATOR, api_entitlement_delete,
@@ -75,7 +76,8 @@ static const struct route routes[] = {
 	{A, "POST", V "/desktops/{name}/release", ROLE_OPERATOR, api_desktop_release,
 	 "desktop.release", false},
 	{A, "GET", V "/sessions", ROLE_READONLY, api_session_list, NULL, false},
-	{A, "DELETE", V "/sessions/{id}", ROLE_HELPDESK, api_session_delete, "session.delete", false},
+	{A, "DELETE", V "/sessions/{id}", ROLE_HELPDESK, api_session_delete, "session.delete",
+	 false},
 	{A, "GET", V "/hosts", ROLE_READONLY, api_host_list, NULL, false},
 	{A, "POST", V "/hosts", ROLE_ADMIN, api_host_create, "host.create", true},
 	{A, "GET", V "/hosts/{name}", ROLE_READONLY, api_host_get, NULL, false},
@@ -84,8 +86,8 @@ static const struct route routes[] = {
 	{A, "POST", V "/images", ROLE_OPERATOR, api_image_create, "image.create", true},
 	{A, "GET", V "/images/{name}", ROLE_READONLY, api_image_get, NULL, false},
 	{A, "DELETE", V "/images/{name}", ROLE_OPERATOR, api_image_delete, "image.delete", false},
-	{A, "POST", V "/images/{name}/rollback", ROLE_OPERATOR, api_image_rollback, "image.rollback",
-	 false},
+	{A, "POST", V "/images/{name}/rollback", ROLE_OPERATOR, api_image_rollback,
+	 "image.rollback", false},
 	{A, "GET", V "/images/{name}/{version}", ROLE_READONLY, api_version_get, NULL, false},
 	{A, "DELETE", V "/images/{name}/{version}", ROLE_OPERATOR, api_version_delete,
 	 "version.delete", false},
@@ -280,5 +282,6 @@ enum req_step route_run(void *arg, struct db *db, struct req *r)
 void route_print(FILE *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		fprintf(f, "%s %s %s\n", routes[i].method, routes[i].path, req_role_name(routes[i].role));
+		fprintf(f, "%s %s %s\n", routes[i].method, routes[i].path,
+			req_role_name(routes[i].role));
 }

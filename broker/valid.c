@@ -197,8 +197,8 @@ static int user_common(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"name",	"password", "role",   "full_name",
-					   "email",	"welcome",  NULL};
+	static const char *const keys[] = {"name",  "password", "role", "full_name",
+					   "email", "welcome",	NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
@@ -219,14 +219,17 @@ int valid_user_create(json_t *o, struct user_body *u, struct err *e)
 
 int valid_user_update(json_t *o, struct user_body *u, struct err *e)
 {
-	static const char *const keys[] = {"password", "role", "disabled", "full_name", "email", NULL};
+	static const char *const keys[] = {"password",	"role",	 "disabled",
+					   "full_name", "email", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*u = (struct user_body){.disabled = -1};
 	if (!r)
 		r = user_common(o, u, e);
 	if (!r && !u->password && !u->role && u->disabled < 0 && !u->full_name && !u->email)
-		r = err_set(e, -EINVAL, "Nothing to change: give password, role, disabled, full_name or email.");
+		r = err_set(
+			e, -EINVAL,
+			"Nothing to change: give password, role, disabled, full_name or email.");
 	return r;
 }
 
@@ -419,9 +422,8 @@ int valid_apply_item(json_t *o, struct err *e)
 		r = json_opt_str(o, "description", 400, &text, e);
 	if (!r && list && !json_is_array(list))
 		r = err_set(e, -EINVAL, "\"pools\" must be a list of names.");
-	json_array_foreach(list, i, v)
-		if (!r && !json_is_string(v))
-			r = err_set(e, -EINVAL, "\"pools\" must be a list of names.");
+	json_array_foreach(list, i, v) if (!r && !json_is_string(v)) r =
+		err_set(e, -EINVAL, "\"pools\" must be a list of names.");
 	return r;
 }
 
