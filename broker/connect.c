@@ -22,8 +22,10 @@
 struct connect_state {
 	struct auth_who who;
 	char pool[40];
-	char desktop[40]; /* a ticket's; "" = whichever is assigned */
-	int64_t start_ms;
+	char desktop[40];  /* a ticket's; "" = whichever is assigned */
+	int64_t start_ms;  /* the credential was good */
+	int64_t auth_ms;   /* how long that took; -1: not known apart */
+	int64_t assign_ms; /* how long the first assignment took */
 };
 
 static enum req_step remember(struct req *r, const struct auth_who *who, const char *pool,
@@ -37,6 +39,7 @@ static enum req_step remember(struct req *r, const struct auth_who *who, const c
 	snprintf(s->pool, sizeof(s->pool), "%s", pool);
 	snprintf(s->desktop, sizeof(s->desktop), "%s", desktop);
 	s->start_ms = clock_ms();
+	s->auth_ms = s->assign_ms = -1;
 	r->state = s;
 	r->state_size = sizeof(*s);
 	return REQ_DONE;
@@ -176,10 +179,22 @@ static enum req_step refused(struct db *db, struct req *r, const struct connect_
 				"Your desktop is not available now.");
 }
 
+/* The audit of a connection says where its time went: sql/027_logons.sql. */
+static int audit_connect(struct db *db, const struct req *r, const struct connect_state *s,
+			 const char *desktop)
+{
+	char detail[120];
+
+	snprintf(detail, sizeof(detail), "auth_ms=%lld assign_ms=%lld start_ms=%lld",
+		 (long long)s->auth_ms, (long long)s->assign_ms,
+		 (long long)(clock_ms() - s->start_ms - s->assign_ms));
+	return audit_write(db, r, s->who.name, "connect", desktop, "ok", detail);
+}
+
 static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 			     const struct connect_body *c)
 {
-	const struct connect_state *s = r->state;
+	struct connect_state *s = r->state;
 	cleanup_assignment struct assignment a = {0};
 	bool begun = false;
 
@@ -187,6 +202,8 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		return req_fail(r, 499, "client.gone", "The client went away.");
 	if (broker_assign(db, s->who.id, s->pool, &a))
 		return req_fail_db(r, db);
+	if (s->assign_ms < 0)
+		s->assign_ms = clock_ms() - s->start_ms;
 	if (s->desktop[0] && a.kind != ASSIGN_REFUSED && strcmp(s->desktop, a.id))
 		return auth_denied(r);
 	if (a.kind == ASSIGN_REFUSED)
@@ -199,7 +216,7 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 	if (a.kind == ASSIGN_READY) {
 		if (begin(db, r, s, c, &a, &begun))
 			return req_fail_db(r, db);
-		if (begun && audit_write(db, r, s->who.name, "connect", a.name, "ok", ""))
+		if (begun && audit_connect(db, r, s, a.name))
 			return req_fail_db(r, db);
 		if (begun)
 			return grant(r, b, s, &a);
@@ -220,9 +237,12 @@ enum req_step api_connect(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->conn, sizeof(r->conn), "%s", c.conn);
 	snprintf(r->client, sizeof(r->client), "%s", c.client);
 	if (!r->state) {
+		int64_t begin = clock_ms();
+
 		step = authenticate(b, db, r, &c);
 		if (step != REQ_DONE || r->status)
 			return step;
+		((struct connect_state *)r->state)->auth_ms = clock_ms() - begin;
 		r->wait_until_ms = 0;
 		r->expired = false;
 	}
