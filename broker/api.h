@@ -97,6 +97,7 @@ enum req_step api_home_delete(struct broker *b, struct db *db, struct req *r);
 /* api_events.c */
 enum req_step api_events(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_export(struct broker *b, struct db *db, struct req *r);
+enum req_step api_logon_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_metrics(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);

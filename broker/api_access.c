@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /tokens for programs, and /lockouts: whose logins wait, and letting them in again. A token's scope is
- * a role, never above that of who makes it; one made with a token is bound by that token's scope.
+ * /tokens for programs, and /lockouts: whose logins wait, and letting them in again. A token's
+ * scope is a role, never above that of who makes it; one made with a token is bound by that token's
+ * scope.
  */
 #include "broker/api.h"
 #include "broker/ticket.h"

@@ -9,8 +9,18 @@
 
 enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r)
 {
+	bool all = true;
+
 	(void)b;
-	return api_page(r, db, "SELECT pane.list_desktops($1, $2)");
+	for (int i = 0; i < REQ_FILTERS; i++)
+		all = all && !r->filter[i][0];
+	if (all)
+		return api_page(r, db, "SELECT pane.list_desktops($1, $2)");
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.find_desktops($1, $2, $3, $4, $5, $6, $7)",
+				r->after, DB_INT(r->limit), r->filter[0], r->filter[1],
+				r->filter[2], r->filter[3], r->filter[4]),
+			"not.found", "page");
 }
 
 enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /events, the audit as a file, and /metrics for Prometheus (on the internal socket only).
+ * /events, /logons, the audit as a file, and /metrics for Prometheus (on the internal socket only).
  */
 #include "broker/api.h"
 #include "broker/events.h"
@@ -40,6 +40,12 @@ enum req_step api_audit_export(struct broker *b, struct db *db, struct req *r)
 				DB_INT(r->limit < EXPORT_MAX ? r->limit : EXPORT_MAX),
 				csv ? "true" : "false"),
 			"not.found", "list");
+}
+
+enum req_step api_logon_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_page(r, db, "SELECT pane.list_logons($1, $2)");
 }
 
 enum req_step api_metrics(struct broker *b, struct db *db, struct req *r)

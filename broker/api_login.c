@@ -68,8 +68,8 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 		return req_fail_db(r, db);
 	step = req_reply_json(r, 200,
 			      json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name",
-					who.name, "role", req_role_name(who.role),
-					"expires_in_s", b->conf->token_ttl_s));
+					who.name, "role", req_role_name(who.role), "expires_in_s",
+					b->conf->token_ttl_s));
 	explicit_bzero(token, sizeof(token));
 	return step;
 }
@@ -90,8 +90,7 @@ enum req_step api_me(struct broker *b, struct db *db, struct req *r)
 	(void)b;
 	(void)db;
 	return req_reply_json(
-		r, 200,
-		json_pack("{s:s, s:s}", "name", r->user, "role", req_role_name(r->role)));
+		r, 200, json_pack("{s:s, s:s}", "name", r->user, "role", req_role_name(r->role)));
 }
 
 enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)

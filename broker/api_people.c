@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Joiners and leavers: importing staff lists, welcome tokens that set a first password, and the bin. A
- * preview of an import is the import, undone: what it says is what would happen.
+ * Joiners and leavers: importing staff lists, welcome tokens that set a first password, and the
+ * bin. A preview of an import is the import, undone: what it says is what would happen.
  */
 #include "broker/api.h"
 #include "broker/audit.h"
@@ -101,9 +101,8 @@ static int import_row(json_t *row, struct err *e)
 		r = err_set(e, -EINVAL, "\"state\" must be \"active\" or \"left\"");
 	if (!r && groups && (!json_is_array(groups) || json_array_size(groups) > 100))
 		r = err_set(e, -EINVAL, "\"groups\" must be a list of at most 100");
-	json_array_foreach(groups, i, g)
-		if (!r && !json_is_string(g))
-			r = err_set(e, -EINVAL, "\"groups\" must be names");
+	json_array_foreach(groups, i, g) if (!r && !json_is_string(g)) r =
+		err_set(e, -EINVAL, "\"groups\" must be names");
 	return r;
 }
 
@@ -159,7 +158,7 @@ static enum req_step import_run(struct broker *b, struct db *db, struct req *r, 
 enum req_step api_user_import(struct broker *b, struct db *db, struct req *r)
 {
 	static const char *const keys[] = {"rows", NULL};
-	cleanup_free char (*tokens)[TICKET_LEN + 1] = NULL;
+	cleanup_free char(*tokens)[TICKET_LEN + 1] = NULL;
 	json_t *rows = NULL;
 	struct err e = {0};
 	enum req_step step;

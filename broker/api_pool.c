@@ -28,10 +28,9 @@ static enum req_step pool_more(struct req *r, struct db *db, int status, char *m
 	if (!first)
 		return api_text(r, db, status, NULL, "pool.unknown", "pool");
 	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(
-		r, db, status,
-		db_text(db, "SELECT pane.pool_more($1, $2)", name ? name : r->arg[0], text),
-		"pool.unknown", "pool");
+	return api_text(r, db, status,
+			db_text(db, "SELECT pane.pool_more($1, $2)", name ? name : r->arg[0], text),
+			"pool.unknown", "pool");
 }
 
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
@@ -131,9 +130,9 @@ enum req_step api_apply(struct broker *b, struct db *db, struct req *r)
 
 	if (valid_keys(r->json, keys, &e) || json_need_array(r->json, "items", &items, &e))
 		return req_fail_err(r, &e);
-	json_array_foreach(items, i, o)
-		if (valid_apply_item(o, &e) && err_prefix(&e, "item %zu", i + 1))
-			return req_fail_err(r, &e);
+	json_array_foreach(items, i,
+			   o) if (valid_apply_item(o, &e) &&
+				  err_prefix(&e, "item %zu", i + 1)) return req_fail_err(r, &e);
 	return apply(b, db, r, items);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /users. A password that nobody gave is generated and shown once, or a welcome token takes its place.
- * Who is deleted goes to the bin first, unless forced.
+ * /users. A password that nobody gave is generated and shown once, or a welcome token takes its
+ * place. Who is deleted goes to the bin first, unless forced.
  */
 #include "broker/api.h"
 #include "broker/password.h"

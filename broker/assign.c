@@ -132,20 +132,40 @@ const char *assign_message(const struct assignment *a)
 	return "Your desktop is booting.";
 }
 
+struct new_ticket {
+	char text[TICKET_LEN + 1], hash[DB_HASH_LEN], source[64];
+};
+
+static void new_ticket(struct broker *b, const struct req *r, struct new_ticket *t)
+{
+	t->source[0] = 0;
+	if (b->conf->ticket_bind)
+		req_source(r->client, t->source);
+	ticket_make(TICKET_PREFIX, t->text);
+	db_hash(t->hash, t->text, TICKET_LEN);
+}
+
+static enum req_step reply_ticket(struct broker *b, struct req *r, struct new_ticket *t,
+				  const char *desktop)
+{
+	enum req_step step =
+		req_reply_json(r, 200,
+			       json_pack("{s:s, s:i, s:s}", "ticket", t->text, "expires_in_s",
+					 b->conf->ticket_ttl_s, "desktop", desktop));
+
+	explicit_bzero(t, sizeof(*t));
+	return step;
+}
+
 static enum req_step give_ticket(struct broker *b, struct db *db, struct req *r,
 				 const struct assignment *a)
 {
-	char ticket[TICKET_LEN + 1], hash[DB_HASH_LEN];
-	char client[64] = "";
+	struct new_ticket t;
 	cleanup_free char *ok = NULL;
-	enum req_step step;
 
-	if (b->conf->ticket_bind)
-		req_source(r->client, client);
-	ticket_make(TICKET_PREFIX, ticket);
-	db_hash(hash, ticket, TICKET_LEN);
-	ok = db_text(db, "SELECT pane.ticket_create($1, $2, $3, $4, $5)", r->user_id, a->id, hash,
-		     client, DB_INT(b->conf->ticket_ttl_s));
+	new_ticket(b, r, &t);
+	ok = db_text(db, "SELECT pane.ticket_create($1, $2, $3, $4, $5)", r->user_id, a->id, t.hash,
+		     t.source, DB_INT(b->conf->ticket_ttl_s));
 	if (!ok)
 		return req_fail_db(r, db);
 	if (*ok != 't') { /* it left "ready" between the two statements */
@@ -155,24 +175,35 @@ static enum req_step give_ticket(struct broker *b, struct db *db, struct req *r,
 	}
 	if (audit_write(db, r, NULL, "ticket.create", a->name, "ok", ""))
 		return req_fail_db(r, db);
-	step = req_reply_json(r, 200,
-			      json_pack("{s:s, s:i, s:s}", "ticket", ticket, "expires_in_s",
-					b->conf->ticket_ttl_s, "desktop", a->name));
-	explicit_bzero(ticket, sizeof(ticket));
-	return step;
+	return reply_ticket(b, r, &t, a->name);
+}
+
+/* The common case in one statement; NULL when it is not that. */
+static char *give_at_once(struct broker *b, struct db *db, const struct req *r, const char *pool,
+			  struct new_ticket *t)
+{
+	new_ticket(b, r, t);
+	return db_text(db, "SELECT pane.ticket_give($1, $2, $3, $4, $5, $6, $7, $8)", r->user_id,
+		       pool, t->hash, t->source, DB_INT(b->conf->ticket_ttl_s), r->user, r->client,
+		       r->conn);
 }
 
 enum req_step api_ticket(struct broker *b, struct db *db, struct req *r)
 {
 	static const char *const keys[] = {"pool", NULL};
 	cleanup_assignment struct assignment a = {0};
+	cleanup_free char *desktop = NULL;
 	const char *name = "";
+	struct new_ticket t;
 	char pool[40];
 	struct err e = {0};
 	enum req_step step;
 
 	if (valid_keys(r->json, keys, &e) || json_opt_str(r->json, "pool", 71, &name, &e))
 		return req_fail_err(r, &e);
+	desktop = give_at_once(b, db, r, name, &t);
+	if (desktop)
+		return reply_ticket(b, r, &t, desktop);
 	step = broker_pick_pool(db, r, r->user_id, name, pool);
 	if (step != REQ_DONE)
 		return step;

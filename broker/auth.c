@@ -29,12 +29,13 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 	if (ticket_hash(TOKEN_PREFIX, r->bearer, hash))
 		return req_fail(r, 401, "login.needed",
 				"Log in first: POST /api/v1/login and send the token as Bearer.");
-	res = db_query(db,
-		       "SELECT u.id, u.name, least(u.role, t.scope), t.name <> '' AND coalesce("
-		       "t.last_used_at < now() - interval '1 minute', true) FROM pane.token t JOIN "
-		       "pane.users u ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
-		       "AND NOT u.disabled",
-		       DB_ARGS(hash));
+	res = db_query(
+		db,
+		"SELECT u.id, u.name, least(u.role, t.scope), t.name <> '' AND coalesce("
+		"t.last_used_at < now() - interval '1 minute', true) FROM pane.token t JOIN "
+		"pane.users u ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
+		"AND NOT u.disabled",
+		DB_ARGS(hash));
 	if (!res)
 		return req_fail_db(r, db);
 	if (PQntuples(res) != 1)

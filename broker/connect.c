@@ -22,8 +22,10 @@
 struct connect_state {
 	struct auth_who who;
 	char pool[40];
-	char desktop[40]; /* a ticket's; "" = whichever is assigned */
-	int64_t start_ms;
+	char desktop[40];  /* a ticket's; "" = whichever is assigned */
+	int64_t start_ms;  /* the credential was good */
+	int64_t auth_ms;   /* how long that took; -1: not known apart */
+	int64_t assign_ms; /* how long the first assignment took */
 };
 
 static enum req_step remember(struct req *r, const struct auth_who *who, const char *pool,
@@ -37,6 +39,7 @@ static enum req_step remember(struct req *r, const struct auth_who *who, const c
 	snprintf(s->pool, sizeof(s->pool), "%s", pool);
 	snprintf(s->desktop, sizeof(s->desktop), "%s", desktop);
 	s->start_ms = clock_ms();
+	s->auth_ms = s->assign_ms = -1;
 	r->state = s;
 	r->state_size = sizeof(*s);
 	return REQ_DONE;
@@ -49,34 +52,81 @@ static const char *text_of(json_t *o, const char *key)
 	return s ? s : "";
 }
 
-static enum req_step by_ticket(struct db *db, struct req *r, const char *ticket)
+static enum req_step grant(struct req *r, struct broker *b, const struct connect_state *s,
+			   const struct assignment *a)
+{
+	struct grant g = {.epoch = a->epoch, .expires_s = time(NULL) + GRANT_TTL_S};
+	char text[GRANT_MAX], nonce[16];
+	struct err e = {0};
+
+	random_bytes(nonce, sizeof(nonce));
+	base64url_encode(g.nonce, nonce, sizeof(nonce));
+	snprintf(g.host, sizeof(g.host), "%s", a->host);
+	snprintf(g.desktop, sizeof(g.desktop), "%s", a->id);
+	snprintf(g.user, sizeof(g.user), "%s", s->who.name);
+	snprintf(g.conn, sizeof(g.conn), "%.15s", r->conn);
+	if (grant_sign(b->grant_key, &g, text, &e))
+		return req_fail(r, 500, "internal", "cannot sign the grant: %s", e.msg);
+	return req_reply_json(r, 200,
+			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "conn", r->conn,
+					"user", s->who.name, "desktop", a->id, "name", a->name,
+					"host", a->host, "address", a->address, "grant", text,
+					"wait_ms", (json_int_t)(clock_ms() - s->start_ms)));
+}
+
+/* What pane.connect_ticket() answers when the desktop was ready: session and audit are done. */
+static enum req_step grant_at_once(struct req *r, struct broker *b, json_t *o)
+{
+	struct assignment a = {0};
+
+	snprintf(a.id, sizeof(a.id), "%s", text_of(o, "desktop"));
+	snprintf(a.name, sizeof(a.name), "%s", text_of(o, "name"));
+	snprintf(a.host, sizeof(a.host), "%s", text_of(o, "host"));
+	snprintf(a.address, sizeof(a.address), "%s", text_of(o, "address"));
+	a.epoch = json_integer_value(json_object_get(o, "epoch"));
+	return grant(r, b, r->state, &a);
+}
+
+static enum req_step bad_ticket(struct db *db, struct req *r, const char *user, const char *why)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s ticket", why);
+	if (audit_write(db, r, user, "connect.ticket", "", "denied", text))
+		return req_fail_db(r, db);
+	return auth_denied(r);
+}
+
+/* REQ_DONE with a status: the grant is the reply; without: the desktop is not ready yet. */
+static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
+			       const struct connect_body *c, const char *ticket)
 {
 	char hash[DB_HASH_LEN], source[64];
 	cleanup_free char *text = NULL;
 	cleanup_json json_t *o = NULL;
 	struct auth_who who = {0};
+	enum req_step step;
 
-	if (ticket_hash(TICKET_PREFIX, ticket, hash)) {
-		if (audit_write(db, r, "", "connect.ticket", "", "denied", "malformed ticket"))
-			return req_fail_db(r, db);
-		return auth_denied(r);
-	}
+	if (ticket_hash(TICKET_PREFIX, ticket, hash))
+		return bad_ticket(db, r, "", "malformed");
 	req_source(r->client, source);
-	text = db_text(db, "SELECT pane.ticket_redeem($1, $2)::text", hash, source);
+	for (int tries = 0; tries < 4 && !text; tries++) {
+		text = db_text(db, "SELECT pane.connect_ticket($1, $2, $3, $4, $5)::text", hash,
+			       source, c->protocol, r->client, r->conn);
+		if (!text && !db->fail.retry)
+			break;
+	}
 	o = text ? json_loads(text, 0, NULL) : NULL;
 	if (!o)
 		return req_fail_db(r, db);
 	snprintf(who.name, sizeof(who.name), "%s", text_of(o, "user"));
-	if (!json_is_true(json_object_get(o, "ok"))) {
-		char why[80];
-
-		snprintf(why, sizeof(why), "%s ticket", text_of(o, "why"));
-		if (audit_write(db, r, who.name, "connect.ticket", "", "denied", why))
-			return req_fail_db(r, db);
-		return auth_denied(r);
-	}
+	if (!json_is_true(json_object_get(o, "ok")))
+		return bad_ticket(db, r, who.name, text_of(o, "why"));
 	snprintf(who.id, sizeof(who.id), "%s", text_of(o, "user_id"));
-	return remember(r, &who, text_of(o, "pool"), text_of(o, "desktop"));
+	step = remember(r, &who, text_of(o, "pool"), text_of(o, "desktop"));
+	if (step == REQ_DONE && json_object_get(o, "host"))
+		step = grant_at_once(r, b, o);
+	return step;
 }
 
 static enum req_step authenticate(struct broker *b, struct db *db, struct req *r,
@@ -87,7 +137,7 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 	enum req_step step;
 
 	if (c->ticket || ticket_form(TICKET_PREFIX, c->password))
-		return by_ticket(db, r, c->ticket ? c->ticket : c->password);
+		return by_ticket(b, db, r, c, c->ticket ? c->ticket : c->password);
 	step = auth_password(b, db, r, "connect.password", c->user, c->password, &who);
 	if (step == REQ_DONE)
 		step = broker_pick_pool(db, r, who.id, c->desktop, pool);
@@ -106,30 +156,6 @@ static enum req_step starting(struct req *r, const struct assignment *a)
 	req_reply_json(r, 409, json_pack("{s:o}", "error", error));
 	snprintf(r->code, sizeof(r->code), "desktop.starting");
 	return REQ_FAIL;
-}
-
-static enum req_step grant(struct broker *b, struct db *db, struct req *r,
-			   const struct connect_state *s, const struct assignment *a)
-{
-	struct grant g = {.epoch = a->epoch, .expires_s = time(NULL) + GRANT_TTL_S};
-	char text[GRANT_MAX], nonce[16];
-	struct err e = {0};
-
-	random_bytes(nonce, sizeof(nonce));
-	base64url_encode(g.nonce, nonce, sizeof(nonce));
-	snprintf(g.host, sizeof(g.host), "%s", a->host);
-	snprintf(g.desktop, sizeof(g.desktop), "%s", a->id);
-	snprintf(g.user, sizeof(g.user), "%s", s->who.name);
-	snprintf(g.conn, sizeof(g.conn), "%.15s", r->conn);
-	if (grant_sign(b->grant_key, &g, text, &e))
-		return req_fail(r, 500, "internal", "cannot sign the grant: %s", e.msg);
-	if (audit_write(db, r, s->who.name, "connect", a->name, "ok", ""))
-		return req_fail_db(r, db);
-	return req_reply_json(r, 200,
-			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "conn", r->conn,
-					"user", s->who.name, "desktop", a->id, "name", a->name,
-					"host", a->host, "address", a->address, "grant", text,
-					"wait_ms", (json_int_t)(clock_ms() - s->start_ms)));
 }
 
 /* Marks the desktop touched and the session connecting; false: it changed under us. */
@@ -153,10 +179,22 @@ static enum req_step refused(struct db *db, struct req *r, const struct connect_
 				"Your desktop is not available now.");
 }
 
+/* The audit of a connection says where its time went: sql/027_logons.sql. */
+static int audit_connect(struct db *db, const struct req *r, const struct connect_state *s,
+			 const char *desktop)
+{
+	char detail[120];
+
+	snprintf(detail, sizeof(detail), "auth_ms=%lld assign_ms=%lld start_ms=%lld",
+		 (long long)s->auth_ms, (long long)s->assign_ms,
+		 (long long)(clock_ms() - s->start_ms - s->assign_ms));
+	return audit_write(db, r, s->who.name, "connect", desktop, "ok", detail);
+}
+
 static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 			     const struct connect_body *c)
 {
-	const struct connect_state *s = r->state;
+	struct connect_state *s = r->state;
 	cleanup_assignment struct assignment a = {0};
 	bool begun = false;
 
@@ -164,6 +202,8 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		return req_fail(r, 499, "client.gone", "The client went away.");
 	if (broker_assign(db, s->who.id, s->pool, &a))
 		return req_fail_db(r, db);
+	if (s->assign_ms < 0)
+		s->assign_ms = clock_ms() - s->start_ms;
 	if (s->desktop[0] && a.kind != ASSIGN_REFUSED && strcmp(s->desktop, a.id))
 		return auth_denied(r);
 	if (a.kind == ASSIGN_REFUSED)
@@ -176,8 +216,10 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 	if (a.kind == ASSIGN_READY) {
 		if (begin(db, r, s, c, &a, &begun))
 			return req_fail_db(r, db);
+		if (begun && audit_connect(db, r, s, a.name))
+			return req_fail_db(r, db);
 		if (begun)
-			return grant(b, db, r, s, &a);
+			return grant(r, b, s, &a);
 	}
 	if (r->expired || !b->conf->connect_wait_s)
 		return starting(r, &a);
@@ -195,9 +237,12 @@ enum req_step api_connect(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->conn, sizeof(r->conn), "%s", c.conn);
 	snprintf(r->client, sizeof(r->client), "%s", c.client);
 	if (!r->state) {
+		int64_t begin = clock_ms();
+
 		step = authenticate(b, db, r, &c);
-		if (step != REQ_DONE)
+		if (step != REQ_DONE || r->status)
 			return step;
+		((struct connect_state *)r->state)->auth_ms = clock_ms() - begin;
 		r->wait_until_ms = 0;
 		r->expired = false;
 	}

@@ -63,6 +63,7 @@ static int connect_now(struct db *db)
 		 "-c idle_in_transaction_session_timeout=15000 -c search_path=pane,pg_catalog",
 		 db->statement_timeout_ms, db->statement_timeout_ms);
 	db_fini(db);
+	memset(db->prepared, 0, sizeof(db->prepared));
 	db->conn = PQconnectdbParams(names, values, 1);
 	if (!db->conn || PQstatus(db->conn) != CONNECTION_OK)
 		return -ECONNREFUSED;
@@ -144,6 +145,42 @@ static void fail_from(struct db *db, const PGresult *res)
 	}
 }
 
+/* The slot of a statement, prepared there; -1 when it is better run as it is. */
+static int prepare(struct db *db, const char *sql, int n)
+{
+	size_t i = ((uintptr_t)sql >> 4) % DB_PREPARED_MAX;
+	char name[8];
+
+	if (!n || PQtransactionStatus(db->conn) == PQTRANS_INERROR)
+		return -1;
+	for (int tries = 0; tries < 8; tries++, i = (i + 1) % DB_PREPARED_MAX) {
+		if (db->prepared[i] == sql)
+			return (int)i;
+		if (!db->prepared[i]) {
+			cleanup_pgresult PGresult *res = NULL;
+
+			snprintf(name, sizeof(name), "p%zu", i);
+			res = PQprepare(db->conn, name, sql, n, NULL);
+			if (PQresultStatus(res) != PGRES_COMMAND_OK)
+				return -1; /* the plain way says why */
+			db->prepared[i] = sql;
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+static PGresult *execute(struct db *db, const char *sql, int n, const char *const *params)
+{
+	int slot = prepare(db, sql, n);
+	char name[8];
+
+	if (slot < 0)
+		return PQexecParams(db->conn, sql, n, NULL, params, NULL, NULL, 0);
+	snprintf(name, sizeof(name), "p%d", slot);
+	return PQexecPrepared(db->conn, name, n, params, NULL, NULL, 0);
+}
+
 PGresult *db_query(struct db *db, const char *sql, int n, const char *const *params)
 {
 	PGresult *res;
@@ -153,7 +190,7 @@ PGresult *db_query(struct db *db, const char *sql, int n, const char *const *par
 		(void)fail_unavailable(db);
 		return NULL;
 	}
-	res = PQexecParams(db->conn, sql, n, NULL, params, NULL, NULL, 0);
+	res = execute(db, sql, n, params);
 	st = PQresultStatus(res);
 	if (st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK) {
 		db->fail.status = 0;

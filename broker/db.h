@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One connection to PostgreSQL, used by one thread. Statements are constants with parameters; a
+ * One connection to PostgreSQL, used by one thread. Statements are constants with
+ * parameters, told apart by their address and prepared at their first use; a
  * failure stays in db->fail until the next statement, in the form the API answers with. SQLSTATE
  * PNnnn (pane.refuse()) is a refusal meant for people: nnn is the HTTP status.
  */
@@ -21,6 +22,8 @@ struct db_fail {
 	char reasons[4000]; /* JSON array, or empty */
 };
 
+#define DB_PREPARED_MAX 128
+
 struct db {
 	PGconn *conn;		  /* owned; NULL before the first connection */
 	const char *conninfo;	  /* borrowed from the configuration */
@@ -28,6 +31,7 @@ struct db {
 	int statement_timeout_ms; /* 0 = none */
 	int64_t retry_at_ms;	  /* do not try to connect before */
 	struct db_fail fail;
+	const char *prepared[DB_PREPARED_MAX]; /* statements this connection knows, as "p<index>" */
 };
 
 void db_init(struct db *db, const char *conninfo, const char *app, int statement_timeout_ms);

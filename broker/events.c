@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See events.h. Positions are (transaction, id) as in sql/024_events.sql. The hint to look is any
- * notification at all; the slow poll finds the rest, as logins do not notify (NOTIFY takes a lock that
- * would put their commits in a queue).
+ * notification at all; the slow poll finds the rest, as logins do not notify (NOTIFY takes a lock
+ * that would put their commits in a queue).
  */
 #include "broker/events.h"
 #include "broker/db.h"
@@ -272,14 +272,14 @@ static int say_lost(struct event_stream *s)
 	return buf_printf(&s->pending, "event: lost\ndata: {\"kind\":\"lost\"}\n\n");
 }
 
-/* What the ring may no longer have, from the database: behind s->at and up to where the ring is now. */
+/* What the ring may no longer have, from the database: behind s->at and up to where the ring is
+ * now. */
 static int backlog(struct event_stream *s, struct db *db, struct position to)
 {
-	cleanup_pgresult PGresult *res =
-		db_query(db, "SELECT * FROM pane.events_after($1, $2, $3, $4, $5, $6)",
-			 DB_ARGS(DB_INT(s->at.txid), DB_INT(s->at.id), DB_INT(to.txid),
-				 DB_INT(to.id), s->user[0] ? s->user : NULL,
-				 DB_INT(BACKLOG_MAX + 1)));
+	cleanup_pgresult PGresult *res = db_query(
+		db, "SELECT * FROM pane.events_after($1, $2, $3, $4, $5, $6)",
+		DB_ARGS(DB_INT(s->at.txid), DB_INT(s->at.id), DB_INT(to.txid), DB_INT(to.id),
+			s->user[0] ? s->user : NULL, DB_INT(BACKLOG_MAX + 1)));
 	int n = res ? PQntuples(res) : 0;
 
 	if (!res)
@@ -409,8 +409,8 @@ static void reader_free(void *arg)
 
 struct MHD_Response *event_stream_response(struct event_stream *s, struct MHD_Connection *c)
 {
-	struct MHD_Response *res = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, reader,
-								     s, reader_free);
+	struct MHD_Response *res =
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, reader, s, reader_free);
 
 	if (!res) {
 		event_stream_free(s);

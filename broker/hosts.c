@@ -104,7 +104,8 @@ static enum req_step report(struct broker *b, struct db *db, struct req *r)
 		return req_fail_db(r, db);
 	s->seq = json_integer_value(json_object_get(o, "seq"));
 	if (json_is_true(json_object_get(o, "drop")) && s->wait_s > 1)
-		s->wait_s = 1; /* said once more before long, should the agent not have acted on it */
+		s->wait_s =
+			1; /* said once more before long, should the agent not have acted on it */
 	unknown = json_integer_value(json_object_get(o, "unknown"));
 	if (unknown)
 		log_warn("host.unknown_desktops", "conn=%s host=%s n=%" PRId64, r->conn, r->arg[0],

@@ -84,6 +84,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
 	const char *dry = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "dry_run");
+	static const char *const filters[REQ_FILTERS] = {"pool", "state", "host", "user", "q"};
 	const char *format;
 	const char *offset = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "offset");
 
@@ -91,6 +92,12 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 		r->limit = atoi(limit) > 10000 ? 10000 : atoi(limit);
 	if (after && strlen(after) < sizeof(r->after))
 		snprintf(r->after, sizeof(r->after), "%s", after);
+	for (size_t i = 0; i < REQ_FILTERS; i++) {
+		const char *v = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, filters[i]);
+
+		if (v && strlen(v) < sizeof(r->filter[i]))
+			snprintf(r->filter[i], sizeof(r->filter[i]), "%s", v);
+	}
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "format");
 	if (format && strlen(format) < sizeof(r->format))
 		snprintf(r->format, sizeof(r->format), "%s", format);

@@ -42,6 +42,7 @@ enum req_step {
 
 #define REQ_KEY_MAX   80
 #define REQ_ARGS      4
+#define REQ_FILTERS   5
 #define REQ_CHUNK_MAX (4u << 20) /* of an upload */
 
 struct req {
@@ -55,8 +56,9 @@ struct req {
 	char conn[32];		/* X-Pane-Conn, else made here */
 	char bearer[96];
 	char after[72];
-	char format[8];	     /* of ?format= */
-	char last_event[48]; /* Last-Event-ID */
+	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
+	char format[8];		      /* of ?format= */
+	char last_event[48];	      /* Last-Event-ID */
 	int limit;
 	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */

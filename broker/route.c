@@ -105,6 +105,7 @@ static const struct route routes[] = {
 	{A, "DELETE", V "/homes/{key}", ROLE_OPERATOR, api_home_delete, "home.delete", false},
 	{A, "GET", V "/audit", ROLE_READONLY, api_audit_list, NULL, false},
 	{A, "GET", V "/audit/export", ROLE_READONLY, api_audit_export, NULL, false},
+	{A, "GET", V "/logons", ROLE_READONLY, api_logon_list, NULL, false},
 	{A, "GET", V "/events", ROLE_USER, api_events, NULL, false},
 	{REQ_INTERNAL, "GET", "/metrics", ROLE_GATEWAY, api_metrics, NULL, false},
 	{A, "POST", "/internal/v1/hosts/{id}/sync", ROLE_HOST, api_host_sync, NULL, true},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Secrets the broker hands out: a prefix that says what it is and 256 random bits in base64url.
- * "pt1_" connection tickets, "pa1_" bearer tokens, "pe1_" host enrolment tokens, "pw1_" welcome tokens. The database has
- * only their SHA-256.
+ * "pt1_" connection tickets, "pa1_" bearer tokens, "pe1_" host enrolment tokens, "pw1_" welcome
+ * tokens. The database has only their SHA-256.
  */
 #ifndef PANE_BROKER_TICKET_H
 #define PANE_BROKER_TICKET_H
@@ -12,11 +12,11 @@
 #include "broker/db.h"
 #include "common/cleanup.h"
 
-#define TICKET_PREFIX "pt1_"
-#define TOKEN_PREFIX  "pa1_"
-#define ENROLL_PREFIX "pe1_"
+#define TICKET_PREFIX  "pt1_"
+#define TOKEN_PREFIX   "pa1_"
+#define ENROLL_PREFIX  "pe1_"
 #define WELCOME_PREFIX "pw1_"
-#define TICKET_LEN    47 /* prefix of 4 and 43 characters */
+#define TICKET_LEN     47 /* prefix of 4 and 43 characters */
 
 void ticket_make(const char *prefix, char out[TICKET_LEN + 1]);
 /* Has s the form of one with this prefix? */

@@ -403,13 +403,13 @@ int valid_apply_item(json_t *o, struct err *e)
 	static const char *const pool[] = {"kind", "name", "assignment", "isolation", POOL_FIELDS};
 	static const char *const group[] = {"kind", "name", "description", "pools", NULL};
 	static const char *const kinds[] = {"pool", "group", NULL};
-	const char *kind = NULL, *name = NULL, *text = NULL;
+	const char *kind = "", *name = NULL, *text = NULL;
 	json_t *list = json_object_get(o, "pools"), *v;
 	size_t i;
 	int r = json_is_object(o) ? one_of(o, "kind", kinds, &kind, e)
 				  : err_set(e, -EINVAL, "an item must be an object");
 
-	if (!r && !kind)
+	if (!r && !*kind)
 		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\" or \"group\".");
 	if (!r)
 		r = valid_keys(o, *kind == 'p' ? pool : group, e);

@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
-	bench bench-vmm lint format man install
+	bench bench-vmm bench-broker test-history lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -61,6 +61,12 @@ test-lab: all image ## the stories that need a hardware-like KVM
 fuzz-replay: ## replay the fuzz corpora through every fuzz target
 	@$(again) -j$(JOBS) V=fuzz BUILD=build/fuzz fuzzers
 	@tests/run --fuzz
+
+test-history: all ## logins under faults for ten minutes: HISTORY_SECONDS=n, HISTORY_SEED=n
+	@HISTORY_SECONDS=$${HISTORY_SECONDS:-600} tests/run tests/broker/history_test.py
+
+bench-broker: all ## 100 hosts, 10,000 desktops: a login storm, logins beside pgbench, syncs, lists
+	@BUILD=$(BUILD) PYTHONPATH=tests/lib:tests python3 tests/bench/broker_bench.py --full
 
 bench: all ## first figures: VMM memory and start, login to first frame, click to pixel
 	@tests/run --bench

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * pane apply FILE and pane export: pools and groups as YAML documents. The server says what changes and
- * whether the hosts can carry it.
+ * pane apply FILE and pane export: pools and groups as YAML documents. The server says what changes
+ * and whether the hosts can carry it.
  */
 #include "clients/cli/run.h"
 

@@ -204,9 +204,12 @@ static const struct cli_option audit_options[] = {
 };
 
 static const struct cli_column user_columns[] = {
-	{"USER", "name", CLI_TEXT},	    {"ROLE", "role", CLI_TEXT},
-	{"DISABLED", "disabled", CLI_TEXT}, {"LAST LOGIN", "last_login_at", CLI_TIME},
-	{"GROUPS", "groups", CLI_TEXT},	    {"POOLS", "pools", CLI_TEXT},
+	{"USER", "name", CLI_TEXT},
+	{"ROLE", "role", CLI_TEXT},
+	{"DISABLED", "disabled", CLI_TEXT},
+	{"LAST LOGIN", "last_login_at", CLI_TIME},
+	{"GROUPS", "groups", CLI_TEXT},
+	{"POOLS", "pools", CLI_TEXT},
 	END,
 };
 
@@ -220,10 +223,11 @@ static const struct cli_column pool_columns[] = {
 	{"BLOCKED BY", "blocked", CLI_TEXT},  END,
 };
 
-static const struct cli_column entitlement_columns[] = {
-	{"USER", "user", CLI_TEXT},	  {"THROUGH", "groups", CLI_TEXT},
-	{"DESKTOP", "desktop", CLI_TEXT}, {"BLOCKED BY", "blocked", CLI_TEXT},
-	END};
+static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT},
+							{"THROUGH", "groups", CLI_TEXT},
+							{"DESKTOP", "desktop", CLI_TEXT},
+							{"BLOCKED BY", "blocked", CLI_TEXT},
+							END};
 
 static const struct cli_column group_columns[] = {{"GROUP", "name", CLI_TEXT},
 						  {"MEMBERS", "members", CLI_TEXT},
@@ -231,17 +235,21 @@ static const struct cli_column group_columns[] = {{"GROUP", "name", CLI_TEXT},
 						  {"DESCRIPTION", "description", CLI_TEXT},
 						  END};
 
-static const struct cli_column bin_columns[] = {
-	{"KIND", "kind", CLI_TEXT},	      {"NAME", "name", CLI_TEXT},
-	{"USER", "user", CLI_TEXT},	      {"SINCE", "since", CLI_TIME},
-	{"DELETED AT", "delete_at", CLI_TIME}, {"REASON", "reason", CLI_TEXT},
-	END};
+static const struct cli_column bin_columns[] = {{"KIND", "kind", CLI_TEXT},
+						{"NAME", "name", CLI_TEXT},
+						{"USER", "user", CLI_TEXT},
+						{"SINCE", "since", CLI_TIME},
+						{"DELETED AT", "delete_at", CLI_TIME},
+						{"REASON", "reason", CLI_TEXT},
+						END};
 
-static const struct cli_column token_columns[] = {
-	{"ID", "id", CLI_TEXT},		   {"USER", "user", CLI_TEXT},
-	{"NAME", "name", CLI_TEXT},	   {"SCOPE", "scope", CLI_TEXT},
-	{"EXPIRES", "expires_at", CLI_TIME}, {"LAST USED", "last_used_at", CLI_TIME},
-	END};
+static const struct cli_column token_columns[] = {{"ID", "id", CLI_TEXT},
+						  {"USER", "user", CLI_TEXT},
+						  {"NAME", "name", CLI_TEXT},
+						  {"SCOPE", "scope", CLI_TEXT},
+						  {"EXPIRES", "expires_at", CLI_TIME},
+						  {"LAST USED", "last_used_at", CLI_TIME},
+						  END};
 
 static const struct cli_column lockout_columns[] = {
 	{"USER", "user", CLI_TEXT},	    {"SOURCE", "source", CLI_TEXT},
@@ -414,7 +422,8 @@ const struct cli_command cli_commands[] = {
 	 .args = "FILE",
 	 .options = user_import_options,
 	 .run = cli_run_user_import,
-	 .help = "joiners, movers and leavers from a CSV file: user, full_name, email, groups, state"},
+	 .help = "joiners, movers and leavers from a CSV file: user, full_name, email, groups, "
+		 "state"},
 	{.noun = "users",
 	 .verb = "locked",
 	 .args = "",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Comma separated values, RFC 4180: quoted fields may hold commas, quotes (doubled) and line ends. Fields
- * are unquoted in place.
+ * Comma separated values, RFC 4180: quoted fields may hold commas, quotes (doubled) and line ends.
+ * Fields are unquoted in place.
  */
 #ifndef PANE_CLI_CSV_H
 #define PANE_CLI_CSV_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * pane users import FILE: a staff list as CSV (RFC 4180) with a head that names its columns, sent in
- * batches. The server judges each row; here a row is found again by its line. Welcome tokens of new
- * users go to a file of their own (mode 0600), or to the screen.
+ * pane users import FILE: a staff list as CSV (RFC 4180) with a head that names its columns, sent
+ * in batches. The server judges each row; here a row is found again by its line. Welcome tokens of
+ * new users go to a file of their own (mode 0600), or to the screen.
  */
 #include "clients/cli/run.h"
 
@@ -100,13 +100,13 @@ static void take_answer(struct import *m, json_t *item, int line)
 
 	if (!action)
 		return;
-	json_object_set_new(m->counts, action,
-			    json_integer(1 + json_integer_value(
-						     json_object_get(m->counts, action))));
+	json_object_set_new(
+		m->counts, action,
+		json_integer(1 + json_integer_value(json_object_get(m->counts, action))));
 	m->errors += !strcmp(action, "error");
 	if (welcome && m->welcome) {
-		fprintf(m->welcome, "%s,%s\n",
-			json_string_value(json_object_get(item, "user")), welcome);
+		fprintf(m->welcome, "%s,%s\n", json_string_value(json_object_get(item, "user")),
+			welcome);
 		json_object_del(item, "welcome");
 	}
 	if (!strcmp(action, "unchanged"))
@@ -132,9 +132,8 @@ static int send_batch(struct import *m, struct err *e)
 		    &reply, e);
 	if (r < 0)
 		return r;
-	json_array_foreach(json_object_get(reply, "items"), i, item)
-		if (i < BATCH)
-			take_answer(m, item, m->lines[i]);
+	json_array_foreach(json_object_get(reply, "items"), i, item) if (i < BATCH)
+		take_answer(m, item, m->lines[i]);
 	json_array_clear(m->rows);
 	return 0;
 }

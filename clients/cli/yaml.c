@@ -132,9 +132,9 @@ static bool emit_scalar(yaml_emitter_t *em, const char *s, bool text)
 	yaml_event_t ev;
 	const yaml_char_t *value = (const yaml_char_t *)s;
 	/* Text that would be read back as something else is quoted. */
-	bool odd = text && (!*s || !strcmp(s, "true") || !strcmp(s, "false") ||
-			    !strcmp(s, "null") || !strcmp(s, "~") ||
-			    strspn(s, "-0123456789") == strlen(s));
+	bool odd =
+		text && (!*s || !strcmp(s, "true") || !strcmp(s, "false") || !strcmp(s, "null") ||
+			 !strcmp(s, "~") || strspn(s, "-0123456789") == strlen(s));
 
 	return yaml_scalar_event_initialize(&ev, NULL, NULL, value, (int)strlen(s), 1, 1,
 					    odd ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
@@ -220,8 +220,7 @@ int cli_yaml_write(FILE *out, json_t *items)
 	yaml_emitter_set_unicode(&em, 1);
 	ok = yaml_stream_start_event_initialize(&ev, YAML_UTF8_ENCODING) &&
 	     yaml_emitter_emit(&em, &ev);
-	json_array_foreach(items, i, v)
-		ok = ok && emit_document(&em, v);
+	json_array_foreach(items, i, v) ok = ok && emit_document(&em, v);
 	ok = ok && yaml_stream_end_event_initialize(&ev) && yaml_emitter_emit(&em, &ev) &&
 	     yaml_emitter_flush(&em);
 	yaml_emitter_delete(&em);

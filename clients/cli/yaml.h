@@ -10,8 +10,8 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-/* Every document of the text, in a new array. Plain scalars that look like a number, true, false or null
- * are one, quoted ones are text. */
+/* Every document of the text, in a new array. Plain scalars that look like a number, true, false or
+ * null are one, quoted ones are text. */
 int cli_yaml_read(const char *text, size_t n, json_t **out, struct err *e) must_check;
 /* Each item of the array as a document. */
 int cli_yaml_write(FILE *out, json_t *items) must_check;

@@ -157,6 +157,24 @@ class Events(unittest.TestCase):
         self.assertEqual([json.loads(x)["id"] for x in more], ids[2:4])
         self.assertEqual(self.b.get("/audit/export?format=xml").status, 400)
 
+    def test_logons(self):
+        """a logon's time is told in segments: password, assignment, start of the desktop, display"""
+        h = self.site.host()
+        h.boot_s = 1.5
+        self.site.pool(spare=0)
+        pw = self.site.user("alice", "office")
+        self.assertEqual(self.b.connect(user="alice", password=pw).status, 200)
+        self.assertIsNone(self.b.get("/logons").json["items"][0]["display_ms"])
+        h.set("office-1", viewers=[{"conn": "c1", "user": "alice", "protocol": "rdp", "client": "192.0.2.1:1"}])
+        row = self.b.get("/logons").json["items"][0]
+        self.assertEqual((row["user"], row["desktop"]), ("alice", "office-1"))
+        self.assertGreater(row["auth_ms"], 0)
+        self.assertGreaterEqual(row["start_ms"], 1000)
+        self.assertGreaterEqual(row["display_ms"], 0)
+        ticket = self.b.post("/tickets", {"pool": "office"}, token=self.b.login("alice", pw)).json["ticket"]
+        self.assertEqual(self.b.connect(ticket=ticket, conn="c2").status, 200)
+        self.assertIsNone(self.b.get("/logons").json["items"][0]["auth_ms"])
+
     def test_metrics(self):
         """the internal socket gives Prometheus its text, with desktops by state and answers by status; the public one nothing"""
         self.site.host()

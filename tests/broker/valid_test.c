@@ -103,6 +103,41 @@ static void a_pool_needs_its_fields(void **state)
 	assert_non_null(strstr(e.msg, "memory_mib"));
 }
 
+static void expect_item(const char *text, const char *message)
+{
+	cleanup_json json_t *o = parse(text);
+	struct err e = {0};
+	int r = valid_apply_item(o, &e);
+
+	if (!message)
+		assert_int_equal(r, 0);
+	else
+		assert_int_equal(r, -22);
+	if (message && !strstr(e.msg, message))
+		fail_msg("%s: %s", text, e.msg);
+}
+
+static void items_are_pools_or_groups(void **state)
+{
+	(void)state;
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"size_max\":2}", NULL);
+	expect_item("{\"kind\":\"group\",\"name\":\"g\",\"pools\":[\"p\"]}", NULL);
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"policy\":{\"protocols\":[\"rfb\"],"
+		    "\"audio\":\"out\",\"recording\":true}}",
+		    NULL);
+	expect_item("{\"name\":\"p\"}", "\"kind\" must be");
+	expect_item("{\"kind\":\"host\",\"name\":\"p\"}", "\"kind\" cannot be \"host\"");
+	expect_item("[1]", "an object");
+	expect_item("{\"kind\":\"group\",\"name\":\"g\",\"cpus\":1}", "\"cpus\" is not a field");
+	expect_item("{\"kind\":\"group\",\"name\":\"g\",\"pools\":[1]}", "list of names");
+	expect_item("{\"kind\":\"pool\",\"name\":\"P\"}", "A pool name");
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"hosts\":[3]}", "list of host names");
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"overcommit\":99}", "overcommit");
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"policy\":[]}", "policy");
+	expect_item("{\"kind\":\"pool\",\"name\":\"p\",\"policy\":{\"protocols\":[\"ssh\"]}}",
+		    "rdp, rfb");
+}
+
 static void an_update_cannot_rename(void **state)
 {
 	cleanup_json json_t *o = parse("{\"name\":\"q\"}");
@@ -177,6 +212,7 @@ int main(void)
 		cmocka_unit_test(uuids_are_lower_case),
 		cmocka_unit_test(a_pool_needs_its_fields),
 		cmocka_unit_test(an_update_cannot_rename),
+		cmocka_unit_test(items_are_pools_or_groups),
 		cmocka_unit_test(a_connection_is_ticket_or_password),
 		cmocka_unit_test(a_report_is_checked_to_the_leaves),
 	};

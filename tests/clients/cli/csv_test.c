@@ -56,7 +56,8 @@ static void expect_error(const char *s, const char *message)
 	assert_non_null(strstr(e.msg, message));
 }
 
-/* fields, quotes, doubled quotes, line ends inside quotes, CRLF, a byte order mark, no last line end */
+/* fields, quotes, doubled quotes, line ends inside quotes, CRLF, a byte order mark, no last line
+ * end */
 static void test_rows(void **state)
 {
 	(void)state;

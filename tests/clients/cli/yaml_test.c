@@ -36,12 +36,14 @@ static void expect_error(const char *text, const char *message)
 /* documents, nesting, and which scalars are numbers, words or text */
 static void test_read(void **state)
 {
-	json_t *got = read_ok("name: office\nsize_max: 20\nquoted: \"20\"\non: true\nhosts: [h1, h2]\n"
-			      "policy:\n  audio: none\n---\nname: lab\nempty:\n");
-	json_t *want = json_loads("[{\"name\":\"office\",\"size_max\":20,\"quoted\":\"20\",\"on\":true,"
-				  "\"hosts\":[\"h1\",\"h2\"],\"policy\":{\"audio\":\"none\"}},"
-				  "{\"name\":\"lab\",\"empty\":null}]",
-				  0, NULL);
+	json_t *got =
+		read_ok("name: office\nsize_max: 20\nquoted: \"20\"\non: true\nhosts: [h1, h2]\n"
+			"policy:\n  audio: none\n---\nname: lab\nempty:\n");
+	json_t *want =
+		json_loads("[{\"name\":\"office\",\"size_max\":20,\"quoted\":\"20\",\"on\":true,"
+			   "\"hosts\":[\"h1\",\"h2\"],\"policy\":{\"audio\":\"none\"}},"
+			   "{\"name\":\"lab\",\"empty\":null}]",
+			   0, NULL);
 
 	(void)state;
 	assert_true(json_equal(got, want));
@@ -52,9 +54,10 @@ static void test_read(void **state)
 /* what was written is read back as the same */
 static void test_round(void **state)
 {
-	json_t *v = json_loads("[{\"a\":\"12\",\"b\":12,\"c\":\"true\",\"d\":[],\"e\":{},\"f\":\"x: #y\","
-			       "\"g\":\"\",\"h\":null,\"i\":-3,\"j\":\"\\u00e4\\nz\",\"k\":[1,\"-\"]},{}]",
-			       0, NULL);
+	json_t *v = json_loads(
+		"[{\"a\":\"12\",\"b\":12,\"c\":\"true\",\"d\":[],\"e\":{},\"f\":\"x: #y\","
+		"\"g\":\"\",\"h\":null,\"i\":-3,\"j\":\"\\u00e4\\nz\",\"k\":[1,\"-\"]},{}]",
+		0, NULL);
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
@@ -80,8 +83,8 @@ static void test_bad(void **state)
 	expect_error("[x]: 1\n", "a key must be a word");
 	for (int i = 1; i < 8; i++)
 		snprintf(laughs + strlen(laughs), sizeof(laughs) - strlen(laughs),
-			 "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
-			 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+			 "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i,
+			 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 	expect_error(laughs, "too large");
 }
 
