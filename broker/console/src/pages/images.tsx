@@ -68,7 +68,7 @@ export function ImagePage({ name }: { name: string }) {
             title: `Delete image ${name}?`, word: name, button: "Delete", done: `${name} is deleted`,
             text: <p>All its versions are deleted. Refused while a pool uses it.</p>,
             run: async () => { await api.remove(path); refresh("image"); navigate("/images"); },
-          })}>Delete</Button>
+          })}>Delete image</Button>
         </>
       )}
     >
@@ -109,7 +109,7 @@ function Version({ v, publish, remove }: { v: ImageVersion; publish: (v: ImageVe
       <Td dataLabel="Size">{v.disk_mib ? mib(v.disk_mib) : ""}</Td>
       <Td dataLabel="Hosts">
         {v.hosts.map((h) => <div key={h.host} className="pane-nowrap">{h.host}{h.state === "pulling" ? ` ${h.percent} %` : h.online === false ? " (away)" : ""}</div>)}
-        {wrong.length > 0 && <Alert isPlain isInline variant="danger" title={wrong.map((h) => `${h.host}: ${h.reason}`).join("; ")} />}
+        {wrong.length > 0 && <Alert component="h2" isPlain isInline variant="danger" title={wrong.map((h) => `${h.host}: ${h.reason}`).join("; ")} />}
       </Td>
       <Td dataLabel="Desktops">{plural(v.desktops, "desktop")}</Td>
       <Td dataLabel="Made"><When at={v.created_at} /> {v.created_by}</Td>

@@ -49,7 +49,7 @@ export function PoolPage({ name }: { name: string }) {
         {(pool) => (
           <>
             {pool.blocked.length > 0 && (
-              <Alert variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
+              <Alert component="h2" variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
             )}
             <Tabs activeKey={tab} onSelect={(_, key) => setTab(String(key))} aria-label={`Pool ${name}`}>
               <Tab eventKey="summary" title={<TabTitleText>Summary</TabTitleText>}><Summary pool={pool} /></Tab>

@@ -156,7 +156,7 @@ export function UserPage({ name }: { name: string }) {
             <Stack hasGutter>
               {action.error && <Problem error={action.error} />}
               {secret && <Once label={`Password of ${name}`} secret={secret} />}
-              {user.disabled && <Alert variant="warning" isInline title="This account cannot log in" />}
+              {user.disabled && <Alert component="h2" variant="warning" isInline title="This account cannot log in" />}
               <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
                 <Facts title="Account" facts={[
                   ["Role", user.role],

@@ -26,6 +26,7 @@ import { ApiError } from "../api/client";
 export function Problem({ error, title, retry }: { error: ApiError; title?: string; retry?: () => void }) {
   return (
     <Alert
+      component="h2"
       variant="danger"
       isInline
       title={title ?? error.message}
@@ -91,6 +92,7 @@ export function Toasts() {
     <AlertGroup isToast isLiveRegion>
       {shown.map((t) => (
         <Alert
+      component="h2"
           key={t.id}
           variant={t.error ? "danger" : "success"}
           title={t.title}
@@ -255,7 +257,7 @@ export function Bar({ label, whole, parts }: { label: string; whole: number; par
 /** A secret that will not be shown again. */
 export function Once({ label, secret }: { label: string; secret: string }) {
   return (
-    <Alert variant="warning" isInline title={`${label}: shown only now`}>
+    <Alert component="h2" variant="warning" isInline title={`${label}: shown only now`}>
       <p>It is stored nowhere. Copy it before you leave this page.</p>
       <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel={label} className="pane-secret">
         {secret}
