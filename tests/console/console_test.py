@@ -8,7 +8,7 @@ import unittest
 import whole
 from browser import TOP, Browser, missing
 
-TIMEOUT = 420
+TIMEOUT = 900
 SHOTS = f"{TOP}/build/console/shots"
 
 

@@ -187,7 +187,7 @@ export function DesktopPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/desktops">Desktops</Link> /</p>}
+      crumb={["/desktops", "Desktops"]}
       lead={d && <><State of={d.state} /> {d.reason}</>}
       actions={
         d &&

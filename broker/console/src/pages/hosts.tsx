@@ -111,7 +111,7 @@ export function HostPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/hosts">Hosts</Link> /</p>}
+      crumb={["/hosts", "Hosts"]}
       lead={h && <State of={h.state} />}
       actions={h && (
         <Button variant="danger" onClick={() => ask({

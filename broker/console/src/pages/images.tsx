@@ -60,7 +60,7 @@ export function ImagePage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/images">Images</Link> /</p>}
+      crumb={["/images", "Images"]}
       actions={live.data && (
         <>
           <Button variant="secondary" isDisabled={live.data.versions.length < 2} onClick={rollback}>Roll back</Button>

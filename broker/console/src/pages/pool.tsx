@@ -31,7 +31,7 @@ export function PoolPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/pools">Pools</Link> /</p>}
+      crumb={["/pools", "Pools"]}
       lead={p && <PoolState pool={p} />}
       actions={
         p && (

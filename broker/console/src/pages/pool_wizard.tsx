@@ -85,7 +85,7 @@ export function PoolWizard() {
   const [made, setMade] = useState<string>();
   if (made) return <Verdict name={made} />;
   return (
-    <Page title="Create pool" crumb={<p><Link to="/pools">Pools</Link> /</p>}>
+    <Page title="Create pool" crumb={["/pools", "Pools"]}>
       <Shown live={images} what="images">
         {(list) =>
           list.length ? (

@@ -43,7 +43,7 @@ export function Sessions() {
           { key: "desktop", title: "Desktop", value: (s) => s.desktop, cell: (s) => <Link to={`/desktops/${encodeURIComponent(s.desktop)}`}>{s.desktop}</Link> },
           { key: "state", title: "State", value: (s) => s.state, cell: (s) => <State of={s.state} /> },
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
-          { key: "client", title: "From", value: (s) => s.client ?? "" },
+          { key: "client", title: "From", value: (s) => s.client ?? "", cell: (s) => (s.client ?? "").replace(/:\d+$/, "") },
           { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
           { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <span className="pane-nowrap">{duration(s.since_s)}</span> },
           { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },

@@ -124,7 +124,7 @@ export function UserPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/users">Users</Link> /</p>}
+      crumb={["/users", "Users"]}
       lead={u && <State of={u.disabled ? "disabled" : "enabled"} />}
       actions={
         u && (

@@ -4,6 +4,8 @@ import {
   Alert,
   AlertActionCloseButton,
   AlertGroup,
+  Breadcrumb,
+  BreadcrumbItem,
   Bullseye,
   Button,
   ClipboardCopy,
@@ -139,7 +141,8 @@ export function useAction() {
 export function Page({ title, lead, crumb, actions, children }: {
   title: ReactNode;
   lead?: ReactNode;
-  crumb?: ReactNode;
+  /** the list this is one of: its address and title */
+  crumb?: [string, string];
   actions?: ReactNode;
   children: ReactNode;
 }) {
@@ -149,7 +152,12 @@ export function Page({ title, lead, crumb, actions, children }: {
   return (
     <>
       <PageSection hasBodyWrapper={false}>
-        {crumb}
+        {crumb && (
+          <Breadcrumb className="pane-below">
+            <BreadcrumbItem to={`#${crumb[0]}`}>{crumb[1]}</BreadcrumbItem>
+            <BreadcrumbItem isActive>{title}</BreadcrumbItem>
+          </Breadcrumb>
+        )}
         <Flex justifyContent={{ default: "justifyContentSpaceBetween" }} alignItems={{ default: "alignItemsFlexStart" }}>
           <FlexItem>
             <Title headingLevel="h1">{title}</Title>
@@ -211,9 +219,11 @@ const COLOURS: Record<string, "green" | "blue" | "orange" | "red" | "grey" | "te
 
 export function State({ of, label }: { of: string; label?: string }) {
   return (
-    <Label isCompact color={COLOURS[of] ?? "grey"} className="pane-nowrap">
-      {(label ?? of).replace("_", " ")}
-    </Label>
+    <span>
+      <Label isCompact color={COLOURS[of] ?? "grey"} className="pane-nowrap">
+        {(label ?? of).replace("_", " ")}
+      </Label>
+    </span>
   );
 }
 
@@ -230,7 +240,7 @@ export function When({ at }: { at: string | null | undefined }) {
   const date = new Date(at);
   return (
     <time dateTime={at} title={at} className="pane-nowrap">
-      {date.toLocaleString()}
+      {date.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" })}
     </time>
   );
 }
