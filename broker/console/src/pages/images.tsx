@@ -9,6 +9,7 @@ import { mib, Nothing, Page, plural, Shown, State, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { DataTable } from "../ui/table";
 import { Facts } from "./desktops";
+import { may } from "../ui/may";
 
 function tagsOf(i: Image) {
   return Object.entries((i.tags ?? {}) as Record<string, string>);
@@ -61,7 +62,7 @@ export function ImagePage({ name }: { name: string }) {
     <Page
       title={name}
       crumb={["/images", "Images"]}
-      actions={live.data && (
+      actions={live.data && may("DELETE /images/{name}") && (
         <>
           <Button variant="secondary" isDisabled={live.data.versions.length < 2} onClick={rollback}>Roll back</Button>
           <Button variant="danger" onClick={() => ask({
@@ -115,8 +116,8 @@ function Version({ v, publish, remove }: { v: ImageVersion; publish: (v: ImageVe
       <Td dataLabel="Made"><When at={v.created_at} /> {v.created_by}</Td>
       <Td isActionCell>
         <Split hasGutter>
-          <SplitItem><Button variant="link" isInline isDisabled={!usable || v.tags.includes("stable")} onClick={() => publish(v)}>Publish</Button></SplitItem>
-          <SplitItem><Button variant="link" isInline isDanger isDisabled={v.tags.length > 0 || v.desktops > 0} onClick={() => remove(v)}>Delete</Button></SplitItem>
+          <SplitItem><Button variant="link" isInline isDisabled={!may("POST /images/{name}/{version}/publish") || !usable || v.tags.includes("stable")} onClick={() => publish(v)}>Publish</Button></SplitItem>
+          <SplitItem><Button variant="link" isInline isDanger isDisabled={!may("DELETE /images/{name}/{version}") || v.tags.length > 0 || v.desktops > 0} onClick={() => remove(v)}>Delete</Button></SplitItem>
         </Split>
       </Td>
     </Tr>
