@@ -10,6 +10,7 @@
 #include "gateway/http_head.h"
 #include "gateway/login.h"
 #include "gateway/session.h"
+#include "gateway/ws_desktop.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ enum front_state {
 	FRONT_HEAD,
 	FRONT_BROKER,
 	FRONT_FILE,
+	FRONT_DESKTOP,
 	FRONT_ENDING
 };
 
@@ -39,11 +41,13 @@ struct https_front {
 	bool late;
 	const uint8_t *body; /* of a file, what is still to be sent; borrowed from the worker */
 	size_t n_body;
+	struct ws_desktop *desktop; /* owned */
 };
 
 static void front_free(struct https_front *h)
 {
 	loop_timer_del(h->deadline);
+	ws_desktop_free(h->desktop);
 	gw_stream_fini(&h->client);
 	gw_stream_fini(&h->broker);
 	if (h->conn)
@@ -197,6 +201,47 @@ static void start_file(struct https_front *h, const struct http_head *head, cons
 	send_file(h);
 }
 
+/* What is queued to the client goes out, and then it is over; h may be gone afterwards. */
+static void say_farewell(struct https_front *h)
+{
+	h->state = FRONT_ENDING;
+	h->late = false;
+	loop_timer_set(h->deadline, LINGER_MS);
+	if (gw_stream_linger(&h->client))
+		front_free(h);
+}
+
+static void step_desktop(struct https_front *h)
+{
+	if (!ws_desktop_step(h->desktop))
+		return;
+	ws_desktop_free(h->desktop);
+	h->desktop = NULL;
+	say_farewell(h);
+}
+
+static void start_desktop(struct https_front *h, const struct http_head *head)
+{
+	struct ws_request q;
+	const char *why;
+	int r = ws_request_parse((const char *)buf_head(&h->client.in), head, &q, &why);
+
+	/* The ticket was in there. */
+	explicit_bzero(buf_head(&h->client.in), head->bytes);
+	buf_consume(&h->client.in, head->bytes);
+	if (r) {
+		gw_conn_log_drop(h->conn, "protocol", why);
+		answer(h, r == -EACCES ? "403 Forbidden" : "400 Bad Request", "desktop.request",
+		       why);
+		return;
+	}
+	loop_timer_set(h->deadline, -1); /* the route has its own */
+	h->state = FRONT_DESKTOP;
+	h->desktop = ws_desktop_start(h->conn, &h->client, &q, front_step, h);
+	if (!h->desktop)
+		drop(h, "memory", "no room for a desktop");
+}
+
 /* A target that is not the broker's. */
 static void on_own_target(struct https_front *h, const struct http_head *head)
 {
@@ -204,6 +249,8 @@ static void on_own_target(struct https_front *h, const struct http_head *head)
 
 	if (f)
 		start_file(h, head, f);
+	else if (ws_is_request((const char *)buf_head(&h->client.in), head))
+		start_desktop(h, head);
 	else
 		answer(h, "404 Not Found", "path.unknown", "There is nothing at this path.");
 }
@@ -253,6 +300,10 @@ static void front_step(void *arg)
 	if (h->state == FRONT_ENDING) {
 		if (gw_stream_linger(&h->client))
 			front_free(h);
+		return;
+	}
+	if (h->state == FRONT_DESKTOP) {
+		step_desktop(h);
 		return;
 	}
 	if (h->client.error) {

@@ -217,6 +217,13 @@ int gw_stream_send(struct gw_stream *s, const void *p, size_t n)
 	return 0;
 }
 
+void gw_stream_pull(struct gw_stream *s)
+{
+	if (gw_stream_ready(s))
+		fill(s);
+	watch(s);
+}
+
 void gw_stream_pause(struct gw_stream *s, bool paused)
 {
 	s->paused = paused;

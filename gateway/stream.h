@@ -49,6 +49,8 @@ bool gw_stream_ready(const struct gw_stream *s);
 int gw_stream_tls(struct gw_stream *s, SSL_CTX *ctx, enum tls_role role, struct err *e) must_check;
 /* Queues and tries to write at once; trouble shows at the next step. */
 int gw_stream_send(struct gw_stream *s, const void *p, size_t n) must_check;
+/* Reads on after the owner consumed: what TLS has taken from the socket already wakes nobody. */
+void gw_stream_pull(struct gw_stream *s);
 void gw_stream_pause(struct gw_stream *s, bool paused);
 /* Input is at its cap: the peer said more than its owner ever allows. */
 bool gw_stream_full(const struct gw_stream *s);

@@ -23,6 +23,7 @@ function packed() {
 
 export default defineConfig({
   base: "./",
+  resolve: { alias: { "#schema": new URL("../../build/console/schema.ts", import.meta.url).pathname } },
   esbuild: { jsx: "automatic", legalComments: "none" },
   build: {
     outDir: out,

@@ -8,7 +8,7 @@ import unittest
 import whole
 from browser import TOP, Browser, missing
 
-TIMEOUT = 420
+TIMEOUT = 900
 SHOTS = f"{TOP}/build/console/shots"
 
 
@@ -169,7 +169,7 @@ class Console(unittest.TestCase):
         """console: what the server refuses is shown with its reason and id"""
         web = self.web
         web.open(at="/images/card")
-        web.press(name="Delete")
+        web.press(name="Delete image")
         web.fill(label="Type card", text="card")
         web.press(name="Delete")
         web.see(text="Ask for help with this id")
@@ -198,6 +198,40 @@ class Console(unittest.TestCase):
         self.clean("portal-alice")
         web.open(at="/users")
         self.assertNotIn("root", web.text())
+
+    def test_desktop_in_the_page(self):
+        """console: the employee connects in the page, sees the desktop and types a word that is read inside the guest"""
+        web, desktop = self.web, self.site.desktop_of("alice")
+        web.open(at="/my")
+        web.press(name="Connect")
+        web.screen()
+        self.site.wait_session("alice", "connected")
+        word = whole.word()
+        web.type(text=word)
+        web.key(keys=["Enter"])
+        self.site.wait(lambda: f"line {word}" in self.site.serial(desktop), 20, f"'{word}' inside the guest")
+        self.clean("viewer")
+        web.press(name="Disconnect")
+        self.site.wait_session("alice", "disconnected")
+        with open(f"{self.site.logs}/gateway.log", encoding="utf-8") as file:
+            log = file.read()
+        self.assertIn("via=browser", log)
+        self.assertNotIn("pt1_", log)
+
+    def test_ended_by_the_server(self):
+        """console: a connection that the desktop ends says so and offers to connect again, which works"""
+        web, desktop = self.web, self.site.desktop_of("alice")
+        web.open(at="/my")
+        web.press(name="Connect")
+        web.screen()
+        self.site.wait_session("alice", "connected")
+        self.site.admin.post(f"/desktops/{desktop['name']}/restart", {})
+        web.see(text="Connect again")
+        self.clean("viewer-ended")
+        web.press(name="Connect again")
+        web.screen()
+        web.press(name="Disconnect")
+        self.site.wait_session("alice", "disconnected")
 
     def test_rdp_file(self):
         """console: the .rdp file carries a ticket that opens the employee's desktop"""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTPS relay: what reaches the broker, what the gateway answers by itself."""
 import json
+import os
 import re
 import time
 import unittest
@@ -66,6 +67,43 @@ class Https(unittest.TestCase):
         self.assertEqual((status, json.loads(body)["error"]["code"]), (503, "broker.down"))
         self.gw.broker.start()
         self.assertEqual(self.gw.https(b"GET /api/v1/health HTTP/1.1\r\n\r\n")[0], 200)
+
+    def console(self):
+        """The gateway again, with a console of two files."""
+        from tools.gateway_rig import Gateway
+        self.gw.gateway.stop()
+        os.makedirs(f"{self.gw.dir}/site/assets")
+        with open(f"{self.gw.dir}/site/index.html", "w", encoding="ascii") as f:
+            f.write("<p>hello")
+        self.script = bytes(range(256)) * 4000
+        with open(f"{self.gw.dir}/site/assets/app.js", "wb") as f:
+            f.write(self.script)
+        self.gw.gateway = Gateway(self.gw, console=f"{self.gw.dir}/site")
+
+    def test_console_files(self):
+        """The console's files come whole, to slow readers too, with a policy; only GET and HEAD, only their exact paths"""
+        self.console()
+        status, head, body = self.gw.https(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual((status, body), (200, b"<p>hello"))
+        self.assertIn("script-src 'self'", str(head))
+        self.assertNotIn("unsafe", str(head))
+        t = self.gw.tls(self.gw.connect("https"))
+        t.sendall(b"GET /assets/app.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        data = b""
+        while part := t.recv(3000):
+            data += part
+            time.sleep(0.0005)
+        self.assertEqual(data.partition(b"\r\n\r\n")[2], self.script)
+        for request, want in ((b"HEAD / HTTP/1.1", 200), (b"POST / HTTP/1.1", 405), (b"GET /assets/../assets/app.js HTTP/1.1", 404),
+                              (b"GET /assets HTTP/1.1", 404), (b"GET /gateway.conf HTTP/1.1", 404), (b"GET /../gateway.conf HTTP/1.1", 404)):
+            self.assertEqual(self.gw.https(request + b"\r\nHost: x\r\n\r\n")[0], want, request)
+
+    def test_console_without_broker(self):
+        """The console's files need no broker"""
+        self.console()
+        self.gw.broker.stop()
+        self.assertEqual(self.gw.https(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[0], 200)
+        self.gw.broker.start()
 
     def test_deadline(self):
         """A head that never ends is answered after the deadline"""

@@ -25,20 +25,22 @@ import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
 import { Link, navigate, useRoute } from "./router";
 import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
+import { may, setRole } from "./ui/may";
 import { setTheme, theme, type Theme } from "./ui/theme";
 
 const Viewer = lazy(() => import("./portal/viewer"));
 
-const NAV: [string, string][] = [
-  ["overview", "Overview"],
-  ["new-employee", "New employee"],
-  ["pools", "Pools"],
-  ["desktops", "Desktops"],
-  ["sessions", "Sessions"],
-  ["users", "Users"],
-  ["images", "Images"],
-  ["hosts", "Hosts"],
-  ["audit", "Audit"],
+/** [first part of the path, title, the call it is of no use without] */
+const NAV: [string, string, string][] = [
+  ["overview", "Overview", "GET /desktops"],
+  ["new-employee", "New employee", "POST /users"],
+  ["pools", "Pools", "GET /pools"],
+  ["desktops", "Desktops", "GET /desktops"],
+  ["sessions", "Sessions", "GET /sessions"],
+  ["users", "Users", "GET /users"],
+  ["images", "Images", "GET /images"],
+  ["hosts", "Hosts", "GET /hosts"],
+  ["audit", "Audit", "GET /audit"],
 ];
 
 /** [a list, one of it] by the first part of the path. */
@@ -116,6 +118,7 @@ function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
 
 function Shell({ me, leave }: { me: Me; leave: () => void }) {
   const { parts } = useRoute();
+  setRole(me.role);
   const admin = me.role !== "user";
   useLiveUpdates(true);
   if (parts[0] === "connect" && parts[1])
@@ -151,7 +154,7 @@ function Shell({ me, leave }: { me: Me; leave: () => void }) {
       <PageSidebarBody>
         <Nav aria-label="Console">
           <NavList>
-            {NAV.map(([id, title]) => (
+            {NAV.filter(([, , call]) => may(call)).map(([id, title]) => (
               <NavItem key={id} itemId={id} isActive={section === id} to={`#/${id}`}>{title}</NavItem>
             ))}
           </NavList>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Lists that stay true. Each path is fetched once for all who show it and again when the server says that something
-// of its kind changed (GET /events, a stream of "event: desktop"), or every few seconds where there is no such stream.
+// of its kind changed (GET /events, server-sent events), or every few seconds where there is no such stream.
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api, ApiError, raw } from "./client";
 
@@ -15,6 +15,18 @@ type Entry = {
   listeners: Set<() => void>;
   running: boolean;
   again: boolean;
+};
+
+const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user"];
+/** What an event of the stream may have changed. Others (change, lost, what is yet to come): anything. */
+const TOUCHES: Record<string, Kind[]> = {
+  machine: ["desktop", "pool"],
+  desktop: ["desktop", "pool"],
+  session: ["session", "desktop"],
+  pool: ["pool"],
+  host: ["host"],
+  image: ["image"],
+  user: ["user"],
 };
 
 const SLOW_MS = 4000;
@@ -109,7 +121,7 @@ export function useLiveUpdates(active: boolean) {
     const changed = new Set<Kind>();
     let gather: number | undefined;
     const onEvent = (type: string) => {
-      changed.add(type as Kind);
+      for (const kind of TOUCHES[type] ?? ALL) changed.add(kind);
       gather ??= window.setTimeout(() => {
         gather = undefined;
         refresh(...changed);

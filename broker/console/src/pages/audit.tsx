@@ -32,15 +32,16 @@ export function Audit() {
         live={{ ...newest, data: items }}
         rowKey={(e) => e.id}
         columns={[
-          { key: "", title: "When", value: (e) => e.at, cell: (e) => <When at={e.at} /> },
+          { key: "at", title: "When", value: (e) => e.at, cell: (e) => <When at={e.at} /> },
           { key: "actor", title: "Who", value: (e) => e.actor },
           { key: "action", title: "What", value: (e) => e.action },
           { key: "object", title: "On", value: (e) => e.object },
           { key: "outcome", title: "Outcome", value: (e) => e.outcome, cell: (e) => <State of={e.outcome} /> },
           { key: "detail", title: "Detail", value: (e) => e.detail },
-          { key: "client", title: "From", value: (e) => e.client },
+          { key: "client", title: "From", value: (e) => e.client, cell: (e) => e.client.replace(/:\d+$/, "") },
           { key: "conn", title: "Id", value: (e) => e.conn, cell: (e) => <code>{e.conn}</code> },
         ]}
+        order="-at"
         choices={[
           { key: "outcome", title: "Outcome", value: (e) => e.outcome },
           { key: "action", title: "What", value: (e) => e.action },

@@ -11,6 +11,7 @@ import { Link } from "../router";
 import { duration, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
 import { useConfirm, type Danger } from "../ui/confirm";
 import { DataTable } from "../ui/table";
+import { may } from "../ui/may";
 
 type Verb = "restart" | "release" | "recycle" | "delete";
 
@@ -44,6 +45,17 @@ const VERBS: { [v in Verb]: { title: string; text: string; done: string; grave: 
     able: (d) => d.state !== "deleting",
   },
 };
+
+const CALL: { [v in Verb]: string } = {
+  restart: "POST /desktops/{name}/restart",
+  release: "POST /desktops/{name}/release",
+  recycle: "POST /desktops/{name}/recycle",
+  delete: "DELETE /desktops/{name}",
+};
+
+function allowed() {
+  return (Object.keys(VERBS) as Verb[]).filter((verb) => may(CALL[verb]));
+}
 
 function act(verb: Verb, d: Desktop) {
   const path = `/desktops/${seg(d.name)}`;
@@ -87,7 +99,7 @@ export function dangerOf(verb: Verb, desktops: Desktop[]): Danger {
 function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
   return (
     <ActionsColumn
-      items={(Object.keys(VERBS) as Verb[]).map((verb) => ({
+      items={allowed().map((verb) => ({
         title: VERBS[verb].title,
         isDisabled: !VERBS[verb].able(desktop),
         onClick: () => ask(dangerOf(verb, [desktop])),
@@ -119,12 +131,12 @@ export function DesktopTable({ live, name, empty, pool = true }: { live: Live<De
           ...(pool ? [{ key: "pool", title: "Pool", value: (d: Desktop) => d.pool ?? "" }] : []),
           { key: "host", title: "Host", value: (d) => d.host ?? "" },
         ]}
-        bulk={(["restart", "recycle", "delete"] as Verb[]).map((verb) => ({
+        bulk={allowed().filter((verb) => verb !== "release").map((verb) => ({
           title: VERBS[verb].title,
           danger: verb === "delete",
           run: (rows) => ask(dangerOf(verb, rows)),
         }))}
-        rowActions={(d) => <Actions desktop={d} ask={ask} />}
+        rowActions={allowed().length ? (d) => <Actions desktop={d} ask={ask} /> : undefined}
         empty={empty}
       />
       {dialog}
@@ -187,11 +199,11 @@ export function DesktopPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/desktops">Desktops</Link> /</p>}
+      crumb={["/desktops", "Desktops"]}
       lead={d && <><State of={d.state} /> {d.reason}</>}
       actions={
         d &&
-        (Object.keys(VERBS) as Verb[]).map((verb) => (
+        allowed().map((verb) => (
           <Button key={verb} variant={verb === "delete" ? "danger" : "secondary"} isDisabled={!VERBS[verb].able(d)} onClick={() => ask(dangerOf(verb, [d]))}>
             {VERBS[verb].title}
           </Button>

@@ -10,6 +10,7 @@ import { useConfirm } from "../ui/confirm";
 import { TextField } from "../ui/fields";
 import { DataTable } from "../ui/table";
 import { DesktopTable, Facts } from "./desktops";
+import { may } from "../ui/may";
 
 const HOST_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 
@@ -65,7 +66,7 @@ export function Hosts() {
   const live = useList<Host>("/hosts", ["host", "desktop"]);
   const [form, setForm] = useQuery("form");
   return (
-    <Page title="Hosts" lead="The machines desktops run on." actions={<Button onClick={() => setForm("enrol")}>Enrol a host</Button>}>
+    <Page title="Hosts" lead="The machines desktops run on." actions={may("POST /hosts") && <Button onClick={() => setForm("enrol")}>Enrol a host</Button>}>
       <DataTable<Host>
         name="Hosts"
         live={live}
@@ -81,7 +82,7 @@ export function Hosts() {
           { key: "seen", title: "Heard from", value: (h) => h.last_sync_s ?? null, cell: (h) => h.last_sync_s == null ? "never" : `${duration(h.last_sync_s)} ago` },
         ]}
         choices={[{ key: "state", title: "State", value: (h) => h.state }]}
-        empty={{ title: "No host yet", text: "Desktops run on hosts. Make a token here and give it to pane-host on the machine.", action: <Button onClick={() => setForm("enrol")}>Enrol the first host</Button> }}
+        empty={{ title: "No host yet", text: "Desktops run on hosts. Make a token here and give it to pane-host on the machine.", action: may("POST /hosts") && <Button onClick={() => setForm("enrol")}>Enrol the first host</Button> }}
       />
       {form === "enrol" && <Enrol close={() => setForm("")} />}
     </Page>
@@ -111,9 +112,9 @@ export function HostPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/hosts">Hosts</Link> /</p>}
+      crumb={["/hosts", "Hosts"]}
       lead={h && <State of={h.state} />}
-      actions={h && (
+      actions={h && may("DELETE /hosts/{name}") && (
         <Button variant="danger" onClick={() => ask({
           title: `Remove host ${name}?`, word: name, button: "Remove", done: `${name} is removed`,
           text: <p>Its certificate is refused from now on.{h.desktops > 0 && <> <strong>The disks of its {h.desktops} desktops are given up.</strong></>}</p>,

@@ -9,6 +9,7 @@ import { mib, Nothing, Page, plural, Shown, State, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { DataTable } from "../ui/table";
 import { Facts } from "./desktops";
+import { may } from "../ui/may";
 
 function tagsOf(i: Image) {
   return Object.entries((i.tags ?? {}) as Record<string, string>);
@@ -60,15 +61,15 @@ export function ImagePage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/images">Images</Link> /</p>}
-      actions={live.data && (
+      crumb={["/images", "Images"]}
+      actions={live.data && may("DELETE /images/{name}") && (
         <>
           <Button variant="secondary" isDisabled={live.data.versions.length < 2} onClick={rollback}>Roll back</Button>
           <Button variant="danger" onClick={() => ask({
             title: `Delete image ${name}?`, word: name, button: "Delete", done: `${name} is deleted`,
             text: <p>All its versions are deleted. Refused while a pool uses it.</p>,
             run: async () => { await api.remove(path); refresh("image"); navigate("/images"); },
-          })}>Delete</Button>
+          })}>Delete image</Button>
         </>
       )}
     >
@@ -109,14 +110,14 @@ function Version({ v, publish, remove }: { v: ImageVersion; publish: (v: ImageVe
       <Td dataLabel="Size">{v.disk_mib ? mib(v.disk_mib) : ""}</Td>
       <Td dataLabel="Hosts">
         {v.hosts.map((h) => <div key={h.host} className="pane-nowrap">{h.host}{h.state === "pulling" ? ` ${h.percent} %` : h.online === false ? " (away)" : ""}</div>)}
-        {wrong.length > 0 && <Alert isPlain isInline variant="danger" title={wrong.map((h) => `${h.host}: ${h.reason}`).join("; ")} />}
+        {wrong.length > 0 && <Alert component="h2" isPlain isInline variant="danger" title={wrong.map((h) => `${h.host}: ${h.reason}`).join("; ")} />}
       </Td>
       <Td dataLabel="Desktops">{plural(v.desktops, "desktop")}</Td>
       <Td dataLabel="Made"><When at={v.created_at} /> {v.created_by}</Td>
       <Td isActionCell>
         <Split hasGutter>
-          <SplitItem><Button variant="link" isInline isDisabled={!usable || v.tags.includes("stable")} onClick={() => publish(v)}>Publish</Button></SplitItem>
-          <SplitItem><Button variant="link" isInline isDanger isDisabled={v.tags.length > 0 || v.desktops > 0} onClick={() => remove(v)}>Delete</Button></SplitItem>
+          <SplitItem><Button variant="link" isInline isDisabled={!may("POST /images/{name}/{version}/publish") || !usable || v.tags.includes("stable")} onClick={() => publish(v)}>Publish</Button></SplitItem>
+          <SplitItem><Button variant="link" isInline isDanger isDisabled={!may("DELETE /images/{name}/{version}") || v.tags.length > 0 || v.desktops > 0} onClick={() => remove(v)}>Delete</Button></SplitItem>
         </Split>
       </Td>
     </Tr>

@@ -111,7 +111,7 @@ export function NewEmployee() {
           </StackItem>
           {p.error && <Problem error={p.error} title={p.entitled ? "The desktop is not there yet; this page goes on asking" : p.account ? "The account is made, but not entitled" : "The account was not made"} />}
           {p.account?.password && <Once label={`Password of ${name}`} secret={p.account.password} />}
-          {p.ready && <Alert variant="success" isInline title={`${name} can log in now`}><p>In a browser at <code>{window.location.origin}</code>, with pane-thin, or with an RDP or VNC viewer.</p></Alert>}
+          {p.ready && <Alert component="h2" variant="success" isInline title={`${name} can log in now`}><p>In a browser at <code>{window.location.origin}</code>, with pane-thin, or with an RDP or VNC viewer.</p></Alert>}
           <StackItem>
             <Button variant={p.ready ? "primary" : "secondary"} onClick={again}>Set up another</Button>{" "}
             {p.account && <Link to={`/users/${encodeURIComponent(name)}`}>Open {name}</Link>}

@@ -34,7 +34,7 @@ function FirstSteps({ hosts, images, pools, users }: { hosts?: Host[]; images?: 
   ];
   if (steps.every(([done]) => done)) return null;
   return (
-    <Alert variant="info" isInline title="From here to the first desktop">
+    <Alert component="h2" variant="info" isInline title="From here to the first desktop">
       <ol>
         {steps.map(([done, text, to]) => <li key={to}>{done ? <span className="pane-quiet">{text}: done</span> : <Link to={to}>{text}</Link>}</li>)}
       </ol>
@@ -59,7 +59,7 @@ export function Overview() {
       <Stack hasGutter>
         {broken && <Problem error={broken} retry={desktops.reload} />}
         <FirstSteps hosts={hosts.data} images={images.data} pools={pools.data} users={users.data} />
-        <Gallery hasGutter minWidths={{ default: "100%", sm: "190px" }}>
+        <Gallery hasGutter minWidths={{ default: "100%", sm: "130px" }}>
           <Figure title="Sessions" n={sessions.data?.length} to="/sessions" text={`${count(sessions.data, (s) => s.state === "connected") ?? "…"} connected now`} />
           <Figure title="Desktops" n={d?.length} to="/desktops" text={`${count(d, (x) => x.state === "ready") ?? "…"} ready, ${count(d, (x) => x.user !== null) ?? "…"} assigned`} />
           <Figure title="Starting" n={count(d, (x) => ["requested", "cloning", "booting", "recycling"].includes(x.state))} to="/desktops" text="requested, cloning, booting, recycling" />

@@ -14,6 +14,7 @@ import { useConfirm } from "../ui/confirm";
 import { NumberField } from "../ui/fields";
 import { DesktopTable, Facts } from "./desktops";
 import { PoolState, Usage } from "./pools";
+import { may } from "../ui/may";
 
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
@@ -31,16 +32,16 @@ export function PoolPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/pools">Pools</Link> /</p>}
+      crumb={["/pools", "Pools"]}
       lead={p && <PoolState pool={p} />}
       actions={
         p && (
           <>
-            <Button variant="secondary" onClick={() => setEditing(true)}>Change size</Button>
-            <Button variant="danger" onClick={() => ask({
+            {may("PATCH /pools/{name}") && <Button variant="secondary" onClick={() => setEditing(true)}>Change size</Button>}
+            {may("DELETE /pools/{name}") && <Button variant="danger" onClick={() => ask({
               title: `Delete pool ${name}?`, word: name, button: "Delete", done: `Pool ${name} is deleted`, run: remove(p.assigned > 0),
               text: <p>All its desktops are deleted with their disks{p.assigned > 0 && <>, <strong>also the {p.assigned} that belong to somebody</strong></>}. Entitlements end.</p>,
-            })}>Delete</Button>
+            })}>Delete</Button>}
           </>
         )
       }
@@ -49,7 +50,7 @@ export function PoolPage({ name }: { name: string }) {
         {(pool) => (
           <>
             {pool.blocked.length > 0 && (
-              <Alert variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
+              <Alert component="h2" variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
             )}
             <Tabs activeKey={tab} onSelect={(_, key) => setTab(String(key))} aria-label={`Pool ${name}`}>
               <Tab eventKey="summary" title={<TabTitleText>Summary</TabTitleText>}><Summary pool={pool} /></Tab>
@@ -169,7 +170,7 @@ function ImageTab({ pool }: { pool: Pool }) {
                   </Tbody>
                 </Table>
               )}
-              {live && (
+              {live && may("PATCH /pools/{name}/rollout") && (
                 <Split hasGutter>
                   {r.state === "running" && <SplitItem><Button variant="secondary" onClick={() => void change("paused")}>Pause</Button></SplitItem>}
                   {r.state === "paused" && <SplitItem><Button onClick={() => void change("running")}>Resume</Button></SplitItem>}
@@ -179,7 +180,7 @@ function ImageTab({ pool }: { pool: Pool }) {
             </Stack>
           )}
           {!live && (old > 0
-            ? <Button className="pane-above" onClick={start}>Update {old} desktops to {pool.image_version}</Button>
+            ? may("POST /pools/{name}/rollout") && <Button className="pane-above" onClick={start}>Update {old} desktops to {pool.image_version}</Button>
             : <p>Every desktop is made from the version the tag points at.</p>)}
         </CardBody>
       </Card>
@@ -206,7 +207,7 @@ function People({ name }: { name: string }) {
   return (
     <Stack hasGutter className="pane-above">
       {action.error && <Problem error={action.error} />}
-      <Form isHorizontal onSubmit={(event) => { event.preventDefault(); void add(); }}>
+      {may("POST /pools/{name}/entitlements") && <Form isHorizontal onSubmit={(event) => { event.preventDefault(); void add(); }}>
         <Split hasGutter>
           <SplitItem>
             <FormSelect aria-label="User to entitle" value={user} onChange={(_, v) => setUser(v)}>
@@ -216,7 +217,7 @@ function People({ name }: { name: string }) {
           </SplitItem>
           <SplitItem><Button type="submit" isDisabled={!user || action.busy}>Entitle</Button></SplitItem>
         </Split>
-      </Form>
+      </Form>}
       <Shown live={live} what="entitlements">
         {(list) =>
           list.length ? (
@@ -227,7 +228,7 @@ function People({ name }: { name: string }) {
                   <Tr key={e.user}>
                     <Td dataLabel="User"><Link to={`/users/${encodeURIComponent(e.user)}`}>{e.user}</Link></Td>
                     <Td isActionCell>
-                      <Button variant="link" isDanger onClick={() => ask({
+                      <Button variant="link" isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}")} onClick={() => ask({
                         title: `Withdraw ${e.user} from ${name}?`, word: e.user, button: "Withdraw", done: `${e.user} may no longer use ${name}`,
                         text: <p>Their desktop of this pool is released: who is connected is disconnected.</p>,
                         run: async () => { await api.remove(`${path}/${seg(e.user)}`); refresh("user", "pool", "desktop"); },

@@ -3,7 +3,7 @@
 // (a desktop under way, or a refusal with a reason per host) is awaited and shown.
 import { Alert, Button, Form, Stack, StackItem, Wizard, WizardStep } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Desktop, Host, Image, Pool, PoolCreate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
@@ -27,13 +27,13 @@ function whyNot(h: Host, d: Draft): string | null {
 
 function Capacity({ draft, hosts }: { draft: Draft; hosts: Host[] }) {
   if (!hosts.length)
-    return <Alert variant="warning" isInline title="There is no host: desktops are made once one is enrolled"><Link to="/hosts">Enrol a host</Link></Alert>;
+    return <Alert component="h2" variant="warning" isInline title="There is no host: desktops are made once one is enrolled"><Link to="/hosts">Enrol a host</Link></Alert>;
   const rooms = hosts.map((h) => ({ h, no: whyNot(h, draft), room: Math.floor(h.memory_free_mib / Math.max(1, draft.memory_mib)) }));
   const total = rooms.reduce((sum, r) => sum + (r.no ? 0 : r.room), 0);
   return (
     <>
       {total < Math.max(1, draft.spare) && (
-        <Alert variant="warning" isInline title={total ? `Room for ${plural(total, "desktop")} now; ${draft.spare} are to be kept ready` : "No host has room for a desktop of this pool now"} />
+        <Alert component="h2" variant="warning" isInline title={total ? `Room for ${plural(total, "desktop")} now; ${draft.spare} are to be kept ready` : "No host has room for a desktop of this pool now"} />
       )}
       <Table aria-label="Capacity" variant="compact">
         <Thead><Tr><Th>Host</Th><Th>Memory free</Th><Th>Room for</Th></Tr></Thead>
@@ -61,12 +61,12 @@ function Verdict({ name }: { name: string }) {
     <Page title={`Pool ${name} is made`} actions={<><Button onClick={() => navigate(`/pools/${name}`)}>Open the pool</Button><Button variant="secondary" onClick={() => navigate("/new-employee")}>Give somebody a desktop</Button></>}>
       <Stack hasGutter>
         {p && p.blocked.length > 0 && (
-          <Alert variant="warning" isInline title="No desktop could be added">
+          <Alert component="h2" variant="warning" isInline title="No desktop could be added">
             <Reasons reasons={p.blocked} />
             <p>This goes on by itself as soon as a host can take one.</p>
           </Alert>
         )}
-        {p && p.spare === 0 && <Alert variant="info" isInline title="It keeps no spare desktop: the first login of an entitled user makes one" />}
+        {p && p.spare === 0 && <Alert component="h2" variant="info" isInline title="It keeps no spare desktop: the first login of an entitled user makes one" />}
         {mine.map((d) => (
           <StackItem key={d.name}>
             <Link to={`/desktops/${d.name}`}>{d.name}</Link> <State of={d.state} /> {d.reason}
@@ -85,7 +85,7 @@ export function PoolWizard() {
   const [made, setMade] = useState<string>();
   if (made) return <Verdict name={made} />;
   return (
-    <Page title="Create pool" crumb={<p><Link to="/pools">Pools</Link> /</p>}>
+    <Page title="Create pool" crumb={["/pools", "Pools"]}>
       <Shown live={images} what="images">
         {(list) =>
           list.length ? (
@@ -122,6 +122,8 @@ function Steps({ images, hosts, taken, done }: { images: Image[]; hosts: Host[];
       refresh("pool");
       done(d.name);
     });
+  // PatternFly names the narrow screen's step list "Wizard toggle" over the text it shows; the text is the better name.
+  useEffect(() => document.querySelector(".pf-v6-c-wizard__toggle")?.removeAttribute("aria-label"));
   const form = (children: React.ReactNode) => <Form onSubmit={(event) => event.preventDefault()}>{children}</Form>;
   return (
     <Wizard onClose={() => navigate("/pools")} onSave={() => void create()} navAriaLabel="Steps" isVisitRequired>

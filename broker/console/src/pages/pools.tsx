@@ -5,6 +5,7 @@ import { useList } from "../api/live";
 import { Link, navigate } from "../router";
 import { Bar, Page, State } from "../ui/common";
 import { DataTable } from "../ui/table";
+import { may } from "../ui/may";
 
 /** How a pool does, in one word. */
 export function poolState(p: Pool) {
@@ -29,7 +30,7 @@ export function Pools() {
     <Page
       title="Pools"
       lead="A pool makes desktops of one kind from one image, and says who may use them."
-      actions={<Button onClick={() => navigate("/pools/new")}>Create pool</Button>}
+      actions={may("POST /pools") && <Button onClick={() => navigate("/pools/new")}>Create pool</Button>}
     >
       <DataTable<Pool>
         name="Pools"
@@ -51,7 +52,7 @@ export function Pools() {
         empty={{
           title: "No pool yet",
           text: "A pool needs an image; the wizard shows which there are.",
-          action: <Button onClick={() => navigate("/pools/new")}>Create the first pool</Button>,
+          action: may("POST /pools") && <Button onClick={() => navigate("/pools/new")}>Create the first pool</Button>,
         }}
       />
     </Page>

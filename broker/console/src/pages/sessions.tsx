@@ -7,6 +7,7 @@ import { Link } from "../router";
 import { duration, Page, plural, say, State } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { DataTable } from "../ui/table";
+import { may } from "../ui/may";
 
 export function Sessions() {
   const live = useList<Session>("/sessions", ["session", "desktop"]);
@@ -43,7 +44,7 @@ export function Sessions() {
           { key: "desktop", title: "Desktop", value: (s) => s.desktop, cell: (s) => <Link to={`/desktops/${encodeURIComponent(s.desktop)}`}>{s.desktop}</Link> },
           { key: "state", title: "State", value: (s) => s.state, cell: (s) => <State of={s.state} /> },
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
-          { key: "client", title: "From", value: (s) => s.client ?? "" },
+          { key: "client", title: "From", value: (s) => s.client ?? "", cell: (s) => (s.client ?? "").replace(/:\d+$/, "") },
           { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
           { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <span className="pane-nowrap">{duration(s.since_s)}</span> },
           { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },
@@ -52,8 +53,8 @@ export function Sessions() {
           { key: "state", title: "State", value: (s) => s.state },
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
         ]}
-        bulk={[{ title: "Log off", danger: true, run: end }]}
-        rowActions={(s) => <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button>}
+        bulk={may("DELETE /sessions/{id}") ? [{ title: "Log off", danger: true, run: end }] : []}
+        rowActions={may("DELETE /sessions/{id}") ? (s) => <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button> : undefined}
         empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
       />
       {dialog}

@@ -10,6 +10,7 @@ import { useConfirm } from "../ui/confirm";
 import { SelectField, TextField } from "../ui/fields";
 import { DataTable } from "../ui/table";
 import { Facts } from "./desktops";
+import { may } from "../ui/may";
 
 export const USER_NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
 const ROLES = [
@@ -70,7 +71,7 @@ export function Users() {
     <Page
       title="Users"
       lead="Accounts and what they may use."
-      actions={<><Button onClick={() => navigate("/new-employee")}>New employee</Button><Button variant="secondary" onClick={() => setForm("create")}>Create user</Button></>}
+      actions={may("POST /users") && <><Button onClick={() => navigate("/new-employee")}>New employee</Button><Button variant="secondary" onClick={() => setForm("create")}>Create user</Button></>}
     >
       <DataTable<User>
         name="Users"
@@ -124,10 +125,10 @@ export function UserPage({ name }: { name: string }) {
   return (
     <Page
       title={name}
-      crumb={<p><Link to="/users">Users</Link> /</p>}
+      crumb={["/users", "Users"]}
       lead={u && <State of={u.disabled ? "disabled" : "enabled"} />}
       actions={
-        u && (
+        u && may("PATCH /users/{name}") && (
           <>
             <Button variant="secondary" onClick={reset}>New password</Button>
             {u.disabled ? (
@@ -139,11 +140,11 @@ export function UserPage({ name }: { name: string }) {
                 run: async () => { await api.patch(path, { disabled: true }); refresh("user", "session"); },
               })}>Disable</Button>
             )}
-            <Button variant="danger" onClick={() => ask({
+            {may("DELETE /users/{name}") && <Button variant="danger" onClick={() => ask({
               title: `Delete ${name}?`, word: name, button: "Delete", done: `${name} is deleted`,
               text: <p>The account ends and its desktops are released: dedicated ones are made new.</p>,
               run: async () => { await api.remove(path); refresh("user", "desktop"); navigate("/users"); },
-            })}>Delete</Button>
+            })}>Delete</Button>}
           </>
         )
       }
@@ -156,7 +157,7 @@ export function UserPage({ name }: { name: string }) {
             <Stack hasGutter>
               {action.error && <Problem error={action.error} />}
               {secret && <Once label={`Password of ${name}`} secret={secret} />}
-              {user.disabled && <Alert variant="warning" isInline title="This account cannot log in" />}
+              {user.disabled && <Alert component="h2" variant="warning" isInline title="This account cannot log in" />}
               <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
                 <Facts title="Account" facts={[
                   ["Role", user.role],
@@ -171,7 +172,7 @@ export function UserPage({ name }: { name: string }) {
                   ? user.pools.map((p) => [p, (
                     <>
                       <Link to={`/pools/${encodeURIComponent(p)}`}>open</Link>{" "}
-                      <Button variant="link" isInline isDanger onClick={() => ask({
+                      <Button variant="link" isInline isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}")} onClick={() => ask({
                         title: `Withdraw ${p} from ${name}?`, word: name, button: "Withdraw", done: `${name} may no longer use ${p}`,
                         text: <p>Their desktop of this pool is released.</p>,
                         run: async () => { await api.remove(`/pools/${seg(p)}/entitlements/${seg(name)}`); refresh("user", "desktop", "pool"); },
@@ -180,7 +181,7 @@ export function UserPage({ name }: { name: string }) {
                   )])
                   : [["Nothing", "choose a pool below"]]} />
               </Gallery>
-              {rest.length > 0 && (
+              {rest.length > 0 && may("POST /pools/{name}/entitlements") && (
                 <Form onSubmit={(event) => { event.preventDefault(); void entitle(); }}>
                   <Split hasGutter>
                     <SplitItem>

@@ -37,7 +37,7 @@ function DesktopCard({ mine }: { mine: Mine }) {
       <CardTitle component="h2">{name}</CardTitle>
       <CardBody>
         {name !== mine.pool && <p className="pane-quiet">from {mine.pool}</p>}
-        <p>{mine.machine !== "none" && <State of={mine.machine} />} {mine.message}</p>
+        <p>{mine.machine !== "none" && <State of={mine.machine} />} {mine.machine !== "ready" && mine.message}</p>
         {mine.session === "connected" && <p>In use; connecting here shows the same screen.</p>}
         {wait && action.busy && <p role="status">{wait.message} {wait.percent > 0 && `(${wait.percent} %)`}</p>}
         {action.error && <Problem error={action.error} />}

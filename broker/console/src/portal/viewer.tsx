@@ -45,6 +45,9 @@ export default function Viewer({ name }: { name: string }) {
         setPhase({ kind: "shown" });
         client.focus();
       });
+      client.addEventListener("disconnect", () => {
+        if (rfb.current === client) rfb.current = undefined;
+      });
       rfb.current = client;
     };
     connect().catch((problem) => {

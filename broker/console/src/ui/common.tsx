@@ -4,6 +4,8 @@ import {
   Alert,
   AlertActionCloseButton,
   AlertGroup,
+  Breadcrumb,
+  BreadcrumbItem,
   Bullseye,
   Button,
   ClipboardCopy,
@@ -26,6 +28,7 @@ import { ApiError } from "../api/client";
 export function Problem({ error, title, retry }: { error: ApiError; title?: string; retry?: () => void }) {
   return (
     <Alert
+      component="h2"
       variant="danger"
       isInline
       title={title ?? error.message}
@@ -91,6 +94,7 @@ export function Toasts() {
     <AlertGroup isToast isLiveRegion>
       {shown.map((t) => (
         <Alert
+      component="h2"
           key={t.id}
           variant={t.error ? "danger" : "success"}
           title={t.title}
@@ -137,7 +141,8 @@ export function useAction() {
 export function Page({ title, lead, crumb, actions, children }: {
   title: ReactNode;
   lead?: ReactNode;
-  crumb?: ReactNode;
+  /** the list this is one of: its address and title */
+  crumb?: [string, string];
   actions?: ReactNode;
   children: ReactNode;
 }) {
@@ -147,7 +152,12 @@ export function Page({ title, lead, crumb, actions, children }: {
   return (
     <>
       <PageSection hasBodyWrapper={false}>
-        {crumb}
+        {crumb && (
+          <Breadcrumb className="pane-below">
+            <BreadcrumbItem to={`#${crumb[0]}`}>{crumb[1]}</BreadcrumbItem>
+            <BreadcrumbItem isActive>{title}</BreadcrumbItem>
+          </Breadcrumb>
+        )}
         <Flex justifyContent={{ default: "justifyContentSpaceBetween" }} alignItems={{ default: "alignItemsFlexStart" }}>
           <FlexItem>
             <Title headingLevel="h1">{title}</Title>
@@ -209,9 +219,11 @@ const COLOURS: Record<string, "green" | "blue" | "orange" | "red" | "grey" | "te
 
 export function State({ of, label }: { of: string; label?: string }) {
   return (
-    <Label isCompact color={COLOURS[of] ?? "grey"} className="pane-nowrap">
-      {(label ?? of).replace("_", " ")}
-    </Label>
+    <span>
+      <Label isCompact color={COLOURS[of] ?? "grey"} className="pane-nowrap">
+        {(label ?? of).replace("_", " ")}
+      </Label>
+    </span>
   );
 }
 
@@ -228,7 +240,7 @@ export function When({ at }: { at: string | null | undefined }) {
   const date = new Date(at);
   return (
     <time dateTime={at} title={at} className="pane-nowrap">
-      {date.toLocaleString()}
+      {date.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" })}
     </time>
   );
 }
@@ -255,7 +267,7 @@ export function Bar({ label, whole, parts }: { label: string; whole: number; par
 /** A secret that will not be shown again. */
 export function Once({ label, secret }: { label: string; secret: string }) {
   return (
-    <Alert variant="warning" isInline title={`${label}: shown only now`}>
+    <Alert component="h2" variant="warning" isInline title={`${label}: shown only now`}>
       <p>It is stored nowhere. Copy it before you leave this page.</p>
       <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel={label} className="pane-secret">
         {secret}

@@ -26,6 +26,8 @@ type Props<T> = {
   choices?: Choice<T>[];
   bulk?: { title: string; danger?: boolean; run: (rows: T[]) => void }[];
   rowActions?: (row: T) => ReactNode;
+  /** a column's key, "-" before it for downwards */
+  order?: string;
   empty: { title: string; text?: ReactNode; action?: ReactNode };
 };
 
@@ -70,10 +72,10 @@ function useRows<T>({ live, columns, choices = [] }: Props<T>, search: string, c
 }
 
 export function DataTable<T>(props: Props<T>) {
-  const { name, live, rowKey, columns, choices = [], bulk = [], rowActions, empty } = props;
+  const { name, live, rowKey, columns, choices = [], bulk = [], rowActions, order = columns[0].key, empty } = props;
   const [search, setSearch] = useQuery("q");
   const [only, setOnly] = useQuery("only");
-  const [sort, setSort] = useQuery("sort", columns[0].key);
+  const [sort, setSort] = useQuery("sort", order);
   const [page, setPage] = useQuery("page", "1");
   const [per, setPer] = useQuery("per", "50");
   const [picked, setPicked] = useState<Set<string>>(new Set());
@@ -153,6 +155,7 @@ export function DataTable<T>(props: Props<T>) {
                 </ToolbarItem>
               </ToolbarContent>
             </Toolbar>
+            <div className="pane-scroll" role="region" aria-label={`${name}, scrolls sideways`} tabIndex={0}>
             <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg">
               <Thead>
                 <Tr>
@@ -165,6 +168,7 @@ export function DataTable<T>(props: Props<T>) {
                   {columns.map((c, i) => (
                     <Th
                       key={c.key}
+                      modifier="nowrap"
                       sort={{
                         columnIndex: i,
                         sortBy: { index: column, direction: sort.startsWith("-") ? "desc" : "asc" },
@@ -191,6 +195,7 @@ export function DataTable<T>(props: Props<T>) {
                 ))}
               </Tbody>
             </Table>
+            </div>
             {!rows.length && (
               <Nothing title="Nothing matches" action={<Button variant="link" onClick={() => { setSearch(""); setOnly(""); }}>Clear the filters</Button>}>
                 None of {plural(all.length, "row")} matches the filters.
