@@ -16,6 +16,7 @@ struct gw_config {
 	char *broker_api, *broker_internal; /* unix socket paths */
 	int workers;			    /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
+	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */
 	int per_source_max, max_connections;
 };
 

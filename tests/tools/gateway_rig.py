@@ -393,12 +393,15 @@ class GatewayRig:
         return int(head.split()[1]) if head else 0, head.decode("latin-1"), body
 
 
-def rfb_display(s, _preface, after=b""):
-    """The display's side of an RFB handshake with security None, then an echo."""
+def rfb_display(s, _preface, after=b"", then=None):
+    """The display's side of an RFB handshake with security None, then an echo, or then(s)."""
     s.sendall(b"RFB 003.008\n")
     exactly(s, 12)
     s.sendall(b"\x01\x01")
     exactly(s, 1)
     s.sendall(b"\x00\x00\x00\x00" + after)
+    if then:
+        then(s)
+        return
     while part := s.recv(65536):
         s.sendall(part)
