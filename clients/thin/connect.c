@@ -102,6 +102,7 @@ static void broke(struct thin_app *a, const struct err *e)
 	}
 	wait_ms = a->tries ? MIN(RETRY_MS_MAX, 500 << MIN(a->tries, 4)) : 0;
 	a->tries++;
+	log_info("session.lost", "word=%s cause=%s try=%d", p.word, LOG_Q(p.cause), a->tries);
 	progress(a, THIN_STEP_CONNECT, -1, p.cause);
 	ask_later(a, wait_ms);
 }
