@@ -45,6 +45,8 @@ struct relay {
 	bool ending;
 	int lingers; /* how often the end was put off */
 	relay_end_fn fn;
+	relay_seen_fn seen;   /* NULL where nobody has a last word */
+	relay_words_fn words; /* likewise */
 	void *arg;
 };
 
@@ -63,10 +65,22 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
+static int side_flush(struct side *s);
+
+/* b is lost: what a is told of it goes behind what was meant for it, as far as a takes it now. */
+static void say_last_words(struct relay *r)
+{
+	r->words(r->arg, &r->a.spill);
+	if (side_flush(&r->a))
+		buf_fini(&r->a.spill);
+}
+
 static void finish(struct relay *r, enum relay_end why)
 {
 	if (!r->ending)
 		r->why = why;
+	if (r->words && r->why == RELAY_B_ERROR)
+		say_last_words(r);
 	tlsconn_shutdown(&r->a.c);
 	tlsconn_shutdown(&r->b.c);
 	loop_io_del(r->a.io);
@@ -171,6 +185,8 @@ static int side_pump(struct side *s, struct side **bad)
 		if (n < 0)
 			return (int)n;
 		*s->read_bytes += (uint64_t)n;
+		if (s == &s->relay->b && s->relay->seen)
+			s->relay->seen(s->relay->arg, scratch, (size_t)n);
 		s->relay->st.last_ms = clock_ms();
 		*bad = s->other;
 		r = side_write(s->other, scratch, (size_t)n);
@@ -289,6 +305,14 @@ struct relay *relay_start(struct loop *l, struct tlsconn *a, struct tlsconn *b, 
 	r->b.c = *b;
 	*a = *b = none;
 	return r;
+}
+
+void relay_last_words(struct relay *r, relay_seen_fn seen, relay_words_fn words)
+{
+	r->seen = seen;
+	r->words = words;
+	if (r->a.spill.len)
+		seen(r->arg, buf_head(&r->a.spill), r->a.spill.len);
 }
 
 void relay_stop(struct relay *r)

@@ -10,6 +10,7 @@
 #define PANE_COMMON_RELAY_H
 
 #include <stdint.h>
+#include "common/buf.h"
 #include "common/loop.h"
 #include "common/tls.h"
 
@@ -36,6 +37,12 @@ typedef void (*relay_end_fn)(void *arg, enum relay_end why, const struct relay_s
 struct relay *relay_start(struct loop *l, struct tlsconn *a, struct tlsconn *b, const void *pre_a,
 			  size_t pre_a_len, const void *pre_b, size_t pre_b_len, relay_end_fn fn,
 			  void *arg);
+/* Who b was may have a last word for a when b is lost: seen() is shown every byte for a, in order;
+ * words() may append to *b what a is still to be told (RELAY_B_ERROR only). arg: as of
+ * relay_start(). Call at once after that. */
+typedef void (*relay_seen_fn)(void *arg, const uint8_t *p, size_t n);
+typedef void (*relay_words_fn)(void *arg, struct buf *b);
+void relay_last_words(struct relay *r, relay_seen_fn seen, relay_words_fn words);
 void relay_stop(struct relay *r); /* ends it; the callback runs with RELAY_STOPPED */
 const struct relay_stats *relay_stats(const struct relay *r);
 

@@ -115,13 +115,19 @@ void sha256_hex(char out[65], const void *p, size_t n)
 
 static void random_from(char *out, size_t n, const char *set, unsigned size)
 {
+	uint8_t pool[32];
+	size_t left = 0;
+
 	for (size_t i = 0; i < n;) {
 		uint8_t r;
 
-		random_bytes(&r, 1);
+		if (!left)
+			random_bytes(pool, left = sizeof(pool));
+		r = pool[--left];
 		if (r < 256 - 256 % size)
 			out[i++] = set[r % size];
 	}
+	OPENSSL_cleanse(pool, sizeof(pool));
 	out[n] = '\0';
 }
 

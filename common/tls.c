@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
 #include <string.h>
@@ -30,10 +31,56 @@ static const char *why(char buf[256])
 	return buf;
 }
 
+static BIO *text_bio(const char *pem)
+{
+	return BIO_new_mem_buf(pem, -1);
+}
+
+X509 *tls_first_certificate(const char *pem)
+{
+	BIO *b = text_bio(pem);
+	X509 *x = b ? PEM_read_bio_X509_AUX(b, NULL, NULL, NULL) : NULL;
+
+	BIO_free(b);
+	return x;
+}
+
+/* The leaf, then what chains it to the CA; the end of the text is an error only for the first. */
+static int use_chain(SSL_CTX *c, const char *pem)
+{
+	BIO *b = text_bio(pem);
+	X509 *x = b ? PEM_read_bio_X509_AUX(b, NULL, NULL, NULL) : NULL;
+	int ok = x && SSL_CTX_use_certificate(c, x) == 1;
+
+	X509_free(x);
+	while (ok && (x = PEM_read_bio_X509(b, NULL, NULL, NULL))) {
+		ok = SSL_CTX_add1_chain_cert(c, x) == 1;
+		X509_free(x);
+	}
+	BIO_free(b);
+	if (ok)
+		ERR_clear_error();
+	return ok ? 0 : -EINVAL;
+}
+
+static int load_identity_text(SSL_CTX *c, const struct tls_params *p, struct err *e)
+{
+	char buf[256];
+
+	if (use_chain(c, p->cert_pem))
+		return err_set(e, -EINVAL, "cannot use a certificate: %s", why(buf));
+	if (SSL_CTX_use_PrivateKey(c, p->identity) != 1)
+		return err_set(e, -EINVAL, "a key does not belong to its certificate: %s",
+			       why(buf));
+	return 0;
+}
+
 static int load_identity(SSL_CTX *c, const struct tls_params *p, struct err *e)
 {
 	char buf[256];
 
+	if (p->cert_pem)
+		return load_identity_text(c, p, e);
 	if (!p->cert)
 		return 0;
 	if (SSL_CTX_use_certificate_chain_file(c, p->cert) != 1)
@@ -46,19 +93,42 @@ static int load_identity(SSL_CTX *c, const struct tls_params *p, struct err *e)
 	return 0;
 }
 
+/* The text's certificates as trust, and to a server's clients as names. */
+static int use_ca_text(SSL_CTX *c, const char *pem, bool server)
+{
+	BIO *b = text_bio(pem);
+	int n = 0;
+	X509 *x;
+
+	while (b && (x = PEM_read_bio_X509(b, NULL, NULL, NULL))) {
+		n += X509_STORE_add_cert(SSL_CTX_get_cert_store(c), x) == 1 &&
+		     (!server || SSL_CTX_add_client_CA(c, x) == 1);
+		X509_free(x);
+	}
+	BIO_free(b);
+	if (n)
+		ERR_clear_error();
+	return n ? 0 : -EINVAL;
+}
+
 static int load_ca(SSL_CTX *c, const struct tls_params *p, struct err *e)
 {
 	int mode = SSL_VERIFY_PEER;
 	char buf[256];
 
-	if (!p->ca) {
+	if (!p->ca && !p->ca_pem) {
 		SSL_CTX_set_verify(c, SSL_VERIFY_NONE, NULL);
 		return 0;
 	}
-	if (SSL_CTX_load_verify_file(c, p->ca) != 1)
+	if (p->ca_pem) {
+		if (use_ca_text(c, p->ca_pem, p->role == TLS_SERVER))
+			return err_set(e, -EINVAL, "cannot use the CA file: %s", why(buf));
+	} else if (SSL_CTX_load_verify_file(c, p->ca) != 1) {
 		return err_set(e, -EINVAL, "cannot use the CA file %s: %s", p->ca, why(buf));
+	}
 	if (p->role == TLS_SERVER) {
-		SSL_CTX_set_client_CA_list(c, SSL_load_client_CA_file(p->ca));
+		if (!p->ca_pem)
+			SSL_CTX_set_client_CA_list(c, SSL_load_client_CA_file(p->ca));
 		if (p->require_peer)
 			mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	}
@@ -83,6 +153,8 @@ SSL_CTX *tls_context(const struct tls_params *p, struct err *e)
 				       SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* One read(2) a wake-up, not one for each record's head and one for its body. */
+	SSL_CTX_set_read_ahead(c, 1);
 	SSL_CTX_set_num_tickets(c, 1);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(c, (const uint8_t *)"pane", 4);
@@ -210,7 +282,7 @@ ssize_t tlsconn_write(struct tlsconn *c, const void *p, size_t n)
 
 bool tlsconn_pending(const struct tlsconn *c)
 {
-	return c->ssl && SSL_pending(c->ssl) > 0;
+	return c->ssl && SSL_has_pending(c->ssl);
 }
 
 void tlsconn_shutdown(struct tlsconn *c)

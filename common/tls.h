@@ -23,11 +23,17 @@ struct tls_params {
 	enum tls_role role;
 	const char *cert, *key; /* PEM paths; NULL for an anonymous client */
 	const char *ca;		/* PEM path to verify the peer with; NULL = do not ask (server) */
+	/* The same as text, for a process that may not read the files: these win. identity is the
+	 * certificate's key, which may be one that signs elsewhere; a reference is taken. */
+	const char *cert_pem, *ca_pem;
+	EVP_PKEY *identity;
 	bool require_peer;	/* server: a client certificate is mandatory when ca is set */
 	bool tls13_only;
 };
 
 SSL_CTX *tls_context(const struct tls_params *p, struct err *e) must_check;
+/* The first certificate of a PEM text; NULL when there is none. */
+X509 *tls_first_certificate(const char *pem) must_check;
 
 struct tlsconn {
 	SSL *ssl; /* owned; NULL = a plain descriptor, the calls below then are read(2)/write(2) */

@@ -68,7 +68,8 @@ test-history: all ## logins under faults for ten minutes: HISTORY_SECONDS=n, HIS
 bench-broker: all ## 100 hosts, 10,000 desktops: a login storm, logins beside pgbench, syncs, lists
 	@BUILD=$(BUILD) PYTHONPATH=tests/lib:tests python3 tests/bench/broker_bench.py --full
 
-bench: all ## first figures: VMM memory and start, login to first frame, click to pixel
+bench: all ## figures beside rivals: VMM, clones, containers, display, gateway, broker, whole sessions
+	@deploy/deps build run test bench
 	@tests/run --bench
 
 bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside them

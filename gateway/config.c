@@ -31,6 +31,7 @@ static const struct cfg_key keys[] = {
 	KEY(workers, CFG_INT, 0, GW_WORKERS_MAX, false),
 	KEY(login_deadline_ms, CFG_INT, 500, 120000, false),
 	KEY(drain_ms, CFG_INT, 0, 86400000, false),
+	KEY(retire_ms, CFG_INT, 0, 2000000000, false),
 	KEY(per_source_max, CFG_INT, 1, 1000000, false),
 	KEY(max_connections, CFG_INT, 1, 1000000, false),
 	{0},

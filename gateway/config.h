@@ -17,6 +17,7 @@ struct gw_config {
 	char *console;			    /* directory of the web console's files; NULL = none */
 	int workers;			    /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
+	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */
 	int per_source_max, max_connections;
 };
 

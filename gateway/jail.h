@@ -11,7 +11,10 @@
 /* Limits for supervisor and workers: descriptors up to the hard limit, no core files (they would
  * hold keys), no new privileges. */
 int gw_jail_limits(struct err *e) must_check;
-/* The worker's system call filter: no programs, no other processes, no changes to files. */
-int gw_jail_filter(struct err *e) must_check;
+/* A worker: may talk on sockets and remember things, and may read what name resolution reads. All
+ * else fails or ends it. */
+int gw_jail_worker(struct err *e) must_check;
+/* The keeper: may answer on the sockets it has, and read files (a reload); no new sockets. */
+int gw_jail_keeper(struct err *e) must_check;
 
 #endif

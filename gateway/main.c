@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 	else
 		r = gw_jail_limits(&e);
 	if (!r && !o.check)
-		r = gw_supervisor_run(&conf, &worker, &e);
+		r = gw_supervisor_run(&conf, o.config, &worker, &e);
 	if (r)
 		fprintf(stderr, "pane-gateway: %s\n", e.msg[0] ? e.msg : strerror(-r));
 	else if (o.check)

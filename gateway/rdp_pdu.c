@@ -222,13 +222,9 @@ static int write_indication(struct buf *b, const uint8_t *p, size_t n)
 	return r ? r : buf_append(b, p, n);
 }
 
-int rdp_write_refusal(struct buf *b, uint32_t error_info)
+int rdp_write_error_info(struct buf *b, uint32_t error_info)
 {
-	/* [MS-RDPBCGR] 2.2.1.12: STATUS_VALID_CLIENT, ST_NO_TRANSITION; an error is only
-	 * understood after licensing. */
-	static const uint8_t license[] = {0x80, 0, 0, 0, 0xFF, 0x03, 16, 0, 7, 0,
-					  0,	0, 2, 0, 0,    0,    4,	 0, 0, 0};
-	/* 2.2.5.1: share control and data headers, Set Error Info (47) */
+	/* [MS-RDPBCGR] 2.2.5.1: share control and data headers, Set Error Info (47) */
 	uint8_t info[22] = {sizeof(info),
 			    0,
 			    0x17,
@@ -245,12 +241,22 @@ int rdp_write_refusal(struct buf *b, uint32_t error_info)
 			    0,
 			    47};
 	static const uint8_t bye[] = {0x21, 0x80}; /* T.125: rn-user-requested */
-	int r = write_indication(b, license, sizeof(license));
+	int r;
 
 	put_le32(info + 18, error_info);
-	if (!r)
-		r = write_indication(b, info, sizeof(info));
+	r = write_indication(b, info, sizeof(info));
 	if (!r)
 		r = rdp_write_data_head(b, sizeof(bye));
 	return r ? r : buf_append(b, bye, sizeof(bye));
+}
+
+int rdp_write_refusal(struct buf *b, uint32_t error_info)
+{
+	/* 2.2.1.12: STATUS_VALID_CLIENT, ST_NO_TRANSITION; an error is only understood after
+	 * licensing. */
+	static const uint8_t license[] = {0x80, 0, 0, 0, 0xFF, 0x03, 16, 0, 7, 0,
+					  0,	0, 2, 0, 0,    0,    4,	 0, 0, 0};
+	int r = write_indication(b, license, sizeof(license));
+
+	return r ? r : rdp_write_error_info(b, error_info);
 }

@@ -76,5 +76,7 @@ int rdp_write_join_confirm(struct buf *b, uint16_t user, uint16_t channel) must_
 /* The sequence that ends a login after Client Info: license granted, Set Error Info (when the
  * client understands it; code 0 leaves it out), Disconnect Provider Ultimatum. */
 int rdp_write_refusal(struct buf *b, uint32_t error_info) must_check;
+/* The same for a client that is past that: Set Error Info, Disconnect Provider Ultimatum. */
+int rdp_write_error_info(struct buf *b, uint32_t error_info) must_check;
 
 #endif

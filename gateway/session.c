@@ -5,19 +5,23 @@
  */
 #include "gateway/session.h"
 #include "common/relay.h"
+#include "gateway/rdp_framing.h"
+#include "gateway/rdp_pdu.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define API_IDLE_MS 120000
-/* A dead peer is noticed within this; the host side is nearer and noticed sooner. */
+/* A dead peer is noticed within this. A host is on the site's network, and its loss is news; a
+ * client may be on a train, and is given time to come out of the tunnel. */
 #define CLIENT_DEAD_MS 15000
-#define HOST_DEAD_MS   9000
+#define HOST_DEAD_MS   5000
 
 struct gw_session {
-	struct gw_conn *conn;	 /* owned */
-	struct relay *relay;	 /* owned */
-	struct loop_timer *idle; /* owned; API requests only */
+	struct gw_conn *conn;	    /* owned */
+	struct relay *relay;	    /* owned */
+	struct loop_timer *idle;    /* owned; API requests only */
+	struct rdp_framing framing; /* of what the display says; RDP only */
 	bool quiet;
 };
 
@@ -77,6 +81,22 @@ static void on_idle(void *arg)
 		loop_timer_set(s->idle, left);
 }
 
+static void on_seen(void *arg, const uint8_t *p, size_t n)
+{
+	struct gw_session *s = arg;
+
+	rdp_framing_feed(&s->framing, p, n);
+}
+
+/* The host is lost: an RDP client can be told, where no PDU of the display was cut short. */
+static void on_lost(void *arg, struct buf *b)
+{
+	struct gw_session *s = arg;
+
+	if (rdp_framing_between(&s->framing) && rdp_write_error_info(b, RDP_ERR_REDIRECTING))
+		log_debug("session.words", "conn=%s error=memory", s->conn->id);
+}
+
 int gw_session_start(struct gw_conn *conn, struct gw_stream *client, struct gw_stream *backend,
 		     bool quiet)
 {
@@ -106,6 +126,8 @@ int gw_session_start(struct gw_conn *conn, struct gw_stream *client, struct gw_s
 		session_free(s);
 		return -ENOMEM;
 	}
+	if (conn->proto == GW_RDP)
+		relay_last_words(s->relay, on_seen, on_lost);
 	s->conn = conn;
 	conn->end = end_session;
 	conn->holder = s;

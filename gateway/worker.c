@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The worker; see worker.h. One process, one thread. A drain closes the listeners at once, lets
- * logins and sessions go on for drain_ms, then ends what is left.
+ * logins and sessions go on for drain_ms, then ends what is left; for a successor it lets them go
+ * on for retire_ms, or as long as they like.
  */
 #include "gateway/worker.h"
-#include "common/tls.h"
+#include "gateway/certs.h"
 #include "gateway/conn.h"
 #include "gateway/login.h"
 
@@ -31,46 +32,13 @@ const char *gw_proto_name(enum gw_proto p)
 
 /* ---- certificates ---- */
 
-int gw_worker_load_tls(struct gw_worker *w, struct err *e)
-{
-	const struct gw_config *c = w->conf;
-	SSL_CTX *public_tls, *https_tls = NULL, *host_tls = NULL;
-
-	public_tls = tls_context(
-		&(struct tls_params){.role = TLS_SERVER, .cert = c->cert, .key = c->key}, e);
-	if (public_tls)
-		https_tls = tls_context(
-			&(struct tls_params){
-				.role = TLS_SERVER, .cert = c->cert, .key = c->key, .ca = c->ca},
-			e);
-	if (https_tls)
-		host_tls = tls_context(&(struct tls_params){.role = TLS_CLIENT,
-							    .cert = c->host_cert,
-							    .key = c->host_key,
-							    .ca = c->ca},
-				       e);
-	if (!host_tls) {
-		SSL_CTX_free(public_tls);
-		SSL_CTX_free(https_tls);
-		return -EINVAL;
-	}
-	/* Connections under way hold references of their own to the old ones. */
-	SSL_CTX_free(w->public_tls);
-	SSL_CTX_free(w->https_tls);
-	SSL_CTX_free(w->host_tls);
-	w->public_tls = public_tls;
-	w->https_tls = https_tls;
-	w->host_tls = host_tls;
-	return 0;
-}
-
 static void on_hup(void *arg, int signo)
 {
 	struct gw_worker *w = arg;
 	struct err e = {0};
 
 	(void)signo;
-	if (gw_worker_load_tls(w, &e))
+	if (gw_certs_load(w, &e))
 		log_err("tls.reload", "worker=%u result=kept-old why=%s", w->index, LOG_Q(e.msg));
 	else
 		log_info("tls.reload", "worker=%u result=ok", w->index);
@@ -152,25 +120,44 @@ static void on_drained(void *arg)
 	loop_stop(w->loop);
 }
 
+static void close_ports(struct gw_worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners && !w->draining; i++) {
+		loop_io_del(w->listen_io[i]);
+		w->listen_io[i] = NULL;
+		close(w->listeners[i].fd);
+	}
+	w->draining = true;
+	if (!w->conns)
+		loop_stop(w->loop);
+}
+
 static void on_term(void *arg, int signo)
 {
 	struct gw_worker *w = arg;
 
 	(void)signo;
-	if (w->draining) {
+	if (w->draining && !w->retiring) {
 		on_drained(w);
 		return;
 	}
-	w->draining = true;
-	for (unsigned i = 0; i < w->n_listeners; i++) {
-		loop_io_del(w->listen_io[i]);
-		w->listen_io[i] = NULL;
-		close(w->listeners[i].fd);
-	}
-	if (!w->conns)
-		loop_stop(w->loop);
-	else
-		loop_timer_set(w->drain, w->conf->drain_ms);
+	w->retiring = false;
+	close_ports(w);
+	loop_timer_set(w->drain, w->conf->drain_ms);
+}
+
+/* A successor serves the same ports. */
+static void on_retire(void *arg, int signo)
+{
+	struct gw_worker *w = arg;
+
+	(void)signo;
+	if (w->draining)
+		return;
+	w->retiring = true;
+	close_ports(w);
+	if (w->conf->retire_ms)
+		loop_timer_set(w->drain, w->conf->retire_ms);
 }
 
 /* ---- life ---- */
@@ -183,7 +170,7 @@ int gw_worker_init(struct gw_worker *w, struct err *e)
 	w->drain = loop_timer_add(w->loop, -1, on_drained, w);
 	w->breath = loop_timer_add(w->loop, -1, on_breath, w);
 	if (!w->drain || !w->breath || loop_signal(w->loop, SIGTERM, on_term, w) ||
-	    loop_signal(w->loop, SIGHUP, on_hup, w))
+	    loop_signal(w->loop, SIGHUP, on_hup, w) || loop_signal(w->loop, SIGUSR2, on_retire, w))
 		return err_set(e, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < w->n_listeners; i++) {
 		w->listen_io[i] =
@@ -191,7 +178,7 @@ int gw_worker_init(struct gw_worker *w, struct err *e)
 		if (!w->listen_io[i])
 			return err_set(e, -ENOMEM, "out of memory");
 	}
-	return gw_worker_load_tls(w, e);
+	return gw_certs_load(w, e);
 }
 
 void gw_worker_fini(struct gw_worker *w)
@@ -201,9 +188,7 @@ void gw_worker_fini(struct gw_worker *w)
 		loop_io_del(w->listen_io[i]);
 	loop_timer_del(w->drain);
 	loop_timer_del(w->breath);
-	SSL_CTX_free(w->public_tls);
-	SSL_CTX_free(w->https_tls);
-	SSL_CTX_free(w->host_tls);
+	gw_certs_free(w);
 	loop_free(w->loop);
 }
 

@@ -24,16 +24,20 @@ enum gw_proto {
 
 struct gw_listener {
 	enum gw_proto proto;
-	int fd; /* owned by the supervisor, inherited by its worker */
+	int fd;		  /* owned by the supervisor, inherited by its worker */
+	const char *addr; /* borrowed: as the configuration names it */
 };
 
 struct gw_conn;
 struct gw_files;
+struct gw_ticket_keys;
 
 struct gw_worker {
-	const struct gw_config *conf; /* borrowed */
-	struct gw_limits *limits;     /* borrowed, shared */
-	const struct gw_files *files; /* borrowed, shared; NULL without a console */
+	const struct gw_config *conf;	    /* borrowed */
+	struct gw_limits *limits;	    /* borrowed, shared */
+	const struct gw_files *files;	    /* borrowed, shared; NULL without a console */
+	struct gw_ticket_keys *ticket_keys; /* borrowed, shared */
+	int keeper;			    /* borrowed: the socket to the keeper of keys */
 	unsigned index;
 	struct loop *loop;		 /* owned */
 	SSL_CTX *public_tls, *https_tls; /* owned: with https, a client certificate is asked for */
@@ -41,7 +45,8 @@ struct gw_worker {
 	struct gw_conn *conns;		 /* every connection of this worker */
 	struct loop_timer *drain;	 /* armed while draining */
 	bool draining;
-	struct log_bucket drops;	     /* lines a stranger can cause */
+	bool retiring;		 /* draining for a successor: sessions may take their time */
+	struct log_bucket drops; /* lines a stranger can cause */
 	const struct gw_listener *listeners; /* borrowed */
 	unsigned n_listeners;
 	struct loop_io *listen_io[GW_LISTENERS_MAX]; /* owned */
@@ -49,12 +54,11 @@ struct gw_worker {
 };
 
 const char *gw_proto_name(enum gw_proto p);
-/* Loads certificates into new contexts; keeps the old ones when anything is wrong. */
-int gw_worker_load_tls(struct gw_worker *w, struct err *e) must_check;
-/* Sets w up (conf, limits, index, listeners must be set). */
+/* Sets w up (conf, limits, ticket_keys, keeper, index, listeners must be set). */
 int gw_worker_init(struct gw_worker *w, struct err *e) must_check;
 void gw_worker_fini(struct gw_worker *w);
-/* Serves until told to end by SIGTERM. */
+/* Serves until told to end, by SIGTERM within drain_ms, by SIGUSR2 once its last session is over.
+ */
 int gw_worker_run(struct gw_worker *w) must_check;
 /* Called by the last connection of a draining worker. */
 void gw_worker_idle(struct gw_worker *w);

@@ -2,7 +2,8 @@
  *
  * From a pool to a session, and back after a loss: ask for a ticket (and again while the desktop
  * starts), connect with it, show the first whole picture. When the connection breaks the last
- * picture stays, dimmed, and new tickets are tried for 180 s.
+ * picture stays, dimmed, and new tickets are tried for --reconnect-for seconds (180), with the
+ * token of the sign-in: nobody is asked for a password.
  *
  * Events of a session that is no longer a->session are ignored: the pointer compared is kept
  * alive by the reference the idle source holds.
@@ -16,7 +17,6 @@
 #include <linux/input-event-codes.h>
 #include <string.h>
 
-#define RECONNECT_S	 180
 #define FIRST_PICTURE_MS 30000
 #define RETRY_MS_MAX	 5000
 #define US_PER_S	 G_USEC_PER_SEC
@@ -77,6 +77,12 @@ static void progress(struct thin_app *a, enum thin_step step, int percent, const
 	thin_page_session_dim(&a->page, "Connection lost, reconnecting…", line ? line : text);
 }
 
+/* There was a session, and it could not be had again in time. */
+static bool too_late(const struct thin_app *a)
+{
+	return a->lost_us && g_get_monotonic_time() - a->lost_us >= a->opts->reconnect_s * US_PER_S;
+}
+
 /* A try failed, or the running session ended. */
 static void broke(struct thin_app *a, const struct err *e)
 {
@@ -85,18 +91,18 @@ static void broke(struct thin_app *a, const struct err *e)
 
 	thin_connect_drop(a);
 	thin_problem_from(&p, e);
-	if (!a->seen || p.hopeless || p.sign_in ||
-	    (a->lost_us && g_get_monotonic_time() - a->lost_us > RECONNECT_S * US_PER_S)) {
+	if (a->seen && !a->lost_us) {
+		a->lost_us = g_get_monotonic_time();
+		a->tries = 0;
+	}
+	if (!a->seen || p.hopeless || p.sign_in || too_late(a)) {
 		leave_session(a);
 		thin_app_fail(a, e);
 		return;
 	}
-	if (!a->lost_us) {
-		a->lost_us = g_get_monotonic_time();
-		a->tries = 0;
-	}
 	wait_ms = a->tries ? MIN(RETRY_MS_MAX, 500 << MIN(a->tries, 4)) : 0;
 	a->tries++;
+	log_info("session.lost", "word=%s cause=%s try=%d", p.word, LOG_Q(p.cause), a->tries);
 	progress(a, THIN_STEP_CONNECT, -1, p.cause);
 	ask_later(a, wait_ms);
 }
@@ -211,6 +217,14 @@ static void on_ticket(struct thin_job *j, void *arg)
 		snprintf(a->desktop, sizeof(a->desktop), "%s", t->desktop);
 	if (t->ready) {
 		start_session(a, t);
+		return;
+	}
+	if (too_late(a)) {
+		struct err e = {0};
+
+		err_setw(&e, -ETIMEDOUT, "session.timeout",
+			 "the desktop did not come back within %d seconds", a->opts->reconnect_s);
+		broke(a, &e);
 		return;
 	}
 	progress(a, THIN_STEP_START, t->percent, t->message[0] ? t->message : t->state);

@@ -31,6 +31,8 @@ static int check(const struct thin_options *o, struct err *e)
 {
 	if (o->after_s < 0 || o->after_s > 3600 || o->timeout_s < 1 || o->timeout_s > 3600)
 		return err_set(e, -EINVAL, "--after and --timeout take up to 3600 seconds");
+	if (o->reconnect_s < 0 || o->reconnect_s > 86400)
+		return err_set(e, -EINVAL, "--reconnect-for takes 0 to 86400 seconds");
 	if (o->rdp_port < 0 || o->rdp_port > 65535)
 		return err_set(e, -EINVAL, "--rdp-port takes 1 to 65535");
 	if (o->screenshot && (!o->server || !o->user || !o->password_stdin))
@@ -56,6 +58,8 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 		 "Connect to this pool's desktop at once", "POOL"},
 		{"auto", 'a', 0, G_OPTION_ARG_NONE, &automatic,
 		 "Connect at once when there is only one desktop", NULL},
+		{"reconnect-for", 0, 0, G_OPTION_ARG_INT, &o->reconnect_s,
+		 "Seconds to try to come back after a loss (180; 0: not at all)", "SECONDS"},
 		{"fullscreen", 'f', 0, G_OPTION_ARG_NONE, &full, "Start in full screen", NULL},
 		{"dark", 0, 0, G_OPTION_ARG_NONE, &dark, "Dark appearance", NULL},
 		{"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
@@ -72,6 +76,7 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 
 	o->after_s = 3;
 	o->timeout_s = 120;
+	o->reconnect_s = 180;
 	g_option_context_set_summary(ctx,
 				     "The thin client of Pane: sign in and be on your desktop.");
 	g_option_context_add_main_entries(ctx, entries, NULL);

@@ -14,6 +14,7 @@ struct thin_options {
 	char *server, *ca, *server_name, *user, *desktop, *screenshot; /* owned; NULL = not given */
 	int rdp_port;						       /* 0 = not given */
 	int after_s, timeout_s;
+	int reconnect_s; /* how long a lost session is tried for */
 	bool password_stdin, auto_connect, fullscreen, dark;
 	struct secret password; /* from standard input */
 };

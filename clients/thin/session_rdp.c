@@ -386,7 +386,7 @@ static const struct info {
 	{ERRINFO_CB_DESTINATION_NOT_FOUND, "desktop.unknown", "there is no such desktop any more"},
 	{ERRINFO_CB_LOADING_DESTINATION, "broker.down", "the broker does not answer"},
 	{ERRINFO_CB_REDIRECTING_TO_DESTINATION, "desktop.unreachable",
-	 "the gateway cannot reach the desktop's host or display"},
+	 "the host of your desktop does not answer"},
 	{ERRINFO_CB_DESTINATION_POOL_NOT_FREE, "desktop.unavailable", "no desktop is available"},
 	{ERRINFO_CB_SESSION_ONLINE_VM_BOOT_TIMEOUT, "desktop.starting",
 	 "the desktop is still starting"},

@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway beside haproxy (where it is installed; HAPROXY=path names another): full TLS handshakes per CPU
-second of the proxy's process, and memory of an idle session with TLS on both sides. One worker or thread each, the
-same certificate; rates are per CPU second of the proxy, so a busy neighbour distorts them less than wall clock."""
+"""The gateway beside Debian's haproxy, nginx (stream), hitch and stunnel, one worker or thread each, in one run:
+full and resumed TLS handshakes, bulk, frames and small echoes through a session, memory of idle sessions, and what
+half-open handshakes do to a live one. Rates are per CPU second of the proxy, so that a busy neighbour distorts them
+less than wall clock would. Where a rival has TLS on one side only it stands beside the gateway's HTTPS relay, which
+has that too. ONLY=name,... takes some of the measurements, RIVALS=name,... some of the rivals; HANDSHAKES, IDLE,
+HALF_OPEN, SESSIONS change the counts."""
 import os
-import shutil
+import resource
 import socket
 import ssl
-import subprocess
+import struct
 import sys
 import threading
 import time
 
-from tools.gateway_rig import GatewayRig, exactly, rfb_display, wait_for
+from tools import tls_rivals
+from tools.gateway_rig import GatewayRig, exactly, rfb_display
 
-HANDSHAKES = int(os.environ.get("HANDSHAKES", "1500"))
-IDLE = int(os.environ.get("IDLE", "300"))
 TICK = os.sysconf("SC_CLK_TCK")
+ROUNDS = 3
+MESSAGE = 64
+
+
+def count(name, default):
+    return int(os.environ.get(name, default))
 
 
 def cpu_s(pid):
@@ -29,136 +37,260 @@ def pss_kb(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
-def handshakes(port, pid, n):
-    """Full handshakes, one after another, each with a new context's lack of a session."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    begin = cpu_s(pid)
-    for _ in range(n):
-        with socket.create_connection(("127.0.0.1", port)) as s, context.wrap_socket(s):
-            pass
-    used = cpu_s(pid) - begin
-    return n / used if used else float("inf")
+def client_context():
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    return c
 
 
-class Haproxy:
-    """Terminates TLS; for idle sessions it opens TLS to the backend, as the gateway does to a host."""
+def message(op, n=0):
+    return (op + struct.pack(">I", n)).ljust(MESSAGE, b".")
 
-    def __init__(self, rig, program):
-        self.port, self.relay_port = (self.free() for _ in range(2))
-        pem = rig.dir + "/haproxy.pem"
-        with open(pem, "w", encoding="ascii") as out:
-            for part in rig.front:
-                with open(part, encoding="ascii") as f:
-                    out.write(f.read())
-        backend = self.echo(rig)
-        conf = rig.dir + "/haproxy.cfg"
-        with open(conf, "w", encoding="ascii") as f:
-            f.write(f"""global
-  nbthread 1
-  maxconn 5000
-  tune.ssl.cachesize 0
-defaults
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-frontend api
-  mode http
-  bind 127.0.0.1:{self.port} ssl crt {pem}
-  default_backend none
-backend none
-  mode http
-listen relay
-  mode tcp
-  bind 127.0.0.1:{self.relay_port} ssl crt {pem}
-  server s 127.0.0.1:{backend} ssl verify none
-""")
-        self.process = subprocess.Popen([program, "-db", "-f", conf], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        rig.children.append(self.process)
-        wait_for("haproxy listens", self.answers)
 
-    @staticmethod
-    def free():
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            return s.getsockname()[1]
+def desktop(s):
+    """What is behind every proxy: sends a message back, or n KiB for one that asks for them."""
+    blank = bytes(65536)
+    while True:
+        m = exactly(s, MESSAGE)
+        if m[:1] == b"E":
+            s.sendall(m)
+            continue
+        left = struct.unpack(">I", m[1:5])[0] * 1024
+        while left:
+            s.sendall(blank[:min(left, 65536)])
+            left -= min(left, 65536)
 
-    def answers(self):
+
+def backend(context):
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
+
+    def serve(raw):
         try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-            return True
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            desktop(context.wrap_socket(raw, server_side=True) if context else raw)
         except OSError:
-            return False
+            raw.close()
 
-    @staticmethod
-    def echo(rig):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*rig.front)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
-        def serve(raw):
-            with context.wrap_socket(raw, server_side=True) as s:
-                while part := s.recv(4096):
-                    s.sendall(part)
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
 
-        def accept():
-            while True:
-                raw, _ = listener.accept()
-                threading.Thread(target=serve, args=(raw,), daemon=True).start()
 
-        threading.Thread(target=accept, daemon=True).start()
-        return listener.getsockname()[1]
+class Subject:
+    """One proxy under measurement."""
 
-    def session(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        s = context.wrap_socket(socket.create_connection(("127.0.0.1", self.relay_port)))
-        s.sendall(b"x")
-        exactly(s, 1)
-        return s
+    def __init__(self, name, pid, front, open_both, open_one):
+        self.name, self.pid, self.front = name, pid, front
+        self.open = {"both": open_both, "one": open_one}
+
+
+def rival_session(rival):
+    raw = socket.create_connection(("127.0.0.1", rival.relay))
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s = client_context().wrap_socket(raw)
+    ping(s)
+    return s
 
 
 def gateway_session(rig):
     s = rig.rfb("alice", "wonderland")
     exactly(s, 4)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ping(s)
     return s
 
 
-def idle(pid, opened, n):
-    held = [opened() for _ in range(10)]  # what the first ones bring with them is not theirs
-    before = pss_kb(pid)
-    held += [opened() for _ in range(n)]
+def gateway_api(rig):
+    """A request whose body never comes whole: the relay waits."""
+    s = rig.tls(rig.connect("https"))
+    s.sendall(b"POST /api/v1/hold HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+    wanted = len(rig.broker.api_heads) + 1
+    while len(rig.broker.api_heads) < wanted:
+        time.sleep(0.0005)
+    return s
+
+
+def ping(s):
+    s.sendall(message(b"E"))
+    exactly(s, MESSAGE)
+
+
+# ---- measurements: each takes a subject and returns figures -------------------------------------
+
+def full(p):
+    n, begin = count("HANDSHAKES", 1000), cpu_s(p.pid)
+    context = client_context()
+    for _ in range(n):
+        with socket.create_connection(("127.0.0.1", p.front)) as s, context.wrap_socket(s):
+            pass
+    return n / (cpu_s(p.pid) - begin)
+
+
+def resumed(p):
+    """The ticket of one connection opens the next; TLS 1.2, where the ticket is part of the handshake."""
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    n, session, reused = count("HANDSHAKES", 1000), None, 0
+    begin = cpu_s(p.pid)
+    for _ in range(n):
+        with socket.create_connection(("127.0.0.1", p.front)) as raw, context.wrap_socket(raw, session=session) as s:
+            reused += s.session_reused
+            session = s.session
+    return n / (cpu_s(p.pid) - begin) if reused > n * 0.9 else 0
+
+
+def bulk(p):
+    s, mib = p.open["both"](), count("BULK_MIB", 400)
+    room = memoryview(bytearray(1 << 18))
+    begin, left = cpu_s(p.pid), mib << 20
+    s.sendall(message(b"B", mib << 10))
+    while left:
+        left -= s.recv_into(room)
+    used = cpu_s(p.pid) - begin
+    s.close()
+    return mib * 8 * 1.048576 / 1000 / used
+
+
+def frames(p):
+    """Share of a core that SESSIONS sessions of 30 frames a second of 20 kB would take."""
+    sessions = [p.open["both"]() for _ in range(count("SESSIONS", 500))]
+    rounds, begin = 12, cpu_s(p.pid)
+    for _ in range(rounds):
+        for s in sessions:
+            s.sendall(message(b"B", 20))
+        for s in sessions:
+            exactly(s, 20480)
+    used = (cpu_s(p.pid) - begin) / rounds * 30 * 100
+    for s in sessions:
+        s.close()
+    return used
+
+
+def latencies(s, n):
+    took = []
+    for _ in range(n):
+        begin = time.perf_counter()
+        ping(s)
+        took.append((time.perf_counter() - begin) * 1e6)
+    took.sort()
+    return took[n // 2], took[n * 99 // 100]
+
+
+def echo(p):
+    s = p.open["both"]()
+    latencies(s, 200)
+    figures = latencies(s, 3000)
+    s.close()
+    return figures
+
+
+def idle(p, kind):
+    n = count("IDLE", 2000)
+    held = [p.open[kind]() for _ in range(20)]  # what the first ones bring with them is not theirs
+    before = pss_kb(p.pid)
+    for _ in range(n):
+        held.append(p.open[kind]())
     time.sleep(0.5)
-    size = (pss_kb(pid) - before) / n
+    size = (pss_kb(p.pid) - before) / n
     for s in held:
         s.close()
     return size
+
+
+def half_open(p):
+    """p50 and p99 of a live session's echo before and under half a ClientHello a connection."""
+    s = p.open["both"]()
+    latencies(s, 200)
+    before = latencies(s, 2000)
+    held = []
+    for _ in range(count("HALF_OPEN", 5000)):
+        c = socket.create_connection(("127.0.0.1", p.front))
+        c.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        held.append(c)
+    under = latencies(s, 2000)
+    for c in held + [s]:
+        c.close()
+    return before + under
+
+
+def table(title, unit, subjects, measure, rounds=ROUNDS, better="high"):
+    """Interleaved rounds, their medians, and our ratio to the best of the others."""
+    values = {p.name: [] for p in subjects}
+    for _ in range(rounds):
+        for p in subjects:
+            values[p.name].append(measure(p))
+    middle = {n: sorted(v)[len(v) // 2] for n, v in values.items()}
+    others = [v for n, v in middle.items() if n != "pane-gateway" and v]
+    print(f"gateway: {title}, {unit}")
+    for name, v in sorted(middle.items(), key=lambda i: i[1], reverse=better == "high"):
+        print(f"  {name:14s} {v:9.1f}   ({', '.join(f'{x:.1f}' for x in values[name])})")
+    if others and middle["pane-gateway"]:
+        best = max(others) if better == "high" else min(others)
+        print(f"  ours / best of the others: {middle['pane-gateway'] / best:.2f}")
+    sys.stdout.flush()
+
+
+def echo_table(subjects):
+    print("gateway: echo of 64 bytes through a live session, microseconds: p50, p99")
+    for p in subjects:
+        print("  %-14s %7.0f %7.0f" % (p.name, *echo(p)))
+
+
+def half_table(subjects):
+    print("gateway: the same alone, and under %d half-open handshakes" % count("HALF_OPEN", 5000))
+    for p in subjects:
+        print("  %-14s %7.0f %7.0f   %7.0f %7.0f" % (p.name, *half_open(p)))
+
+
+def subjects_of(rig):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*rig.front)
+    ports = backend(tls), backend(None)
+    out = [Subject("pane-gateway", rig.gateway.workers()[0], rig.gateway.ports["https"],
+                   lambda: gateway_session(rig), lambda: gateway_api(rig))]
+    wanted = os.environ.get("RIVALS", "haproxy,nginx,hitch,stunnel").split(",")
+    for kind in tls_rivals.ALL:
+        if kind.name not in wanted:
+            continue
+        if not kind.installed():
+            print(f"gateway: {kind.name} is not installed: not compared", file=sys.stderr)
+            continue
+        r = kind(rig, *ports)
+        one = (lambda r=r: rival_session(r)) if not kind.both else None
+        out.append(Subject(kind.name, r.pid(), r.front, (lambda r=r: rival_session(r)) if kind.both else None, one))
+    return out
+
+
+def measure_all(subjects):
+    both, one = ([p for p in subjects if p.open[k]] for k in ("both", "one"))
+    every = {
+        "full": lambda: table("full TLS 1.3 handshakes", "per CPU second", subjects, full),
+        "resumed": lambda: table("resumed TLS 1.2 handshakes", "per CPU second", subjects, resumed),
+        "bulk": lambda: table("bulk, TLS on both sides", "Gbit per CPU second", both, bulk),
+        "echo": lambda: echo_table(both),
+        "frames": lambda: table("sessions of 30 frames/s of 20 kB", "% of a core", both, frames, 1, "low"),
+        "idle": lambda: (table("idle session, TLS on both sides", "kB", both, lambda p: idle(p, "both"), 1, "low"),
+                         table("idle session, TLS on one side", "kB", one, lambda p: idle(p, "one"), 1, "low")),
+        "half": lambda: half_table(both),
+    }
+    for name in os.environ.get("ONLY", ",".join(every)).split(","):
+        every[name]()
 
 
 def main():
     if os.geteuid():
         print("gateway: skipped, only root may read the memory figures of its workers", file=sys.stderr)
         return
-    rig = GatewayRig(per_source_max=100000)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    threading.stack_size(256 * 1024)
+    rig = GatewayRig(per_source_max=100000, login_deadline_ms=60000)
     try:
-        rig.host.handle = rfb_display
-        worker = rig.gateway.workers()[0]
-        program = os.environ.get("HAPROXY") or shutil.which("haproxy")
-        rival = Haproxy(rig, program) if program else None
-        rates = {"pane-gateway": [], "haproxy": []}
-        for _ in range(3):  # interleaved, so that a change of the machine's mood meets both
-            rates["pane-gateway"].append(handshakes(rig.gateway.ports["https"], worker, HANDSHAKES))
-            if rival:
-                rates["haproxy"].append(handshakes(rival.port, rival.process.pid, HANDSHAKES))
-        print(f"gateway: full TLS handshakes per CPU second ({HANDSHAKES} each, three rounds); memory of an idle session, kB")
-        memory = {"pane-gateway": idle(worker, lambda: gateway_session(rig), IDLE)}
-        if rival:
-            memory["haproxy"] = idle(rival.process.pid, rival.session, IDLE)
-        for name, values in rates.items():
-            if values:
-                print(f"  {name:14s} {sorted(values)[1]:7.0f} /CPU-s  ({', '.join(f'{v:.0f}' for v in values)})   {memory[name]:6.1f} kB")
-        if not rival:
-            print("  haproxy        not installed: nothing to compare with", file=sys.stderr)
+        rig.host.handle = lambda s, preface: rfb_display(s, preface, then=desktop)
+        measure_all(subjects_of(rig))
     finally:
         rig.close()
 

@@ -182,13 +182,13 @@ class Broker:
 class Host:
     """mTLS, preface, answer; then handle(sock, preface), or bytes to and from a display's socket."""
 
-    def __init__(self, pki, identity):
+    def __init__(self, pki, identity, listener=None):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*identity)
         self.context.load_verify_locations(pki.path("ca.crt"))
         self.context.verify_mode = ssl.CERT_REQUIRED
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.listener = listener or socket.create_server(("127.0.0.1", 0))
+        self.address = "%s:%d" % self.listener.getsockname()
         self.prefaces, self.received = [], []
         self.answer = {"ok": True}
         self.display = {}  # protocol -> socket path
@@ -321,14 +321,14 @@ class Gateway:
 
 
 class GatewayRig:
-    def __init__(self, **gateway):
+    def __init__(self, listener=None, **gateway):
         self.dir = tempfile.mkdtemp(prefix="pane-gw-")
         self.children = []
         try:
             self.pki = Pki(self.dir)
             self.front = self.pki.issue("front", "gateway", "localhost")
             self.me = self.pki.issue("me", "gateway", "gateway")
-            self.host = Host(self.pki, self.pki.issue("host", "host", HOST))
+            self.host = Host(self.pki, self.pki.issue("host", "host", HOST), listener)
             self.broker = Broker(self.dir, self.host.address)
             self.gateway = Gateway(self, **gateway)
         except BaseException:
@@ -360,6 +360,7 @@ class GatewayRig:
         c.check_hostname = False
         if identity:
             c.load_cert_chain(*identity)
+            c.post_handshake_auth = True  # as libcurl does: who offers it is asked for a certificate
         return c.wrap_socket(sock)
 
     # -- RFB, spoken by hand
@@ -393,12 +394,15 @@ class GatewayRig:
         return int(head.split()[1]) if head else 0, head.decode("latin-1"), body
 
 
-def rfb_display(s, _preface, after=b""):
-    """The display's side of an RFB handshake with security None, then an echo."""
+def rfb_display(s, _preface, after=b"", then=None):
+    """The display's side of an RFB handshake with security None, then an echo, or then(s)."""
     s.sendall(b"RFB 003.008\n")
     exactly(s, 12)
     s.sendall(b"\x01\x01")
     exactly(s, 1)
     s.sendall(b"\x00\x00\x00\x00" + after)
+    if then:
+        then(s)
+        return
     while part := s.recv(65536):
         s.sendall(part)
