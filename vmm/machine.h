@@ -54,7 +54,7 @@ struct vm_cfg {
 	bool ready_is_frame;
 	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
-	int (*enter)(void); /* run by each vCPU thread before its first instruction */
+	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
 	void *arg;
 };

@@ -17,6 +17,40 @@ void host_vmm_mac(const char *id, char out[18])
 	snprintf(out, 18, "02:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4]);
 }
 
+/* An image that brings its kernel. */
+static int add_kernel(const struct host_machine_spec *s, struct host_argv *a)
+{
+	const struct host_image *img = s->image;
+	int r = host_argv_add(a, "--kernel");
+
+	r = r ? r : host_argv_add(a, "%s/vmlinuz", img->dir);
+	if (img->initrd) {
+		r = r ? r : host_argv_add(a, "--initrd");
+		r = r ? r : host_argv_add(a, "%s/initrd.img", img->dir);
+	}
+	r = r ? r : host_argv_add(a, "--cmdline");
+	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). */
+	r = r ? r
+	      : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
+			      img->cmdline[0] ? " " : "", s->name);
+	return r;
+}
+
+/* An image whose disk has a boot loader. UEFI variables are the desktop's own. */
+static int add_firmware(const struct host_machine_spec *s, struct host_argv *a)
+{
+	bool efi = s->image->boot == HOST_BOOT_EFI;
+	int r = host_argv_add(a, "--firmware");
+
+	r = r ? r : host_argv_add(a, "%s", efi ? "efi" : "bios");
+	if (efi) {
+		r = r ? r : host_argv_add(a, "--firmware-vars");
+		r = r ? r : host_argv_add(a, "%s/efi.vars", s->dir);
+	}
+	r = r ? r : host_argv_add(a, "--boot");
+	return r ? r : host_argv_add(a, "disk");
+}
+
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
@@ -31,17 +65,7 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", s->cpus);
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
-	r = r ? r : host_argv_add(a, "--kernel");
-	r = r ? r : host_argv_add(a, "%s/vmlinuz", img->dir);
-	if (img->initrd) {
-		r = r ? r : host_argv_add(a, "--initrd");
-		r = r ? r : host_argv_add(a, "%s/initrd.img", img->dir);
-	}
-	r = r ? r : host_argv_add(a, "--cmdline");
-	/* systemd takes the desktop's name as its host name; a name is plain (host_name_ok). */
-	r = r ? r
-	      : host_argv_add(a, "%s%ssystemd.hostname=%s", img->cmdline,
-			      img->cmdline[0] ? " " : "", s->name);
+	r = r ? r : (img->boot == HOST_BOOT_DIRECT ? add_kernel(s, a) : add_firmware(s, a));
 	r = r ? r : host_argv_add(a, "--disk");
 	r = r ? r : host_argv_add(a, "base=%s/disk.raw,overlay=%s/disk.overlay", img->dir, s->dir);
 	if (img->seed) {

@@ -251,7 +251,8 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 
 int pc_boot_order(struct pc *pc, const char *lines, struct err *e)
 {
-	int r = fw_cfg_add_file(&pc->fw_cfg, "bootorder", lines, (uint32_t)strlen(lines) + 1, false);
+	int r = fw_cfg_add_file(&pc->fw_cfg, "bootorder", lines, (uint32_t)strlen(lines) + 1,
+				false);
 
 	return r < 0 ? err_set(e, r, "boot order: %s", strerrorname_np(-r)) : 0;
 }

@@ -371,8 +371,8 @@ int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
 {
 	static const struct pci_ops ops = {
 		.bar_read = on_read, .bar_write = on_write, .config_write = on_config_write};
-	void *vram = mmap(NULL, VGA_VRAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			  0);
+	void *vram =
+		mmap(NULL, VGA_VRAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int r;
 
 	memset(c, 0, sizeof(*c));

@@ -72,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			set(bus, at & 0x1ffc, get_le32(p + 4));
 			break;
 		case 1:
-			(void)pci_access(bus, false, false, AT + (at & 0xfff), 1u << (p[1] & 3), &v);
+			(void)pci_access(bus, false, false, AT + (at & 0xfff), 1u << (p[1] & 3),
+					 &v);
 			break;
 		case 2:
 			(void)!vm_mem_write(mem, at, p + 4, 4);

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct vm_mem *mem = vm_mem_new(8 << 20, NULL);
 	int fd = memfd_create("kernel", MFD_CLOEXEC);
-	struct linux_boot b = {.kernel = fd, .initrd = -1, .kernel_name = "fuzz", .cmdline = "quiet"};
+	struct linux_boot b = {
+		.kernel = fd, .initrd = -1, .kernel_name = "fuzz", .cmdline = "quiet"};
 	struct elf_entry entry = {0};
 
 	assert(mem && fd >= 0 && write(fd, p, n) == (ssize_t)n);

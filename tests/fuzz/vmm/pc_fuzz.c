@@ -71,7 +71,8 @@ static struct bench *build(void)
 	r = r ? r : vga_card_add(&b->vga, b->bus, &b->io, &host, 1280, 800, NULL);
 	r = r ? r : fw_cfg_init(&b->fw_cfg, b->mem);
 	r = r ? r : fw_cfg_add_file(&b->fw_cfg, "etc/file", "0123456789", 10, true);
-	r = r ? r : vm_io_add(&b->io, true, VM_FW_CFG_PORT, FW_CFG_PORTS, fw_cfg_access, &b->fw_cfg);
+	r = r ? r
+	      : vm_io_add(&b->io, true, VM_FW_CFG_PORT, FW_CFG_PORTS, fw_cfg_access, &b->fw_cfg);
 	r = r ? r : vm_io_add(&b->io, true, 0x60, 1, i8042_data_access, &b->i8042);
 	r = r ? r : vm_io_add(&b->io, true, 0x64, 1, i8042_command_access, &b->i8042);
 	r = r ? r : pflash_init(&b->flash, b->bytes, FLASH_BYTES, NULL, NULL);
@@ -98,8 +99,8 @@ static void demolish(struct bench *b)
 
 static void step(struct bench *b, const uint8_t *r)
 {
-	static const uint64_t bases[] = {VM_VGA_WINDOW, VM_VGA_WINDOW + 0x10000, FLASH_AT, 0xfd000000,
-					 0xfe000000};
+	static const uint64_t bases[] = {VM_VGA_WINDOW, VM_VGA_WINDOW + 0x10000, FLASH_AT,
+					 0xfd000000, 0xfe000000};
 	bool write = r[0] & 1;
 	unsigned what = r[0] >> 1 & 15, size = 1u << (r[1] & 3);
 	uint16_t at = get_le16(r + 2);
@@ -118,7 +119,8 @@ static void step(struct bench *b, const uint8_t *r)
 	} else if (what == 13 && b->vga.vga.dispi[1] <= 1024 && b->vga.vga.dispi[2] <= 768) {
 		(void)vga_card_draw(&b->vga); /* larger modes only cost time */
 	} else if (what == 14) {
-		pci_config_write(b->bus, 1 << 15 | (at & 0xff), size > 4 ? 4 : size, (uint32_t)value);
+		pci_config_write(b->bus, 1 << 15 | (at & 0xff), size > 4 ? 4 : size,
+				 (uint32_t)value);
 	} else {
 		i8042_release(&b->i8042);
 	}

@@ -59,6 +59,36 @@ static void the_command_line(void **state)
 	host_argv_free(&a);
 }
 
+static void an_image_with_a_boot_loader_starts_by_firmware(void **state)
+{
+	struct host_config c = {.vmm = (char[]){"/usr/libexec/pane-vmm"}};
+	struct host_image img = {.dir = "/i", .boot = HOST_BOOT_BIOS};
+	struct host_machine_spec s = {.config = &c,
+				      .id = ID,
+				      .name = "office-1",
+				      .dir = "/s/d",
+				      .run = "/r/d",
+				      .cpus = 1,
+				      .memory_mib = 512,
+				      .home = "",
+				      .image = &img};
+	struct host_argv a = {0};
+
+	(void)state;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--firmware"), "bios");
+	assert_string_equal(value_of(&a, "--boot"), "disk");
+	assert_null(value_of(&a, "--kernel"));
+	assert_null(value_of(&a, "--cmdline"));
+	assert_null(value_of(&a, "--firmware-vars"));
+	host_argv_free(&a);
+	img.boot = HOST_BOOT_EFI;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--firmware"), "efi");
+	assert_string_equal(value_of(&a, "--firmware-vars"), "/s/d/efi.vars");
+	host_argv_free(&a);
+}
+
 static void a_mac_is_local_unicast_and_stays(void **state)
 {
 	char one[18], again[18], two[18];
@@ -78,6 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_command_line),
+		cmocka_unit_test(an_image_with_a_boot_loader_starts_by_firmware),
 		cmocka_unit_test(a_mac_is_local_unicast_and_stays),
 	};
 
