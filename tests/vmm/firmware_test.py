@@ -12,10 +12,10 @@ import vmpc
 TIMEOUT = 900
 RESCUE = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
 
-# Says "hi" by the BIOS, then sends every key it gets to the serial port; 'p' powers off, 'r' resets.
+# Says "hi" by the BIOS, then sends every key it gets to the serial port ('n' as a new line); 'p' powers off, 'r' resets.
 ECHO = b"\x31\xc0\x8e\xd8\x8e\xc0\x8e\xd0\xbc\x00\x7c" \
     b"\xb8\x68\x0e\xcd\x10\xb8\x69\x0e\xcd\x10" \
-    b"\x31\xc0\xcd\x16\xba\xf8\x03\xee\x3c\x70\x74\x06\x3c\x72\x74\x0a\xeb\xee" \
+    b"\x31\xc0\xcd\x16\x3c\x6e\x75\x02\xb0\x0a\xba\xf8\x03\xee\x3c\x70\x74\x06\x3c\x72\x74\x0a\xeb\xe8" \
     b"\xba\x04\x06\xb8\x00\x34\xef\xf4" \
     b"\xba\xf9\x0c\xb0\x06\xee\xf4"
 
@@ -57,7 +57,7 @@ class Bios(unittest.TestCase):
         machine = self.start("--disk", f"raw={self.disk(ECHO)}")
         display = machine.surface()
         screen.watch(display, says("hi"))
-        display.type("Ab1")
+        display.type("Ab1n")
         machine.serial("Ab1", 60)
         display.type("p")
         self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
