@@ -63,8 +63,12 @@ class Picture:
             lines.append(line.rstrip())
         return lines
 
-    def colours(self):
-        return len({p for row in self.rows for p in row})
+    def distance(self, other):
+        """The largest difference of any pixel's red, green or blue; 256 when the sizes differ."""
+        if (self.width, self.height) != (other.width, other.height):
+            return 256
+        pairs = {pair for a, b in zip(self.rows, other.rows) if a != b for pair in zip(a, b)}
+        return max((abs((a >> shift & 255) - (b >> shift & 255)) for a, b in pairs for shift in (0, 8, 16)), default=0)
 
     def png(self, path):
         def chunk(kind, data):
@@ -87,14 +91,17 @@ def settle(take, what, timeout):
                                ("\n".join(picture.text()) if picture else "nothing"))
 
 
+def now(surface, patience=0.3):
+    """What the surface shows, after what it has to say; None before its first picture."""
+    end = time.monotonic() + patience
+    while surface.receive(max(0, end - time.monotonic())):
+        pass
+    return Picture.of_surface(surface) if surface.scanout and surface.map else None
+
+
 def watch(surface, what, timeout=150):
     """Waits until the surface shows what(picture)."""
-    def take():
-        end = time.monotonic() + 0.3
-        while surface.receive(max(0, end - time.monotonic())):
-            pass
-        return Picture.of_surface(surface) if surface.scanout and surface.map else None
-    return settle(take, what, timeout)
+    return settle(lambda: now(surface), what, timeout)
 
 
 class Qemu:

@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 
 import vm
 
@@ -21,6 +22,14 @@ class Pc(vm.Vm):
              "--surface", self.path("surface.sock"), "--control", self.path("control.sock"), "--serial", self.path("serial"),
              "--state", self.path("state"), *args], stderr=self.log)
         self.control = self.channel = None
+
+    def said(self, text, timeout=150):
+        """Waits until the firmware has said text."""
+        end = time.monotonic() + timeout
+        while text not in self.text("firmware"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the firmware did not say {text!r}:\n{self.text('firmware')}")
+            time.sleep(0.02)
 
 
 def why_not():
