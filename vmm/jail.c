@@ -62,8 +62,9 @@ static const int vcpu_calls[] = {
 };
 
 static const unsigned long vcpu_ioctls[] = {
-	KVM_RUN,	KVM_IRQ_LINE,		    KVM_SIGNAL_MSI, KVM_IOEVENTFD,
-	KVM_GET_REGS,	KVM_SET_USER_MEMORY_REGION, /* a framebuffer moves with its BAR */
+	KVM_RUN,	   KVM_IRQ_LINE,
+	KVM_SIGNAL_MSI,	   KVM_IOEVENTFD,
+	KVM_GET_REGS,	   KVM_SET_USER_MEMORY_REGION, /* a framebuffer moves with its BAR */
 	KVM_GET_DIRTY_LOG,
 };
 

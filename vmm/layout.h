@@ -53,13 +53,13 @@
 #define VM_RTC_IRQ   8
 
 /* What unmodified systems expect of a PC. */
-#define VM_I8042_PORT	  0x60
-#define VM_KEYBOARD_IRQ	  1
-#define VM_MOUSE_IRQ	  12
-#define VM_FW_CFG_PORT	  0x510
-#define VM_DEBUGCON_PORT  0x402
-#define VM_SMI_EN	  0x630 /* ICH9 data sheet §13.8.3.12, 4 bytes */
-#define VM_LPC_SLOT	  31
+#define VM_I8042_PORT	 0x60
+#define VM_KEYBOARD_IRQ	 1
+#define VM_MOUSE_IRQ	 12
+#define VM_FW_CFG_PORT	 0x510
+#define VM_DEBUGCON_PORT 0x402
+#define VM_SMI_EN	 0x630 /* ICH9 data sheet §13.8.3.12, 4 bytes */
+#define VM_LPC_SLOT	 31
 
 /* INTx of slot s arrives at this IOAPIC pin. */
 #define VM_INTX_GSI(slot) (16u + (slot) % VM_INTX_GSIS)

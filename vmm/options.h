@@ -26,10 +26,10 @@ struct options {
 	unsigned cpus;
 	uint64_t memory_mib;
 	const char *kernel, *initrd, *cmdline;
-	unsigned firmware;	 /* enum pc_firmware: 0 none, the kernel is booted directly */
+	unsigned firmware; /* enum pc_firmware: 0 none, the kernel is booted directly */
 	const char *firmware_image, *variables, *firmware_log; /* paths or NULL */
-	const char *cdrom;					/* path or NULL */
-	const char *boot_order;	 /* words "disk", "cdrom", "net", comma between; NULL: all three */
+	const char *cdrom;				       /* path or NULL */
+	const char *boot_order; /* words "disk", "cdrom", "net", comma between; NULL: all three */
 	bool boot_menu;
 	const char *disk_raw, *disk_base, *disk_overlay; /* raw, or base and overlay, or none */
 	const char *disk_layer;				 /* between them, or NULL */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/options.h"
+#include "vmm/pc/pc.h"
 
 static int parse(struct options *o, struct err *e, const char *a, const char *b)
 {
@@ -147,6 +148,35 @@ static void a_kernel_is_needed(void **state)
 	assert_int_equal(options_parse(1, argv, &o, NULL), -EINVAL);
 }
 
+static int parse_pc(struct options *o, struct err *e, const char *a, const char *b)
+{
+	char first[64], second[64];
+	char *argv[] = {
+		(char[]){"pane-vmm"}, (char[]){"--firmware"}, (char[]){"efi"}, first, second, NULL};
+
+	snprintf(first, sizeof(first), "%s", a);
+	snprintf(second, sizeof(second), "%s", b);
+	return options_parse(b[0] ? 5 : 4, argv, o, e);
+}
+
+static void firmware_and_what_goes_with_it(void **state)
+{
+	struct options o;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(parse_pc(&o, NULL, "--boot-menu", ""), 0);
+	assert_int_equal(o.firmware, PC_EFI);
+	assert_true(o.boot_menu);
+	assert_int_equal(parse_pc(&o, NULL, "--boot", "net,disk"), 0);
+	assert_int_equal(parse_pc(&o, NULL, "--boot", "net,net"), -EINVAL);
+	assert_int_equal(parse_pc(&o, NULL, "--boot", "net,"), -EINVAL);
+	assert_int_equal(parse_pc(&o, NULL, "--boot", "disks"), -EINVAL);
+	assert_int_equal(parse_pc(&o, NULL, "--kernel", "k"), -EINVAL);
+	assert_int_equal(parse(&o, &e, "--cdrom", "iso"), -EINVAL);
+	assert_non_null(strstr(e.msg, "need --firmware"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +184,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(state_is_known_in_spite_of_a_mistake),
 		cmocka_unit_test(a_kernel_is_needed),
+		cmocka_unit_test(firmware_and_what_goes_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,9 +34,10 @@ enum {
 	MB_SEARCH = 8192,
 	MAP_ENTRIES = 4
 };
-#define MB_MAGIC      0x1badb002u
-#define MB_LOADED     0x2badb002u
-#define MB_UNKNOWN    0x0000fff8u /* required features we do not have: all but alignment, memory, video */
+#define MB_MAGIC  0x1badb002u
+#define MB_LOADED 0x2badb002u
+#define MB_UNKNOWN                                                                                 \
+	0x0000fff8u /* required features we do not have: all but alignment, memory, video */
 #define START_INFO    0x336ec578u
 #define RAM_TYPE      1
 #define RESERVED_TYPE 2
@@ -68,7 +69,8 @@ static int pull(const struct file *f, uint64_t offset, void *to, uint64_t n, str
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)
-			return err_set(e, r < 0 ? -errno : -EIO, "kernel %s: cannot be read", f->name);
+			return err_set(e, r < 0 ? -errno : -EIO, "kernel %s: cannot be read",
+				       f->name);
 		done += (uint64_t)r;
 	}
 	return 0;
@@ -115,8 +117,7 @@ static int read_header(struct file *f, struct err *e)
 		return r;
 	f->wide = h[EI_CLASS] == ELFCLASS64;
 	if (h[EI_DATA] != ELFDATA2LSB || (!f->wide && h[EI_CLASS] != ELFCLASS32) ||
-	    get_le16(h + 16) != ET_EXEC ||
-	    get_le16(h + 18) != (f->wide ? EM_X86_64 : EM_386))
+	    get_le16(h + 16) != ET_EXEC || get_le16(h + 18) != (f->wide ? EM_X86_64 : EM_386))
 		return err_set(e, -EINVAL, "kernel %s is not an x86 executable", f->name);
 	f->entry = get_le32(h + 24);
 	table = f->wide ? get_le64(h + 32) : get_le32(h + 28);
@@ -157,9 +158,8 @@ static int load_segments(struct file *f, const struct vm_mem *ram, uint64_t *end
 		if (s->address + s->in_memory > *end)
 			*end = (s->address + s->in_memory + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	}
-	return *end > KERNEL_FROM
-		       ? 0
-		       : err_set(e, -EINVAL, "kernel %s has nothing to load", f->name);
+	return *end > KERNEL_FROM ? 0
+				  : err_set(e, -EINVAL, "kernel %s has nothing to load", f->name);
 }
 
 /* Multiboot §3.1: within the first 8192 bytes, on a multiple of four. */
@@ -354,8 +354,8 @@ int elf_load(const struct vm_mem *ram, const struct linux_boot *b, struct elf_en
 	entry->multiboot = find_multiboot(&f);
 	entry->at = f.entry;
 	if (!entry->multiboot && !pvh_entry(&f, &entry->at))
-		return err_set(e, -EINVAL, "kernel %s has neither a PVH entry nor a multiboot header",
-			       f.name);
+		return err_set(e, -EINVAL,
+			       "kernel %s has neither a PVH entry nor a multiboot header", f.name);
 	if ((r = load_segments(&f, ram, &end, e)) < 0 || (r = load_module(b, end, &t, e)) < 0)
 		return r;
 	return tell(ram, b, &t, entry->multiboot, e);

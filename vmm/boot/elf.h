@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Kernels that are ELF files: those with a PVH entry (Xen note 18, xen/include/public/arch-x86/hvm/
- * start_info.h; an uncompressed Linux has one) and those with a Multiboot 1 header (Multiboot 0.6.96
- * §3; test kernels have one). Both start in 32-bit protected mode without paging.
+ * start_info.h; an uncompressed Linux has one) and those with a Multiboot 1 header (Multiboot
+ * 0.6.96 §3; test kernels have one). Both start in 32-bit protected mode without paging.
  */
 #ifndef PANE_VMM_BOOT_ELF_H
 #define PANE_VMM_BOOT_ELF_H

@@ -39,9 +39,28 @@ static int copy_field(json_t *o, const char *key, char *out, size_t n, struct er
 	return r;
 }
 
+/* "boot" and the appliance's own word on its firmware (docs/contracts.md). */
+static int describe_boot(json_t *o, struct host_image *img, struct err *e)
+{
+	const char *boot = "direct", *firmware = "bios";
+	json_t *hardware = json_object_get(o, "hardware");
+	int r = json_opt_str(o, "boot", 16, &boot, e);
+
+	if (r == 0 && json_is_object(hardware))
+		r = json_opt_str(hardware, "firmware", 16, &firmware, e);
+	if (r < 0)
+		return r;
+	if (strcmp(boot, "direct") == 0)
+		return 0;
+	if (strcmp(boot, "firmware") != 0)
+		return err_set(e, -EINVAL, "image.json: boot is neither direct nor firmware");
+	img->boot = strcmp(firmware, "efi") == 0 ? HOST_BOOT_EFI : HOST_BOOT_BIOS;
+	return 0;
+}
+
 static int image_describe(json_t *o, struct host_image *img, struct err *e)
 {
-	const char *name, *ready = "serial", *boot = "direct";
+	const char *name, *ready = "serial";
 	unsigned w, h;
 	char tail;
 	int r;
@@ -53,10 +72,8 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 	    (r = json_opt_str(o, "ready", 16, &ready, e)) < 0 ||
 	    (r = json_opt_bool(o, "cloud_init", &img->seed, e)) < 0 ||
 	    (r = json_opt_bool(o, "clone", &img->clone, e)) < 0 ||
-	    (r = json_opt_str(o, "boot", 16, &boot, e)) < 0 ||
 	    (r = copy_field(o, "boot_reason", img->boot_reason, sizeof(img->boot_reason), e)) < 0)
 		return r;
-	img->firmware = strcmp(boot, "firmware") == 0;
 	if (!host_name_ok(name))
 		return err_set(e, -EINVAL, "image.json: name '%s' is not a plain lower-case name",
 			       name);
@@ -68,7 +85,7 @@ static int image_describe(json_t *o, struct host_image *img, struct err *e)
 		return err_set(e, -EINVAL, "image.json: ready is neither serial nor frame");
 	img->ready_frame = strcmp(ready, "frame") == 0;
 	memcpy(img->name, name, strlen(name) + 1);
-	return 0;
+	return describe_boot(o, img, e);
 }
 
 int host_image_read(const char *dir, struct host_image *img, struct err *e)
@@ -90,8 +107,9 @@ int host_image_read(const char *dir, struct host_image *img, struct err *e)
 		err_prefix(e, "%s", dir);
 		return r;
 	}
-	if ((!img->firmware && (r = image_file(dir, "vmlinuz", &st, e)) < 0) ||
-	    (r = image_file(dir, "disk.raw", &st, e)) < 0)
+	if (img->boot == HOST_BOOT_DIRECT && (r = image_file(dir, "vmlinuz", &st, e)) < 0)
+		return r;
+	if ((r = image_file(dir, "disk.raw", &st, e)) < 0)
 		return r;
 	if (st.st_size < 512 || st.st_size % 512)
 		return err_set(e, -EINVAL, "%s/disk.raw is not a whole number of sectors", dir);
@@ -154,11 +172,11 @@ json_t *host_images_report(const struct host_config *c)
 			continue;
 		if (host_image_read(dir, &img, NULL) < 0 || !dir_of(de->d_name, &img))
 			continue;
-		if (json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name,
-							  "version", img.version, "disk_mib",
-							  img.disk_mib, "boot",
-							  img.firmware ? "firmware" : "direct",
-							  "boot_reason", img.boot_reason)) < 0)
+		if (json_array_append_new(
+			    list, json_pack("{s:s,s:s,s:i,s:s,s:s}", "name", img.name, "version",
+					    img.version, "disk_mib", img.disk_mib, "boot",
+					    img.boot != HOST_BOOT_DIRECT ? "firmware" : "direct",
+					    "boot_reason", img.boot_reason)) < 0)
 			break;
 	}
 	closedir(d);

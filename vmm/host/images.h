@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Golden images on this host: directories STATE/images/DIR with disk.raw, vmlinuz, initrd.img and
- * image.json. The image in the directory of its own name is the current version, for new desktops.
- * An older version that desktops were cloned from stays beside it as NAME@VERSION, as their
- * overlays mean nothing over another base.
+ * Golden images on this host: directories STATE/images/DIR with disk.raw, image.json, and vmlinuz
+ * and initrd.img where firmware does not find them on the disk. The image in the directory of its
+ * own name is the current version, for new desktops. An older version that desktops were cloned
+ * from stays beside it as NAME@VERSION, as their overlays mean nothing over another base.
  */
 #ifndef PANE_HOST_IMAGES_H
 #define PANE_HOST_IMAGES_H
@@ -20,6 +20,13 @@
 #define HOST_VERSION_MAX 65
 #define HOST_CMDLINE_MAX 1024
 
+/* How a machine starts from an image: by its own kernel, or by firmware. */
+enum host_boot {
+	HOST_BOOT_DIRECT,
+	HOST_BOOT_BIOS,
+	HOST_BOOT_EFI
+};
+
 struct host_image {
 	char name[HOST_NAME_MAX];
 	char version[HOST_VERSION_MAX];
@@ -28,11 +35,11 @@ struct host_image {
 	char size[16];	  /* "1280x800" or "" */
 	bool ready_frame; /* ready is the first frame, not the serial line */
 	bool initrd;
+	enum host_boot boot;
 	int disk_mib;
 	bool seed;	       /* wants a NoCloud volume */
 	bool clone;	       /* its systems take a clone's identity (vmm/snapshot/identity.h) */
-	bool firmware;	       /* has no kernel to boot directly */
-	char boot_reason[300]; /* why */
+	char boot_reason[300]; /* why it has no kernel to boot directly */
 };
 
 /* Reads one image directory; says what is missing. */

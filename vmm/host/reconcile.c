@@ -257,7 +257,7 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	    (r = host_capacity_admit(&a->capacity, d->rec.order.isolation, d->rec.order.memory_mib,
 				     e)) < 0)
 		return r;
-	if (d->rec.order.isolation == HOST_VM && (r = host_vmm_boots(img, e)) < 0)
+	if (d->rec.order.isolation == HOST_VM && (r = host_vmm_boots(img, HOST_FIRMWARE, e)) < 0)
 		return r;
 	if (d->rec.order.isolation == HOST_VM && d->rec.order.disk_mib > img->disk_mib)
 		return err_set(e, -EOPNOTSUPP,

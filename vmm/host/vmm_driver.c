@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include "common/file.h"
 
 void host_vmm_mac(const char *id, char out[18])
 {
@@ -18,17 +20,32 @@ void host_vmm_mac(const char *id, char out[18])
 	snprintf(out, 18, "02:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4]);
 }
 
-int host_vmm_boots(const struct host_image *img, struct err *e)
+int host_vmm_boots(const struct host_image *img, const char *share, struct err *e)
 {
-	if (!img->firmware || HOST_VMM_FIRMWARE)
+	bool efi = img->boot == HOST_BOOT_EFI;
+	char path[PATH_MAX];
+	int r;
+
+	if (img->boot == HOST_BOOT_DIRECT)
 		return 0;
-	return err_setw(e, -EOPNOTSUPP, "image.firmware",
-			"image %s starts by firmware only, which pane-vmm cannot do: %s", img->name,
-			img->boot_reason);
+	r = path_join(path, sizeof(path), share,
+		      efi ? "OVMF/OVMF_CODE_4M.fd" : "seabios/bios-256k.bin");
+	if (r == 0 && access(path, R_OK) == 0)
+		return 0;
+	return err_setw(
+		e, -EOPNOTSUPP, "image.firmware",
+		"image %s starts by firmware only (%s), and this host has none: install package %s",
+		img->name, img->boot_reason, efi ? "ovmf" : "seabios");
 }
 
-/* What the machine starts from: the kernel of the image. */
-static int add_boot(const struct host_machine_spec *s, struct host_argv *a)
+bool host_vmm_firmware(void)
+{
+	return host_vmm_boots(&(struct host_image){.boot = HOST_BOOT_BIOS}, HOST_FIRMWARE, NULL) ==
+	       0;
+}
+
+/* An image that brings its kernel. */
+static int add_kernel(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
 	int r = host_argv_add(a, "--kernel");
@@ -56,6 +73,21 @@ static int add_restore(const struct host_machine_spec *s, struct host_argv *a)
 	return r ? r : host_argv_add(a, "%s/parents/%s", s->config->state_dir, s->parent);
 }
 
+/* An image whose disk has a boot loader. UEFI variables are the desktop's own. */
+static int add_firmware(const struct host_machine_spec *s, struct host_argv *a)
+{
+	bool efi = s->image->boot == HOST_BOOT_EFI;
+	int r = host_argv_add(a, "--firmware");
+
+	r = r ? r : host_argv_add(a, "%s", efi ? "efi" : "bios");
+	if (efi) {
+		r = r ? r : host_argv_add(a, "--firmware-vars");
+		r = r ? r : host_argv_add(a, "%s/efi.vars", s->dir);
+	}
+	r = r ? r : host_argv_add(a, "--boot");
+	return r ? r : host_argv_add(a, "disk");
+}
+
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
@@ -70,7 +102,10 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", s->cpus);
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
-	r = r ? r : s->clone ? add_restore(s, a) : add_boot(s, a);
+	r = r				    ? r
+	    : s->clone			    ? add_restore(s, a)
+	    : img->boot == HOST_BOOT_DIRECT ? add_kernel(s, a)
+					    : add_firmware(s, a);
 	r = r ? r : host_argv_add(a, "--disk");
 	if (s->parent[0])
 		r = r ? r

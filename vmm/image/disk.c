@@ -194,10 +194,7 @@ static void root_device(const struct img_part *root, char *dev, size_t n)
 static void no_boot(struct img_boot *b, const char *why)
 {
 	b->direct = false;
-	snprintf(b->reason, sizeof(b->reason),
-		 "%s; starting it would take firmware (BIOS or UEFI), which pane-vmm does not have "
-		 "yet",
-		 why);
+	snprintf(b->reason, sizeof(b->reason), "%s; it is started by firmware (BIOS or UEFI)", why);
 }
 
 /* The first partition that has an fstab is the root; its first use is for cloud-init and readiness.

@@ -52,10 +52,10 @@ enum {
 	IS_PIO = 2,
 	IS_TASK_ERROR = 1 << 30
 };
-#define GHC_AHCI  0x80000000u
-#define CAP	  0x80141f00u /* 64-bit addresses, generation 1, AHCI only, 32 slots, 1 port */
-#define VERSION	  0x00010300u
-#define SIG_ATAPI 0xeb140101u
+#define GHC_AHCI     0x80000000u
+#define CAP	     0x80141f00u /* 64-bit addresses, generation 1, AHCI only, 32 slots, 1 port */
+#define VERSION	     0x00010300u
+#define SIG_ATAPI    0xeb140101u
 #define CMD_WRITABLE 0x0f00001fu /* ICC, ATAPI, FRE, CLO, POD, SUD, ST; ICC reads as 0 */
 
 enum {
@@ -333,7 +333,8 @@ static void write_port(struct ahci *a, unsigned reg, uint32_t v)
 	}
 }
 
-static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size, uint64_t value)
+static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size,
+		     uint64_t value)
 {
 	struct ahci *a = d->opaque;
 	uint32_t v = (uint32_t)value;

@@ -180,9 +180,9 @@ static void read_toc(struct ata_cd *d, struct ata_command *c)
 static void get_configuration(struct ata_cd *d, struct ata_command *c)
 {
 	static const uint8_t features[] = {
-		0, 0, 3, 8, 0, 0x10, 0, 0, 0, 8, 0, 0,	 /* profile list */
-		0, 1, 0xb, 8, 0, 0, 0, 8, 1, 0, 0, 0,	 /* core: SATA */
-		0, 3, 3, 4, 0x29, 0, 0, 0};		 /* removable: tray */
+		0, 0, 3,   8, 0,    0x10, 0, 0, 0, 8, 0, 0, /* profile list */
+		0, 1, 0xb, 8, 0,    0,	  0, 8, 1, 0, 0, 0, /* core: SATA */
+		0, 3, 3,   4, 0x29, 0,	  0, 0};	    /* removable: tray */
 	uint8_t r[8 + sizeof(features)];
 	bool dvd = sectors(d) > 450000; /* more than a CD holds */
 

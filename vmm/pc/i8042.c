@@ -54,11 +54,11 @@ static const uint8_t translation[0x85] = {
 static const struct {
 	uint8_t code, set1;
 } extended[] = {
-	{KEY_KPENTER, 0x1c}, {KEY_RIGHTCTRL, 0x1d}, {KEY_KPSLASH, 0x35},   {KEY_SYSRQ, 0x37},
-	{KEY_RIGHTALT, 0x38}, {KEY_HOME, 0x47},	    {KEY_UP, 0x48},	   {KEY_PAGEUP, 0x49},
-	{KEY_LEFT, 0x4b},    {KEY_RIGHT, 0x4d},	    {KEY_END, 0x4f},	   {KEY_DOWN, 0x50},
-	{KEY_PAGEDOWN, 0x51}, {KEY_INSERT, 0x52},   {KEY_DELETE, 0x53},	   {KEY_LEFTMETA, 0x5b},
-	{KEY_RIGHTMETA, 0x5c}, {KEY_COMPOSE, 0x5d}, {KEY_MUTE, 0x20},	   {KEY_VOLUMEDOWN, 0x2e},
+	{KEY_KPENTER, 0x1c},   {KEY_RIGHTCTRL, 0x1d}, {KEY_KPSLASH, 0x35}, {KEY_SYSRQ, 0x37},
+	{KEY_RIGHTALT, 0x38},  {KEY_HOME, 0x47},      {KEY_UP, 0x48},	   {KEY_PAGEUP, 0x49},
+	{KEY_LEFT, 0x4b},      {KEY_RIGHT, 0x4d},     {KEY_END, 0x4f},	   {KEY_DOWN, 0x50},
+	{KEY_PAGEDOWN, 0x51},  {KEY_INSERT, 0x52},    {KEY_DELETE, 0x53},  {KEY_LEFTMETA, 0x5b},
+	{KEY_RIGHTMETA, 0x5c}, {KEY_COMPOSE, 0x5d},   {KEY_MUTE, 0x20},	   {KEY_VOLUMEDOWN, 0x2e},
 	{KEY_VOLUMEUP, 0x30},
 };
 
@@ -166,9 +166,8 @@ static uint8_t set2_of(uint8_t set1)
 static unsigned stroke(uint32_t code, bool down, uint8_t out[8])
 {
 	unsigned n = 0;
-	uint8_t set1 = code >= KEY_ESC && code <= KEY_F12 && code != 84 && code != 85
-			       ? (uint8_t)code
-			       : 0;
+	uint8_t set1 =
+		code >= KEY_ESC && code <= KEY_F12 && code != 84 && code != 85 ? (uint8_t)code : 0;
 
 	if (code == KEY_PAUSE) { /* no break code: both come with the press */
 		static const uint8_t pause[] = {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77};
@@ -299,8 +298,7 @@ static void put_report(struct i8042 *k)
 {
 	int32_t dx = step(&k->dx, 255), dy = -step(&k->dy, 255), dz = -step(&k->dz, 7);
 
-	(void)put(&k->mouse,
-		  (uint8_t)(8 | k->buttons | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)));
+	(void)put(&k->mouse, (uint8_t)(8 | k->buttons | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)));
 	(void)put(&k->mouse, (uint8_t)dx);
 	(void)put(&k->mouse, (uint8_t)dy);
 	if (k->wheel)
@@ -506,8 +504,8 @@ static bool command_written(struct i8042 *k, uint8_t v)
 		break;
 	case 0xa7:
 	case 0xa8:
-		k->mode = (uint8_t)(v == 0xa7 ? k->mode | MODE_MOUSE_OFF
-					      : k->mode & ~MODE_MOUSE_OFF);
+		k->mode =
+			(uint8_t)(v == 0xa7 ? k->mode | MODE_MOUSE_OFF : k->mode & ~MODE_MOUSE_OFF);
 		break;
 	case 0xa9:
 	case 0xab:

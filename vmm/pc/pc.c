@@ -56,7 +56,7 @@ struct pc {
 	struct vga_card vga;
 	struct debugcon debugcon;
 	struct pflash flash;
-	uint8_t *rom, *variables; /* owned mappings */
+	uint8_t *rom, *variables; /* owned: allocated, and mapped */
 	uint64_t rom_bytes, variables_bytes;
 	int variables_fd; /* owned; keeps the lock on the file */
 };
@@ -172,8 +172,7 @@ void pc_free(struct pc *pc)
 	debugcon_fini(&pc->debugcon);
 	pflash_fini(&pc->flash);
 	fw_cfg_fini(&pc->fw_cfg);
-	if (pc->rom)
-		munmap(pc->rom, pc->rom_bytes);
+	free(pc->rom);
 	if (pc->variables)
 		munmap(pc->variables, pc->variables_bytes);
 	cleanup_close_fn(&pc->variables_fd);
@@ -251,7 +250,8 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 
 int pc_boot_order(struct pc *pc, const char *lines, struct err *e)
 {
-	int r = fw_cfg_add_file(&pc->fw_cfg, "bootorder", lines, (uint32_t)strlen(lines) + 1, false);
+	int r = fw_cfg_add_file(&pc->fw_cfg, "bootorder", lines, (uint32_t)strlen(lines) + 1,
+				false);
 
 	return r < 0 ? err_set(e, r, "boot order: %s", strerrorname_np(-r)) : 0;
 }
@@ -299,17 +299,16 @@ static int load_image(struct pc *pc, const char *path, struct err *e)
 {
 	cleanup_close int fd = -1;
 	int r = open_file("firmware", path, IMAGE_MAX, &fd, &pc->rom_bytes, e);
-	void *p, *low;
+	void *low;
 	uint64_t tail;
 
 	if (r < 0)
 		return r;
 	if (pc->rom_bytes % 4096)
 		return err_set(e, -EINVAL, "firmware %s: its size is not a multiple of 4096", path);
-	p = mmap(NULL, pc->rom_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return err_set(e, -ENOMEM, "firmware: %m");
-	pc->rom = p;
+	pc->rom = aligned_alloc(4096, pc->rom_bytes); /* whole pages, as KVM maps them */
+	if (!pc->rom)
+		return err_set(e, -ENOMEM, "firmware: out of memory");
 	tail = pc->rom_bytes < VM_FIRMWARE_LOW_N ? pc->rom_bytes : VM_FIRMWARE_LOW_N;
 	low = vm_mem_ptr(pc->cfg.mem, VM_FIRMWARE_LOW + VM_FIRMWARE_LOW_N - tail, tail);
 	if ((r = read_all(fd, pc->rom, pc->rom_bytes)) < 0 || !low)

@@ -44,10 +44,10 @@ struct pc_cfg {
 
 struct pc_boot {
 	enum pc_firmware firmware;
-	const char *image;	    /* the firmware's file; NULL: Debian's */
-	const char *variables;	    /* the UEFI variables' file, made when missing; NULL: forgotten */
-	const char *log;	    /* what the firmware says; NULL: nobody listens */
-	unsigned menu_ms;	    /* shows the boot menu's prompt this long; 0: none */
+	const char *image;     /* the firmware's file; NULL: Debian's */
+	const char *variables; /* the UEFI variables' file, made when missing; NULL: forgotten */
+	const char *log;       /* what the firmware says; NULL: nobody listens */
+	unsigned menu_ms;      /* shows the boot menu's prompt this long; 0: none */
 };
 
 struct pc *pc_new(const struct pc_cfg *cfg, struct err *e) must_check;

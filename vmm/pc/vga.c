@@ -359,8 +359,7 @@ static uint8_t plane_value(const struct vga *v, unsigned p, uint8_t value, uint8
 	*mask = v->gr[GR_BIT_MASK];
 	switch (v->gr[GR_MODE] & 3) {
 	case 0:
-		return v->gr[GR_SET_ENABLE] >> p & 1 ? set
-						     : rotated(value, v->gr[GR_ROTATE] & 7);
+		return v->gr[GR_SET_ENABLE] >> p & 1 ? set : rotated(value, v->gr[GR_ROTATE] & 7);
 	case 2:
 		return value >> p & 1 ? 0xff : 0;
 	default:

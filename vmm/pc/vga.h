@@ -37,8 +37,8 @@ struct vga {
 enum vga_kind {
 	VGA_BLANK,
 	VGA_TEXT,
-	VGA_PLANAR, /* 16 colours, a bit of each in every plane */
-	VGA_CGA,    /* 4 colours, two bits a pixel */
+	VGA_PLANAR,  /* 16 colours, a bit of each in every plane */
+	VGA_CGA,     /* 4 colours, two bits a pixel */
 	VGA_INDEXED, /* 256 colours, every pixel twice as wide */
 	VGA_LINEAR
 };
@@ -50,7 +50,7 @@ struct vga_mode {
 	uint32_t start, pitch;	/* bytes in vram */
 	uint8_t bits;		/* VGA_LINEAR: 8, 15, 16, 24, 32 */
 	uint8_t glyph_width, glyph_height;
-	uint8_t repeat;	    /* screen lines to a line of pixels */
+	uint8_t repeat; /* screen lines to a line of pixels */
 	bool double_width;
 };
 

@@ -188,22 +188,31 @@ static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
 
 /* ---- drawing --------------------------------------------------------------------------------- */
 
+/* A sealed memfd of n bytes, mapped; NULL with errno. */
+static void *map_memory(const char *name, size_t n, int *out)
+{
+	cleanup_close int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, (off_t)n) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return NULL;
+	p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	*out = steal_fd(&fd);
+	return p;
+}
+
 /* New memory for a new size; the old one stays with displays that still look at it. */
 static int resize(struct vga_card *c, const struct vga_mode *m)
 {
 	size_t bytes = (size_t)m->width * m->height * 4;
-	int fd = memfd_create("vga", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *p = MAP_FAILED;
+	int fd = -1;
+	void *p = map_memory("vga", bytes, &fd);
 
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)bytes) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED) {
-		close(fd);
+	if (!p)
 		return -ENOMEM;
-	}
 	if (c->pixels)
 		munmap(c->pixels, c->bytes);
 	cleanup_close_fn(&c->fd);
@@ -371,15 +380,15 @@ int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
 {
 	static const struct pci_ops ops = {
 		.bar_read = on_read, .bar_write = on_write, .config_write = on_config_write};
-	void *vram = mmap(NULL, VGA_VRAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			  0);
+	void *vram;
 	int r;
 
 	memset(c, 0, sizeof(*c));
-	c->fd = -1;
+	c->fd = c->vram_fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
-	if (vram == MAP_FAILED)
-		return err_set(e, -ENOMEM, "video memory: %m");
+	vram = map_memory("vram", VGA_VRAM, &c->vram_fd);
+	if (!vram)
+		return err_set(e, -errno, "video memory: %m");
 	vga_init(&c->vga, vram);
 	c->host = *host;
 	edid_make(c->edid, width, height);
@@ -419,6 +428,7 @@ void vga_card_fini(struct vga_card *c)
 		munmap(c->pixels, c->bytes);
 	cleanup_close_fn(&c->fd);
 	munmap(c->vga.vram, VGA_VRAM);
+	cleanup_close_fn(&c->vram_fd);
 	c->vga.vram = NULL;
 	pthread_mutex_destroy(&c->lock);
 }

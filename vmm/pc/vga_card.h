@@ -36,6 +36,7 @@ struct vga_card {
 	pthread_mutex_t lock; /* guards everything below; nests inside pci_lock() */
 	struct vga vga;
 	struct vga_host host;
+	int vram_fd;	 /* owned: video memory */
 	uint64_t mapped; /* where the framebuffer is shown, 0 nowhere */
 	uint8_t edid[128];
 

@@ -71,7 +71,7 @@ static void dispi_mode(const struct vga *v, struct vga_mode *m)
 		first = (uint64_t)v->dispi[9] * m->pitch + v->dispi[8] / 8 * 4;
 	} else if (bits == 8 || bits == 15 || bits == 16 || bits == 24 || bits == 32) {
 		*m = (struct vga_mode){
-			.kind = VGA_LINEAR, .bits = (uint8_t)bits, .pitch = virtual *bytes};
+			.kind = VGA_LINEAR, .bits = (uint8_t)bits, .pitch = virtual * bytes};
 		first = (uint64_t)v->dispi[9] * m->pitch + (uint64_t)v->dispi[8] * bytes;
 	} else {
 		return;
@@ -194,8 +194,8 @@ static uint32_t line_at(const struct vga *v, const struct vga_mode *m, uint32_t 
 {
 	uint32_t line = y / m->repeat, a;
 
-	if (m->kind == VGA_CGA || (m->kind == VGA_PLANAR && !(v->dispi[DISPI_ENABLE] & 1) &&
-				   !(v->cr[0x17] & 1))) {
+	if (m->kind == VGA_CGA ||
+	    (m->kind == VGA_PLANAR && !(v->dispi[DISPI_ENABLE] & 1) && !(v->cr[0x17] & 1))) {
 		a = m->start + line / 2 * m->pitch;
 		return (v->cr[0x17] & 1) ? m->start + line * m->pitch
 					 : (a & ~(0x2000u * 4)) | (line & 1) * (0x2000u * 4);

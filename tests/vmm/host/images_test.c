@@ -84,6 +84,27 @@ static void an_image_is_read(void **state)
 	assert_int_equal(img.disk_mib, 1);
 }
 
+static void an_image_that_boots_by_firmware_needs_no_kernel(void **state)
+{
+	struct host_image img, added;
+	char path[PATH_MAX];
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(path_join(path, sizeof(path), src, "vmlinuz"), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(host_image_read(src, &img, NULL), -ENOENT);
+	put("image.json", "{\"name\":\"office\",\"boot\":\"firmware\"}");
+	assert_int_equal(host_image_read(src, &img, &e), 0);
+	assert_int_equal(img.boot, HOST_BOOT_BIOS);
+	assert_int_equal(host_image_add(&conf, src, &added, &e), 0);
+	assert_int_equal(added.boot, HOST_BOOT_BIOS);
+	put("image.json", "{\"name\":\"office\",\"boot\":\"firmware\","
+			  "\"hardware\":{\"firmware\":\"efi\"}}");
+	assert_int_equal(host_image_read(src, &img, &e), 0);
+	assert_int_equal(img.boot, HOST_BOOT_EFI);
+}
+
 static void what_is_wrong_is_said(void **state)
 {
 	static const char *const bad[] = {
@@ -91,6 +112,7 @@ static void what_is_wrong_is_said(void **state)
 		"{\"name\":\"../x\"}",
 		"{\"name\":\"a\",\"size\":\"big\"}",
 		"{\"name\":\"a\",\"ready\":\"soon\"}",
+		"{\"name\":\"a\",\"boot\":\"magic\"}",
 		"[",
 	};
 	struct host_image img;
@@ -135,6 +157,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_image_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_image_that_boots_by_firmware_needs_no_kernel,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_wrong_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_version_is_content_not_layout, setup, teardown),
 	};

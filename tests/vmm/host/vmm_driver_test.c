@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 #include "vmm/host/vmm_driver.h"
 
@@ -58,6 +59,53 @@ static void the_command_line(void **state)
 	assert_null(value_of(&a, "--ready"));
 	assert_string_equal(value_of(&a, "--cmdline"), "systemd.hostname=office-1");
 	host_argv_free(&a);
+}
+
+static void an_image_with_a_boot_loader_starts_by_firmware(void **state)
+{
+	struct host_config c = {.vmm = (char[]){"/usr/libexec/pane-vmm"}};
+	struct host_image img = {.dir = "/i", .boot = HOST_BOOT_BIOS};
+	struct host_machine_spec s = {.config = &c,
+				      .id = ID,
+				      .name = "office-1",
+				      .dir = "/s/d",
+				      .run = "/r/d",
+				      .cpus = 1,
+				      .memory_mib = 512,
+				      .home = "",
+				      .parent = "",
+				      .image = &img};
+	struct host_argv a = {0};
+
+	(void)state;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--firmware"), "bios");
+	assert_string_equal(value_of(&a, "--boot"), "disk");
+	assert_null(value_of(&a, "--kernel"));
+	assert_null(value_of(&a, "--cmdline"));
+	assert_null(value_of(&a, "--firmware-vars"));
+	host_argv_free(&a);
+	img.boot = HOST_BOOT_EFI;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--firmware"), "efi");
+	assert_string_equal(value_of(&a, "--firmware-vars"), "/s/d/efi.vars");
+	host_argv_free(&a);
+}
+
+static void firmware_that_is_not_installed_is_named(void **state)
+{
+	struct host_image img = {.name = "win", .boot_reason = "found: ntfs"};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(host_vmm_boots(&img, "/nowhere", &e), 0); /* has a kernel */
+	img.boot = HOST_BOOT_EFI;
+	assert_int_equal(host_vmm_boots(&img, "/nowhere", &e), -EOPNOTSUPP);
+	assert_non_null(strstr(e.msg, "ovmf"));
+	assert_non_null(strstr(e.msg, "found: ntfs"));
+	img.boot = HOST_BOOT_BIOS;
+	assert_int_equal(host_vmm_boots(&img, "/nowhere", &e), -EOPNOTSUPP);
+	assert_non_null(strstr(e.msg, "seabios"));
 }
 
 static void clones_and_parents(void **state)
@@ -118,6 +166,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_command_line),
+		cmocka_unit_test(an_image_with_a_boot_loader_starts_by_firmware),
+		cmocka_unit_test(firmware_that_is_not_installed_is_named),
 		cmocka_unit_test(clones_and_parents),
 		cmocka_unit_test(a_mac_is_local_unicast_and_stays),
 	};

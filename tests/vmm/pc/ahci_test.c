@@ -107,8 +107,8 @@ static void put(struct bench *b, uint64_t at, const void *p, size_t n)
 static void prepare(struct bench *b, uint8_t command, uint8_t feature, const uint8_t *packet,
 		    uint32_t n)
 {
-	uint8_t head[32] = {5 | (packet ? 0x20 : 0), 0, 1}, fis[64] = {0x27, 0x80, command, feature},
-		entry[16] = {0};
+	uint8_t head[32] = {5 | (packet ? 0x20 : 0), 0, 1},
+		fis[64] = {0x27, 0x80, command, feature}, entry[16] = {0};
 
 	put_le64(head + 8, TABLE);
 	put_le64(entry, BUFFER);
@@ -198,8 +198,7 @@ static void test_read(void **state)
 static void test_answers(void **state)
 {
 	static const uint8_t capacity[12] = {0x25}, inquiry[12] = {0x12, 0, 0, 0, 5},
-			     toc[12] = {0x43, 2, 0, 0, 0, 0, 0, 0, 20},
-			     unknown[12] = {0xee};
+			     toc[12] = {0x43, 2, 0, 0, 0, 0, 0, 0, 20}, unknown[12] = {0xee};
 	struct bench *b = *state;
 
 	prepare(b, 0xa0, 0, capacity, 8);
