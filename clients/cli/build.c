@@ -142,8 +142,8 @@ static int build_and_import(struct cli_call *c, const char *work, const char *na
 	char dir[PATH_MAX], file[PATH_MAX], log[PATH_MAX];
 	int r;
 
-	if ((r = path_join(dir, sizeof(dir), work, name)) < 0 ||
-	    (r = path_join(file, sizeof(file), work, "image.qcow2")) < 0 ||
+	if (path_join(dir, sizeof(dir), work, name) < 0 ||
+	    path_join(file, sizeof(file), work, "image.qcow2") < 0 ||
 	    snprintf(log, sizeof(log), "%s.log", dir) >= (int)sizeof(log))
 		return err_set(e, -ENAMETOOLONG, "%s: the path is too long", work);
 	r = build(c, dir, e);

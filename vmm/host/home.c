@@ -102,7 +102,7 @@ static int64_t mib_of(int64_t bytes)
 /* A container's home is an image in its directory, or plain files without a limit. */
 static json_t *home_entry(int at, const char *name, const char *key)
 {
-	char path[80];
+	char path[NAME_MAX + 16];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s%s", name, name[36] ? "" : "/home.img");

@@ -34,7 +34,7 @@ const char *img_build_recipes(char path[PATH_MAX])
 	}
 	if (n <= 0)
 		return "deploy/image";
-	strcpy(path + n, "/share/pane/image");
+	snprintf(path + n, PATH_MAX - (size_t)n, "/share/pane/image");
 	return access(path, R_OK | X_OK) == 0 ? path : "deploy/image";
 }
 
