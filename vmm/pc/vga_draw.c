@@ -188,19 +188,15 @@ static void draw_text(const struct vga *v, const struct vga_mode *m, uint32_t y,
 
 /* ---- graphics -------------------------------------------------------------------------------- */
 
-/* Where screen line y begins. Without their bit in register 0x17, the lowest two line counters
- * replace address bits 13 and 14: how CGA and Hercules modes interleave. */
+/* Where screen line y begins. Without bit 0 of register 0x17 the lowest line counter replaces
+ * address bit 13, in words or (bit 6) bytes: how CGA modes interleave. */
 static uint32_t line_at(const struct vga *v, const struct vga_mode *m, uint32_t y)
 {
-	uint32_t line = y / m->repeat, a;
+	uint32_t line = y / m->repeat, bank = v->cr[0x17] & 0x40 ? 0x2000u * 4 : 0x2000u * 2;
 
-	if (m->kind == VGA_CGA ||
-	    (m->kind == VGA_PLANAR && !(v->dispi[DISPI_ENABLE] & 1) && !(v->cr[0x17] & 1))) {
-		a = m->start + line / 2 * m->pitch;
-		return (v->cr[0x17] & 1) ? m->start + line * m->pitch
-					 : (a & ~(0x2000u * 4)) | (line & 1) * (0x2000u * 4);
-	}
-	return m->start + line * m->pitch;
+	if (m->kind == VGA_LINEAR || (v->dispi[DISPI_ENABLE] & 1) || (v->cr[0x17] & 1))
+		return m->start + line * m->pitch;
+	return ((m->start + line / 2 * m->pitch) & ~bank) | (line & 1) * bank;
 }
 
 static void draw_planar(const struct vga *v, const struct vga_mode *m, uint32_t from, uint32_t *out)
