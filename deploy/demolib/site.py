@@ -137,8 +137,9 @@ class Site:
                      "advertise": f"127.0.0.1:{port}", "state_dir": state,
                      "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host"},
             "desktops": {"pane_image": self.program("pane-image"), "vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
-                         "cell": self.program("pane-cell"),
-                         "memory_reserve_mib": 256, **self.host_options}})
+                         "cell": self.program("pane-cell"), "memory_reserve_mib": 256,
+                         # An emulated host boots for minutes: a parent would take them from the desktop somebody waits for.
+                         **({"clone": "never"} if self.lab else {}), **self.host_options}})
 
     # ---- daemons --------------------------------------------------------------------------------
     def spec(self, name, argv, **more):

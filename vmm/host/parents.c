@@ -402,11 +402,12 @@ static void sweep(const struct host_parents *p)
 	closedir(d);
 }
 
-/* People come first: while a desktop starts, no parent does. */
+/* People come first: while a desktop starts or is looked at, no parent starts. */
 static bool is_quiet(const struct host_parents *p)
 {
 	for (const struct host_desktop *d = p->agent->desktops; d; d = d->next)
-		if (d->machine && !d->rec.ready)
+		if (d->machine &&
+		    (!d->rec.ready || host_door_count(p->agent->door, d->rec.order.id) > 0))
 			return false;
 	return true;
 }

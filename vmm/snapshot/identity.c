@@ -39,7 +39,7 @@ static void host_name(char *out, const char *name)
 		n--;
 	out[n] = 0;
 	if (!n)
-		strcpy(out, "desktop");
+		snprintf(out, IDENTITY_NAME_MAX + 1, "desktop");
 }
 
 int identity_make(struct identity *id, const char *name, const uint8_t mac[6])

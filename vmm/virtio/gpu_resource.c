@@ -342,7 +342,7 @@ void gpu_resources_load(struct gpu_resources *s, const struct vm_mem *mem, struc
 		r->opaque = opaque;
 		load_backing(s, r, mem, in);
 		pixels = snap_view(in, r->bytes);
-		if (pixels)
+		if (pixels && r->pixels)
 			memcpy(r->pixels, pixels, r->bytes);
 	}
 }
