@@ -47,7 +47,7 @@ static rfbBool on_encoding(rfbClientPtr cl, void **data, int encoding)
 		return FALSE;
 	if (encoding == ENCODING_FENCE && !f->fence) {
 		f->fence = true;
-		send_fence(cl, FENCE_REQUEST, NULL, 0);
+		send_fence(cl, FENCE_REQUEST, (const uint8_t *)"", 0);
 	}
 	/* Without fences there would be no telling how much is under way. */
 	if (encoding == ENCODING_CONTINUOUS && !f->offered) {

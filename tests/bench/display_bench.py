@@ -214,7 +214,7 @@ def latencies(x, spot, pause):
         start = time.perf_counter()
         x.click()
         while x.pixel(*spot) == before:
-            if time.perf_counter() - start > 2:
+            if time.perf_counter() - start > 10:
                 raise AssertionError("the click did not show")
         out.append((time.perf_counter() - start) * 1000)
         time.sleep(pause)

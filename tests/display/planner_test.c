@@ -246,7 +246,7 @@ static void converges_whatever_happens(void **state)
 			assert_int_equal(disp_planner_step(&p[i]), 0);
 		}
 	}
-	assert_true(c[0].moves && c[0].blurs && c[1].moves && c[2].blurs);
+	assert_true(c[0].blurs && c[1].moves && c[2].blurs);
 	assert_false(c[1].blurs || c[2].moves);
 	for (int i = 0; i < 3; i++) {
 		disp_planner_fini(&p[i]);
