@@ -259,7 +259,8 @@ def syncs(site):
             r = site.broker.call("POST", f"/hosts/{host}/sync", report, token="", cert=f"host/{host}", prefix="/internal/v1")
             assert r.status == 200, r
             return (time.monotonic() - begin) * 1e3
-        sync()
+        for _ in range(24): # every worker has met the statements once
+            sync()
         with Meter(site) as m:
             times = [sync() for _ in range(10)]
         cpu = (m.broker + m.postgres) / 10 * 1e3
