@@ -81,15 +81,18 @@ static void found(void **state)
 	gw_files_free(f);
 }
 
-static char *head_of(const struct gw_file *f, struct gw_file_request q, size_t *n_body)
+/* Good until the next call. */
+static const char *head_of(const struct gw_file *f, struct gw_file_request q, size_t *n_body)
 {
+	static char text[2048];
 	const uint8_t *body;
 	struct buf b;
-	char *text;
 
 	buf_init(&b, 4096);
 	assert_int_equal(gw_file_head(&b, f, &q, &body, n_body), 0);
-	text = strndup((const char *)buf_head(&b), b.len);
+	assert_true(b.len < sizeof(text));
+	memcpy(text, buf_head(&b), b.len);
+	text[b.len] = 0;
 	buf_fini(&b);
 	return text;
 }
@@ -99,8 +102,8 @@ static void answered(void **state)
 	struct err e = {0};
 	struct gw_files *f = gw_files_load(dir, &e);
 	const struct gw_file *page, *script;
+	const char *head;
 	size_t n;
-	char *head;
 
 	(void)state;
 	assert_non_null(f);
@@ -113,21 +116,17 @@ static void answered(void **state)
 	assert_non_null(strstr(head, "frame-ancestors 'none'"));
 	assert_null(strstr(head, "unsafe"));
 	assert_null(strstr(head, "Content-Encoding"));
-	free(head);
 	head = head_of(script, (struct gw_file_request){.gzip = true}, &n);
 	assert_non_null(strstr(head, "Content-Encoding: gzip\r\n"));
 	assert_non_null(strstr(head, "immutable"));
-	free(head);
 	head = head_of(script, (struct gw_file_request){.head = true}, &n);
 	assert_int_equal(n, 0);
 	assert_non_null(strstr(head, "Content-Length: 6\r\n"));
-	free(head);
 	head = head_of(page,
 		       (struct gw_file_request){.etags = page->etag, .n_etags = strlen(page->etag)},
 		       &n);
 	assert_int_equal(n, 0);
 	assert_int_equal(strncmp(head, "HTTP/1.1 304 ", 13), 0);
-	free(head);
 	gw_files_free(f);
 }
 

@@ -37,9 +37,9 @@ export function Audit() {
           { key: "action", title: "What", value: (e) => e.action },
           { key: "object", title: "On", value: (e) => e.object },
           { key: "outcome", title: "Outcome", value: (e) => e.outcome, cell: (e) => <State of={e.outcome} /> },
+          { key: "conn", title: "Id", value: (e) => e.conn, cell: (e) => <code>{e.conn}</code> },
           { key: "detail", title: "Detail", value: (e) => e.detail },
           { key: "client", title: "From", value: (e) => e.client, cell: (e) => e.client.replace(/:\d+$/, "") },
-          { key: "conn", title: "Id", value: (e) => e.conn, cell: (e) => <code>{e.conn}</code> },
         ]}
         order="-at"
         choices={[

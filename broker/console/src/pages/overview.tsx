@@ -59,7 +59,7 @@ export function Overview() {
       <Stack hasGutter>
         {broken && <Problem error={broken} retry={desktops.reload} />}
         <FirstSteps hosts={hosts.data} images={images.data} pools={pools.data} users={users.data} />
-        <Gallery hasGutter minWidths={{ default: "100%", sm: "130px" }}>
+        <Gallery hasGutter minWidths={{ default: "130px" }}>
           <Figure title="Sessions" n={sessions.data?.length} to="/sessions" text={`${count(sessions.data, (s) => s.state === "connected") ?? "…"} connected now`} />
           <Figure title="Desktops" n={d?.length} to="/desktops" text={`${count(d, (x) => x.state === "ready") ?? "…"} ready, ${count(d, (x) => x.user !== null) ?? "…"} assigned`} />
           <Figure title="Starting" n={count(d, (x) => ["requested", "cloning", "booting", "recycling"].includes(x.state))} to="/desktops" text="requested, cloning, booting, recycling" />

@@ -226,7 +226,7 @@ function People({ name }: { name: string }) {
               <Tbody>
                 {list.map((e) => (
                   <Tr key={e.user}>
-                    <Td dataLabel="User"><Link to={`/users/${encodeURIComponent(e.user)}`}>{e.user}</Link></Td>
+                    <Td dataLabel="User">{e.user.startsWith("group:") ? e.user : <Link to={`/users/${encodeURIComponent(e.user)}`}>{e.user}</Link>}</Td>
                     <Td isActionCell>
                       <Button variant="link" isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}")} onClick={() => ask({
                         title: `Withdraw ${e.user} from ${name}?`, word: e.user, button: "Withdraw", done: `${e.user} may no longer use ${name}`,
