@@ -131,12 +131,18 @@ def ping(s):
 
 # ---- measurements: each takes a subject and returns figures -------------------------------------
 
-def full(p):
-    n, begin = count("HANDSHAKES", 1000), cpu_s(p.pids)
+def shake(p, n):
     context = client_context()
     for _ in range(n):
         with socket.create_connection(("127.0.0.1", p.front)) as s, context.wrap_socket(s):
             pass
+
+
+def full(p):
+    n = count("HANDSHAKES", 1000)
+    shake(p, n // 10)  # pages touched for the first time, caches filled: not what is asked
+    begin = cpu_s(p.pids)
+    shake(p, n)
     return n / (cpu_s(p.pids) - begin)
 
 
