@@ -264,7 +264,7 @@ int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	struct gw_keeper_answer *a = calloc(1, sizeof(*a));
-	struct pollfd fds[GW_WORKERS_MAX + 1];
+	struct pollfd fds[GW_WORKERS_MAX + 1] = {0};
 	struct err e = {0};
 	int r = k && a && n <= ARRAY_LEN(fds) ? 0 : -ENOMEM;
 

@@ -51,14 +51,13 @@ class Keys(unittest.TestCase):
         self.assertEqual(exactly(t, 4), bytes(4))
         return t
 
-    def keeper(self, gw):
-        return int(re.findall(r"keeper.start keeper pid=(\d+)", gw.log())[-1])
-
     def test_not_in_a_worker(self):
         """After logins of every kind and a reload no worker's memory, nor the supervisor's, holds a private key; the keeper's does"""
         if os.geteuid():
             self.skipTest("only root may read the memory of a process that is not dumpable")
         gw = self.rig(workers=2)
+        if "asan" in gw.gateway.program:
+            self.skipTest("the address sanitizer keeps freed memory, and terabytes of its own")
         for _ in range(6):
             self.session(gw).close()
             gw.https(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -66,7 +65,7 @@ class Keys(unittest.TestCase):
         wait_for("the reload", lambda: gw.log().count("result=ok") == 2)
         live = self.session(gw)
         wanted = {f"{os.path.basename(p)} {kind}": s for p in (gw.front[1], gw.me[1]) for kind, s in secrets_of(p).items()}
-        held = memory(self.keeper(gw))
+        held = memory(gw.gateway.keeper())
         for p in (gw.front[1], gw.me[1]):  # else the search would prove nothing
             self.assertTrue(any(s in held for s in secrets_of(p).values()), p)
         for pid in gw.gateway.workers() + [gw.gateway.process.pid]:
@@ -91,11 +90,11 @@ class Keys(unittest.TestCase):
         """The keeper killed: sessions go on, another keeper comes, logins work again with the same workers"""
         gw = self.rig()
         live, workers = self.session(gw), gw.gateway.workers()
-        first = self.keeper(gw)
+        first = gw.gateway.keeper()
         os.kill(first, signal.SIGKILL)
         live.sendall(b"ping")
         self.assertEqual(exactly(live, 4), b"ping")
-        wait_for("another keeper", lambda: self.keeper(gw) != first)
+        wait_for("another keeper", lambda: gw.gateway.keeper() != first)
 
         def works():
             try:

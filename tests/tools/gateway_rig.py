@@ -316,6 +316,9 @@ class Gateway:
             self.process.terminate()
         return self.process.wait(15)
 
+    def keeper(self):
+        return int(re.findall(r"keeper.start keeper pid=(\d+)", self.log())[-1])
+
     def workers(self):
         return [int(p) for p in re.findall(r"worker.start worker=\d+ pid=(\d+)", self.log())]
 
@@ -338,8 +341,12 @@ class GatewayRig:
     def close(self):
         for child in reversed(self.children):
             if child.poll() is None:
+                child.terminate()  # one that has children of its own ends them
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
                 child.kill()
-            child.wait()
+                child.wait()
         gateway = getattr(self, "gateway", None)
         if gateway and gateway.process.poll() is None:
             gateway.stop()
