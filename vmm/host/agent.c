@@ -149,7 +149,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
 	       a->isolation == b->isolation && a->reset == b->reset &&
 	       strcmp(a->home, b->home) == 0 && strcmp(a->name, b->name) == 0 &&
-	       strcmp(a->image, b->image) == 0;
+	       strcmp(a->image, b->image) == 0 && strcmp(a->clipboard, b->clipboard) == 0;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -166,6 +166,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		d->rec.order.want = o->want;
 	} else {
 		d->rec.order = *o;
+		if (had.clipboard[0] && strcmp(had.clipboard, o->clipboard) != 0 && d->display)
+			host_display_renew(d->display);
 	}
 	if (o->epoch > had.epoch && d->agent->door)
 		host_door_fence(d->agent->door, o->id, o->epoch);

@@ -48,7 +48,7 @@ static int proc_field(json_t *o, const char *key, pid_t *pid, uint64_t *started,
 
 static int order_fields(json_t *o, struct host_order *v, struct err *e)
 {
-	const char *want, *way = "vm";
+	const char *want, *way = "vm", *clipboard = "both";
 	int64_t cpus, memory, disk = 0;
 	int r;
 
@@ -61,14 +61,18 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_need_int(o, "memory_mib", 16, 1 << 24, &memory, e)) < 0 ||
 	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0 ||
 	    (r = json_opt_str(o, "isolation", 16, &way, e)) < 0 ||
+	    (r = json_opt_str(o, "clipboard", 8, &clipboard, e)) < 0 ||
 	    (r = text_field(o, "home", v->home, sizeof(v->home), e)) < 0 ||
 	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
 		return r;
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
 	    !host_name_ok(v->image) || host_want_parse(want, &v->want) < 0 ||
-	    host_isolation_parse(way, &v->isolation) < 0 || (v->home[0] && !host_uuid_ok(v->home)))
+	    host_isolation_parse(way, &v->isolation) < 0 ||
+	    host_clipboard_parse(clipboard, v->clipboard) < 0 ||
+	    (v->home[0] && !host_uuid_ok(v->home)))
 		return err_set(e, -EPROTO,
-			       "id, name, image, want, isolation or home is not what it should be");
+			       "id, name, image, want, isolation, clipboard or home is not what it "
+			       "should be");
 	v->cpus = (int)cpus;
 	v->memory_mib = (int)memory;
 	v->disk_mib = (int)disk;
@@ -116,7 +120,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -125,7 +129,8 @@ json_t *host_record_json(const struct host_record *r)
 			 proc_json(r->display_pid, r->display_started), "isolation",
 			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
 			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
-			 "address", (int)r->address, "parent", r->parent);
+			 "address", (int)r->address, "parent", r->parent, "clipboard",
+			 v->clipboard[0] ? v->clipboard : "both");
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

@@ -67,9 +67,18 @@ static int display_follow(struct host_display *d)
 static int display_start(struct host_display *d, struct err *e)
 {
 	char surface[160], listen[160], idle[16], log[PATH_MAX];
-	const char *argv[] = {
-		d->p.config->display, "--surface", surface, "--listen", listen, "--name", d->name,
-		"--idle-exit",	      idle,	   NULL};
+	const char *argv[] = {d->p.config->display,
+			      "--surface",
+			      surface,
+			      "--listen",
+			      listen,
+			      "--name",
+			      d->name,
+			      "--clipboard",
+			      d->p.clipboard,
+			      "--idle-exit",
+			      idle,
+			      NULL};
 	int r;
 
 	if (!display_may_start(d))
@@ -79,7 +88,7 @@ static int display_start(struct host_display *d, struct err *e)
 	snprintf(listen, sizeof(listen), "%s/display.sock", d->run);
 	snprintf(idle, sizeof(idle), "%d", d->p.config->display_idle_s);
 	if (d->p.config->display_idle_s == 0)
-		argv[7] = NULL;
+		argv[9] = NULL;
 	if ((r = path_join(log, sizeof(log), d->dir, "display.log")) < 0)
 		return err_set(e, r, "path too long");
 	unlink(listen);
@@ -252,6 +261,11 @@ void host_display_stop(struct host_display *d)
 {
 	d->viewers = 0;
 	display_fail(d, -ECANCELED, "the desktop is stopping");
+	host_proc_signal(&d->proc, SIGTERM);
+}
+
+void host_display_renew(struct host_display *d)
+{
 	host_proc_signal(&d->proc, SIGTERM);
 }
 

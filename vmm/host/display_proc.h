@@ -22,6 +22,7 @@ struct host_display_params {
 	struct loop *loop;		  /* borrowed */
 	const struct host_config *config; /* borrowed */
 	const char *name, *dir, *run;	  /* copied */
+	const char *clipboard;		  /* borrowed; read at each start */
 	/* The process is about to run, or (pid 0) is gone: it is to be written down. */
 	int (*changed)(void *arg, const struct host_proc *p);
 	void *arg;
@@ -42,6 +43,8 @@ void host_display_cancel(struct host_display_wait *w);
 /* How many viewers are connected: a display that dies under some is started again at once. */
 void host_display_viewers(struct host_display *d, unsigned n);
 void host_display_stop(struct host_display *d); /* ends the process: the desktop is going */
+/* Ends the process because it was started under another policy; viewers may come back at once. */
+void host_display_renew(struct host_display *d);
 const struct host_proc *host_display_proc(const struct host_display *d);
 
 #endif

@@ -135,6 +135,34 @@ static int order_firstboot(json_t *o, struct host_order *v, struct err *e)
 	return 0;
 }
 
+int host_clipboard_parse(const char *s, char out[5])
+{
+	static const char *const ways[] = {"both", "in", "out", "none"};
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (strcmp(s, ways[i]) == 0) {
+			memcpy(out, s, strlen(s) + 1);
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* What its display lets through; what is not named is not restricted. */
+static int order_policy(json_t *o, struct host_order *v, struct err *e)
+{
+	json_t *policy = json_object_get(o, "policy");
+	const char *clipboard = "both";
+	int r = 0;
+
+	if (json_is_object(policy))
+		r = json_opt_str(policy, "clipboard", 8, &clipboard, e);
+	if (r < 0)
+		return r;
+	return host_clipboard_parse(clipboard, v->clipboard) == 0
+		       ? 0
+		       : err_set(e, -EPROTO, "policy.clipboard is not both, in, out or none");
+}
+
 /* What only a desktop that is to exist must say: an order to be absent needs its id alone. */
 static int order_machine(json_t *o, struct host_order *v, struct err *e)
 {
@@ -154,7 +182,7 @@ static int order_machine(json_t *o, struct host_order *v, struct err *e)
 		return err_set(e, -EPROTO, "version is not a plain word");
 	memcpy(v->version, version, strlen(version) + 1);
 	v->disk_mib = (int)disk;
-	if ((r = order_firstboot(o, v, e)) < 0)
+	if ((r = order_firstboot(o, v, e)) < 0 || (r = order_policy(o, v, e)) < 0)
 		return r;
 	return order_isolation(o, v, e);
 }

@@ -44,6 +44,7 @@ struct host_order {
 	char home[HOST_UUID]; /* key of the user's files, "" = none yet */
 	char account[FIRSTBOOT_ACCOUNT_MAX + 1]; /* made at first boot, "" = none yet */
 	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
+	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 };
 
 struct host_drop {
@@ -62,6 +63,8 @@ struct host_orders {
 int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e) must_check;
 void host_orders_free(struct host_orders *o);
 const char *host_want_name(enum host_want w);
+/* Of "policy"; -EINVAL for another word. */
+int host_clipboard_parse(const char *s, char out[5]) must_check;
 int host_want_parse(const char *s, enum host_want *out) must_check;
 const char *host_isolation_name(enum host_isolation i);
 int host_isolation_parse(const char *s, enum host_isolation *out) must_check;

@@ -488,6 +488,7 @@ static struct host_display *display_make(struct host_desktop *d)
 		.name = d->rec.order.name,
 		.dir = d->dir,
 		.run = d->run,
+		.clipboard = d->rec.order.clipboard,
 		.changed = on_display,
 		.arg = d,
 	};

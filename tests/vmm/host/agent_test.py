@@ -411,6 +411,23 @@ class Door(Story):
         self.assertNotEqual(after["display"]["pid"], before["display"]["pid"])
         self.assertEqual(after["vmm"], before["vmm"])
 
+    def test_policy(self):
+        """the pool's word on the clipboard reaches the display; another word ends it, the next viewer's has it"""
+        self.running(policy={"clipboard": "out"})
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        gate.line()
+        self.assertIn("--clipboard\0out\0", self.display_argv())
+        self.broker.order(D1, policy={"clipboard": "none"})
+        self.assertEqual(gate.sock.recv(1), b"")
+        again = Gateway(self.host)
+        self.assertTrue(again.open(D1)["ok"])
+        self.assertIn("--clipboard\0none\0", self.display_argv())
+
+    def display_argv(self):
+        with open(f"/proc/{self.host.record(D1)['display']['pid']}/cmdline", encoding="utf-8") as file:
+            return file.read()
+
     def test_wrong_certificate(self):
         """a certificate of another kind, or none, gets nowhere"""
         self.running()
