@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clones of the golden Debian image, parked at its desktop. Started by vmm_test.py, where KVM is hardware-like."""
+"""Clones of the golden Debian image, parked at its desktop, where KVM is hardware-like. Not yet among the
+lab's tests; by hand: make lab CMD='PYTHONPATH=tests/lib python3 tests/lab/debian_clone.py'."""
 import json
 import os
 import re

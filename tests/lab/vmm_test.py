@@ -38,9 +38,3 @@ class Lab(unittest.TestCase):
         done = run("tests/lab/debian_guest.py")
         self.assertEqual(done.returncode, 0)
         self.assertNotIn("SKIP", done.stdout)
-
-    def test_clones(self):
-        """Debian parked at its desktop: its clones are ready at once, each somebody else"""
-        done = run("tests/lab/debian_clone.py")
-        self.assertEqual(done.returncode, 0)
-        self.assertNotIn("SKIP", done.stdout)
