@@ -3,8 +3,6 @@
  * From registers and memory to pixels, a line at a time. Everything that is read from video memory
  * goes through at(), which wraps: no register value reaches outside it. Blinking is not drawn.
  */
-#include <string.h>
-
 #include "common/cleanup.h"
 #include "common/wire.h"
 #include "vmm/pc/vga.h"
