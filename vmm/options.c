@@ -34,7 +34,7 @@ static const char help[] =
 	"  --firmware-image FILE  another image than the distribution's\n"
 	"  --firmware-vars FILE   where UEFI variables are kept; made when missing\n"
 	"  --firmware-log FILE    what the firmware says\n"
-	"  --cdrom FILE        ISO image in a CD drive (with --firmware)\n"
+	"  --cdrom FILE        ISO image in a CD drive of a PC\n"
 	"  --boot ORDER        of disk, cdrom, net; comma between (default: disk,cdrom,net)\n"
 	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"

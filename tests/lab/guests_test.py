@@ -14,7 +14,7 @@ NEEDED = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/lib/memtest86+/memtest86+x64.
 
 class Guests(unittest.TestCase):
     def test_rows(self):
-        """memtest86+ under SeaBIOS, the shell under OVMF; with PANE_GUESTS=all the whole matrix"""
+        """memtest86+ under SeaBIOS; with PANE_GUESTS=all the whole matrix"""
         missing = [path for path in NEEDED if not os.path.exists(path)]
         if missing:
             self.skipTest(f"{missing[0]} is missing: run 'make deps'")

@@ -87,7 +87,7 @@ bool elf_is(int fd)
 
 static int read_segment(struct file *f, uint64_t at, struct segment *s, struct err *e)
 {
-	uint8_t p[sizeof(Elf64_Phdr)];
+	uint8_t p[sizeof(Elf64_Phdr)] = {0};
 	int r = pull(f, at, p, f->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr), e);
 
 	if (r < 0)
@@ -109,7 +109,7 @@ static int read_segment(struct file *f, uint64_t at, struct segment *s, struct e
 
 static int read_header(struct file *f, struct err *e)
 {
-	uint8_t h[HEADER_MAX];
+	uint8_t h[HEADER_MAX] = {0};
 	uint64_t table, step;
 	int r = pull(f, 0, h, sizeof(h), e);
 

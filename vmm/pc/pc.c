@@ -332,7 +332,7 @@ static int add_rom(struct pc *pc, const char *name, const char *path, bool neede
 	r = open_file("option ROM", path, ROM_MAX, &fd, &n, e);
 	if (r < 0)
 		return r;
-	rom = malloc(n);
+	rom = malloc(n + 1);
 	r = rom ? read_all(fd, rom, n) : -ENOMEM;
 	if (r == 0)
 		r = fw_cfg_add_file(&pc->fw_cfg, name, rom, (uint32_t)n, false);
@@ -342,7 +342,7 @@ static int add_rom(struct pc *pc, const char *name, const char *path, bool neede
 /* Copies the template to a new file, and nothing over one that is there. */
 static int make_variables(const char *path, int from, uint64_t n, struct err *e)
 {
-	cleanup_free uint8_t *bytes = malloc(n);
+	cleanup_free uint8_t *bytes = malloc(n + 1);
 	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int r = bytes ? read_all(from, bytes, n) : -ENOMEM;
 

@@ -3,8 +3,6 @@
  * From registers and memory to pixels, a line at a time. Everything that is read from video memory
  * goes through at(), which wraps: no register value reaches outside it. Blinking is not drawn.
  */
-#include <string.h>
-
 #include "common/cleanup.h"
 #include "common/wire.h"
 #include "vmm/pc/vga.h"
@@ -70,8 +68,10 @@ static void dispi_mode(const struct vga *v, struct vga_mode *m)
 		*m = (struct vga_mode){.kind = VGA_PLANAR, .repeat = 1, .pitch = virtual / 8 * 4};
 		first = (uint64_t)v->dispi[9] * m->pitch + v->dispi[8] / 8 * 4;
 	} else if (bits == 8 || bits == 15 || bits == 16 || bits == 24 || bits == 32) {
-		*m = (struct vga_mode){
-			.kind = VGA_LINEAR, .bits = (uint8_t)bits, .pitch = virtual * bytes};
+		*m = (struct vga_mode){.kind = VGA_LINEAR,
+				       .repeat = 1,
+				       .bits = (uint8_t)bits,
+				       .pitch = virtual * bytes};
 		first = (uint64_t)v->dispi[9] * m->pitch + (uint64_t)v->dispi[8] * bytes;
 	} else {
 		return;
@@ -117,7 +117,7 @@ static void graphics_mode(const struct vga *v, struct vga_mode *m)
 
 void vga_mode(const struct vga *v, struct vga_mode *m)
 {
-	memset(m, 0, sizeof(*m));
+	*m = (struct vga_mode){.repeat = 1};
 	if (v->dispi[DISPI_ENABLE] & 1) {
 		dispi_mode(v, m);
 	} else {
@@ -129,7 +129,7 @@ void vga_mode(const struct vga *v, struct vga_mode *m)
 			text_mode(v, m);
 	}
 	if (m->width < 8 || m->height < 8 || m->width > VGA_MAX_WIDTH || m->height > VGA_MAX_HEIGHT)
-		memset(m, 0, sizeof(*m));
+		*m = (struct vga_mode){.repeat = 1};
 	else if (!(v->ar_i & AR_PALETTE_ON))
 		m->kind = VGA_BLANK;
 }
@@ -287,7 +287,7 @@ static void draw_linear(const struct vga *v, const struct vga_mode *m, uint32_t 
 
 void vga_draw_line(const struct vga *v, const struct vga_mode *m, uint32_t y, uint32_t *out)
 {
-	uint32_t from = m->repeat ? line_at(v, m, y) : m->start + y * m->pitch;
+	uint32_t from = line_at(v, m, y);
 
 	switch (m->kind) {
 	case VGA_TEXT:
