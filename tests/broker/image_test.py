@@ -200,8 +200,7 @@ class Images(unittest.TestCase):
         for method, path in (("GET", "/images"), ("POST", "/images"), ("GET", "/images/x"), ("DELETE", "/images/x"),
                              ("PUT", "/images/x/1/data?offset=0"), ("POST", "/images/x/1/publish"),
                              ("GET", "/images/x/1/files/disk.raw")):
-            answer = self.b.call(method, path, {}, token=token)
-            self.assertEqual((answer.status, answer.code.split(".")[0]), (403, "role"), path)
+            self.assertEqual(self.b.call(method, path, {}, token=token).code, "role.missing", path)
 
 
 if __name__ == "__main__":
