@@ -110,7 +110,7 @@ const verbs = {
     return page.getByRole("grid", { name: table }).or(page.getByRole("table", { name: table })).locator("tbody tr").allInnerTexts();
   },
   async address() {
-    return page.url().slice(page.url().indexOf("#") + 1);
+    return page.evaluate(() => window.location.hash.slice(1)); // page.url() is told of a change later
   },
   async focused() {
     return page.evaluate(() => document.activeElement?.textContent ?? "");
