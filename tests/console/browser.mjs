@@ -32,6 +32,17 @@ page.on("console", (message) => {
 });
 
 const settled = () => page.waitForFunction(() => !document.querySelector(".pf-v6-c-spinner"));
+/** The layout has followed the window and its transitions are over: colours and places are as they end up. */
+const still = () =>
+  page.evaluate(async () => {
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    for (let quiet = 0; quiet < 3; ) {
+      await frame();
+      const moving = document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity && a.playState === "running");
+      quiet = moving.length ? 0 : quiet + 1;
+      await Promise.all(moving.map((a) => a.finished.catch(() => undefined)));
+    }
+  });
 const button = (name) => page.getByRole("button", { name, exact: true });
 const field = (label) => page.getByLabel(label, { exact: false }).first();
 
@@ -99,7 +110,7 @@ const verbs = {
     return page.getByRole("grid", { name: table }).or(page.getByRole("table", { name: table })).locator("tbody tr").allInnerTexts();
   },
   async address() {
-    return page.url().slice(page.url().indexOf("#") + 1);
+    return page.evaluate(() => window.location.hash.slice(1)); // page.url() is told of a change later
   },
   async focused() {
     return page.evaluate(() => document.activeElement?.textContent ?? "");
@@ -130,7 +141,7 @@ const verbs = {
       await page.setViewportSize(size);
       if (at !== undefined) await page.goto(`${BASE}/#${at}`);
       await settled();
-      await page.waitForTimeout(350); // transitions of the style sheet are over: axe judges colours as they end up
+      await still();
       const look = `${name}-${scheme}-${size.width}`;
       if (SHOTS) {
         mkdirSync(SHOTS, { recursive: true });
@@ -142,6 +153,7 @@ const verbs = {
     }
     await page.emulateMedia({ colorScheme: "light" });
     await page.setViewportSize(WIDE);
+    await still();
     return wrong;
   },
   async complaints() {
