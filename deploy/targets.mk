@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
-	bench lint format man install
+	bench bench-gateway lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -64,6 +64,9 @@ fuzz-replay: ## replay the fuzz corpora through every fuzz target
 
 bench: all ## first figures: VMM memory and start, login to first frame, click to pixel
 	@tests/run --bench
+
+bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only
+	@PYTHONPATH=tests python3 tests/bench/gateway_bench.py
 
 # ---- lint -------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
