@@ -27,7 +27,7 @@ struct tls_params {
 	 * certificate's key, which may be one that signs elsewhere; a reference is taken. */
 	const char *cert_pem, *ca_pem;
 	EVP_PKEY *identity;
-	bool require_peer;	/* server: a client certificate is mandatory when ca is set */
+	bool require_peer; /* server: a client certificate is mandatory when ca is set */
 	bool tls13_only;
 };
 

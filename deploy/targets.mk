@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
-	bench bench-vmm bench-broker test-history lint format man install
+	bench bench-vmm bench-broker bench-gateway test-history lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -74,6 +74,10 @@ bench: all ## figures beside rivals: VMM, clones, containers, display, gateway, 
 
 bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside them
 	@tests/run --bench --only vmm
+
+bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only
+	@deploy/deps build run test bench
+	@PYTHONPATH=tests python3 tests/bench/gateway_bench.py
 
 # ---- lint -------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway beside Debian's haproxy, nginx (stream), hitch and stunnel, one worker or thread each, in one run:
-full and resumed TLS handshakes, bulk, frames and small echoes through a session, memory of idle sessions, and what
-half-open handshakes do to a live one. Rates are per CPU second of the proxy, so that a busy neighbour distorts them
-less than wall clock would. Where a rival has TLS on one side only it stands beside the gateway's HTTPS relay, which
-has that too. ONLY=name,... takes some of the measurements, RIVALS=name,... some of the rivals; HANDSHAKES, IDLE,
-HALF_OPEN, SESSIONS change the counts."""
+memory of idle sessions, full and resumed TLS handshakes, bulk, frames and small echoes through a session, and what
+half-open handshakes do to a live one (sessions: beside those that have TLS on both sides, as ours must). Rates are per
+CPU second of the proxy, so that a busy neighbour distorts them less than wall clock would. ONLY=name,... takes some of
+the measurements, RIVALS=name,... some of the rivals; HANDSHAKES, IDLE, HALF_OPEN, SESSIONS, BULK_MIB change the counts."""
 import os
 import resource
 import socket
@@ -93,9 +92,8 @@ def backend(context):
 class Subject:
     """One proxy under measurement; pids: the processes that do its work (ours: a worker and the keeper of the keys)."""
 
-    def __init__(self, name, pids, front, open_both, open_one):
-        self.name, self.pids, self.front = name, pids, front
-        self.open = {"both": open_both, "one": open_one}
+    def __init__(self, name, pids, front, opens):
+        self.name, self.pids, self.front, self.open = name, pids, front, opens
 
 
 def rival_session(rival):
@@ -111,16 +109,6 @@ def gateway_session(rig):
     exactly(s, 4)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     ping(s)
-    return s
-
-
-def gateway_api(rig):
-    """A request whose body never comes whole: the relay waits."""
-    s = rig.tls(rig.connect("https"))
-    s.sendall(b"POST /api/v1/hold HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
-    wanted = len(rig.broker.api_heads) + 1
-    while len(rig.broker.api_heads) < wanted:
-        time.sleep(0.0005)
     return s
 
 
@@ -160,7 +148,7 @@ def resumed(p):
 
 
 def bulk(p):
-    s, mib = p.open["both"](), count("BULK_MIB", 400)
+    s, mib = p.open(), count("BULK_MIB", 400)
     room = memoryview(bytearray(1 << 18))
     begin, left = cpu_s(p.pids), mib << 20
     s.sendall(message(b"B", mib << 10))
@@ -173,7 +161,7 @@ def bulk(p):
 
 def frames(p):
     """Share of a core that SESSIONS sessions of 30 frames a second of 20 kB would take."""
-    sessions = [p.open["both"]() for _ in range(count("SESSIONS", 500))]
+    sessions = [p.open() for _ in range(count("SESSIONS", 500))]
     rounds, begin = 12, cpu_s(p.pids)
     for _ in range(rounds):
         for s in sessions:
@@ -197,19 +185,19 @@ def latencies(s, n):
 
 
 def echo(p):
-    s = p.open["both"]()
+    s = p.open()
     latencies(s, 200)
     figures = latencies(s, 3000)
     s.close()
     return figures
 
 
-def idle(p, kind):
+def idle(p):
     n = count("IDLE", 2000)
-    held = [p.open[kind]() for _ in range(20)]  # what the first ones bring with them is not theirs
+    held = [p.open() for _ in range(20)]  # what the first ones bring with them is not theirs
     before = pss_kb(p.pids)
     for _ in range(n):
-        held.append(p.open[kind]())
+        held.append(p.open())
     time.sleep(0.5)
     size = (pss_kb(p.pids) - before) / n
     for s in held:
@@ -219,7 +207,7 @@ def idle(p, kind):
 
 def half_open(p):
     """p50 and p99 of a live session's echo before and under half a ClientHello a connection."""
-    s = p.open["both"]()
+    s = p.open()
     latencies(s, 200)
     before = latencies(s, 2000)
     held = []
@@ -267,7 +255,7 @@ def subjects_of(rig):
     tls.load_cert_chain(*rig.front)
     ports = backend(tls), backend(None)
     out = [Subject("pane-gateway", [rig.gateway.workers()[0], rig.gateway.keeper()], rig.gateway.ports["https"],
-                   lambda: gateway_session(rig), lambda: gateway_api(rig))]
+                   lambda: gateway_session(rig))]
     wanted = os.environ.get("RIVALS", "haproxy,nginx,hitch,stunnel").split(",")
     for kind in tls_rivals.ALL:
         if kind.name not in wanted:
@@ -276,21 +264,19 @@ def subjects_of(rig):
             print(f"gateway: {kind.name} is not installed: not compared", file=sys.stderr)
             continue
         r = kind(rig, *ports)
-        one = (lambda r=r: rival_session(r)) if not kind.both else None
-        out.append(Subject(kind.name, [r.pid()], r.front, (lambda r=r: rival_session(r)) if kind.both else None, one))
+        out.append(Subject(kind.name, [r.pid()], r.front, (lambda r=r: rival_session(r)) if kind.both else None))
     return out
 
 
 def measure_all(subjects):
-    both, one = ([p for p in subjects if p.open[k]] for k in ("both", "one"))
-    every = {
+    both = [p for p in subjects if p.open]
+    every = {  # memory first: what a later one frees would be used again
+        "idle": lambda: table("idle session, TLS on both sides", "kB", both, idle, 1, "low"),
         "full": lambda: table("full TLS 1.3 handshakes", "per CPU second", subjects, full),
         "resumed": lambda: table("resumed TLS 1.2 handshakes", "per CPU second", subjects, resumed),
         "bulk": lambda: table("bulk, TLS on both sides", "Gbit per CPU second", both, bulk),
         "echo": lambda: echo_table(both),
         "frames": lambda: table("sessions of 30 frames/s of 20 kB", "% of a core", both, frames, 1, "low"),
-        "idle": lambda: (table("idle session, TLS on both sides", "kB", both, lambda p: idle(p, "both"), 1, "low"),
-                         table("idle session, TLS on one side", "kB", one, lambda p: idle(p, "one"), 1, "low")),
         "half": lambda: half_table(both),
     }
     for name in os.environ.get("ONLY", ",".join(every)).split(","):
