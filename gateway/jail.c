@@ -151,7 +151,7 @@ static int allow_bounded(scmp_filter_ctx f)
 			SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	return r ? r
 		 : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				    SCMP_A1_64(SCMP_CMP_LE, F_SETFL));
+				    SCMP_A1_64(SCMP_CMP_LE, F_SETFL, 0));
 }
 
 static int add_rules(scmp_filter_ctx f, bool net)
@@ -164,7 +164,7 @@ static int add_rules(scmp_filter_ctx f, bool net)
 		r = allow(f, network, ARRAY_LEN(network));
 	for (size_t i = 0; !r && net && i < ARRAY_LEN(families); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+				     SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	for (size_t i = 0; !r && i < ARRAY_LEN(deadly); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	return r;
