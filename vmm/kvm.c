@@ -34,7 +34,7 @@ static const struct {
 
 int vm_kvm_open(struct vm_kvm *k, struct err *e)
 {
-	k->fd = -1;
+	*k = (struct vm_kvm){.fd = -1};
 	k->sys = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (k->sys < 0 && errno == ENOENT)
 		return err_setw(

@@ -275,6 +275,7 @@ static int build_kvm(struct vm *vm, struct err *e)
 {
 	int r = vm_kvm_open(&vm->kvm, e);
 
+	vm->kvm.vga_window = vm->cfg.pc;
 	if (r == 0)
 		r = vm_kvm_create(&vm->kvm, vm->ram, e);
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++) {
@@ -374,7 +375,6 @@ struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 	vm->cfg = *cfg;
 	vm->kvm.sys = vm->kvm.fd = -1;
 	vm->console.fd = vm->console.old = -1;
-	vm->kvm.vga_window = cfg->pc;
 	vm->started_ms = clock_ms();
 	pthread_mutex_init(&vm->lock, NULL);
 	vm_gate_init(&vm->gate, cfg->enter);
