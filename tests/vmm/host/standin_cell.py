@@ -11,7 +11,7 @@ from standin_vmm import Machine
 
 def options(argv):
     if argv == ["--probe"]:
-        print('{"cell":"full","why":"","limits":"cgroup1","net":["user","none"]}')
+        print('{"cell":"full","why":"","limits":"cgroup1","lacks":"cgroup v1 only","net":["user","none"]}')
         sys.exit(0)
     words, opt = iter(argv), {}
     for word in words:

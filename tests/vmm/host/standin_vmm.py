@@ -78,7 +78,7 @@ def main():
     with open(opt["serial"], "a", encoding="utf-8") as file:
         file.write("booting\n")
     machine = Machine(opt)
-    if "standin.die" in opt["cmdline"]:
+    if "standin.die" in opt.get("cmdline", ""):
         machine.end("panic")
     machine.run()
 
