@@ -20,21 +20,24 @@ def run(path):
     if kind != "hardware":
         words = [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "env",
                  *[f"{k}={v}" for k, v in env.items()], *words]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ, **env), check=False)
-    print("\n".join("# " + line for line in done.stdout.splitlines()))
-    return done
+    lines = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ, **env)) as story:
+        for line in story.stdout: # as they come, so that the log of a story without end says where it stood
+            print("# " + line, end="", flush=True)
+            lines.append(line)
+    return story.returncode, "".join(lines)
 
 
 class Lab(unittest.TestCase):
     def test_card(self):
         """the test card's whole story passes on hardware-like KVM"""
-        done = run("tests/vmm/machine_test.py")
-        self.assertEqual(done.returncode, 0)
-        self.assertNotIn("not ok", done.stdout)
-        self.assertNotIn("SKIP", done.stdout)
+        status, output = run("tests/vmm/machine_test.py")
+        self.assertEqual(status, 0)
+        self.assertNotIn("not ok", output)
+        self.assertNotIn("SKIP", output)
 
     def test_debian(self):
         """stock Debian on two processors: desktop, typing, network, panic, reboot"""
-        done = run("tests/lab/debian_guest.py")
-        self.assertEqual(done.returncode, 0)
-        self.assertNotIn("SKIP", done.stdout)
+        status, output = run("tests/lab/debian_guest.py")
+        self.assertEqual(status, 0)
+        self.assertNotIn("SKIP", output)
