@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * /groups: people who are entitled together. What a change of members means for their desktops is
- * in sql/021_people.sql.
+ * in sql/code/60_people.sql.
  */
 #include "broker/api.h"
 #include "broker/valid.h"

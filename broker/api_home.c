@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * /homes: the files users have apart from their desktops. Deleting one is an order to its host
- * (sql/013_homes.sql); the row goes when the host has carried it out.
+ * (sql/code/30_home.sql); the row goes when the host has carried it out.
  */
 #include "broker/api.h"
 #include "broker/valid.h"

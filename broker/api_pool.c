@@ -19,20 +19,6 @@ enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r)
 			"pool.unknown", "pool");
 }
 
-/* What 010 and later added to a pool. */
-static enum req_step pool_more(struct req *r, struct db *db, int status, char *made)
-{
-	const char *name = json_string_value(json_object_get(r->json, "name"));
-	cleanup_free char *first = made, *text = NULL;
-
-	if (!first)
-		return api_text(r, db, status, NULL, "pool.unknown", "pool");
-	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(r, db, status,
-			db_text(db, "SELECT pane.pool_more($1, $2)", name ? name : r->arg[0], text),
-			"pool.unknown", "pool");
-}
-
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 {
 	cleanup_free char *text = NULL;
@@ -44,7 +30,8 @@ enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->object, sizeof(r->object), "%s",
 		 json_string_value(json_object_get(r->json, "name")));
 	text = json_dumps(r->json, JSON_COMPACT);
-	return pool_more(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text));
+	return api_text(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text), "pool.unknown",
+			"pool");
 }
 
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
@@ -56,8 +43,9 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 	if (valid_pool(r->json, false, &e))
 		return req_fail_err(r, &e);
 	text = json_dumps(r->json, JSON_COMPACT);
-	return pool_more(r, db, 200,
-			 db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text));
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text),
+			"pool.unknown", "pool");
 }
 
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * /pools/{name}/rollout: taking the desktops of a pool to another version of its image. The
- * reconciler does it (sql/011_versions.sql); here it is begun, watched, paused and stopped.
+ * reconciler does it (sql/code/21_rollout.sql); here it is begun, watched, paused and stopped.
  */
 #include "broker/api.h"
 #include "broker/valid.h"

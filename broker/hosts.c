@@ -94,7 +94,7 @@ static enum req_step report(struct broker *b, struct db *db, struct req *r)
 	if (s->wait_s > b->conf->poll_max_s)
 		s->wait_s = b->conf->poll_max_s;
 	for (int tries = 0; tries < 4 && !text; tries++) {
-		text = db_text(db, "SELECT pane.host_synced($1, $2, $3, $4)::text", r->arg[0],
+		text = db_text(db, "SELECT pane.host_report($1, $2, $3, $4)::text", r->arg[0],
 			       body_text(r), DB_INT(s->wait_s), DB_INT(b->conf->host_lost_s));
 		if (!text && !db->fail.retry)
 			break;

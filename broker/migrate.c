@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Both commands connect as the owner role (owner_conninfo); the serving broker never does. One
- * session advisory lock lets any number of brokers start this at once. A file that was applied must
- * not change: its checksum is kept.
+ * session advisory lock lets any number of brokers start this at once. Numbered files (tables) are
+ * applied once each; one that was applied must not change: its checksum is kept. The files in code/
+ * (functions, views, triggers) are applied together whenever any of them differs from what the
+ * database has.
  */
 #include "broker/migrate.h"
 #include "broker/db.h"
@@ -35,12 +37,17 @@ static int db_err(const struct db *db, struct err *e, const char *what)
 	return err_set(e, -EIO, "%s: %s", what, PQerrorMessage(db->conn));
 }
 
+static int is_sql(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name), digits = strspn(d->d_name, "0123456789");
+
+	return n > 6 && digits >= 2 && d->d_name[digits] == '_' &&
+	       !strcmp(d->d_name + n - 4, ".sql");
+}
+
 static int is_migration(const struct dirent *d)
 {
-	size_t n = strlen(d->d_name);
-
-	return n > 8 && strspn(d->d_name, "0123456789") == 3 && d->d_name[3] == '_' &&
-	       !strcmp(d->d_name + n - 4, ".sql");
+	return is_sql(d) && strspn(d->d_name, "0123456789") == 3;
 }
 
 /* The file's text is trusted and holds many statements, which only the simple protocol takes. */
@@ -112,6 +119,72 @@ static int apply_all(struct db *db, const char *dir, struct err *e)
 	return r;
 }
 
+/* Appends a file's text to all. */
+static int add_file(char **all, size_t *len, const char *dir, const char *name, struct err *e)
+{
+	cleanup_free char *text = NULL;
+	char path[512], *more;
+	size_t n;
+	int r = path_join(path, sizeof(path), dir, name);
+
+	if (r)
+		return err_set(e, r, "path %s/%s is too long", dir, name);
+	r = file_read(path, SQL_MAX, &text, &n, e);
+	if (r)
+		return r;
+	more = realloc(*all, *len + n + 1);
+	if (!more)
+		return err_set(e, -ENOMEM, "out of memory");
+	memcpy(more + *len, text, n + 1);
+	*all = more;
+	*len += n;
+	return 0;
+}
+
+/* The text of all definitions, in the order of their files' names. */
+static int read_code(const char *sql_dir, char **all, size_t *len, struct err *e)
+{
+	struct dirent **list = NULL;
+	char dir[512];
+	int n, r = path_join(dir, sizeof(dir), sql_dir, "code");
+
+	if (r)
+		return err_set(e, r, "path %s/code is too long", sql_dir);
+	n = scandir(dir, &list, is_sql, alphasort);
+	if (n < 0)
+		return err_set(e, -errno, "cannot read %s: %s", dir, strerror(errno));
+	if (!n)
+		r = err_set(e, -ENOENT, "%s holds no definitions (NN_name.sql)", dir);
+	for (int i = 0; i < n && !r; i++)
+		r = add_file(all, len, dir, list[i]->d_name, e);
+	free_entries(list, n);
+	return r;
+}
+
+static int apply_code(struct db *db, const char *sql_dir, struct err *e)
+{
+	cleanup_free char *text = NULL, *known = NULL;
+	char sum[65];
+	size_t n = 0;
+	int r = read_code(sql_dir, &text, &n, e);
+
+	if (r)
+		return r;
+	sha256_hex(sum, text, n);
+	known = db_text_n(db, "SELECT checksum FROM pane.code", 0, NULL);
+	if (!known && db->fail.status)
+		return db_err(db, e, "code");
+	if (known && !strcmp(known, sum))
+		return 0;
+	if (db_exec_n(db, "BEGIN", 0, NULL) || run_file(db, text) ||
+	    db_exec_n(db, "DELETE FROM pane.code", 0, NULL) ||
+	    db_exec(db, "INSERT INTO pane.code (checksum) VALUES ($1)", sum) ||
+	    db_exec_n(db, "COMMIT", 0, NULL))
+		return db_err(db, e, "code");
+	printf("applied code\n");
+	return 0;
+}
+
 /* The role of the runtime conninfo; as libpq would, the OS user when it names none. */
 static int runtime_role(const struct broker_conf *c, char out[64], struct err *e)
 {
@@ -142,9 +215,15 @@ static int migrate_locked(struct db *db, const struct broker_conf *c, const char
 	    db_exec_n(db,
 		      "CREATE TABLE IF NOT EXISTS pane.migration (name text PRIMARY KEY, checksum "
 		      "text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())",
+		      0, NULL) ||
+	    db_exec_n(db,
+		      "CREATE TABLE IF NOT EXISTS pane.code (checksum text NOT NULL, applied_at "
+		      "timestamptz NOT NULL DEFAULT now())",
 		      0, NULL))
 		return db_err(db, e, "cannot make the schema");
 	r = apply_all(db, dir, e);
+	if (!r)
+		r = apply_code(db, dir, e);
 	if (!r)
 		r = runtime_role(c, role, e);
 	if (!r && db_exec(db, "SELECT pane.grant_runtime($1)", role))

@@ -98,9 +98,10 @@ build/man/%: docs/man/%.scd
 
 PREFIX  ?= /usr/local
 install: all man ## install programs and manual pages under DESTDIR/PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pane/sql
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pane/sql/code
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	if [ -e build/console/site/index.html ]; then rm -rf $(DESTDIR)$(PREFIX)/share/pane/console; cp -R build/console/site $(DESTDIR)$(PREFIX)/share/pane/console; fi
 	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql
+	install -m 644 sql/code/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql/code
 	cp -r --no-preserve=ownership deploy/image $(DESTDIR)$(PREFIX)/share/pane/
 	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done

@@ -253,12 +253,10 @@ class Migrations(unittest.TestCase):
         self.db.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def some(self, n):
-        """A directory with the first n migrations."""
-        d = os.path.join(self.root, f"sql{n}")
-        os.makedirs(d, exist_ok=True)
-        for f in self.files[:n]:
-            shutil.copy(os.path.join(self.source, f), d)
+    def copy(self):
+        """A directory with everything, to be changed."""
+        d = os.path.join(self.root, "sql")
+        shutil.copytree(self.source, d)
         return d
 
     def applied(self):
@@ -266,16 +264,31 @@ class Migrations(unittest.TestCase):
 
     def test_from_empty_and_again(self):
         """from empty, then again: each file once, the second run changes nothing"""
-        self.assertEqual(self.broker.migrate().count("applied"), len(self.files))
+        self.assertEqual(self.broker.migrate().split(), [w for f in [*self.files, "code"] for w in ("applied", f)])
         self.assertEqual(self.applied(), self.files)
         self.assertEqual(self.broker.migrate(), "")
 
-    def test_from_the_one_before(self):
-        """from the schema before the newest file"""
-        d = self.some(len(self.files) - 1)
-        self.broker.command("migrate", "--sql", d, check=False) # no grants yet: their function is the newest
-        self.assertEqual(self.applied(), self.files[:-1])
-        self.assertEqual(self.broker.migrate().split(), ["applied", self.files[-1]])
+    def test_definitions_are_replaced(self):
+        """definitions that differ are replaced as a whole: what is no longer there goes, what changed counts"""
+        d = self.copy()
+        with open(os.path.join(d, "code", "98_more.sql"), "w", encoding="utf-8") as f:
+            f.write("CREATE FUNCTION pane.more() RETURNS integer LANGUAGE sql AS 'SELECT 42';\n"
+                    "CREATE VIEW pane.more_view AS SELECT pane.more();\n")
+        self.broker.command("migrate", "--sql", d)
+        self.assertEqual(self.db.value("SELECT * FROM pane.more_view", user="pane_broker"), "42")
+        self.assertEqual(self.broker.migrate(), "applied code\n")
+        self.assertEqual(self.db.value("SELECT to_regproc('pane.more') IS NULL"), "t")
+
+    def test_broken_definition_changes_nothing(self):
+        """a definition that names what is not there is refused, and the old ones stay"""
+        self.broker.migrate()
+        d = self.copy()
+        with open(os.path.join(d, "code", "98_more.sql"), "w", encoding="utf-8") as f:
+            f.write("CREATE FUNCTION pane.more() RETURNS integer LANGUAGE sql AS 'SELECT pane.nothing()';\n")
+        done = self.broker.command("migrate", "--sql", d, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("pane.nothing", done.stderr)
+        self.assertEqual(self.db.value("SELECT to_regproc('pane.assign') IS NOT NULL"), "t")
 
     def test_ten_at_once(self):
         """ten brokers migrate at once: all succeed, each file is applied once"""
@@ -284,11 +297,11 @@ class Migrations(unittest.TestCase):
                                  text=True) for _ in range(10)]
         out = [r.communicate() for r in runs]
         self.assertEqual([r.returncode for r in runs], [0] * 10, out)
-        self.assertEqual(sum(o[0].count("applied") for o in out), len(self.files))
+        self.assertEqual(sum(o[0].count("applied") for o in out), len(self.files) + 1)
 
     def test_changed_file_is_refused(self):
         """a file that changed after it was applied is refused by name"""
-        d = self.some(len(self.files))
+        d = self.copy()
         self.broker.command("migrate", "--sql", d)
         with open(os.path.join(d, self.files[0]), "a", encoding="utf-8") as f:
             f.write("-- changed\n")
@@ -299,7 +312,7 @@ class Migrations(unittest.TestCase):
 
     def test_broken_file_leaves_nothing(self):
         """a migration that fails leaves nothing of itself behind, and says where"""
-        d = self.some(len(self.files))
+        d = self.copy()
         self.broker.command("migrate", "--sql", d)
         with open(os.path.join(d, "900_broken.sql"), "w", encoding="utf-8") as f:
             f.write("CREATE TABLE pane.half (a int); SELECT 1/0;\n")
@@ -310,8 +323,11 @@ class Migrations(unittest.TestCase):
 
     def test_newer_database_is_refused(self):
         """an older program does not touch a newer schema"""
-        self.broker.migrate()
-        done = self.broker.command("migrate", "--sql", self.some(3), check=False)
+        d = self.copy()
+        with open(os.path.join(d, "900_later.sql"), "w", encoding="utf-8") as f:
+            f.write("CREATE TABLE pane.later (a int);\n")
+        self.broker.command("migrate", "--sql", d)
+        done = self.broker.command("migrate", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("newer", done.stderr)
 

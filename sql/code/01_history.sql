@@ -1,14 +1,26 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- Events as a stream, and an audit that says what was changed. Ids are given before commits happen, so a
--- reader who remembers the highest id seen would miss a slower transaction: events are read in order of
--- (transaction, id), and only of transactions older than every one still running, to which nothing can
--- be added any more.
+-- What happened, and how it is read. Ids are given before commits happen, so a reader who remembers the
+-- highest id seen would miss a slower transaction: events are read in order of (transaction, id), and only
+-- of transactions older than every one still running, to which nothing can be added any more.
 
-ALTER TABLE pane.event
-	ADD COLUMN txid bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
-	ADD COLUMN user_name text NOT NULL DEFAULT ''; -- whose desktop or session; they may see it
-CREATE INDEX event_order ON pane.event (txid, id);
+-- A refusal that reaches a person: SQLSTATE PNnnn carries the HTTP status, HINT the stable word,
+-- DETAIL a JSON array of reasons.
+CREATE FUNCTION pane.refuse(p_status integer, p_code text, p_message text, p_reasons text[] DEFAULT '{}')
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'PN' || p_status, MESSAGE = p_message, HINT = p_code,
+		DETAIL = array_to_json(p_reasons)::text;
+END $$;
+
+CREATE FUNCTION pane.append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION '% is append only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.audit
+	FOR EACH STATEMENT EXECUTE FUNCTION pane.append_only();
+CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.event
+	FOR EACH STATEMENT EXECUTE FUNCTION pane.append_only();
 
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -41,10 +53,6 @@ RETURNS TABLE (txid bigint, id bigint, user_name text, kind text, data text) LAN
 	ORDER BY e.txid, e.id LIMIT p_limit
 $$;
 
--- ---- audit ----
-
-ALTER TABLE pane.audit ADD COLUMN before jsonb, ADD COLUMN after jsonb;
-
 -- An object as the audit keeps it; NULL when there is none (yet, any more) of that name.
 CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT CASE split_part(p_action, '.', 1)
@@ -71,20 +79,12 @@ CREATE TRIGGER audit_event AFTER INSERT ON pane.audit FOR EACH ROW WHEN (NEW.out
 	AND NEW.action NOT IN ('connect', 'connect.password', 'connect.ticket', 'login', 'ticket.create',
 	'password.check')) EXECUTE FUNCTION pane.audit_event();
 
-CREATE OR REPLACE FUNCTION pane.list_audit(p_after text, p_limit integer) RETURNS text
-LANGUAGE sql STABLE AS $$
-	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'id', p_limit) FROM (
-		SELECT id::text AS id, at, conn, actor, action, object, outcome, detail, client, before, after
-		FROM pane.audit WHERE p_after = '' OR id < (CASE WHEN p_after ~ '^[0-9]{1,18}$'
-			THEN p_after ELSE '0' END)::bigint
-		ORDER BY audit.id DESC LIMIT p_limit + 1) x
-$$;
-
 -- Oldest first, from the entry after p_after: as JSON lines or CSV (RFC 4180, with a head).
 CREATE FUNCTION pane.csv_field(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE WHEN t ~ '[",\r\n]' OR t ~ '^[=+@-]' THEN '"' || CASE WHEN t ~ '^[=+@-]' THEN '''' ELSE '' END
 		|| replace(t, '"', '""') || '"' ELSE coalesce(t, '') END
 $$;
+
 CREATE FUNCTION pane.export_audit(p_after text, p_limit integer, p_csv boolean) RETURNS text
 LANGUAGE sql STABLE AS $$
 	SELECT CASE WHEN p_csv THEN 'id,at,actor,action,object,outcome,detail,client,conn,before,after' || E'\r\n'
@@ -97,7 +97,34 @@ LANGUAGE sql STABLE AS $$
 		END)::bigint ORDER BY id LIMIT p_limit) a
 $$;
 
--- ---- metrics ----
+-- Newest first; p_after is the id of the oldest entry seen.
+CREATE FUNCTION pane.list_audit(p_after text, p_limit integer) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'id', p_limit) FROM (
+		SELECT id::text AS id, at, conn, actor, action, object, outcome, detail, client, before, after
+		FROM pane.audit WHERE p_after = '' OR id < (CASE WHEN p_after ~ '^[0-9]{1,18}$'
+			THEN p_after ELSE '0' END)::bigint
+		ORDER BY audit.id DESC LIMIT p_limit + 1) x
+$$;
+
+CREATE FUNCTION pane.logon_ms(p_detail text, p_key text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+	SELECT substring(p_detail FROM '\m' || p_key || '=([0-9]{1,12})\M')::bigint
+$$;
+
+-- Newest first; p_after is the id of the oldest seen.
+CREATE FUNCTION pane.list_logons(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'id', p_limit) FROM (
+		SELECT a.id::text AS id, a.at, a.actor AS user, a.object AS desktop, a.client, a.conn,
+			pane.logon_ms(a.detail, 'auth_ms') AS auth_ms, pane.logon_ms(a.detail, 'assign_ms') AS assign_ms,
+			pane.logon_ms(a.detail, 'start_ms') AS start_ms, (SELECT (extract(epoch FROM e.at - a.at) * 1000)::bigint
+				FROM pane.session s JOIN pane.event e ON e.desktop_id = s.desktop_id AND e.session_id = s.id
+				WHERE s.conn = a.conn AND s.desktop_id = d.id AND e.to_state = 'connected' AND e.at >= a.at
+				ORDER BY e.id LIMIT 1) AS display_ms
+		FROM pane.audit a LEFT JOIN pane.desktop d ON d.name = a.object AND d.state <> 'deleted'
+		WHERE a.action = 'connect' AND a.outcome = 'ok' AND (p_after = '' OR a.id < (CASE
+			WHEN p_after ~ '^[0-9]{1,18}$' THEN p_after ELSE '0' END)::bigint)
+		ORDER BY a.id DESC LIMIT p_limit + 1) x
+$$;
 
 -- Prometheus text format, of what the database knows; the broker adds its own counters.
 CREATE FUNCTION pane.metrics() RETURNS text LANGUAGE sql STABLE AS $$
@@ -119,4 +146,16 @@ CREATE FUNCTION pane.metrics() RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT coalesce(string_agg(CASE WHEN first THEN format(E'# HELP %s %s\n# TYPE %s gauge\n', name, help, name)
 		ELSE '' END || name || label || ' ' || value || E'\n', '' ORDER BY name, label), '')
 	FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY label) = 1 AS first FROM m) x
+$$;
+
+CREATE FUNCTION pane.page(p_rows jsonb, p_key text, p_limit integer) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN jsonb_array_length(p_rows) > p_limit
+		THEN jsonb_build_object('items', p_rows - p_limit,
+			'next', p_rows -> (p_limit - 1) ->> p_key)
+		ELSE jsonb_build_object('items', p_rows) END::text
+$$;
+
+CREATE FUNCTION pane.seconds_since(t timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
+	SELECT extract(epoch FROM clock_timestamp() - t)::bigint
 $$;

@@ -1,42 +1,130 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- People in numbers. Groups entitle their members: pane.entitlement stays the one list of who may use
--- a pool, rows that come from groups only are not "direct" and follow them (entitlements_settle). A
--- member of a group entitled to a dedicated pool gets the desktop before the first login. What a
--- leaver or mover leaves behind lies in the bin, stopped, until its time is over. A welcome token,
--- good once, sets a first password.
+-- People: users, groups and what groups entitle them to; leavers and the bin; import. A member of a group
+-- entitled to a dedicated pool gets the desktop before the first login. What a leaver or mover leaves behind
+-- lies in the bin, stopped, until its time is over.
 
-CREATE TABLE pane.groups (
-	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'),
-	description text NOT NULL DEFAULT '' CHECK (length(description) <= 400),
-	created_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE TABLE pane.membership (
-	group_id uuid NOT NULL REFERENCES pane.groups ON DELETE CASCADE,
-	user_id uuid NOT NULL REFERENCES pane.users ON DELETE CASCADE,
-	PRIMARY KEY (group_id, user_id)
-);
-CREATE INDEX membership_user ON pane.membership (user_id);
-CREATE TABLE pane.group_entitlement (
-	pool_id uuid NOT NULL REFERENCES pane.pool ON DELETE CASCADE,
-	group_id uuid NOT NULL REFERENCES pane.groups ON DELETE CASCADE,
-	PRIMARY KEY (pool_id, group_id)
-);
-CREATE INDEX group_entitlement_group ON pane.group_entitlement (group_id);
+CREATE FUNCTION pane.need_user(p_name text) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE v uuid;
+BEGIN
+	SELECT id INTO v FROM pane.users WHERE name = p_name FOR UPDATE;
+	IF NOT FOUND THEN
+		PERFORM pane.refuse(404, 'user.unknown', format('There is no user %s.', p_name));
+	END IF;
+	RETURN v;
+END $$;
 
-ALTER TABLE pane.entitlement
-	ADD COLUMN direct boolean NOT NULL DEFAULT true,    -- given to the user, not through a group
-	ADD COLUMN blocked text[] NOT NULL DEFAULT '{}';    -- why no desktop could be made in advance
-ALTER TABLE pane.pool ADD COLUMN provision text NOT NULL DEFAULT 'group'
-	CHECK (provision IN ('group', 'always', 'login')); -- whose dedicated desktops are made in advance
-ALTER TABLE pane.users
-	ADD COLUMN full_name text NOT NULL DEFAULT '' CHECK (length(full_name) <= 200),
-	ADD COLUMN email text NOT NULL DEFAULT '' CHECK (length(email) <= 200),
-	ADD COLUMN deleted_at timestamptz,  -- left: in the bin until delete_at
-	ADD COLUMN delete_at timestamptz,
-	ADD CONSTRAINT users_bin CHECK ((deleted_at IS NULL) = (delete_at IS NULL)
-		AND (deleted_at IS NULL OR disabled));
+CREATE FUNCTION pane.get_user(p_name text) RETURNS text LANGUAGE sql STABLE AS
+	$$ SELECT to_jsonb(x)::text FROM pane.user_view x WHERE name = p_name $$;
+
+CREATE FUNCTION pane.list_users(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (SELECT *
+		FROM pane.user_view WHERE name > p_after ORDER BY name LIMIT p_limit + 1) x
+$$;
+
+-- A user whose password nobody knows: a welcome token sets it.
+CREATE FUNCTION pane.user_add(p_name text, p_password text, p_role text, p_full text, p_email text)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO pane.users (name, password, role, full_name, email) VALUES (p_name,
+		coalesce(p_password, '$argon2id$none'), p_role::pane.role, coalesce(p_full, ''),
+		coalesce(p_email, '')) ON CONFLICT (name) DO NOTHING;
+	IF NOT FOUND THEN
+		PERFORM FROM pane.users WHERE name = p_name AND deleted_at IS NOT NULL;
+		PERFORM pane.refuse(409, 'user.exists', CASE WHEN FOUND
+			THEN format('User %s is in the bin: restore it, or delete it for good.', p_name)
+			ELSE format('There is a user %s already.', p_name) END);
+	END IF;
+	RETURN pane.get_user(p_name);
+END $$;
+
+-- Creates an administrator, or makes the existing user one with this password: the way back in.
+CREATE FUNCTION pane.admin_reset(p_name text, p_password text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO pane.users (name, password, role) VALUES (p_name, p_password, 'admin')
+		ON CONFLICT (name) DO UPDATE SET password = p_password, role = 'admin',
+			disabled = false;
+	DELETE FROM pane.token t USING pane.users u WHERE u.id = t.user_id AND u.name = p_name;
+	INSERT INTO pane.audit (actor, action, object, outcome)
+		VALUES ('console', 'admin.reset', p_name, 'ok');
+END $$;
+
+CREATE FUNCTION pane.last_admin_check() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM pane.users WHERE role = 'admin' AND NOT disabled;
+	IF NOT FOUND THEN
+		PERFORM pane.refuse(409, 'user.last_admin', 'This is the last enabled administrator. '
+			'Make another one first.');
+	END IF;
+END $$;
+
+-- NULL leaves a field alone. A new password or a disabled account ends its tokens.
+CREATE FUNCTION pane.user_update(p_name text, p_password text, p_role text, p_disabled boolean)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE v uuid := pane.need_user(p_name);
+BEGIN
+	PERFORM pg_advisory_xact_lock(1885433447, 1); -- two admins cannot demote each other at once
+	UPDATE pane.users SET password = coalesce(p_password, password),
+		role = coalesce(p_role::pane.role, role), disabled = coalesce(p_disabled, disabled)
+		WHERE id = v;
+	PERFORM pane.last_admin_check();
+	IF p_password IS NOT NULL OR p_disabled THEN
+		DELETE FROM pane.token WHERE user_id = v;
+		DELETE FROM pane.ticket WHERE user_id = v AND used_at IS NULL;
+	END IF;
+	RETURN pane.get_user(p_name);
+END $$;
+
+CREATE FUNCTION pane.user_delete(p_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v uuid := pane.need_user(p_name); d record;
+BEGIN
+	PERFORM pg_advisory_xact_lock(1885433447, 1);
+	FOR d IN SELECT desktop_id FROM pane.assignment WHERE user_id = v AND released_at IS NULL
+		ORDER BY desktop_id
+	LOOP
+		PERFORM pane.release(d.desktop_id, 'user deleted');
+	END LOOP;
+	DELETE FROM pane.users WHERE id = v;
+	PERFORM pane.last_admin_check();
+END $$;
+
+-- Leaves: out at once, kept for p_keep_s, then deleted (pane.rec_bin).
+CREATE FUNCTION pane.user_retire(p_name text, p_keep_s integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v uuid := pane.need_user(p_name); d record;
+BEGIN
+	IF p_keep_s = 0 THEN
+		PERFORM pane.user_delete(p_name);
+		RETURN;
+	END IF;
+	PERFORM pg_advisory_xact_lock(1885433447, 1);
+	PERFORM FROM pane.users WHERE id = v AND deleted_at IS NOT NULL;
+	IF FOUND THEN
+		PERFORM pane.refuse(404, 'user.unknown', format('There is no user %s (any more): it is in '
+			'the bin.', p_name));
+	END IF;
+	UPDATE pane.users SET disabled = true, deleted_at = now(),
+		delete_at = now() + make_interval(secs => p_keep_s) WHERE id = v;
+	PERFORM pane.last_admin_check();
+	FOR d IN SELECT desktop_id FROM pane.assignment WHERE user_id = v AND released_at IS NULL
+		ORDER BY desktop_id
+	LOOP
+		PERFORM pane.bin_put(d.desktop_id, 'its user left', p_keep_s);
+	END LOOP;
+	DELETE FROM pane.welcome WHERE user_id = v;
+END $$;
+
+CREATE FUNCTION pane.user_restore(p_name text, p_keep_s integer) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE v uuid := pane.need_user(p_name);
+BEGIN
+	UPDATE pane.users SET disabled = false, deleted_at = NULL, delete_at = NULL
+		WHERE id = v AND deleted_at IS NOT NULL;
+	IF NOT FOUND THEN
+		PERFORM pane.refuse(409, 'user.present', format('User %s is not in the bin.', p_name));
+	END IF;
+	PERFORM pane.entitlements_settle(ARRAY[v], p_keep_s); -- takes the desktops out, too
+	RETURN pane.get_user(p_name);
+END $$;
+
 -- Whoever is enabled again is out of the bin, too.
 CREATE FUNCTION pane.user_enabled() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -46,34 +134,28 @@ BEGIN
 END $$;
 CREATE TRIGGER user_enabled BEFORE UPDATE ON pane.users FOR EACH ROW
 	WHEN (NOT NEW.disabled AND OLD.deleted_at IS NOT NULL) EXECUTE FUNCTION pane.user_enabled();
-CREATE INDEX users_bin_due ON pane.users (delete_at) WHERE delete_at IS NOT NULL;
 
--- Used dedicated desktops whose user left or lost the pool. The assignment stays, so nobody else gets it.
-CREATE TABLE pane.bin (
-	desktop_id uuid PRIMARY KEY REFERENCES pane.desktop,
-	user_id uuid NOT NULL REFERENCES pane.users ON DELETE CASCADE,
-	reason text NOT NULL,
-	binned_at timestamptz NOT NULL DEFAULT now(),
-	delete_at timestamptz NOT NULL
-);
-CREATE INDEX bin_user ON pane.bin (user_id);
-
-CREATE TABLE pane.welcome (
-	hash bytea PRIMARY KEY CHECK (length(hash) = 32),
-	user_id uuid NOT NULL REFERENCES pane.users ON DELETE CASCADE,
-	expires_at timestamptz NOT NULL,
-	created_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX welcome_user ON pane.welcome (user_id);
-
--- ---- the bin ----
-
-CREATE FUNCTION pane.machine_park(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- A disabled user is out: sessions end, floating desktops go back, dedicated ones stay as they are.
+CREATE FUNCTION pane.user_out() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE d record;
 BEGIN
-	UPDATE pane.desktop SET state = 'suspended', want = 'stopped', epoch = epoch + 1, reason = p_reason
-		WHERE id = p_desktop AND state IN ('booting', 'ready');
-	RETURN FOUND;
+	FOR d IN SELECT x.id, p.assignment FROM pane.desktop x JOIN pane.pool p ON p.id = x.pool_id
+		WHERE x.user_id = NEW.id AND x.state <> 'deleted' ORDER BY x.id FOR UPDATE OF x
+	LOOP
+		IF d.assignment = 'floating' THEN
+			PERFORM pane.release(d.id, 'user disabled');
+		ELSE
+			UPDATE pane.session SET state = 'ended', reason = 'user disabled'
+				WHERE desktop_id = d.id AND state <> 'ended';
+		END IF;
+		PERFORM pane.viewers_changed(d.id);
+	END LOOP;
+	DELETE FROM pane.token WHERE user_id = NEW.id;
+	DELETE FROM pane.ticket WHERE user_id = NEW.id AND used_at IS NULL;
+	RETURN NULL;
 END $$;
+CREATE TRIGGER user_out AFTER UPDATE ON pane.users FOR EACH ROW
+	WHEN (NEW.disabled AND NOT OLD.disabled) EXECUTE FUNCTION pane.user_out();
 
 CREATE FUNCTION pane.bin_put(p_desktop uuid, p_reason text, p_keep_s integer) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -102,7 +184,35 @@ BEGIN
 	RETURN true;
 END $$;
 
--- ---- entitlements through groups ----
+CREATE FUNCTION pane.bin_restore(p_desktop text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE v uuid := pane.need_desktop(p_desktop); b record;
+BEGIN
+	SELECT u.name, u.deleted_at, d.pool_id, u.id INTO b FROM pane.bin x JOIN pane.users u ON u.id = x.user_id
+		JOIN pane.desktop d ON d.id = x.desktop_id WHERE x.desktop_id = v;
+	IF NOT FOUND THEN
+		PERFORM pane.refuse(409, 'desktop.present', format('Desktop %s is not in the bin.', p_desktop));
+	ELSIF b.deleted_at IS NOT NULL THEN
+		PERFORM pane.refuse(409, 'user.left', format('User %s is in the bin, too: restore the user.',
+			b.name));
+	END IF;
+	INSERT INTO pane.entitlement (pool_id, user_id) VALUES (b.pool_id, b.id)
+		ON CONFLICT (pool_id, user_id) DO UPDATE SET direct = true;
+	PERFORM pane.bin_take(v);
+	PERFORM pg_notify('pane', 'reconcile');
+	RETURN pane.get_desktop(p_desktop);
+END $$;
+
+CREATE FUNCTION pane.list_bin() RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT jsonb_build_object('items', coalesce(jsonb_agg(o ORDER BY at, name), '[]'))::text FROM (
+		SELECT u.deleted_at AS at, u.name, jsonb_build_object('kind', 'user', 'name', u.name, 'user', u.name,
+			'reason', 'left', 'since', u.deleted_at, 'delete_at', u.delete_at) AS o
+		FROM pane.users u WHERE u.deleted_at IS NOT NULL
+		UNION ALL
+		SELECT b.binned_at, d.name, jsonb_build_object('kind', 'desktop', 'name', d.name, 'user', u.name,
+			'reason', b.reason, 'since', b.binned_at, 'delete_at', b.delete_at)
+		FROM pane.bin b JOIN pane.desktop d ON d.id = b.desktop_id
+		JOIN pane.users u ON u.id = b.user_id) x
+$$;
 
 CREATE FUNCTION pane.entitlement_lost(p_user uuid, p_pool uuid, p_reason text, p_keep_s integer)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -159,18 +269,11 @@ BEGIN
 	RETURN v;
 END $$;
 
-CREATE VIEW pane.group_view AS
-	SELECT g.name, g.description, g.created_at,
-		(SELECT count(*) FROM pane.membership m WHERE m.group_id = g.id) AS members,
-		coalesce((SELECT jsonb_agg(p.name ORDER BY p.name) FROM pane.group_entitlement e
-			JOIN pane.pool p ON p.id = e.pool_id AND p.deleted_at IS NULL
-			WHERE e.group_id = g.id), '[]') AS pools
-	FROM pane.groups g;
-
 CREATE FUNCTION pane.list_groups(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (SELECT *
 		FROM pane.group_view WHERE name > p_after ORDER BY name LIMIT p_limit + 1) x
 $$;
+
 CREATE FUNCTION pane.get_group(p_name text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT (to_jsonb(x) || jsonb_build_object('users', coalesce((SELECT jsonb_agg(u.name ORDER BY u.name)
 		FROM pane.membership m JOIN pane.users u ON u.id = m.user_id
@@ -278,203 +381,6 @@ CREATE FUNCTION pane.list_entitled(p_pool text) RETURNS text LANGUAGE sql STABLE
 	SELECT jsonb_build_object('items', coalesce(jsonb_agg(o ORDER BY n, name), '[]'))::text FROM x
 $$;
 
--- ---- desktops made in advance ----
-
-CREATE FUNCTION pane.provision_pool(p pane.pool) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE e record; n integer := 0; o jsonb; v_why text[];
-BEGIN
-	FOR e IN SELECT x.user_id, x.blocked FROM pane.entitlement x
-		JOIN pane.users u ON u.id = x.user_id AND NOT u.disabled
-		WHERE x.pool_id = p.id AND (p.provision = 'always' OR EXISTS (SELECT
-			FROM pane.membership m JOIN pane.group_entitlement g ON g.group_id = m.group_id
-			WHERE m.user_id = x.user_id AND g.pool_id = p.id))
-		AND NOT EXISTS (SELECT FROM pane.assignment a WHERE a.user_id = x.user_id
-			AND a.pool_id = p.id AND a.released_at IS NULL)
-		ORDER BY x.created_at, x.user_id LIMIT 20 FOR UPDATE OF x SKIP LOCKED
-	LOOP
-		o := pane.assign(e.user_id, p.id);
-		v_why := ARRAY(SELECT jsonb_array_elements_text(o -> 'reasons'));
-		IF o ->> 'id' IS NULL THEN -- the others would hear the same
-			UPDATE pane.entitlement SET blocked = v_why WHERE pool_id = p.id AND blocked <> v_why
-				AND user_id IN (SELECT user_id FROM pane.entitlement WHERE pool_id = p.id
-				EXCEPT SELECT user_id FROM pane.assignment WHERE pool_id = p.id AND released_at IS NULL);
-			RETURN n;
-		END IF;
-		n := n + 1;
-		UPDATE pane.entitlement SET blocked = '{}' WHERE pool_id = p.id AND user_id = e.user_id
-			AND blocked <> '{}';
-	END LOOP;
-	RETURN n;
-END $$;
-
-CREATE FUNCTION pane.rec_provision() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE p pane.pool; n integer := 0;
-BEGIN
-	FOR p IN SELECT * FROM pane.pool WHERE assignment = 'dedicated' AND deleted_at IS NULL
-		AND provision <> 'login' ORDER BY id
-	LOOP
-		n := n + pane.provision_pool(p);
-	END LOOP;
-	RETURN n;
-END $$;
-
-CREATE FUNCTION pane.rec_bin() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE b record; n integer := 0;
-BEGIN
-	DELETE FROM pane.bin x WHERE NOT EXISTS (SELECT FROM pane.assignment a
-		WHERE a.desktop_id = x.desktop_id AND a.user_id = x.user_id AND a.released_at IS NULL);
-	FOR b IN SELECT x.desktop_id, x.reason, x.delete_at < now() AS due FROM pane.bin x
-		JOIN pane.desktop d ON d.id = x.desktop_id
-		WHERE x.delete_at < now() OR d.state IN ('booting', 'ready')
-		ORDER BY x.desktop_id LIMIT 50 FOR UPDATE OF d SKIP LOCKED
-	LOOP
-		n := n + 1;
-		IF b.due THEN
-			PERFORM pane.release(b.desktop_id, 'out of the bin: its time is over');
-			PERFORM pane.machine_remove(b.desktop_id, 'deleting', 'out of the bin: its time is over')
-				FROM pane.desktop WHERE id = b.desktop_id AND state <> 'deleting';
-			DELETE FROM pane.bin WHERE desktop_id = b.desktop_id;
-		ELSE
-			PERFORM pane.machine_park(b.desktop_id, 'in the bin: ' || b.reason);
-		END IF;
-	END LOOP;
-	FOR b IN SELECT name FROM pane.users WHERE delete_at < now() ORDER BY id LIMIT 20
-		FOR UPDATE SKIP LOCKED
-	LOOP
-		n := n + 1;
-		PERFORM pane.user_delete(b.name);
-		INSERT INTO pane.audit (actor, action, object, outcome, detail)
-			VALUES ('broker', 'user.purge', b.name, 'ok', 'their time in the bin is over');
-	END LOOP;
-	DELETE FROM pane.welcome WHERE expires_at < now();
-	RETURN n;
-END $$;
-
--- ---- people ----
-
-CREATE OR REPLACE VIEW pane.user_view AS
-	SELECT u.name, u.role, u.disabled, u.created_at, u.last_login_at,
-		coalesce((SELECT jsonb_agg(p.name ORDER BY p.name) FROM pane.entitlement e
-			JOIN pane.pool p ON p.id = e.pool_id AND p.deleted_at IS NULL
-			WHERE e.user_id = u.id), '[]') AS pools,
-		coalesce((SELECT jsonb_agg(g.name ORDER BY g.name) FROM pane.membership m
-			JOIN pane.groups g ON g.id = m.group_id WHERE m.user_id = u.id), '[]') AS groups,
-		u.full_name, u.email,
-		EXISTS (SELECT FROM pane.welcome w WHERE w.user_id = u.id AND w.expires_at > now()) AS welcome_open
-	FROM pane.users u WHERE u.deleted_at IS NULL;
-
-CREATE FUNCTION pane.list_bin() RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT jsonb_build_object('items', coalesce(jsonb_agg(o ORDER BY at, name), '[]'))::text FROM (
-		SELECT u.deleted_at AS at, u.name, jsonb_build_object('kind', 'user', 'name', u.name, 'user', u.name,
-			'reason', 'left', 'since', u.deleted_at, 'delete_at', u.delete_at) AS o
-		FROM pane.users u WHERE u.deleted_at IS NOT NULL
-		UNION ALL
-		SELECT b.binned_at, d.name, jsonb_build_object('kind', 'desktop', 'name', d.name, 'user', u.name,
-			'reason', b.reason, 'since', b.binned_at, 'delete_at', b.delete_at)
-		FROM pane.bin b JOIN pane.desktop d ON d.id = b.desktop_id
-		JOIN pane.users u ON u.id = b.user_id) x
-$$;
-
--- A user whose password nobody knows: a welcome token sets it.
-CREATE FUNCTION pane.user_add(p_name text, p_password text, p_role text, p_full text, p_email text)
-RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-	INSERT INTO pane.users (name, password, role, full_name, email) VALUES (p_name,
-		coalesce(p_password, '$argon2id$none'), p_role::pane.role, coalesce(p_full, ''),
-		coalesce(p_email, '')) ON CONFLICT (name) DO NOTHING;
-	IF NOT FOUND THEN
-		PERFORM FROM pane.users WHERE name = p_name AND deleted_at IS NOT NULL;
-		PERFORM pane.refuse(409, 'user.exists', CASE WHEN FOUND
-			THEN format('User %s is in the bin: restore it, or delete it for good.', p_name)
-			ELSE format('There is a user %s already.', p_name) END);
-	END IF;
-	RETURN pane.get_user(p_name);
-END $$;
-
--- Leaves: out at once, kept for p_keep_s, then deleted (pane.rec_bin).
-CREATE FUNCTION pane.user_retire(p_name text, p_keep_s integer) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v uuid := pane.need_user(p_name); d record;
-BEGIN
-	IF p_keep_s = 0 THEN
-		PERFORM pane.user_delete(p_name);
-		RETURN;
-	END IF;
-	PERFORM pg_advisory_xact_lock(1885433447, 1);
-	PERFORM FROM pane.users WHERE id = v AND deleted_at IS NOT NULL;
-	IF FOUND THEN
-		PERFORM pane.refuse(404, 'user.unknown', format('There is no user %s (any more): it is in '
-			'the bin.', p_name));
-	END IF;
-	UPDATE pane.users SET disabled = true, deleted_at = now(),
-		delete_at = now() + make_interval(secs => p_keep_s) WHERE id = v;
-	PERFORM pane.last_admin_check();
-	FOR d IN SELECT desktop_id FROM pane.assignment WHERE user_id = v AND released_at IS NULL
-		ORDER BY desktop_id
-	LOOP
-		PERFORM pane.bin_put(d.desktop_id, 'its user left', p_keep_s);
-	END LOOP;
-	DELETE FROM pane.welcome WHERE user_id = v;
-END $$;
-
-CREATE FUNCTION pane.user_restore(p_name text, p_keep_s integer) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE v uuid := pane.need_user(p_name);
-BEGIN
-	UPDATE pane.users SET disabled = false, deleted_at = NULL, delete_at = NULL
-		WHERE id = v AND deleted_at IS NOT NULL;
-	IF NOT FOUND THEN
-		PERFORM pane.refuse(409, 'user.present', format('User %s is not in the bin.', p_name));
-	END IF;
-	PERFORM pane.entitlements_settle(ARRAY[v], p_keep_s); -- takes the desktops out, too
-	RETURN pane.get_user(p_name);
-END $$;
-
-CREATE FUNCTION pane.bin_restore(p_desktop text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE v uuid := pane.need_desktop(p_desktop); b record;
-BEGIN
-	SELECT u.name, u.deleted_at, d.pool_id, u.id INTO b FROM pane.bin x JOIN pane.users u ON u.id = x.user_id
-		JOIN pane.desktop d ON d.id = x.desktop_id WHERE x.desktop_id = v;
-	IF NOT FOUND THEN
-		PERFORM pane.refuse(409, 'desktop.present', format('Desktop %s is not in the bin.', p_desktop));
-	ELSIF b.deleted_at IS NOT NULL THEN
-		PERFORM pane.refuse(409, 'user.left', format('User %s is in the bin, too: restore the user.',
-			b.name));
-	END IF;
-	INSERT INTO pane.entitlement (pool_id, user_id) VALUES (b.pool_id, b.id)
-		ON CONFLICT (pool_id, user_id) DO UPDATE SET direct = true;
-	PERFORM pane.bin_take(v);
-	PERFORM pg_notify('pane', 'reconcile');
-	RETURN pane.get_desktop(p_desktop);
-END $$;
-
-CREATE FUNCTION pane.welcome_create(p_name text, p_hash bytea, p_ttl_s integer) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE v uuid := pane.need_user(p_name);
-BEGIN
-	PERFORM FROM pane.users WHERE id = v AND disabled;
-	IF FOUND THEN
-		PERFORM pane.refuse(409, 'user.disabled', format('User %s is disabled.', p_name));
-	END IF;
-	DELETE FROM pane.welcome WHERE user_id = v;
-	INSERT INTO pane.welcome (hash, user_id, expires_at)
-		VALUES (p_hash, v, now() + make_interval(secs => p_ttl_s));
-END $$;
-
--- The user whose password it set; NULL for an unknown, used or old token.
-CREATE FUNCTION pane.welcome_use(p_hash bytea, p_password text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE v uuid; v_name text;
-BEGIN
-	DELETE FROM pane.welcome WHERE hash = p_hash AND expires_at > now() RETURNING user_id INTO v;
-	UPDATE pane.users SET password = p_password WHERE id = v AND NOT disabled RETURNING name INTO v_name;
-	IF FOUND THEN
-		DELETE FROM pane.welcome WHERE user_id = v;
-		DELETE FROM pane.token WHERE user_id = v;
-		DELETE FROM pane.ticket WHERE user_id = v AND used_at IS NULL;
-	END IF;
-	RETURN v_name;
-END $$;
-
--- ---- import ----
-
 -- One row of an import: what was done, or refused. "groups", when there, are all groups of the user.
 CREATE FUNCTION pane.import_row(r jsonb, p_keep_s integer, OUT action text, OUT changes text[],
 	OUT touched uuid) LANGUAGE plpgsql AS $$
@@ -565,17 +471,4 @@ BEGIN
 	PERFORM pane.entitlements_settle(array_remove(v_touched, NULL), p_keep_s);
 	RETURN jsonb_build_object('items', v_out, 'counts', (SELECT coalesce(jsonb_object_agg(a, n), '{}')
 		FROM (SELECT o ->> 'action' AS a, count(*) AS n FROM jsonb_array_elements(v_out) o GROUP BY 1) c));
-END $$;
-
-ALTER FUNCTION pane.grant_runtime(text) RENAME TO grant_runtime_020;
-CREATE FUNCTION pane.grant_runtime(p_role text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pane.grant_runtime_020(p_role);
-	IF p_role = current_user THEN
-		RETURN;
-	END IF;
-	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pane.groups, pane.membership, '
-		'pane.group_entitlement, pane.bin, pane.welcome TO %I', p_role);
-	EXECUTE format('GRANT SELECT ON pane.group_view TO %I', p_role);
-	EXECUTE format('REVOKE EXECUTE ON FUNCTION pane.grant_runtime(text) FROM PUBLIC, %I', p_role);
 END $$;

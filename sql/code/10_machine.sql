@@ -1,55 +1,7 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- The two state machines. A transition that is not in its table is refused whoever attempts it
--- (trigger), and each one leaves an event. A transient state gets its deadline from the state
--- table; what happens at the deadline is in 006_reconcile.sql.
-
-CREATE TABLE pane.machine_timeout (
-	state pane.machine_state PRIMARY KEY,
-	seconds integer NOT NULL CHECK (seconds > 0)
-);
-INSERT INTO pane.machine_timeout VALUES ('cloning', 300), ('booting', 600), ('draining', 600),
-	('recycling', 300), ('deleting', 300);
-
-CREATE TABLE pane.machine_transition (
-	from_state pane.machine_state NOT NULL,
-	to_state pane.machine_state NOT NULL,
-	PRIMARY KEY (from_state, to_state)
-);
-INSERT INTO pane.machine_transition
-SELECT f::pane.machine_state, unnest(string_to_array(t, ' '))::pane.machine_state FROM (VALUES
-	('requested', 'cloning deleted failed'),
-	('cloning',   'booting ready failed lost recycling deleting'),
-	('booting',   'ready cloning suspended failed lost recycling deleting draining'),
-	('ready',     'booting cloning suspended draining recycling deleting failed lost'),
-	('suspended', 'booting ready draining recycling deleting failed lost'),
-	('draining',  'ready recycling deleting failed lost'),
-	('recycling', 'requested deleting failed lost'),
-	('deleting',  'deleted failed lost'),
-	('failed',    'requested cloning booting ready recycling deleting deleted lost'),
-	('lost',      'cloning booting ready suspended recycling deleting deleted requested failed')
-) AS v (f, t);
-
-CREATE TABLE pane.session_timeout (
-	state pane.session_state PRIMARY KEY,
-	seconds integer NOT NULL CHECK (seconds > 0)
-);
-INSERT INTO pane.session_timeout VALUES ('ticketed', 30), ('connecting', 60), ('logging_off', 120);
-
-CREATE TABLE pane.session_transition (
-	from_state pane.session_state NOT NULL,
-	to_state pane.session_state NOT NULL,
-	PRIMARY KEY (from_state, to_state)
-);
-INSERT INTO pane.session_transition
-SELECT f::pane.session_state, unnest(string_to_array(t, ' '))::pane.session_state FROM (VALUES
-	('none',         'ticketed connecting'),
-	('ticketed',     'connecting connected ended'),
-	('connecting',   'connected disconnected logging_off ended'),
-	('connected',    'disconnected logging_off ended'),
-	('disconnected', 'connecting connected logging_off ended'),
-	('logging_off',  'ended')
-) AS v (f, t);
+-- The two state machines. A transition that is not in its table is refused whoever attempts it, and each
+-- one leaves an event. What happens at a deadline is in 80_reconcile.sql.
 
 CREATE FUNCTION pane.desktop_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -118,6 +70,36 @@ END $$;
 CREATE TRIGGER desktop_event AFTER INSERT OR UPDATE ON pane.desktop
 	FOR EACH ROW EXECUTE FUNCTION pane.desktop_event();
 
+-- Fetching an image may take longer than a clone may: as long as it moves, it goes on.
+CREATE FUNCTION pane.desktop_progress() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.deadline := clock_timestamp() + interval '5 minutes';
+	RETURN NEW;
+END $$;
+CREATE TRIGGER desktop_progress BEFORE UPDATE ON pane.desktop FOR EACH ROW
+	WHEN (OLD.state = 'cloning' AND NEW.state = 'cloning' AND NEW.reason <> OLD.reason
+		AND NEW.reason LIKE 'fetching image %')
+	EXECUTE FUNCTION pane.desktop_progress();
+
+-- "office-{nnn}" gives office-001: the lowest number whose name is free. {pool} is the pool's name.
+CREATE FUNCTION pane.desktop_named() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE p pane.pool; v_base text; v_width integer;
+BEGIN
+	SELECT * INTO p FROM pane.pool WHERE id = NEW.pool_id;
+	IF NOT FOUND OR p.name_pattern = '{pool}-{n}' THEN
+		RETURN NEW;
+	END IF;
+	v_base := replace(p.name_pattern, '{pool}', p.name);
+	v_width := length(substring(v_base FROM '\{(n+)\}'));
+	SELECT x.name INTO NEW.name FROM generate_series(1, 20001) i, LATERAL (SELECT regexp_replace(v_base,
+		'\{n+\}', CASE WHEN length(i::text) >= v_width THEN i::text ELSE lpad(i::text, v_width, '0') END)
+		AS name) x WHERE NOT EXISTS (SELECT FROM pane.desktop d WHERE d.name = x.name
+		AND d.state <> 'deleted') ORDER BY i LIMIT 1;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER desktop_named BEFORE INSERT ON pane.desktop FOR EACH ROW
+	EXECUTE FUNCTION pane.desktop_named();
+
 CREATE FUNCTION pane.session_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE v_old pane.session_state := 'none';
 BEGIN
@@ -154,17 +136,25 @@ CREATE TRIGGER session_guard BEFORE INSERT OR UPDATE ON pane.session
 	FOR EACH ROW EXECUTE FUNCTION pane.session_guard();
 
 -- desktop.user_id follows the assignment, and being a column of the locked row makes
--- SKIP LOCKED re-check it.
+-- SKIP LOCKED re-check it. A container starts again with the home of its user; nobody is in it yet.
 CREATE FUNCTION pane.assignment_mirror() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		UPDATE pane.desktop SET user_id = NEW.user_id
-			WHERE id = NEW.desktop_id AND user_id IS NULL
+		UPDATE pane.desktop d SET user_id = NEW.user_id,
+			home = CASE WHEN d.isolation = 'container'
+				THEN pane.home_key(NEW.user_id, NEW.pool_id) END,
+			epoch = d.epoch + CASE WHEN d.isolation = 'container'
+				AND d.state <> 'requested' THEN 1 ELSE 0 END,
+			state = CASE WHEN d.isolation = 'container' AND d.state = 'ready'
+				THEN 'booting' ELSE d.state END
+			WHERE d.id = NEW.desktop_id AND user_id IS NULL
 			AND (NOT dirty) AND state IN ('requested', 'cloning', 'booting', 'ready', 'suspended');
 		IF NOT FOUND THEN
 			RAISE EXCEPTION 'desktop % cannot be given to another user', NEW.desktop_id
 				USING ERRCODE = 'unique_violation';
 		END IF;
+		UPDATE pane.assignment a SET host_id = d.host_id FROM pane.desktop d
+			WHERE a.id = NEW.id AND d.id = NEW.desktop_id AND d.host_id IS NOT NULL;
 	ELSIF NEW.released_at IS NOT NULL AND OLD.released_at IS NULL THEN
 		UPDATE pane.desktop SET user_id = NULL WHERE id = NEW.desktop_id;
 	END IF;
@@ -233,6 +223,13 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+CREATE FUNCTION pane.machine_park(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.desktop SET state = 'suspended', want = 'stopped', epoch = epoch + 1, reason = p_reason
+		WHERE id = p_desktop AND state IN ('booting', 'ready');
+	RETURN FOUND;
+END $$;
+
 -- Ends the live session and the assignment of a desktop; a touched one must be recycled.
 CREATE FUNCTION pane.release(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE v_dirty boolean;
@@ -251,4 +248,39 @@ BEGIN
 			FROM pane.desktop WHERE id = p_desktop AND state <> 'lost';
 	END IF;
 	RETURN true;
+END $$;
+
+CREATE FUNCTION pane.machine_failed(d pane.desktop, p_reason text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF d.state = 'failed' THEN
+		UPDATE pane.desktop SET reason = p_reason WHERE id = d.id AND reason <> p_reason;
+		RETURN;
+	END IF;
+	IF pane.machine_to(d.id, 'failed', p_reason) THEN
+		-- 5, 10, 20 ... 320 s, then it is an administrator's turn.
+		UPDATE pane.desktop SET retries = d.retries + 1, retry_at = CASE WHEN d.retries < 7
+			THEN now() + make_interval(secs => 5 * 2 ^ least(d.retries, 6)) END
+			WHERE id = d.id;
+	END IF;
+END $$;
+
+-- The order to be absent was carried out.
+CREATE FUNCTION pane.machine_gone(d pane.desktop) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF d.state = 'deleting' THEN
+		UPDATE pane.desktop SET state = 'deleted' WHERE id = d.id;
+	ELSIF d.state IN ('recycling', 'failed', 'lost') THEN
+		UPDATE pane.desktop SET state = 'requested', reason = '', want = 'running',
+			dirty = false, host_id = NULL WHERE id = d.id;
+	END IF;
+END $$;
+
+CREATE FUNCTION pane.desktop_refused(p_name text, p_verb text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE d pane.desktop;
+BEGIN
+	SELECT * INTO d FROM pane.desktop WHERE name = p_name AND state <> 'deleted';
+	PERFORM pane.refuse(409, 'desktop.state', format('Desktop %s is %s and cannot be %s now.%s',
+		p_name, d.state, p_verb, CASE WHEN d.state = 'lost'
+		THEN ' Bring its host back or delete the host.' ELSE '' END));
 END $$;

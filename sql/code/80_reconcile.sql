@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- What any broker does every second: each function is idempotent and skips rows another broker
--- is working on. Each answers how many rows it changed.
+-- What any broker does every second: each function is idempotent and skips rows another broker is working
+-- on. Each answers how many rows it changed.
 
 CREATE FUNCTION pane.rec_hosts() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE h record; d record; n integer := 0;
@@ -89,6 +89,19 @@ BEGIN
 	RETURN n;
 END $$;
 
+-- A floor: with few desktops in use, more spare ones.
+CREATE FUNCTION pane.rec_spares() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE n integer;
+BEGIN
+	UPDATE pane.pool p SET spare = x.spare FROM (SELECT q.id, least(q.size_max, greatest(q.spare_wanted,
+		q.size_min - (SELECT count(*) FROM pane.assignment a WHERE a.pool_id = q.id
+			AND a.released_at IS NULL)))::integer AS spare FROM pane.pool q
+		WHERE q.spare_wanted IS NOT NULL AND q.deleted_at IS NULL) x
+		WHERE p.id = x.id AND p.spare <> x.spare;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END $$;
+
 -- Requested machines get a host; pools get their spare ones; deleted pools lose theirs.
 CREATE FUNCTION pane.rec_pools() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_spare integer;
@@ -97,11 +110,12 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(1885433445, 1) THEN
 		RETURN 0; -- somebody is placing; their work is seen next time
 	END IF;
-	FOR d IN SELECT x.id, x.pool_id, x.reason FROM pane.desktop x JOIN pane.pool q ON q.id = x.pool_id
+	FOR d IN SELECT x.id, x.pool_id, x.user_id, x.reason FROM pane.desktop x JOIN pane.pool q ON q.id = x.pool_id
 		WHERE x.state = 'requested' AND q.deleted_at IS NULL
 		ORDER BY x.user_id IS NULL, x.since LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
-		SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id);
+		SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
+			pane.home_host(d.user_id, d.pool_id));
 		IF v_host IS NOT NULL THEN
 			PERFORM pane.place(d.id, v_host);
 			n := n + 1;
@@ -139,6 +153,97 @@ BEGIN
 		PERFORM pane.machine_remove(d.id, 'deleting', 'pool deleted');
 		n := n + 1;
 	END LOOP;
+	RETURN n;
+END $$;
+
+CREATE FUNCTION pane.provision_pool(p pane.pool) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE e record; n integer := 0; o jsonb; v_why text[];
+BEGIN
+	FOR e IN SELECT x.user_id, x.blocked FROM pane.entitlement x
+		JOIN pane.users u ON u.id = x.user_id AND NOT u.disabled
+		WHERE x.pool_id = p.id AND (p.provision = 'always' OR EXISTS (SELECT
+			FROM pane.membership m JOIN pane.group_entitlement g ON g.group_id = m.group_id
+			WHERE m.user_id = x.user_id AND g.pool_id = p.id))
+		AND NOT EXISTS (SELECT FROM pane.assignment a WHERE a.user_id = x.user_id
+			AND a.pool_id = p.id AND a.released_at IS NULL)
+		ORDER BY x.created_at, x.user_id LIMIT 20 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		o := pane.assign(e.user_id, p.id);
+		v_why := ARRAY(SELECT jsonb_array_elements_text(o -> 'reasons'));
+		IF o ->> 'id' IS NULL THEN -- the others would hear the same
+			UPDATE pane.entitlement SET blocked = v_why WHERE pool_id = p.id AND blocked <> v_why
+				AND user_id IN (SELECT user_id FROM pane.entitlement WHERE pool_id = p.id
+				EXCEPT SELECT user_id FROM pane.assignment WHERE pool_id = p.id AND released_at IS NULL);
+			RETURN n;
+		END IF;
+		n := n + 1;
+		UPDATE pane.entitlement SET blocked = '{}' WHERE pool_id = p.id AND user_id = e.user_id
+			AND blocked <> '{}';
+	END LOOP;
+	RETURN n;
+END $$;
+
+CREATE FUNCTION pane.rec_provision() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE p pane.pool; n integer := 0;
+BEGIN
+	FOR p IN SELECT * FROM pane.pool WHERE assignment = 'dedicated' AND deleted_at IS NULL
+		AND provision <> 'login' ORDER BY id
+	LOOP
+		n := n + pane.provision_pool(p);
+	END LOOP;
+	RETURN n;
+END $$;
+
+-- Sessions that have lasted as long as their pool allows.
+CREATE FUNCTION pane.rec_timers() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE s record; n integer := 0;
+BEGIN
+	FOR s IN SELECT x.id, x.desktop_id, p.assignment FROM pane.session x
+		JOIN pane.desktop d ON d.id = x.desktop_id JOIN pane.pool p ON p.id = d.pool_id
+		WHERE p.session_max_s > 0 AND x.state NOT IN ('ended', 'logging_off')
+		AND x.created_at < now() - make_interval(secs => p.session_max_s)
+		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF s.assignment = 'floating' THEN
+			PERFORM pane.release(s.desktop_id, 'its time is over');
+		ELSE
+			UPDATE pane.session SET state = 'ended', reason = 'its time is over' WHERE id = s.id;
+			PERFORM pane.machine_restart(s.desktop_id, 'the session''s time is over');
+		END IF;
+	END LOOP;
+	RETURN n;
+END $$;
+
+CREATE FUNCTION pane.rec_bin() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE b record; n integer := 0;
+BEGIN
+	DELETE FROM pane.bin x WHERE NOT EXISTS (SELECT FROM pane.assignment a
+		WHERE a.desktop_id = x.desktop_id AND a.user_id = x.user_id AND a.released_at IS NULL);
+	FOR b IN SELECT x.desktop_id, x.reason, x.delete_at < now() AS due FROM pane.bin x
+		JOIN pane.desktop d ON d.id = x.desktop_id
+		WHERE x.delete_at < now() OR d.state IN ('booting', 'ready')
+		ORDER BY x.desktop_id LIMIT 50 FOR UPDATE OF d SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF b.due THEN
+			PERFORM pane.release(b.desktop_id, 'out of the bin: its time is over');
+			PERFORM pane.machine_remove(b.desktop_id, 'deleting', 'out of the bin: its time is over')
+				FROM pane.desktop WHERE id = b.desktop_id AND state <> 'deleting';
+			DELETE FROM pane.bin WHERE desktop_id = b.desktop_id;
+		ELSE
+			PERFORM pane.machine_park(b.desktop_id, 'in the bin: ' || b.reason);
+		END IF;
+	END LOOP;
+	FOR b IN SELECT name FROM pane.users WHERE delete_at < now() ORDER BY id LIMIT 20
+		FOR UPDATE SKIP LOCKED
+	LOOP
+		n := n + 1;
+		PERFORM pane.user_delete(b.name);
+		INSERT INTO pane.audit (actor, action, object, outcome, detail)
+			VALUES ('broker', 'user.purge', b.name, 'ok', 'their time in the bin is over');
+	END LOOP;
+	DELETE FROM pane.welcome WHERE expires_at < now();
 	RETURN n;
 END $$;
 

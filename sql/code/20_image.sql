@@ -1,50 +1,7 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- Images, their versions and tags. A pool follows a tag; publishing moves it, rolling back moves it
--- to where it pointed before. Versions are uploaded here (origin 'upload': hosts fetch them) or
--- found on a host (origin 'host': only hosts that report one have it). A version that is tagged or
--- the base of a desktop cannot be deleted.
-
-CREATE TYPE pane.image_state AS ENUM ('uploading', 'verifying', 'converting', 'ready', 'retired',
-	'failed');
-
-CREATE TABLE pane.image (
-	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
-	numbered integer NOT NULL DEFAULT 0,   -- of its last uploaded version
-	created_at timestamptz NOT NULL DEFAULT now()
-);
-
-CREATE TABLE pane.image_version (
-	id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- also its name in the store
-	image_id uuid NOT NULL REFERENCES pane.image,
-	version text NOT NULL CHECK (version ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
-	origin text NOT NULL CHECK (origin IN ('upload', 'host')),
-	state pane.image_state NOT NULL,
-	percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
-	reason text NOT NULL DEFAULT '',
-	changelog text NOT NULL DEFAULT '' CHECK (length(changelog) <= 4000),
-	size_bytes bigint NOT NULL DEFAULT 0 CHECK (size_bytes >= 0),
-	received_bytes bigint NOT NULL DEFAULT 0,
-	sha256 text NOT NULL DEFAULT '' CHECK (sha256 ~ '^([0-9a-f]{64})?$'),
-	disk_mib bigint NOT NULL DEFAULT 0,
-	manifest jsonb,                        -- of the files hosts fetch; docs/contracts.md "Images"
-	created_by text NOT NULL DEFAULT '',
-	created_at timestamptz NOT NULL DEFAULT now(),
-	since timestamptz NOT NULL DEFAULT now(),
-	UNIQUE (image_id, version),
-	CHECK (received_bytes BETWEEN 0 AND size_bytes),
-	CHECK (origin = 'host' OR state <> 'ready' OR manifest IS NOT NULL)
-);
-
-CREATE TABLE pane.image_transition (
-	from_state pane.image_state NOT NULL,
-	to_state pane.image_state NOT NULL,
-	PRIMARY KEY (from_state, to_state)
-);
-INSERT INTO pane.image_transition VALUES ('uploading', 'verifying'), ('uploading', 'failed'),
-	('verifying', 'converting'), ('verifying', 'failed'), ('converting', 'verifying'),
-	('converting', 'ready'), ('converting', 'failed'), ('ready', 'retired'), ('retired', 'ready');
+-- Images, their versions and tags: what hosts report of them, what people do, and the converter's work.
+-- A version that is tagged or the base of a desktop cannot be deleted.
 
 CREATE FUNCTION pane.image_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -62,24 +19,6 @@ END $$;
 CREATE TRIGGER image_guard BEFORE UPDATE ON pane.image_version
 	FOR EACH ROW EXECUTE FUNCTION pane.image_guard();
 
-CREATE TABLE pane.image_tag (
-	image_id uuid NOT NULL REFERENCES pane.image,
-	tag text NOT NULL CHECK (tag ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
-	version_id uuid NOT NULL REFERENCES pane.image_version,
-	automatic boolean NOT NULL,            -- set by a host's report, not by a person
-	moved_at timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (image_id, tag)
-);
-
--- Where tags pointed before, as a stack: a rollback takes the newest entry off.
-CREATE TABLE pane.image_tag_move (
-	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	image_id uuid NOT NULL REFERENCES pane.image ON DELETE CASCADE,
-	tag text NOT NULL,
-	from_id uuid NOT NULL REFERENCES pane.image_version ON DELETE CASCADE,
-	at timestamptz NOT NULL DEFAULT now()
-);
-
 -- A tag points at a version of its own image that is ready, whoever moves it.
 CREATE FUNCTION pane.image_tag_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -94,23 +33,6 @@ END $$;
 CREATE TRIGGER image_tag_guard BEFORE INSERT OR UPDATE ON pane.image_tag
 	FOR EACH ROW EXECUTE FUNCTION pane.image_tag_guard();
 
--- Every version a host holds or is fetching; pane.host_image has the current ones only.
-CREATE TABLE pane.host_version (
-	host_id uuid NOT NULL REFERENCES pane.host ON DELETE CASCADE,
-	name text NOT NULL,
-	version text NOT NULL,
-	state text NOT NULL CHECK (state IN ('present', 'pulling', 'failed')),
-	percent integer NOT NULL DEFAULT 0,
-	reason text NOT NULL DEFAULT '',
-	disk_mib bigint NOT NULL DEFAULT 0,
-	PRIMARY KEY (host_id, name, version)
-);
-
-ALTER TABLE pane.pool ADD COLUMN image_tag text NOT NULL DEFAULT 'stable'
-	CHECK (image_tag ~ '^[a-z0-9][a-z0-9._-]{0,39}$');
-ALTER TABLE pane.desktop ADD COLUMN image_version text NOT NULL DEFAULT ''; -- of its disk
-ALTER TABLE pane.desktop ADD COLUMN pin_version text NOT NULL DEFAULT '';   -- canary: not the tag's
-
 -- What new desktops of a pool are made from; NULL when its tag points nowhere.
 CREATE FUNCTION pane.pool_version(p_pool uuid) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT v.version FROM pane.pool p JOIN pane.image i ON i.name = p.image
@@ -118,10 +40,19 @@ CREATE FUNCTION pane.pool_version(p_pool uuid) RETURNS text LANGUAGE sql STABLE 
 	JOIN pane.image_version v ON v.id = t.version_id WHERE p.id = p_pool
 $$;
 
+CREATE FUNCTION pane.boot_why_not(p_host uuid, p_host_name text, p_image text, p_version text)
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT format('host %s: version %s of image %s starts by firmware only (%s), which this host '
+		'cannot do', p_host_name, v.version, p_image, v.boot_reason)
+	FROM pane.image_version v JOIN pane.image i ON i.id = v.image_id
+	JOIN pane.host h ON h.id = p_host AND NOT h.firmware
+	WHERE i.name = p_image AND v.version = p_version AND v.boot = 'firmware'
+$$;
+
 -- Why a host cannot make a desktop from a version; NULL when it can, now or after fetching it.
 CREATE FUNCTION pane.image_why_not(p_host uuid, p_host_name text, p_image text, p_version text)
 RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT CASE
+	SELECT coalesce(pane.boot_why_not(p_host, p_host_name, p_image, p_version), CASE
 		WHEN p_version IS NULL AND EXISTS (SELECT FROM pane.host_image i
 			WHERE i.host_id = p_host AND i.name = p_image) THEN NULL
 		WHEN EXISTS (SELECT FROM pane.host_version h WHERE h.host_id = p_host
@@ -135,10 +66,8 @@ RETURNS text LANGUAGE sql STABLE AS $$
 		WHEN EXISTS (SELECT FROM pane.host_version h WHERE h.host_id = p_host
 			AND h.name = p_image) THEN format('host %s: does not have version %s of image %s',
 			p_host_name, p_version, p_image)
-		ELSE format('host %s: no image %s', p_host_name, p_image) END
+		ELSE format('host %s: no image %s', p_host_name, p_image) END)
 $$;
-
--- ---- what hosts report ----
 
 -- Versions that only hosts had and none has any more; images without versions.
 CREATE FUNCTION pane.images_sweep() RETURNS void LANGUAGE plpgsql AS $$
@@ -176,74 +105,6 @@ BEGIN
 			WHERE t.automatic;
 END $$;
 
--- The "images" of a sync report. Called before pane.host_report().
-CREATE FUNCTION pane.host_versions(p_host uuid, p_report jsonb) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v_list jsonb; x record;
-BEGIN
-	PERFORM FROM pane.host WHERE id = p_host AND enrolled_at IS NOT NULL;
-	IF NOT FOUND THEN
-		RETURN;
-	END IF;
-	SELECT coalesce(jsonb_agg(jsonb_build_object('name', i ->> 'name', 'version',
-		coalesce(nullif(i ->> 'version', ''), 'unversioned'),
-		'state', coalesce(i ->> 'state', 'present'), 'percent', coalesce(i -> 'percent', '0'),
-		'reason', left(coalesce(i ->> 'reason', ''), 400),
-		'disk_mib', coalesce(i -> 'disk_mib', '0'))), '[]') INTO v_list
-		FROM jsonb_array_elements(coalesce(p_report -> 'images', '[]')) i
-		WHERE i ->> 'name' ~ '^[a-z0-9][a-z0-9._-]{0,62}$'
-		AND coalesce(i ->> 'version', '') ~ '^([a-z0-9][a-z0-9._-]{0,62})?$'
-		AND coalesce(i ->> 'state', 'present') IN ('present', 'pulling', 'failed');
-	DELETE FROM pane.host_version h WHERE h.host_id = p_host AND NOT EXISTS (
-		SELECT FROM jsonb_array_elements(v_list) s WHERE s ->> 'name' = h.name
-		AND s ->> 'version' = h.version);
-	FOR x IN SELECT DISTINCT ON (s.name, s.version) s.* FROM jsonb_to_recordset(v_list)
-		AS s (name text, version text, state text, percent integer, reason text, disk_mib bigint)
-		LEFT JOIN pane.host_version h ON h.host_id = p_host AND h.name = s.name
-			AND h.version = s.version
-		WHERE (h.state, h.percent, h.reason, h.disk_mib) IS DISTINCT FROM
-			(s.state, s.percent, s.reason, s.disk_mib) ORDER BY s.name, s.version
-	LOOP
-		INSERT INTO pane.host_version (host_id, name, version, state, percent, reason,
-			disk_mib) VALUES (p_host, x.name, x.version, x.state, x.percent, x.reason,
-			x.disk_mib) ON CONFLICT (host_id, name, version) DO UPDATE SET
-			state = x.state, percent = x.percent, reason = x.reason, disk_mib = x.disk_mib;
-		IF x.state = 'present' THEN
-			PERFORM pane.image_found(x.name, x.version, x.disk_mib);
-			PERFORM pg_notify('pane', 'reconcile');
-		END IF;
-	END LOOP;
-	PERFORM pane.images_sweep();
-END $$;
-
--- Versions a host is to hold: those its desktops are made from or its pools' next ones will be,
--- as far as they can be fetched.
-CREATE FUNCTION pane.host_wants(p_host uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
-	SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('name', i.name, 'version', v.version)),
-		'[]')
-	FROM pane.image_version v JOIN pane.image i ON i.id = v.image_id
-	WHERE v.origin = 'upload' AND v.state = 'ready' AND (
-		EXISTS (SELECT FROM pane.desktop d WHERE d.host_id = p_host AND d.image = i.name
-			AND d.image_version = v.version AND d.state NOT IN ('deleted', 'requested')
-			AND d.want <> 'absent')
-		OR EXISTS (SELECT FROM pane.image_tag t JOIN pane.pool p ON p.image = i.name
-			AND p.image_tag = t.tag AND p.deleted_at IS NULL
-			JOIN pane.desktop d ON d.pool_id = p.id AND d.host_id = p_host
-			AND d.state <> 'deleted' WHERE t.version_id = v.id))
-$$;
-
--- Fetching an image may take longer than a clone may: as long as it moves, it goes on.
-CREATE FUNCTION pane.desktop_progress() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	NEW.deadline := clock_timestamp() + interval '5 minutes';
-	RETURN NEW;
-END $$;
-CREATE TRIGGER desktop_progress BEFORE UPDATE ON pane.desktop FOR EACH ROW
-	WHEN (OLD.state = 'cloning' AND NEW.state = 'cloning' AND NEW.reason <> OLD.reason
-		AND NEW.reason LIKE 'fetching image %')
-	EXECUTE FUNCTION pane.desktop_progress();
-
--- ---- what people do ----
-
 CREATE FUNCTION pane.need_image(p_name text) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE v uuid;
 BEGIN
@@ -267,37 +128,6 @@ BEGIN
 	RETURN v;
 END $$;
 
-CREATE VIEW pane.image_version_view AS
-	SELECT i.name, v.version, CASE WHEN v.state = 'ready' AND EXISTS (SELECT FROM pane.image_tag t
-			WHERE t.version_id = v.id) THEN 'published' ELSE v.state::text END AS state,
-		v.percent, v.reason, coalesce((SELECT jsonb_agg(t.tag ORDER BY t.tag) FROM
-			pane.image_tag t WHERE t.version_id = v.id), '[]') AS tags,
-		v.origin, v.changelog, v.size_bytes, v.received_bytes, v.sha256, v.disk_mib,
-		v.created_by, v.created_at, v.since,
-		coalesce((SELECT jsonb_agg(jsonb_build_object('host', h.name, 'state', x.state,
-			'percent', x.percent, 'reason', x.reason, 'online', h.online) ORDER BY h.name)
-			FROM pane.host_version x JOIN pane.host h ON h.id = x.host_id
-			WHERE x.name = i.name AND x.version = v.version), '[]') AS hosts,
-		(SELECT count(*) FROM pane.desktop d WHERE d.image = i.name
-			AND d.image_version = v.version AND d.state <> 'deleted') AS desktops
-	FROM pane.image_version v JOIN pane.image i ON i.id = v.image_id;
-
-CREATE OR REPLACE FUNCTION pane.list_images(p_after text, p_limit integer) RETURNS text
-LANGUAGE sql STABLE AS $$
-	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (
-		SELECT i.name, coalesce((SELECT jsonb_object_agg(t.tag, v.version) FROM
-				pane.image_tag t JOIN pane.image_version v ON v.id = t.version_id
-				WHERE t.image_id = i.id), '{}') AS tags,
-			(SELECT count(*) FROM pane.image_version v WHERE v.image_id = i.id) AS versions,
-			coalesce((SELECT jsonb_agg(jsonb_build_object('host', h.name, 'version', y.version,
-				'disk_mib', y.disk_mib, 'online', h.online) ORDER BY h.name, y.version)
-				FROM pane.host_version y JOIN pane.host h ON h.id = y.host_id
-				WHERE y.name = i.name AND y.state = 'present'), '[]') AS hosts,
-			coalesce((SELECT jsonb_agg(p.name ORDER BY p.name) FROM pane.pool p
-				WHERE p.image = i.name AND p.deleted_at IS NULL), '[]') AS pools
-		FROM pane.image i WHERE i.name > p_after ORDER BY i.name LIMIT p_limit + 1) x
-$$;
-
 CREATE FUNCTION pane.get_image(p_name text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('name', i.name, 'versions', coalesce((SELECT jsonb_agg(to_jsonb(v)
 		ORDER BY v.created_at DESC) FROM pane.image_version_view v WHERE v.name = i.name), '[]'),
@@ -310,6 +140,32 @@ $$;
 CREATE FUNCTION pane.get_version(p_name text, p_version text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT to_jsonb(v)::text FROM pane.image_version_view v
 	WHERE v.name = p_name AND v.version = p_version
+$$;
+
+-- "problems": what keeps tagged versions from becoming desktops.
+CREATE FUNCTION pane.list_images(p_after text, p_limit integer) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (
+		SELECT i.name, coalesce((SELECT jsonb_object_agg(t.tag, v.version) FROM
+				pane.image_tag t JOIN pane.image_version v ON v.id = t.version_id
+				WHERE t.image_id = i.id), '{}') AS tags,
+			(SELECT count(*) FROM pane.image_version v WHERE v.image_id = i.id) AS versions,
+			coalesce((SELECT jsonb_agg(jsonb_build_object('host', h.name, 'version', y.version,
+				'disk_mib', y.disk_mib, 'online', h.online) ORDER BY h.name, y.version)
+				FROM pane.host_version y JOIN pane.host h ON h.id = y.host_id
+				WHERE y.name = i.name AND y.state = 'present'), '[]') AS hosts,
+			coalesce((SELECT jsonb_agg(p.name ORDER BY p.name) FROM pane.pool p
+				WHERE p.image = i.name AND p.deleted_at IS NULL), '[]') AS pools,
+			coalesce((SELECT jsonb_agg(DISTINCT r.why) FROM pane.image_tag t
+				JOIN pane.image_version v ON v.id = t.version_id
+				JOIN pane.host h ON h.enrolled_at IS NOT NULL
+				LEFT JOIN pane.host_version y ON y.host_id = h.id AND y.name = i.name
+					AND y.version = v.version AND y.state = 'failed',
+				LATERAL (SELECT coalesce(pane.boot_why_not(h.id, h.name, i.name, v.version),
+					CASE WHEN y.reason IS NOT NULL THEN format('host %s: version %s: %s', h.name,
+					v.version, y.reason) END) AS why) r
+				WHERE t.image_id = i.id AND r.why IS NOT NULL), '[]') AS problems
+		FROM pane.image i WHERE i.name > p_after ORDER BY i.name LIMIT p_limit + 1) x
 $$;
 
 CREATE FUNCTION pane.version_create(p_name text, p_size bigint, p_sha256 text, p_changelog text,
@@ -460,8 +316,6 @@ LANGUAGE sql STABLE AS $$
 	AND v.state IN ('ready', 'retired')
 $$;
 
--- ---- the converter ----
-
 -- Uploads nobody goes on with fail; then the oldest version that waits for work. The caller holds
 -- an advisory lock per version, so that each is worked on once.
 CREATE FUNCTION pane.image_work() RETURNS text LANGUAGE plpgsql AS $$
@@ -494,17 +348,17 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
-CREATE FUNCTION pane.image_ready(p_id uuid, p_manifest text, p_disk_mib bigint) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE v_image uuid; v_name text;
+-- The first version of an image is what its pools wait for.
+CREATE FUNCTION pane.image_ready(p_id uuid, p_manifest text, p_disk_mib bigint, p_boot text,
+	p_boot_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE v_image uuid;
 BEGIN
 	UPDATE pane.image_version SET state = 'ready', percent = 100, reason = '',
-		manifest = p_manifest::jsonb, disk_mib = p_disk_mib WHERE id = p_id
-		RETURNING image_id INTO v_image;
+		manifest = p_manifest::jsonb, disk_mib = p_disk_mib, boot = p_boot,
+		boot_reason = left(p_boot_reason, 400) WHERE id = p_id RETURNING image_id INTO v_image;
 	IF v_image IS NULL THEN
 		RETURN false;
 	END IF;
-	-- The first version of an image is what its pools wait for.
 	INSERT INTO pane.image_tag (image_id, tag, version_id, automatic)
 		VALUES (v_image, 'stable', p_id, false) ON CONFLICT DO NOTHING;
 	PERFORM pg_notify('pane', 'reconcile');

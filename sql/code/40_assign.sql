@@ -1,10 +1,18 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- Giving people desktops: placement of a machine on a host, and assignment of a machine to a
--- user. Both answer with reasons when they cannot.
+-- Giving people desktops: placement of a machine on a host, and assignment of a machine to a user. Both
+-- answer with reasons when they cannot.
+
+CREATE FUNCTION pane.host_holds(p_host uuid, p_pool uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM pane.host_version h JOIN pane.pool p ON p.image = h.name
+		WHERE h.host_id = p_host AND p.id = p_pool AND h.state = 'present'
+		AND h.version = pane.pool_version(p_pool))
+$$;
 
 -- Why each host can or cannot take one more desktop of a pool. Memory is what the host owns less
--- what is already ordered there, and what it reports free less what is still starting.
+-- what is already ordered there, and what it reports free less what is still starting. A pool with
+-- overcommit counts on its percentage of what the host owns instead, as long as that share of a
+-- desktop is really free.
 CREATE FUNCTION pane.candidates(p_pool uuid)
 RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE AS $$
 	WITH used AS (
@@ -14,47 +22,74 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 		WHERE d.host_id IS NOT NULL AND d.state NOT IN ('deleted', 'requested')
 		GROUP BY d.host_id
 	), free AS (
-		SELECT h.*, greatest(0, least(h.memory_mib - coalesce(u.placed, 0),
-			h.memory_free_mib - coalesce(u.starting, 0)))::bigint AS free_mib
-		FROM pane.host h LEFT JOIN used u ON u.host_id = h.id
+		SELECT h.*, CASE WHEN p.overcommit > 100
+			THEN greatest(0, h.memory_mib * p.overcommit / 100 - coalesce(u.placed, 0))
+			ELSE greatest(0, least(h.memory_mib - coalesce(u.placed, 0),
+				h.memory_free_mib - coalesce(u.starting, 0))) END::bigint AS free_mib
+		FROM pane.host h CROSS JOIN pane.pool p LEFT JOIN used u ON u.host_id = h.id
+		WHERE p.id = p_pool
 	)
 	SELECT f.id, f.free_mib, CASE
+		WHEN p.hosts <> '{}' AND NOT f.name = ANY (p.hosts)
+			THEN format('host %s: pool %s is kept to %s', f.name, p.name, array_to_string(p.hosts, ', '))
 		WHEN f.enrolled_at IS NULL THEN format('host %s: not enrolled yet', f.name)
 		WHEN NOT f.online THEN format('host %s: not heard from since %s', f.name,
 			coalesce(to_char(f.last_sync_at, 'YYYY-MM-DD HH24:MI:SS TZ'), 'it enrolled'))
 		WHEN f.maintenance THEN format('host %s: in maintenance', f.name)
-		WHEN f.kvm = 'none' THEN format('host %s: no KVM', f.name)
-		WHEN NOT EXISTS (SELECT FROM pane.host_image i
-			WHERE i.host_id = f.id AND i.name = p.image)
-			THEN format('host %s: no image %s', f.name, p.image)
-		WHEN f.free_mib < p.memory_mib
-			THEN format('host %s: needs %s MiB, %s free', f.name, p.memory_mib, f.free_mib)
+		WHEN p.isolation = 'vm' AND NOT f.vm THEN format('host %s %s', f.name,
+			coalesce(nullif(f.vm_why, ''), 'cannot run virtual machines'))
+		WHEN p.isolation = 'vm' AND f.kvm = 'none' THEN format('host %s: no KVM', f.name)
+		WHEN p.isolation = 'container' AND NOT f.container
+			THEN format('host %s cannot run container desktops%s', f.name,
+				CASE WHEN f.container_why <> '' THEN ': ' || f.container_why ELSE '' END)
+		WHEN pane.image_why_not(f.id, f.name, p.image, v.version) IS NOT NULL
+			THEN pane.image_why_not(f.id, f.name, p.image, v.version)
+		WHEN f.free_mib < p.memory_mib THEN format('host %s: needs %s MiB, %s free%s', f.name,
+			p.memory_mib, f.free_mib, CASE WHEN p.overcommit > 100
+			THEN format(' of %s %% of its memory', p.overcommit) ELSE '' END)
+		WHEN p.overcommit > 100 AND f.memory_free_mib < p.memory_mib * 100 / p.overcommit
+			THEN format('host %s: is out of memory: %s MiB are left', f.name, f.memory_free_mib)
 		WHEN f.disk_free_mib < 64 + p.disk_mib
 			THEN format('host %s: needs %s MiB of disk, %s free', f.name, 64 + p.disk_mib,
 				f.disk_free_mib)
 		END
-	FROM free f CROSS JOIN pane.pool p WHERE p.id = p_pool
+	FROM free f CROSS JOIN pane.pool p CROSS JOIN pane.pool_version(p_pool) AS v (version)
+	WHERE p.id = p_pool
 $$;
 
-CREATE FUNCTION pane.place_host(p_pool uuid, OUT host uuid, OUT reasons text[])
-LANGUAGE plpgsql AS $$
-DECLARE v_image text;
+-- The host for one more desktop; NULL with reasons when there is none. "spread" takes a host that has
+-- the image and then the emptiest one; "pack" the fullest that still has room, so that others can be
+-- emptied. p_only: no other host will do, as it keeps the user's files.
+CREATE FUNCTION pane.place_host(p_pool uuid, p_only uuid DEFAULT NULL, OUT host uuid,
+	OUT reasons text[]) LANGUAGE plpgsql AS $$
+DECLARE v_image text; v_placement text;
 BEGIN
+	SELECT p.image, p.placement INTO v_image, v_placement FROM pane.pool p WHERE p.id = p_pool;
 	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c WHERE c.why_not IS NULL
-		ORDER BY c.free_mib DESC, c.host_id LIMIT 1;
+		AND (p_only IS NULL OR c.host_id = p_only)
+		ORDER BY CASE v_placement WHEN 'pack' THEN c.free_mib END,
+			pane.host_holds(c.host_id, p_pool) DESC, c.free_mib DESC, c.host_id LIMIT 1;
 	IF host IS NOT NULL THEN
 		reasons := '{}';
 		RETURN;
 	END IF;
-	SELECT array_agg(c.why_not ORDER BY c.why_not) INTO reasons FROM pane.candidates(p_pool) c;
+	SELECT array_agg(c.why_not ORDER BY c.why_not) INTO reasons FROM pane.candidates(p_pool) c
+		WHERE p_only IS NULL OR c.host_id = p_only;
+	IF p_only IS NOT NULL THEN
+		reasons := reasons || format('your files are on host %s',
+			(SELECT h.name FROM pane.host h WHERE h.id = p_only));
+		RETURN;
+	END IF;
 	IF reasons IS NULL THEN
 		reasons := ARRAY['no host is enrolled: create one and run pane-host enroll on it'];
 		RETURN;
 	END IF;
-	SELECT p.image INTO v_image FROM pane.pool p WHERE p.id = p_pool;
-	PERFORM FROM pane.host_image i WHERE i.name = v_image;
+	PERFORM FROM pane.image i WHERE i.name = v_image;
 	IF NOT FOUND THEN
 		reasons := format('no host has image %s', v_image) || reasons;
+	ELSIF pane.pool_version(p_pool) IS NULL THEN
+		reasons := format('image %s has no version with the tag the pool follows: publish one',
+			v_image) || reasons;
 	END IF;
 END $$;
 
@@ -66,8 +101,14 @@ $$;
 CREATE FUNCTION pane.place(p_desktop uuid, p_host uuid) RETURNS void LANGUAGE sql AS $$
 	UPDATE pane.desktop d SET state = 'cloning', reason = '', want = 'running', host_id = p_host,
 		epoch = d.epoch + 1, image = p.image, cpus = p.cpus, memory_mib = p.memory_mib,
-		disk_mib = p.disk_mib
-	FROM pane.pool p WHERE d.id = p_desktop AND p.id = d.pool_id AND d.state = 'requested'
+		disk_mib = p.disk_mib,
+		image_version = coalesce(nullif(d.pin_version, ''), pane.pool_version(p.id), ''), isolation = p.isolation,
+		reset = pane.resets(p) = 'on_logoff' AND p.isolation = 'container',
+		home = CASE WHEN pane.keeps_home(p) AND d.user_id IS NOT NULL
+			THEN pane.home_key(d.user_id, p.id) END
+	FROM pane.pool p WHERE d.id = p_desktop AND p.id = d.pool_id AND d.state = 'requested';
+	UPDATE pane.assignment SET host_id = p_host
+		WHERE desktop_id = p_desktop AND released_at IS NULL;
 $$;
 
 -- Desktops that count against size_max. A floating one on a lost host does not: its pool may
@@ -78,10 +119,34 @@ CREATE FUNCTION pane.pool_size(p_pool uuid) RETURNS integer LANGUAGE sql STABLE 
 	AND NOT (d.state = 'lost' AND p.assignment = 'floating')
 $$;
 
--- Adds one desktop to a pool and places it; NULL with reasons when no host takes it.
-CREATE FUNCTION pane.desktop_create(p_pool uuid, OUT desktop uuid, OUT reasons text[])
-LANGUAGE plpgsql AS $$
-DECLARE v_host uuid; v_pool pane.pool; v_n integer; v_assigned integer;
+-- Takes an idle spare of another host away, so that a full pool has room where a user's files are.
+CREATE FUNCTION pane.spare_give_up(p_pool uuid, p_keep uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE v uuid;
+BEGIN
+	SELECT d.id INTO v FROM pane.desktop d WHERE d.pool_id = p_pool AND d.user_id IS NULL
+		AND NOT d.dirty AND d.want = 'running' AND d.host_id IS DISTINCT FROM p_keep
+		AND d.state IN ('requested', 'cloning', 'booting', 'ready')
+		ORDER BY d.state, d.since DESC LIMIT 1 FOR UPDATE SKIP LOCKED;
+	RETURN v IS NOT NULL AND pane.machine_remove(v, 'deleting',
+		'makes room for a user whose files are on another host');
+END $$;
+
+CREATE FUNCTION pane.pool_full(p pane.pool, p_only uuid) RETURNS text[] LANGUAGE sql STABLE AS $$
+	SELECT ARRAY[format('pool %s is full: %s of %s assigned', p.name, (SELECT count(*)
+			FROM pane.assignment WHERE pool_id = p.id AND released_at IS NULL), p.size_max)]
+		|| (SELECT array_agg(format('desktop %s is %s%s', d.name, d.state,
+			CASE WHEN d.reason <> '' THEN ': ' || d.reason ELSE '' END) ORDER BY d.name)
+			FROM pane.desktop d WHERE d.pool_id = p.id AND d.user_id IS NULL
+			AND d.state <> 'deleted')
+		|| (SELECT ARRAY[format('your files are on host %s', h.name)] FROM pane.host h
+			WHERE h.id = p_only)
+$$;
+
+-- Adds one desktop to a pool and places it; NULL with reasons when no host takes it. p_only: the
+-- host that keeps the user's files.
+CREATE FUNCTION pane.desktop_create(p_pool uuid, p_only uuid DEFAULT NULL,
+	OUT desktop uuid, OUT reasons text[]) LANGUAGE plpgsql AS $$
+DECLARE v_host uuid; v_pool pane.pool; v_n integer; v_full boolean;
 BEGIN
 	PERFORM pane.place_lock();
 	SELECT * INTO v_pool FROM pane.pool WHERE id = p_pool AND deleted_at IS NULL;
@@ -89,19 +154,17 @@ BEGIN
 		reasons := ARRAY['the pool is being deleted'];
 		RETURN;
 	END IF;
-	v_n := pane.pool_size(p_pool);
-	IF v_n >= v_pool.size_max THEN
-		SELECT count(*) INTO v_assigned FROM pane.assignment
-			WHERE pool_id = p_pool AND released_at IS NULL;
-		reasons := ARRAY[format('pool %s is full: %s of %s assigned', v_pool.name, v_assigned,
-			v_pool.size_max)] || (SELECT array_agg(format('desktop %s is %s%s', d.name, d.state,
-				CASE WHEN d.reason <> '' THEN ': ' || d.reason ELSE '' END) ORDER BY d.name)
-			FROM pane.desktop d WHERE d.pool_id = p_pool AND d.user_id IS NULL
-			AND d.state <> 'deleted');
+	v_full := pane.pool_size(p_pool) >= v_pool.size_max;
+	IF v_full AND p_only IS NULL THEN
+		reasons := pane.pool_full(v_pool, p_only);
 		RETURN;
 	END IF;
-	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool) p;
+	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool, p_only) p;
 	IF v_host IS NULL THEN
+		RETURN;
+	END IF;
+	IF v_full AND NOT pane.spare_give_up(p_pool, p_only) THEN
+		reasons := pane.pool_full(v_pool, p_only);
 		RETURN;
 	END IF;
 	SELECT min(n) INTO v_n FROM generate_series(1, 20001) n WHERE NOT EXISTS
@@ -132,13 +195,14 @@ $$;
 -- Takes an unassigned desktop of the pool: warm ones first, then those nearest to being so.
 CREATE FUNCTION pane.assign_free(p_user uuid, p_pool uuid, p_states pane.machine_state[])
 RETURNS uuid LANGUAGE plpgsql AS $$
-DECLARE v_desktop uuid;
+DECLARE v_desktop uuid; v_home uuid := pane.home_host(p_user, p_pool);
 BEGIN
 	SELECT d.id INTO v_desktop FROM pane.desktop d
 		LEFT JOIN pane.host h ON h.id = d.host_id
 		WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty
 		AND d.state = ANY (p_states) AND d.want = 'running'
 		AND (d.host_id IS NULL OR (h.online AND NOT h.maintenance))
+		AND (v_home IS NULL OR d.host_id = v_home)
 		ORDER BY d.state DESC, d.since LIMIT 1
 		FOR UPDATE OF d SKIP LOCKED;
 	IF v_desktop IS NOT NULL THEN
@@ -178,7 +242,8 @@ BEGIN
 	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'),
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
 	IF v_desktop IS NULL THEN
-		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM pane.desktop_create(p_pool) c;
+		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM
+			pane.desktop_create(p_pool, pane.home_host(p_user, p_pool)) c;
 		IF v_desktop IS NOT NULL THEN
 			INSERT INTO pane.assignment (desktop_id, pool_id, user_id, user_name)
 				SELECT v_desktop, p_pool, u.id, u.name FROM pane.users u
@@ -225,32 +290,4 @@ BEGIN
 		RETURN jsonb_build_object('choose', to_jsonb(v_names));
 	END IF;
 	RETURN jsonb_build_object('pool', v_pool);
-END $$;
-
--- The user is about to be let through: mark the desktop touched and the session connecting.
--- False when the desktop is no longer theirs, ready and of that epoch.
-CREATE FUNCTION pane.session_begin(p_user uuid, p_desktop uuid, p_epoch bigint, p_protocol text,
-	p_client text, p_conn text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE v_session uuid; v_state pane.session_state;
-BEGIN
-	UPDATE pane.desktop SET dirty = true
-		WHERE id = p_desktop AND user_id = p_user AND epoch = p_epoch AND state = 'ready'
-		AND want = 'running';
-	IF NOT FOUND THEN
-		RETURN false;
-	END IF;
-	SELECT id, state INTO v_session, v_state FROM pane.session
-		WHERE desktop_id = p_desktop AND state <> 'ended' FOR UPDATE;
-	IF v_session IS NULL THEN
-		INSERT INTO pane.session (desktop_id, user_id, user_name, state, protocol, client, conn)
-			SELECT p_desktop, u.id, u.name, 'connecting', p_protocol, p_client, p_conn
-			FROM pane.users u WHERE u.id = p_user;
-		RETURN true;
-	ELSIF v_state = 'logging_off' THEN
-		RETURN false;
-	END IF;
-	UPDATE pane.session SET protocol = p_protocol, client = p_client, conn = p_conn,
-		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END
-		WHERE id = v_session;
-	RETURN true;
 END $$;
