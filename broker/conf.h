@@ -26,15 +26,17 @@ struct broker_conf {
 	char *store;	  /* directory of uploaded images; NULL = none are taken */
 	char *pane_image; /* the converter */
 	/* [policy] */
-	int poll_max_s;	       /* a host's long poll is answered at the latest after this */
-	int host_lost_s;       /* silence beyond its poll after which a host is lost */
-	int host_gone_s;       /* the same when its open poll broke off */
-	int connect_wait_s;    /* how long a connection is held while the desktop starts */
-	int token_ttl_s;       /* bearer tokens */
-	int ticket_ttl_s;      /* connection tickets */
-	bool ticket_bind;      /* a ticket works only from the address it was given to */
-	int login_free;	       /* failures of a user from one source before waits begin */
-	int login_source_free; /* the same for a source as a whole */
+	int poll_max_s;		/* a host's long poll is answered at the latest after this */
+	int host_lost_s;	/* silence beyond its poll after which a host is lost */
+	int host_gone_s;	/* the same when its open poll broke off */
+	int connect_wait_s;	/* how long a connection is held while the desktop starts */
+	int connect_wait_rdp_s; /* the same for RDP: FreeRDP's clients give up without a word 9 s
+				   after their login */
+	int token_ttl_s;	/* bearer tokens */
+	int ticket_ttl_s;	/* connection tickets */
+	bool ticket_bind;	/* a ticket works only from the address it was given to */
+	int login_free;		/* failures of a user from one source before waits begin */
+	int login_source_free;	/* the same for a source as a whole */
 	int reconcile_ms;
 	int home_retention_s; /* of a home nobody may use; 0: for ever */
 	int retention_s;      /* what leavers and movers leave behind lies in the bin; 0 = no bin */

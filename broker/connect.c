@@ -197,7 +197,10 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 	struct connect_state *s = r->state;
 	cleanup_assignment struct assignment a = {0};
 	bool begun = false;
+	int wait_s = b->conf->connect_wait_s;
 
+	if (!strcmp(c->protocol, "rdp") && wait_s > b->conf->connect_wait_rdp_s)
+		wait_s = b->conf->connect_wait_rdp_s;
 	if (r->gone)
 		return req_fail(r, 499, "client.gone", "The client went away.");
 	if (broker_assign(db, s->who.id, s->pool, &a))
@@ -221,9 +224,9 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		if (begun)
 			return grant(r, b, s, &a);
 	}
-	if (r->expired || !b->conf->connect_wait_s)
+	if (r->expired || !wait_s)
 		return starting(r, &a);
-	return req_hold(r, b->conf->connect_wait_s, "desktop:%s", a.id[0] ? a.id : "any");
+	return req_hold(r, wait_s, "desktop:%s", a.id[0] ? a.id : "any");
 }
 
 enum req_step api_connect(struct broker *b, struct db *db, struct req *r)

@@ -285,6 +285,7 @@ static const struct cli_column host_columns[] = {
 	{"DISK FREE", "disk_free_mib", CLI_TEXT},
 	{"DESKTOPS", "desktops", CLI_TEXT},
 	{"IMAGES", "images", CLI_TEXT},
+	{"CONTAINERS LACK", "container_why", CLI_TEXT}, /* last, as it may be long */
 	END,
 };
 

@@ -141,6 +141,25 @@ class Connect(unittest.TestCase):
         self.assertGreater(time.monotonic() - begin, 1.2)
         self.assertGreater(r.json["wait_ms"], 1000)
 
+    def test_rdp_is_told_sooner(self):
+        """of two logins to a desktop that does not come up, RDP's is answered first, as such clients give up without a word"""
+        self.site.close()
+        self.site = panesite.Site(connect_wait_s=6, connect_wait_rdp_s=1).__enter__()
+        self.b = self.site.broker
+        self.site.host().hang = True
+        self.site.pool(spare=0)
+        pw, answers = self.site.user("alice", "office"), []
+
+        def ask(protocol):
+            answers.append((protocol, self.b.connect(user="alice", password=pw, protocol=protocol, conn=protocol)))
+        threads = [threading.Thread(target=ask, args=(protocol,)) for protocol in ("rfb", "rdp")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([(p, r.status, r.code) for p, r in answers],
+                         [("rdp", 409, "desktop.starting"), ("rfb", 409, "desktop.starting")])
+
     def test_starting_is_told(self):
         """a boot that takes longer is 409 desktop.starting for gateways and 202 with percent for thin clients"""
         self.h = self.site.host()

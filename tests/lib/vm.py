@@ -198,7 +198,13 @@ class Vm:
 
     def surface(self, kind=Surface):
         self.connect("control.sock").close()
-        return kind(self.path("surface.sock"))
+        while True:
+            try:
+                return kind(self.path("surface.sock"))
+            except (FileNotFoundError, ConnectionRefusedError):  # a container's is made by a process of its own
+                if self.process.poll() is not None:
+                    raise
+                time.sleep(0.001)
 
     def serial(self, text, timeout=10):
         """Waits until the serial log contains text."""

@@ -56,6 +56,7 @@ static const char help[] =
 	"  --size WIDTHxHEIGHT size of the screen in pixels (default: 1280x800)\n"
 	"  --session COMMAND   program of the image that is the session\n"
 	"                      (default: /usr/lib/desktop/session)\n"
+	"  --glx               OpenGL by GLX in the X server, for 25 MiB more a desktop\n"
 	"  --probe             print what this host can do for containers, as JSON\n"
 	"  --cleanup NAME      remove what a killed pane-cell of that name left behind\n"
 	"  --help              print this text\n"
@@ -96,6 +97,7 @@ enum {
 	O_STATE,
 	O_SIZE,
 	O_SESSION,
+	O_GLX,
 	O_PROBE,
 	O_CLEANUP,
 	O_HELP,
@@ -122,6 +124,7 @@ static const struct option longs[] = {
 	{"state", required_argument, NULL, O_STATE},
 	{"size", required_argument, NULL, O_SIZE},
 	{"session", required_argument, NULL, O_SESSION},
+	{"glx", no_argument, NULL, O_GLX},
 	{"probe", no_argument, NULL, O_PROBE},
 	{"cleanup", required_argument, NULL, O_CLEANUP},
 	{"help", no_argument, NULL, O_HELP},
@@ -306,6 +309,9 @@ static int set(struct cell_options *o, int opt, char *arg, struct err *e)
 		return set_net(o, arg, e);
 	case O_SIZE:
 		return set_size(o, arg, e);
+	case O_GLX:
+		o->glx = true;
+		return 0;
 	case O_PROBE:
 		o->action = CELL_PROBE;
 		return 0;

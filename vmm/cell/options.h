@@ -47,7 +47,10 @@ struct cell_options {
 	const char *surface, *control, *log, *state; /* paths or NULL */
 	uint32_t width, height;			     /* pixels */
 	const char *session;			     /* path within the image */
-	const char *scope;			     /* whose names these are, or NULL */
+	/* OpenGL by the X server: it then loads Mesa and LLVM, some 25 MiB of a desktop's memory.
+	 * Programs that draw by EGL do without. */
+	bool glx;
+	const char *scope; /* whose names these are, or NULL */
 };
 
 /* *o is filled as far as it was understood even on failure, so that --state can be honoured. */

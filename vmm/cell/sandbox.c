@@ -36,7 +36,8 @@ static const char inside[] =
 	"command -v Xvfb >/dev/null || { echo 'pane-cell: the image has no Xvfb' >&2; "
 	"exit " STATUS_X "; }\n"
 	"sh -c 'umask 0; LISTEN_FDS=2 LISTEN_PID=$$ exec Xvfb :0 -screen 0 3840x2160x24 -fbdir "
-	"/run/desktop-screen -nolisten tcp -nolisten local -noreset -ac -s 0 -dpi 96' 5<&- &\n"
+	"/run/desktop-screen -nolisten tcp -nolisten local -noreset -ac -s 0 -dpi 96 \"$@\"' sh $2 "
+	"5<&- &\n"
 	"exec 3<&- 4<&-\n"
 	"read -r go <&5 || exit " STATUS_X "\n"
 	"exec 5<&-\n"
@@ -169,7 +170,9 @@ static void fill_args(struct args *a, const struct cell_sandbox_env *env, int in
 	add(a, "%d", errors);
 	add_environment(a);
 	add_tree(a, o);
-	add_all(a, (const char *[]){"--", "/bin/sh", "-c", inside, "session", o->session, NULL});
+	/* What GLX costs: see options.h. */
+	add_all(a, (const char *[]){"--", "/bin/sh", "-c", inside, "session", o->session,
+				    o->glx ? "" : "-extension GLX", NULL});
 	a->v[a->n] = NULL;
 }
 

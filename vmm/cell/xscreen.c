@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 #include "common/wire.h"
 
 #define FB_FILE	       "Xvfb_screen0"
@@ -70,15 +71,33 @@ static int open_fb(struct xscreen *s, int dir, struct err *e)
 	return 0;
 }
 
-/* Gives back the memory of the rows below the screen. */
-static void trim(const struct xscreen *s)
+bool xscreen_row_gap(const struct surface_scanout *s, uint32_t y, uint64_t page, uint64_t *from,
+		     uint64_t *to)
 {
-	uint64_t from = s->scanout.offset + (uint64_t)s->scanout.stride * s->height;
-	uint64_t to = s->scanout.offset + (uint64_t)s->scanout.stride * s->max_height;
+	uint64_t row = s->offset + (uint64_t)s->stride * y;
 
+	*from = (row + (uint64_t)s->width * 4 + page - 1) / page * page;
+	*to = (row + s->stride) / page * page;
+	return *to > *from;
+}
+
+static void give_back(const struct xscreen *s, uint64_t from, uint64_t to)
+{
 	if (to > from)
 		(void)fallocate(s->fb, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
 				(off_t)(to - from));
+}
+
+/* Gives back the memory of what is below and right of the screen. */
+static void trim(const struct xscreen *s)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), from, to;
+
+	give_back(s, s->scanout.offset + (uint64_t)s->scanout.stride * s->height,
+		  s->scanout.offset + (uint64_t)s->scanout.stride * s->max_height);
+	for (uint32_t y = 0; y < s->height; y++)
+		if (xscreen_row_gap(&s->scanout, y, page, &from, &to))
+			give_back(s, from, to);
 }
 
 /* ---- start -------------------------------------------------------------------------------------

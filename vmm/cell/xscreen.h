@@ -50,6 +50,10 @@ bool xscreen_cursor(struct xscreen *s, struct xcursor *out);
 /* The XWD file header of X's framebuffer file (XWDFile.h, version 7): where the pixels are. */
 int xscreen_parse_fb(const uint8_t *p, size_t n, uint64_t file_size,
 		     struct surface_scanout *out) must_check;
+/* The bytes of the file between the end of row y of the screen and the next row, whole pages only;
+ * false: none. What lies there is on no screen narrower than the file's rows. */
+bool xscreen_row_gap(const struct surface_scanout *s, uint32_t y, uint64_t page, uint64_t *from,
+		     uint64_t *to);
 /* Not premultiplied ARGB of a premultiplied one. */
 uint32_t xscreen_straight(uint32_t argb);
 

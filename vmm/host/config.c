@@ -36,6 +36,7 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", cell_net, CFG_STR, 0, 0, false),
 	KEY("desktops", clone, CFG_STR, 0, 0, false),
 	KEY("desktops", park_settle_s, CFG_INT, 0, 600, false),
+	KEY("desktops", cell_glx, CFG_BOOL, 0, 0, false),
 	KEY("desktops", cell_pids, CFG_INT, 16, 1 << 20, false),
 	KEY("desktops", cell_disk_mib, CFG_INT, 0, 1 << 24, false),
 	KEY("desktops", cell_io_mib, CFG_INT, 0, 1 << 20, false),

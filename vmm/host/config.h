@@ -13,6 +13,7 @@
 #define PANE_HOST_CONFIG_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 
@@ -28,6 +29,7 @@ struct host_config {
 	char *clone; /* "auto" (the default when NULL) or "never" */
 	int memory_reserve_mib, disk_reserve_mib, limit_data_mib;
 	int cell_pids, cell_disk_mib, cell_io_mib, cell_io_ops;
+	bool cell_glx;
 	int park_settle_s; /* what a parent is given after it is ready */
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
 };

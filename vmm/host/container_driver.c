@@ -82,6 +82,8 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%s/session.log", s->dir);
 	r = r ? r : host_argv_add(a, "--state");
 	r = r ? r : host_argv_add(a, "%s/exit.json", s->dir);
+	if (c->cell_glx)
+		r = r ? r : host_argv_add(a, "--glx");
 	if (s->image->size[0]) {
 		r = r ? r : host_argv_add(a, "--size");
 		r = r ? r : host_argv_add(a, "%s", s->image->size);

@@ -22,6 +22,7 @@
 
 #define REFUSED_RETRY_MS 5000
 #define HOME_RETRY_MS	 100
+#define USER_FIRST_MS	 10000 /* a desktop that takes longer has no claim any more */
 #define QUIT_MS		 15000 /* for flushing the disk */
 #define KILL_MS		 5000
 #define STEPS_MOST	 4 /* steps in one go; each changes what is decided upon */
@@ -294,6 +295,25 @@ static bool home_busy(struct host_desktop *d)
 	return false;
 }
 
+/* Spares are made when there is time: somebody looks at the other's login, and on a busy host each
+ * start makes the other longer. */
+static bool user_first(struct host_desktop *d)
+{
+	if (d->rec.order.isolation != HOST_CONTAINER || d->rec.order.home[0])
+		return false;
+	for (const struct host_desktop *o = d->agent->desktops; o; o = o->next) {
+		if (o == d || o->rec.order.isolation != HOST_CONTAINER || !o->rec.order.home[0] ||
+		    o->rec.order.want != HOST_WANT_RUNNING || o->state == HOST_READY ||
+		    o->state == HOST_FAILED || clock_ms() > o->state_ms + USER_FIRST_MS)
+			continue;
+		d->retry_ms = clock_ms() + HOME_RETRY_MS;
+		desktop_state(d, HOST_CLONING, "waiting for desktop %s, which its user waits for",
+			      o->rec.order.name);
+		return true;
+	}
+	return false;
+}
+
 /* Its image is on the way: not a failure. */
 static bool image_awaited(struct host_desktop *d)
 {
@@ -333,7 +353,7 @@ static void step_start(struct host_desktop *d)
 	struct host_image img;
 	struct err e = {0};
 
-	if (home_busy(d) || image_awaited(d))
+	if (home_busy(d) || image_awaited(d) || user_first(d))
 		return;
 	d->driver = host_driver_of(d->rec.order.isolation);
 	take_address(d);

@@ -56,6 +56,12 @@ class Desktop(unittest.TestCase):
         self.addCleanup(machine.close)
         return machine
 
+    def wait_for(self, check, what, seconds=30):
+        end = time.monotonic() + seconds
+        while not check():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.05)
+
     def leaves_nothing(self, machine, pids):
         for pid in pids:
             with self.subTest(pid=pid):
@@ -280,15 +286,24 @@ class Desktop(unittest.TestCase):
         self.assertIn("from the display", machine.wait_file("pasted", "display"))
 
     def test_io_ceiling(self):
-        """unbuffered writing is held to the ceiling where blkio or io is there, and the status says so"""
-        machine = self.start("--io-mib", "4")
-        display = machine.terminal()
-        if not machine.ask(op="status")["io_limit"]:
-            self.assertIn("cell.io limit=none", machine.text("stderr"))
+        """unbuffered writing is held to the ceiling where blkio or io is there, beside a desktop with one that is out of reach; the status says so"""
+        held, free = self.start("--io-mib", "1"), self.start("--io-mib", "100000")  # without any the kernel may not count
+        displays = [machine.terminal() for machine in (held, free)]
+        if not held.ask(op="status")["io_limit"]:
+            self.assertIn("cell.io limit=none", held.text("stderr"))
             self.skipTest("no I/O controller here")
-        begin = time.monotonic()
-        machine.run(display, "dd if=/dev/zero of=fill bs=256k count=32 oflag=direct", 30)
-        self.assertGreater(time.monotonic() - begin, 1.2)  # 8 MiB at 4 MiB/s
+        for display in displays:
+            display.type("while dd if=/dev/zero of=fill bs=64k count=64 oflag=direct; do :; done 2>/dev/null\n", pace_s=0.002)
+        self.wait_for(lambda: min(cell.written(m.name) for m in (held, free)) > 1 << 20, "both write")
+        begin, before = time.monotonic(), [cell.written(m.name) for m in (held, free)]
+        # Bytes by the kernel's count. However slow this machine is now, the ceiling only lets through less.
+        self.wait_for(lambda: cell.written(free.name) - before[1] > 64 << 20, "64 MiB of the desktop with the high ceiling", 120)
+        slow, fast = (cell.written(m.name) - b for m, b in zip((held, free), before))
+        most = 1.25 * (time.monotonic() - begin) + 1
+        print(f"# {slow / (1 << 20):.1f} MiB at a ceiling of 1 MiB/s, {fast / (1 << 20):.1f} MiB of the other; most is {most:.1f}")
+        self.assertGreater(slow, 0)
+        self.assertLess(slow, most * (1 << 20))
+        self.assertGreater(fast, 3 * slow)
 
     def test_refusals(self):
         """a start that cannot work says why, in words and in the state file"""

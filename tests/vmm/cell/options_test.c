@@ -52,6 +52,8 @@ static void test_defaults(void **state)
 	assert_int_equal(p->o.width, 1280);
 	assert_string_equal(p->o.session, "/usr/lib/desktop/session");
 	assert_false(p->o.reset);
+	assert_false(p->o.glx);
+	assert_true(PARSE(NEED, "--glx")->o.glx);
 }
 
 static void test_names_are_one_scopes(void **state)

@@ -68,6 +68,30 @@ static void test_hostile_head(void **state)
 	assert_int_equal(xscreen_parse_fb(p, sizeof(p), FILE_BYTES - 1, &s), -EPROTO);
 }
 
+/* No byte of a row of the screen and none of the next row is given back, of any width and row. */
+static void test_row_gap(void **state)
+{
+	struct surface_scanout s = {.stride = 15360, .offset = 3232, .height = 2160};
+	uint64_t from, to, sum = 0;
+
+	(void)state;
+	for (s.width = 320; s.width <= 3840; s.width += 40)
+		for (uint32_t y = 0; y < 2160; y++) {
+			uint64_t row = s.offset + 15360ull * y;
+
+			if (!xscreen_row_gap(&s, y, 4096, &from, &to))
+				continue;
+			assert_int_equal(from % 4096 + to % 4096, 0);
+			assert_true(from >= row + s.width * 4ull && to <= row + 15360);
+		}
+	s.width = 1280;
+	for (uint32_t y = 0; y < 800; y++)
+		sum += xscreen_row_gap(&s, y, 4096, &from, &to) ? to - from : 0;
+	assert_true(sum > 800 * 15360ull / 3);
+	s.width = 3840;
+	assert_false(xscreen_row_gap(&s, 7, 4096, &from, &to));
+}
+
 static void test_straight(void **state)
 {
 	(void)state;
@@ -82,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_hostile_head),
+		cmocka_unit_test(test_row_gap),
 		cmocka_unit_test(test_straight),
 	};
 

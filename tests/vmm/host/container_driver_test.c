@@ -45,6 +45,7 @@ static void the_command_line(void **state)
 	assert_string_equal(a.v[0], "/x/pane-cell");
 	assert_string_equal(value_of(&a, "--scope"), "/s"); /* its names are this agent's */
 	assert_null(value_of(&a, "--io-mib"));
+	assert_null(value_of(&a, "--glx"));
 	assert_string_equal(value_of(&a, "--root"), "/s/images/office/disk.raw");
 	assert_string_equal(value_of(&a, "--upper"), "/s/d/upper");
 	assert_string_equal(value_of(&a, "--home"), "/s/homes/" KEY);
@@ -59,12 +60,14 @@ static void the_command_line(void **state)
 	s.disk_mib = 100;
 	c.cell_io_mib = 50;
 	c.cell_io_ops = 900;
+	c.cell_glx = true;
 	assert_int_equal(host_container_driver.argv(&s, &a), 0);
 	assert_string_equal(value_of(&a, "--home"), "/s/d/home");
 	assert_null(value_of(&a, "--reset"));
 	assert_string_equal(value_of(&a, "--disk"), "100");
 	assert_string_equal(value_of(&a, "--io-mib"), "50");
 	assert_string_equal(value_of(&a, "--io-ops"), "900");
+	assert_non_null(value_of(&a, "--glx"));
 	host_argv_free(&a);
 }
 

@@ -86,6 +86,20 @@ class Containers(Story):
         self.state(D2, "ready")
         self.assertEqual(self.used(f"homes/{ALICE}"), 2)
 
+    def test_user_first(self):
+        """a spare is not begun while a container starts that somebody waits for, and is after"""
+        home = f"{self.host.state}/homes/{ALICE}"
+        os.makedirs(home)
+        with open(f"{home}/slow", "w", encoding="ascii"):
+            pass
+        self.cell(D1, state="booting")
+        self.broker.order(D2, name="office-2", isolation="container", home=None)
+        row = self.reason(D2, "waiting for desktop office-1, which its user waits for")
+        self.assertEqual(row["state"], "cloning")
+        self.assertFalse(os.path.exists(f"{self.host.state}/desktops/{D2}/started"))
+        self.broker.order(D1, want="absent", epoch=2)
+        self.state(D2, "ready")
+
     def test_reset_on_logoff(self):
         """with reset a logout leaves nothing of the system but all of the home; a crash leaves both"""
         self.cell(reset=True)

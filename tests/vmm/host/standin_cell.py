@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-cell in the host agent's stories: same command line, same control protocol, no sandbox.
-What it was started with is appended to DESKTOP/started; a file word in the home shows whose it is."""
+What it was started with is appended to DESKTOP/started; a file word in the home shows whose it is. With a file slow in its
+home a desktop does not get ready."""
 import json
 import os
 import sys
@@ -29,6 +30,8 @@ def main():
             file.write("x")
     with open(f"{os.path.dirname(opt['upper'])}/started", "a", encoding="ascii") as file:
         file.write(json.dumps(opt) + "\n")
+    if os.path.exists(f"{opt['home']}/slow"):
+        opt["cmdline"] = "standin.slow"
     Machine(opt).run()
 
 

@@ -133,7 +133,7 @@ export function HostPage({ name }: { name: string }) {
                 ["Disk free", mib(host.disk_free_mib)],
                 ["KVM", host.kvm],
                 ["Runs", kinds(host)],
-                ["Limits by", host.limits || "nothing"],
+                ["Limits by", [host.limits || "nothing", ...(host.container && host.container_why ? [host.container_why] : [])].join(": ")],
                 ["Images", host.images.join(", ") || "none"],
               ]} />
               <Refusals host={host} />
