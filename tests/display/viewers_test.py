@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stories of pane-display with real viewers: what they show, what they type, and that none of them,
 nor the desktop, can hurt another."""
+import json
 import os
 import signal
 import socket
@@ -235,6 +236,39 @@ class Viewers(unittest.TestCase):
         rig.command(op="page", kind="text", seed=4)
         rig.freerdp("/gfx")
         rig.wait_equal("the desktop again")
+
+    def test_control_line(self):
+        """The host agent hears at once when a viewer types or points, at most once a second while it goes on, and
+        nothing while nobody does"""
+        rig = self.rig()
+        rig.tigervnc()
+        rig.wait_equal("the desktop")
+        line = preface(rig.socket, "control", "", 0)
+        self.addCleanup(line.close)
+        line.settimeout(10)
+        lines = line.makefile(encoding="ascii")
+        first = json.loads(lines.readline())
+        self.assertEqual((first["event"], first["conn"]), ("input", "t1"))
+
+        def quiet():  # what was said before it was quiet has been said a second later
+            line.settimeout(2.5)
+            try:
+                said[0] += line.recv(4096).count(b"\n")
+                return False
+            except TimeoutError:
+                return True
+        said = [0]
+        wait_for("silence", quiet)
+        said[0] = 0
+        line.settimeout(10)
+        rig.xdo("mousemove", "400", "300", "click", "1")
+        self.assertLess(json.loads(line.recv(4096).splitlines()[0])["ms"], 1000)
+        begin = time.monotonic()
+        rig.xdo("type", "--delay", "30", "a" * 60)
+        wait_for("the text", lambda: typed(rig.keys()) == "a" * 60)
+        took = time.monotonic() - begin
+        wait_for("silence", quiet)
+        self.assertLessEqual(said[0], took + 3)  # lines, of which there is one a second and one at either end
 
     def test_sandbox(self):
         """A display with a viewer has no capability, no new privileges, a system call filter in every thread, and
