@@ -13,6 +13,7 @@
 #include "common/preface.h"
 #include "common/sock.h"
 #include "common/wire.h"
+#include "display/control.h"
 
 struct guest {
 	struct disp_door *door;
@@ -27,8 +28,8 @@ struct guest {
 struct disp_door {
 	struct loop *loop;	      /* borrowed */
 	struct disp_viewers *viewers; /* borrowed */
+	struct disp_control *control; /* borrowed */
 	int fd;			      /* owned */
-	char *path;		      /* owned */
 	struct loop_io *io;
 	struct guest *guests; /* owned */
 	unsigned waiting;
@@ -114,6 +115,27 @@ static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 	return 0;
 }
 
+/* The preface's first field: who it is decides what the rest means. */
+static bool is_control(json_t *o)
+{
+	const char *protocol = json_string_value(json_object_get(o, "protocol"));
+
+	return protocol && strcmp(protocol, "control") == 0;
+}
+
+static void admit_control(struct guest *g)
+{
+	struct disp_door *d = g->door;
+	cleanup_close int fd = -1;
+
+	loop_io_del(g->io); /* before the descriptor gets another owner */
+	g->io = NULL;
+	fd = steal_fd(&g->fd);
+	guest_free(g);
+	if (answer_ok(fd) == 0)
+		disp_control_add(d->control, steal_fd(&fd));
+}
+
 static void admit(struct guest *g, json_t *o)
 {
 	struct disp_viewer *v = calloc(1, sizeof(*v));
@@ -185,7 +207,10 @@ static void on_guest(void *arg, int fd, unsigned events)
 		refuse(g, "preface.invalid", e.msg[0] ? e.msg : "not a preface");
 		return;
 	}
-	admit(g, o);
+	if (is_control(o))
+		admit_control(g);
+	else
+		admit(g, o);
 }
 
 static void on_deadline(void *arg)
@@ -220,7 +245,7 @@ static void on_accept(void *arg, int fd, unsigned events)
 }
 
 struct disp_door *disp_door_new(struct loop *l, const char *path, struct disp_viewers *viewers,
-				struct err *e)
+				struct disp_control *control, struct err *e)
 {
 	struct disp_door *d = calloc(1, sizeof(*d));
 	char addr[SOCK_ADDR_MAX];
@@ -231,7 +256,7 @@ struct disp_door *disp_door_new(struct loop *l, const char *path, struct disp_vi
 	}
 	d->loop = l;
 	d->viewers = viewers;
-	d->path = strdup(path);
+	d->control = control;
 	d->fd = -1;
 	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", path) >= sizeof(addr))
 		err_set(e, -ENAMETOOLONG, "--listen: the path is too long for a socket");
@@ -239,7 +264,7 @@ struct disp_door *disp_door_new(struct loop *l, const char *path, struct disp_vi
 		d->fd = sock_listen(addr, SOCK_STREAM, false, 0600, e);
 	if (d->fd >= 0)
 		d->io = loop_io_add(l, d->fd, LOOP_READ, on_accept, d);
-	if (d->fd < 0 || !d->io || !d->path) {
+	if (d->fd < 0 || !d->io) {
 		disp_door_free(d);
 		return NULL;
 	}
@@ -254,11 +279,7 @@ void disp_door_free(struct disp_door *d)
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): takes it off the list */
 		guest_free(d->guests);
 	loop_io_del(d->io);
-	if (d->fd >= 0) {
-		close(d->fd);
-		if (d->path)
-			unlink(d->path);
-	}
-	free(d->path);
+	if (d->fd >= 0)
+		close(d->fd); /* its path stays: the sandbox has no files */
 	free(d);
 }

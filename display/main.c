@@ -13,6 +13,8 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/clip.h"
+#include "display/control.h"
+#include "display/dialer.h"
 #include "display/door.h"
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
@@ -28,8 +30,10 @@ struct display {
 	struct loop *loop;
 	struct disp_screen screen;
 	struct disp_clip *clip;
+	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
+	struct disp_control *control;
 	struct disp_door *door;
 	struct loop_timer *idle;
 	int idle_exit_s;
@@ -147,6 +151,9 @@ static int start(struct display *d, const struct options *o, struct err *e)
 {
 	int r;
 
+	d->dialer = disp_dialer_new(o->surface, e); /* while there is one thread and no signalfd */
+	if (!d->dialer)
+		return e->code;
 	d->loop = loop_new();
 	if (!d->loop)
 		return err_set(e, -ENOMEM, "cannot make an event loop");
@@ -159,7 +166,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	disp_rdp_setup();
 	disp_rfb_setup();
 	d->clip = disp_clip_new(&d->screen, o->clip_ways);
-	d->source = disp_source_new(d->loop, o->surface, &d->screen);
+	d->source = disp_source_new(d->loop, d->dialer, &d->screen);
 	if (!d->clip || !d->source)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_source_set_clip(d->source, d->clip);
@@ -171,17 +178,23 @@ static int start(struct display *d, const struct options *o, struct err *e)
 		d->idle_exit_s = o->idle_exit_s;
 		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
 	}
-	d->door = disp_door_new(d->loop, o->listen, d->viewers, e);
+	d->control = disp_control_new(d->loop, d->viewers);
+	if (!d->control)
+		return err_set(e, -ENOMEM, "out of memory");
+	d->door = disp_door_new(d->loop, o->listen, d->viewers, d->control, e);
 	if (!d->door)
 		return e->code;
+	disp_sandbox_prepare();
 	return disp_sandbox_enter(e);
 }
 
 static void stop(struct display *d)
 {
 	disp_door_free(d->door);
+	disp_control_free(d->control);
 	disp_viewers_free(d->viewers);
 	disp_source_free(d->source);
+	disp_dialer_free(d->dialer);
 	disp_clip_free(d->clip);
 	loop_timer_del(d->idle);
 	loop_free(d->loop);

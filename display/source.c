@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <string.h>
 #include "common/log.h"
-#include "common/sock.h"
 #include "display/clip.h"
+#include "display/dialer.h"
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 1000
@@ -27,7 +27,7 @@ struct input {
 
 struct disp_source {
 	struct loop *loop;	    /* borrowed */
-	char *path;		    /* owned */
+	struct disp_dialer *dialer; /* borrowed */
 	struct disp_screen *screen; /* borrowed */
 	struct loop_io *io;	    /* owned; NULL while not connected */
 	struct loop_timer *retry;   /* owned */
@@ -584,7 +584,7 @@ static void on_connected(struct disp_source *s, int sock)
 static void on_retry(void *arg)
 {
 	struct disp_source *s = arg;
-	int pending = 0, sock = sock_connect(s->path, SOCK_SEQPACKET, &pending, NULL);
+	int sock = disp_dialer_connect(s->dialer);
 
 	if (sock >= 0 && greet(sock) == 0)
 		s->io = loop_io_add(s->loop, sock, LOOP_READ, on_io, s);
@@ -598,27 +598,26 @@ static void on_retry(void *arg)
 	s->retry_ms = s->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : s->retry_ms * 2;
 }
 
-struct disp_source *disp_source_new(struct loop *l, const char *path, struct disp_screen *screen)
+struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
+				    struct disp_screen *screen)
 {
 	struct disp_source *s = calloc(1, sizeof(*s));
-	size_t n = strlen(path) + sizeof("unix:");
 
 	if (!s)
 		return NULL;
 	s->loop = l;
+	s->dialer = dialer;
 	s->screen = screen;
 	s->sock = -1;
 	s->scanout_fd = -1;
 	s->retry_ms = RETRY_MIN_MS;
 	pthread_mutex_init(&s->lock, NULL);
-	s->path = malloc(n);
 	s->band = malloc(BAND_BYTES);
 	s->retry = loop_timer_add(l, 0, on_retry, s);
-	if (!s->path || !s->band || !s->retry) {
+	if (!s->band || !s->retry) {
 		disp_source_free(s);
 		return NULL;
 	}
-	snprintf(s->path, n, "unix:%s", path);
 	return s;
 }
 
@@ -635,6 +634,5 @@ void disp_source_free(struct disp_source *s)
 	drop_queue(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->band);
-	free(s->path);
 	free(s);
 }

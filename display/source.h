@@ -17,9 +17,11 @@
 #include "display/screen.h"
 
 struct disp_clip;
+struct disp_dialer;
 struct disp_source;
 
-struct disp_source *disp_source_new(struct loop *l, const char *path, struct disp_screen *screen);
+struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
+				    struct disp_screen *screen);
 void disp_source_free(struct disp_source *s);
 
 void disp_source_key(struct disp_source *s, uint32_t code, bool down);

@@ -24,6 +24,9 @@ struct disp_viewers {
 	void *arg;
 	struct disp_viewer *list; /* owned */
 	unsigned count;
+	void (*touch)(void *arg);
+	void *touch_arg;
+	atomic_bool watched;
 };
 
 /* ---- input --------------------------------------------------------------------------------- */
@@ -31,6 +34,22 @@ struct disp_viewers {
 bool disp_viewer_held(const struct disp_viewer *v, uint32_t code)
 {
 	return code < DISP_KEY_MAX && (v->held[code / 8] >> code % 8 & 1);
+}
+
+static void on_touch(void *arg)
+{
+	struct disp_viewers *s = arg;
+
+	if (s->touch)
+		s->touch(s->touch_arg);
+}
+
+static void touch(struct disp_viewer *v)
+{
+	atomic_store(&v->input_ms, clock_ms());
+	if (v->set && atomic_exchange(&v->set->watched, false) &&
+	    loop_post(v->set->loop, on_touch, v->set) < 0)
+		log_warn("viewer.input", "error=\"cannot wake the main loop\"");
 }
 
 static bool note(struct disp_viewer *v, uint32_t code, bool down)
@@ -43,14 +62,28 @@ static bool note(struct disp_viewer *v, uint32_t code, bool down)
 
 void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down)
 {
+	touch(v);
 	if (note(v, code, down))
 		disp_source_key(v->source, code, down);
 }
 
 void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down)
 {
+	touch(v);
 	if (note(v, code, down))
 		disp_source_button(v->source, code, down);
+}
+
+void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y)
+{
+	touch(v);
+	disp_source_pointer(v->source, x, y);
+}
+
+void disp_viewer_wheel(struct disp_viewer *v, int32_t vertical, int32_t horizontal)
+{
+	touch(v);
+	disp_source_wheel(v->source, vertical, horizontal);
 }
 
 void disp_viewer_release(struct disp_viewer *v)
@@ -87,6 +120,36 @@ struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen
 void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip)
 {
 	s->clip = clip;
+}
+
+void disp_viewers_set_touch(struct disp_viewers *s, void (*fn)(void *arg), void *arg)
+{
+	s->touch = fn;
+	s->touch_arg = arg;
+}
+
+void disp_viewers_watch(struct disp_viewers *s, bool on)
+{
+	atomic_store(&s->watched, on);
+}
+
+unsigned disp_viewers_news(struct disp_viewers *s, bool all,
+			   void (*fn)(void *arg, const struct disp_viewer *v, int64_t ago_ms),
+			   void *arg)
+{
+	int64_t now = clock_ms();
+	unsigned n = 0;
+
+	for (struct disp_viewer *v = s->list; v; v = v->next) {
+		int64_t at = atomic_load(&v->input_ms);
+
+		if (!all && at == v->told_ms)
+			continue;
+		v->told_ms = at;
+		fn(arg, v, now > at ? now - at : 0);
+		n++;
+	}
+	return n;
 }
 
 static void viewer_free(struct disp_viewer *v)
@@ -153,6 +216,7 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	v->clip = s->clip;
 	v->name = s->name;
 	v->first = s->count == 0;
+	atomic_store(&v->input_ms, clock_ms());
 	r = pthread_create(&v->thread, NULL, viewer_main, v);
 	if (r)
 		return -r;
@@ -160,6 +224,8 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	s->list = v;
 	s->count++;
 	count_changed(s);
+	if (atomic_exchange(&s->watched, false))
+		on_touch(s);
 	return 0;
 }
 

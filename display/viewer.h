@@ -10,6 +10,7 @@
 #ifndef PANE_DISPLAY_VIEWER_H
 #define PANE_DISPLAY_VIEWER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "common/loop.h"
@@ -38,6 +39,8 @@ struct disp_viewer {
 	struct disp_source *source;	/* borrowed */
 	struct disp_clip *clip;		/* borrowed; NULL = none */
 	bool first;			/* no other viewer was there: its size decides */
+	_Atomic int64_t input_ms;	/* clock_ms() of its last input; its coming counts */
+	int64_t told_ms;		/* of that which was told last; main thread's */
 	uint8_t held[DISP_KEY_MAX / 8]; /* its thread's */
 	struct disp_viewers *set;
 	struct disp_viewer *next; /* main thread's */
@@ -58,9 +61,21 @@ unsigned disp_viewers_count(const struct disp_viewers *s);
 /* Takes *v (on the heap, fd, protocol, conn, protocols filled in) over on success. */
 int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v) must_check;
 
+/* Who wants to know of input (main thread): while watched, touch is called once after a viewer's
+ * first input from now on, and the watch is over. */
+void disp_viewers_set_touch(struct disp_viewers *s, void (*touch)(void *arg), void *arg);
+void disp_viewers_watch(struct disp_viewers *s, bool on);
+/* Calls fn for every viewer, or for those with input that was not told yet; ago: how long since.
+ * Returns how many it was called for. */
+unsigned disp_viewers_news(struct disp_viewers *s, bool all,
+			   void (*fn)(void *arg, const struct disp_viewer *v, int64_t ago_ms),
+			   void *arg);
+
 /* Input, in the viewer's thread. Repeats of a key that is down are dropped: the guest repeats. */
 void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down);
 void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down);
+void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y);
+void disp_viewer_wheel(struct disp_viewer *v, int32_t vertical, int32_t horizontal);
 bool disp_viewer_held(const struct disp_viewer *v, uint32_t code);
 void disp_viewer_release(struct disp_viewer *v);
 

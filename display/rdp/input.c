@@ -84,14 +84,14 @@ static BOOL on_mouse(rdpInput *input, UINT16 flags, UINT16 x, UINT16 y)
 	bool down = (flags & PTR_FLAGS_DOWN) != 0;
 
 	if (flags & PTR_FLAGS_WHEEL) {
-		disp_source_wheel(v->source, wheel_amount(flags), 0);
+		disp_viewer_wheel(v, wheel_amount(flags), 0);
 		return TRUE;
 	}
 	if (flags & PTR_FLAGS_HWHEEL) {
-		disp_source_wheel(v->source, 0, wheel_amount(flags));
+		disp_viewer_wheel(v, 0, wheel_amount(flags));
 		return TRUE;
 	}
-	disp_source_pointer(v->source, x, y);
+	disp_viewer_pointer(v, x, y);
 	if (flags & PTR_FLAGS_BUTTON1)
 		disp_viewer_button(v, BTN_LEFT, down);
 	if (flags & PTR_FLAGS_BUTTON2)
@@ -106,7 +106,7 @@ static BOOL on_extended_mouse(rdpInput *input, UINT16 flags, UINT16 x, UINT16 y)
 	struct disp_viewer *v = context_of(input)->viewer;
 	bool down = (flags & PTR_XFLAGS_DOWN) != 0;
 
-	disp_source_pointer(v->source, x, y);
+	disp_viewer_pointer(v, x, y);
 	if (flags & PTR_XFLAGS_BUTTON1)
 		disp_viewer_button(v, BTN_SIDE, down);
 	if (flags & PTR_XFLAGS_BUTTON2)

@@ -65,10 +65,9 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
 {
 	static const uint16_t codes[8] = {BTN_LEFT, BTN_MIDDLE, BTN_RIGHT, 0, 0, 0, 0, BTN_SIDE};
 	struct rfb_server *s = server_of(cl);
-	struct disp_source *source = s->viewer->source;
 	int changed = mask ^ s->buttons;
 
-	disp_source_pointer(source, x < 0 ? 0 : (uint32_t)x, y < 0 ? 0 : (uint32_t)y);
+	disp_viewer_pointer(s->viewer, x < 0 ? 0 : (uint32_t)x, y < 0 ? 0 : (uint32_t)y);
 	for (int i = 0; i < 8; i++) {
 		if ((changed >> i & 1) && codes[i])
 			disp_viewer_button(s->viewer, codes[i], mask >> i & 1);
@@ -76,9 +75,9 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
 	/* Buttons 4 to 7 are the wheel; a notch is their press. */
 	changed &= mask;
 	if (changed & 0x18)
-		disp_source_wheel(source, changed & 0x08 ? WHEEL_NOTCH : -WHEEL_NOTCH, 0);
+		disp_viewer_wheel(s->viewer, changed & 0x08 ? WHEEL_NOTCH : -WHEEL_NOTCH, 0);
 	if (changed & 0x60)
-		disp_source_wheel(source, 0, changed & 0x40 ? WHEEL_NOTCH : -WHEEL_NOTCH);
+		disp_viewer_wheel(s->viewer, 0, changed & 0x40 ? WHEEL_NOTCH : -WHEEL_NOTCH);
 	s->buttons = mask;
 	rfbDefaultPtrAddEvent(mask, x, y, cl);
 }

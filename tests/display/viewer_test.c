@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "common/loop.h"
 #include "common/sock.h"
+#include "display/dialer.h"
 #include "display/keys.h"
 #include "display/rdp/input.h"
 #include "display/rfb/keyboard.h"
@@ -25,6 +26,7 @@ struct fixture {
 	char dir[64], path[96];
 	struct loop *loop;
 	struct disp_screen screen;
+	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewer viewer;
 	int listener, desktop;
@@ -83,7 +85,9 @@ static int open_one(void **state)
 	f->loop = loop_new();
 	assert_int_equal(disp_screen_init(&f->screen), 0);
 	assert_int_equal(disp_screen_resize(&f->screen, 640, 480), 0);
-	f->source = disp_source_new(f->loop, f->path, &f->screen);
+	f->dialer = disp_dialer_new(f->path, NULL);
+	assert_non_null(f->dialer);
+	f->source = disp_source_new(f->loop, f->dialer, &f->screen);
 	assert_non_null(f->source);
 	run_for(f, 20);
 	f->desktop = sock_accept(f->listener, peer);
@@ -100,6 +104,7 @@ static int close_one(void **state)
 	struct fixture *f = *state;
 
 	disp_source_free(f->source);
+	disp_dialer_free(f->dialer);
 	disp_screen_fini(&f->screen);
 	loop_free(f->loop);
 	close(f->desktop);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stories of pane-display with real viewers: what they show, what they type, and that none of them,
 nor the desktop, can hurt another."""
+import json
 import os
 import signal
 import socket
@@ -39,6 +40,8 @@ class Viewers(unittest.TestCase):
     def rig(self, **more):
         rig = Rig(**more)
         self.addCleanup(rig.close)
+        # What the libraries call is known: a call the sandbox had to deny is one we forgot.
+        self.addCleanup(lambda: self.assertNotIn("sandbox.denied", rig.log()))
         return rig
 
     def test_rdp_picture(self):
@@ -234,6 +237,57 @@ class Viewers(unittest.TestCase):
         rig.freerdp("/gfx")
         rig.wait_equal("the desktop again")
 
+    def test_control_line(self):
+        """The host agent hears at once when a viewer types or points, at most once a second while it goes on, and
+        nothing while nobody does"""
+        rig = self.rig()
+        rig.tigervnc()
+        rig.wait_equal("the desktop")
+        line = preface(rig.socket, "control", "", 0)
+        self.addCleanup(line.close)
+        line.settimeout(10)
+        lines = line.makefile(encoding="ascii")
+        first = json.loads(lines.readline())
+        self.assertEqual((first["event"], first["conn"]), ("input", "t1"))
+
+        def quiet():  # what was said before it was quiet has been said a second later
+            line.settimeout(2.5)
+            try:
+                said[0] += line.recv(4096).count(b"\n")
+                return False
+            except TimeoutError:
+                return True
+        said = [0]
+        wait_for("silence", quiet)
+        said[0] = 0
+        line.settimeout(10)
+        rig.xdo("mousemove", "400", "300", "click", "1")
+        self.assertLess(json.loads(line.recv(4096).splitlines()[0])["ms"], 1000)
+        begin = time.monotonic()
+        rig.xdo("type", "--delay", "30", "a" * 60)
+        wait_for("the text", lambda: typed(rig.keys()) == "a" * 60)
+        took = time.monotonic() - begin
+        wait_for("silence", quiet)
+        self.assertLessEqual(said[0], took + 3)  # lines, of which there is one a second and one at either end
+
+    def test_sandbox(self):
+        """A display with a viewer has no capability, no new privileges, a system call filter in every thread, and
+        its dialer ends with it"""
+        rig = self.rig()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop")
+        pid = rig.display.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            dialer = int(f.read())
+        for task in [f"{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")] + [str(dialer)]:
+            with open(f"/proc/{task}/status", encoding="ascii") as f:
+                status = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+            self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), task)
+            self.assertTrue(task == str(dialer) or int(status["CapEff"], 16) == 0, task)
+        rig.display.kill()
+        rig.display.wait()
+        wait_for("the end of the dialer", lambda: not os.path.exists(f"/proc/{dialer}"))
+
     def test_desktop_restarts(self):
         """A desktop that goes away and comes back is found again under live viewers"""
         rig = self.rig()
@@ -291,7 +345,12 @@ class Viewers(unittest.TestCase):
         os.unlink(rig.display_log)
         rig.start_display("--idle-exit", "1")
         self.assertEqual(rig.display.wait(5), 0)
-        self.assertFalse(os.path.exists(rig.socket))
+        with self.assertRaises(ConnectionRefusedError):  # what is left of it is the next one's to replace
+            socket.socket(socket.AF_UNIX).connect(rig.socket)
+        os.unlink(rig.display_log)
+        rig.start_display()
+        rig.freerdp("/gfx")
+        rig.wait_equal("the desktop by the next display")
 
 
 if __name__ == "__main__":

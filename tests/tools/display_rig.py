@@ -122,6 +122,8 @@ class Rig:
 
     # -- the display
     def start_display(self, *more):
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)  # of a display that has ended: its coming back is the sign
         self.display = self.spawn([self.program, "--surface", self.surface, "--listen", self.socket,
                                    "--name", "rig", *more], "display.log")
         wait_for("pane-display listens", lambda: os.path.exists(self.socket))

@@ -147,7 +147,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 {
 	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
-	       a->isolation == b->isolation && a->reset == b->reset &&
+	       a->isolation == b->isolation && a->reset == b->reset && a->idle_s == b->idle_s &&
 	       strcmp(a->home, b->home) == 0 && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->image, b->image) == 0 && strcmp(a->clipboard, b->clipboard) == 0;
 }
@@ -396,6 +396,9 @@ static void on_tick(void *arg)
 		host_desktop_bound_log(d, host_driver_of(d->rec.order.isolation)->log, max);
 		host_desktop_bound_log(d, "session.log", max);
 		host_desktop_bound_log(d, "display.log", max);
+		if (a->door && d->rec.order.idle_s &&
+		    host_door_idle(a->door, d->rec.order.id, d->rec.order.idle_s))
+			host_agent_changed(a); /* the broker wants to know, and says what follows */
 		if (d->state == HOST_READY && d->rec.reason[0] && d->ready_ms &&
 		    (d->problem_ms ? now - d->problem_ms > PROBLEM_SHOWN_MS
 				   : now - d->ready_ms > REASON_SHOWN_MS)) {

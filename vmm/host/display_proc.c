@@ -17,6 +17,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "vmm/host/display_link.h"
 
 #define TRY_FIRST_MS	5
 #define TRY_MOST_MS	200
@@ -37,6 +38,7 @@ struct host_display {
 	struct loop_io *proc_io;  /* owned */
 	struct loop_timer *retry; /* owned */
 	int64_t retry_ms;
+	struct host_link *link; /* owned; NULL until there is a viewer */
 	unsigned viewers;
 	unsigned starts; /* since window_ms */
 	int64_t window_ms;
@@ -154,6 +156,8 @@ static void on_display(void *arg, int fd, unsigned events)
 	(void)fd, (void)events;
 	if (!host_proc_ended(&d->proc, &x))
 		return;
+	host_link_free(d->link);
+	d->link = NULL;
 	idle = x.known && x.code == 0;
 	log_event(idle ? LOG_INFO : LOG_WARN, "display.end", "desktop=%s pid=%d code=%d signal=%d",
 		  d->name, d->proc.pid, x.code, x.signal);
@@ -167,12 +171,17 @@ static void on_display(void *arg, int fd, unsigned events)
 
 /* ---- connections ---- */
 
+static void display_addr(const struct host_display *d, char addr[192])
+{
+	snprintf(addr, 192, "unix:%s/display.sock", d->run);
+}
+
 static int display_socket(const struct host_display *d, struct err *e)
 {
 	char addr[192];
 	int pending = 0;
 
-	snprintf(addr, sizeof(addr), "unix:%s/display.sock", d->run);
+	display_addr(d, addr);
 	return sock_connect(addr, SOCK_STREAM, &pending, e);
 }
 
@@ -254,7 +263,14 @@ bool host_display_adopt(struct host_display *d, pid_t pid, uint64_t started)
 
 void host_display_viewers(struct host_display *d, unsigned n)
 {
+	char addr[192];
+
 	d->viewers = n;
+	if (!n || !d->p.input || host_link_up(d->link))
+		return;
+	host_link_free(d->link);
+	display_addr(d, addr);
+	d->link = host_link_new(d->p.loop, addr, d->p.input, d->p.arg);
 }
 
 void host_display_stop(struct host_display *d)
@@ -279,6 +295,7 @@ void host_display_free(struct host_display *d)
 	if (!d)
 		return;
 	display_fail(d, -ECANCELED, "the desktop is going");
+	host_link_free(d->link);
 	loop_io_del(d->proc_io);
 	loop_timer_del(d->retry);
 	host_proc_fini(&d->proc);

@@ -53,6 +53,8 @@ struct door_conn {
 	json_t *preface;     /* owned; without its grant */
 	struct grant grant;
 	int asked; /* displays that ended before they answered */
+	bool input_known;
+	int64_t input_ms; /* clock_ms() of its last input */
 	char protocol[8], client[SOCK_ADDR_MAX], peer[SOCK_ADDR_MAX];
 };
 
@@ -578,17 +580,45 @@ static bool views(const struct door_conn *c, const char *desktop)
 	return c->state == DOOR_RELAY && strcmp(c->grant.desktop, desktop) == 0;
 }
 
+static json_t *viewer_json(const struct door_conn *c)
+{
+	json_t *o = json_pack("{s:s,s:s,s:s,s:s}", "conn", c->grant.conn, "user", c->grant.user,
+			      "protocol", c->protocol, "client", c->client);
+
+	if (o && c->input_known)
+		(void)json_object_set_new(o, "idle_s",
+					  json_integer((clock_ms() - c->input_ms) / 1000));
+	return o;
+}
+
 json_t *host_door_viewers(const struct host_door *d, const char *desktop)
 {
 	json_t *list = json_array();
 
 	for (const struct door_conn *c = d->conns; list && c; c = c->next)
 		if (views(c, desktop))
-			(void)json_array_append_new(
-				list, json_pack("{s:s,s:s,s:s,s:s}", "conn", c->grant.conn, "user",
-						c->grant.user, "protocol", c->protocol, "client",
-						c->client));
+			(void)json_array_append_new(list, viewer_json(c));
 	return list;
+}
+
+void host_door_input(struct host_door *d, const char *desktop, const char *conn, int64_t ago_ms)
+{
+	for (struct door_conn *c = d->conns; c; c = c->next) {
+		if (!views(c, desktop) || strcmp(c->grant.conn, conn) != 0)
+			continue;
+		c->input_known = true;
+		c->input_ms = clock_ms() - ago_ms;
+	}
+}
+
+bool host_door_idle(const struct host_door *d, const char *desktop, int idle_s)
+{
+	int64_t since = clock_ms() - idle_s * INT64_C(1000);
+
+	for (const struct door_conn *c = d->conns; c; c = c->next)
+		if (views(c, desktop) && c->input_known && c->input_ms <= since)
+			return true;
+	return false;
 }
 
 unsigned host_door_count(const struct host_door *d, const char *desktop)

@@ -37,6 +37,10 @@ void host_door_free(struct host_door *d);
 void host_door_key(struct host_door *d, EVP_PKEY *key);
 /* The viewers of a desktop as a sync report lists them, and their number. */
 json_t *host_door_viewers(const struct host_door *d, const char *desktop) must_check;
+/* That viewer's last input was so long ago. */
+void host_door_input(struct host_door *d, const char *desktop, const char *conn, int64_t ago_ms);
+/* Whether one of its viewers is known to have done nothing for so long. */
+bool host_door_idle(const struct host_door *d, const char *desktop, int idle_s);
 unsigned host_door_count(const struct host_door *d, const char *desktop);
 /* Ends viewers of a desktop: all of older epochs than this one; or that connection. */
 void host_door_fence(struct host_door *d, const char *desktop, int64_t epoch);

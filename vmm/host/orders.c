@@ -152,12 +152,16 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 {
 	json_t *policy = json_object_get(o, "policy");
 	const char *clipboard = "both";
+	int64_t idle = 0;
 	int r = 0;
 
 	if (json_is_object(policy))
 		r = json_opt_str(policy, "clipboard", 8, &clipboard, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_int(policy, "idle_s", 0, INT32_MAX, &idle, e);
 	if (r < 0)
 		return r;
+	v->idle_s = (int)idle;
 	return host_clipboard_parse(clipboard, v->clipboard) == 0
 		       ? 0
 		       : err_set(e, -EPROTO, "policy.clipboard is not both, in, out or none");

@@ -44,6 +44,7 @@ struct host_order {
 	char home[HOST_UUID]; /* key of the user's files, "" = none yet */
 	char account[FIRSTBOOT_ACCOUNT_MAX + 1]; /* made at first boot, "" = none yet */
 	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
+	int idle_s;	   /* viewers without input for so long are unwelcome; 0 = never */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 };
 

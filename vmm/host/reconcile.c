@@ -500,6 +500,14 @@ void host_reconcile(struct host_desktop *d)
 
 /* ---- adoption, display, end ---- */
 
+static void on_input(void *arg, const char *conn, int64_t ago_ms)
+{
+	struct host_desktop *d = arg;
+
+	if (d->agent->door)
+		host_door_input(d->agent->door, d->rec.order.id, conn, ago_ms);
+}
+
 static struct host_display *display_make(struct host_desktop *d)
 {
 	struct host_display_params p = {
@@ -509,6 +517,7 @@ static struct host_display *display_make(struct host_desktop *d)
 		.dir = d->dir,
 		.run = d->run,
 		.clipboard = d->rec.order.clipboard,
+		.input = on_input,
 		.changed = on_display,
 		.arg = d,
 	};

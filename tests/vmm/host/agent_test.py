@@ -317,9 +317,28 @@ class Door(Story):
         gate.sock.sendall(b"x" * 200000 + b"\n")
         self.assertEqual(len(gate.take(200001)), 200001)
         row = until(lambda: self.broker.seen(D1)["viewers"] and self.broker.seen(D1), "viewer reported", 3)
+        for viewer in row["viewers"]:
+            viewer.pop("idle_s", None)
         self.assertEqual(row["viewers"], [{"conn": "c0nn", "user": "alice", "protocol": "rfb", "client": "192.0.2.1:1234"}])
         gate.close()
         until(lambda: not self.broker.seen(D1)["viewers"], "viewer gone", 3)
+
+    def idle(self, conn):
+        return next((v.get("idle_s") for v in self.broker.seen(D1)["viewers"] if v["conn"] == conn), None)
+
+    def test_idle(self):
+        """how long a viewer has done nothing is reported, and at once when it is longer than its pool allows"""
+        self.running()
+        self.broker.order(D1, policy={"idle_s": 3})
+        one = Gateway(self.host)
+        self.assertTrue(one.open(D1, conn="one")["ok"])
+        one.line()
+        until(lambda: (self.idle("one") or 0) >= 3, "the idle viewer's report", 15)
+        one.sock.sendall(b"here\n")
+        self.assertEqual(one.line(), "here")
+        two = Gateway(self.host)  # its coming is reported, and with it who types again
+        self.assertTrue(two.open(D1, conn="two")["ok"])
+        until(lambda: self.idle("one") == 0, "the report of both", 3)
 
     def test_early_bytes(self):
         """bytes that follow the preface at once reach the display"""

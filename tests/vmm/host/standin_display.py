@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-display in the host agent's stories: takes a preface, says yes, and sends every
-byte back with the preface's user in front of the first."""
+byte back with the preface's user in front of the first. Bytes are a viewer's input, and told of on the
+control line."""
+import contextlib
 import json
 import socket
 import struct
 import sys
 import threading
+import time
 
 
 def take(sock, n):
@@ -24,19 +27,54 @@ def frame(answer):
     return b"PANE" + struct.pack(">HH", 1, len(text)) + text
 
 
+agents, viewers, lock = [], {}, threading.Lock()
+
+
+def touched(conn):
+    with lock:
+        viewers[conn] = time.monotonic()
+        for agent in agents:
+            tell(agent, conn, 0)
+
+
+def tell(agent, conn, ms):
+    with contextlib.suppress(OSError):
+        agent.sendall(json.dumps({"event": "input", "conn": conn, "ms": ms}).encode() + b"\n")
+
+
+def control(sock):
+    with lock:
+        sock.sendall(frame({"ok": True}))
+        agents.append(sock)
+        for conn, at in viewers.items():
+            tell(sock, conn, int((time.monotonic() - at) * 1000))
+    sock.recv(1)
+    with lock:
+        agents.remove(sock)
+
+
 def serve(sock):
+    conn = None
     try:
         head = take(sock, 8)
         preface = json.loads(take(sock, struct.unpack(">H", head[6:8])[0]))
         if "grant" in preface:
             sock.sendall(frame({"ok": False, "code": "test", "message": "the grant was passed on"}))
             return
+        if preface["protocol"] == "control":
+            control(sock)
+            return
+        conn = preface["conn"]
+        touched(conn)
         sock.sendall(frame({"ok": True}) + f"hello {preface['user']}\n".encode())
         while data := sock.recv(65536):
+            touched(conn)
             sock.sendall(data)
     except (OSError, EOFError):
         pass
     finally:
+        with lock:
+            viewers.pop(conn, None)
         sock.close()
 
 

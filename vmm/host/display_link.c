@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See display_link.h. A preface with protocol "control", its answer, then a JSON object a line. The
+ * display is not trusted: what is too long or no JSON ends the line, and the worst it can say is
+ * that somebody is idle or is not.
+ */
+#include "vmm/host/display_link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/preface.h"
+#include "common/sock.h"
+
+#define IN_MAX	   4096
+#define AGO_MAX_MS (400ll * 86400 * 1000)
+
+struct host_link {
+	struct loop *loop; /* borrowed */
+	host_link_fn fn;
+	void *arg;
+	int fd; /* owned; -1 when it is down */
+	struct loop_io *io;
+	bool answered;
+	struct buf in;
+};
+
+static void link_down(struct host_link *k, const char *why)
+{
+	log_info("display.link", "down=\"%s\"", why);
+	loop_io_del(k->io);
+	k->io = NULL;
+	close(k->fd);
+	k->fd = -1;
+	buf_fini(&k->in);
+}
+
+int host_link_line(const char *p, size_t n, char conn[HOST_LINK_CONN], int64_t *ago_ms)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *event, *who;
+
+	if (!json_is_object(o) || json_need_str(o, "event", 1, 32, &event, NULL) < 0)
+		return -EPROTO;
+	if (strcmp(event, "input") != 0)
+		return 0; /* of a newer display */
+	if (json_need_str(o, "conn", 1, HOST_LINK_CONN - 1, &who, NULL) < 0 ||
+	    json_need_int(o, "ms", 0, AGO_MAX_MS, ago_ms, NULL) < 0)
+		return -EPROTO;
+	memcpy(conn, who, strlen(who) + 1);
+	return 1;
+}
+
+static int take_answer(struct host_link *k)
+{
+	cleanup_json json_t *o = NULL;
+	bool ok = false;
+	int r = preface_take(buf_head(&k->in), k->in.len, &o, NULL);
+
+	if (r <= 0)
+		return r;
+	if (json_opt_bool(o, "ok", &ok, NULL) < 0 || !ok)
+		return -EPROTONOSUPPORT;
+	buf_consume(&k->in, (size_t)r);
+	k->answered = true;
+	return 0;
+}
+
+static int take_lines(struct host_link *k)
+{
+	const char *end;
+
+	while (k->in.len && (end = memchr(buf_head(&k->in), '\n', k->in.len))) {
+		size_t n = (size_t)(end - (const char *)buf_head(&k->in));
+		char conn[HOST_LINK_CONN];
+		int64_t ago;
+		int r = host_link_line((const char *)buf_head(&k->in), n, conn, &ago);
+
+		if (r < 0)
+			return r;
+		if (r)
+			k->fn(k->arg, conn, ago);
+		buf_consume(&k->in, n + 1);
+	}
+	return 0;
+}
+
+static void on_bytes(void *arg, int fd, unsigned events)
+{
+	struct host_link *k = arg;
+	uint8_t *p = buf_reserve(&k->in, 512);
+	ssize_t n = p ? recv(fd, p, 512, MSG_DONTWAIT) : 0;
+	int r;
+
+	(void)events;
+	if (p && n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		link_down(k, p ? "closed" : "a line is too long");
+		return;
+	}
+	buf_commit(&k->in, (size_t)n);
+	r = k->answered ? 0 : take_answer(k);
+	if (r == 0 && k->answered)
+		r = take_lines(k);
+	if (r < 0)
+		link_down(k, strerrorname_np(-r));
+}
+
+static int send_preface(int fd)
+{
+	cleanup_json json_t *o = json_pack("{s:s}", "protocol", "control");
+	struct buf b;
+	int r;
+
+	buf_init(&b, PREFACE_HEAD + PREFACE_MAX);
+	r = o ? preface_append(&b, o) : -ENOMEM;
+	if (r >= 0)
+		r = send(fd, buf_head(&b), b.len, MSG_NOSIGNAL) == (ssize_t)b.len ? 0 : -EPIPE;
+	buf_fini(&b);
+	return r;
+}
+
+struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn, void *arg)
+{
+	struct host_link *k = calloc(1, sizeof(*k));
+	int pending = 0;
+
+	if (!k)
+		return NULL;
+	k->loop = l;
+	k->fn = fn;
+	k->arg = arg;
+	buf_init(&k->in, IN_MAX);
+	k->fd = sock_connect(addr, SOCK_STREAM, &pending, NULL);
+	if (k->fd >= 0 && send_preface(k->fd) == 0)
+		k->io = loop_io_add(l, k->fd, LOOP_READ, on_bytes, k);
+	if (!k->io) {
+		host_link_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+bool host_link_up(const struct host_link *k)
+{
+	return k && k->fd >= 0;
+}
+
+void host_link_free(struct host_link *k)
+{
+	if (!k)
+		return;
+	loop_io_del(k->io);
+	if (k->fd >= 0)
+		close(k->fd);
+	buf_fini(&k->in);
+	free(k);
+}

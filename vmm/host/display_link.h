@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The agent's line to one running pane-display (docs/contracts.md): which viewers use their
+ * keyboard or pointer. It may be missing, and then nothing is known. The loop's thread.
+ */
+#ifndef PANE_HOST_DISPLAY_LINK_H
+#define PANE_HOST_DISPLAY_LINK_H
+
+#include "common/cleanup.h"
+#include "common/loop.h"
+
+struct host_link;
+
+/* That viewer's last input was so long ago. */
+typedef void (*host_link_fn)(void *arg, const char *conn, int64_t ago_ms);
+
+/* addr: the display's socket, which listens already. NULL when it cannot be reached. */
+struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn,
+				void *arg) must_check;
+void host_link_free(struct host_link *k); /* NULL is fine */
+bool host_link_up(const struct host_link *k);
+
+/* One line of the display's, for tests and the above: 1 when it tells of input, 0 when of something
+ * unknown, -EPROTO. */
+#define HOST_LINK_CONN 16
+int host_link_line(const char *p, size_t n, char conn[HOST_LINK_CONN], int64_t *ago_ms) must_check;
+
+#endif
