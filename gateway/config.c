@@ -20,8 +20,9 @@ static const struct cfg_key keys[] = {
 	KEY(rdp_listen, CFG_LIST, 0, 0, false),
 	KEY(rfb_listen, CFG_LIST, 0, 0, false),
 	KEY(https_listen, CFG_LIST, 0, 0, false),
-	KEY(cert, CFG_STR, 0, 0, true),
-	KEY(key, CFG_STR, 0, 0, true),
+	KEY(shared_listen, CFG_LIST, 0, 0, false),
+	KEY(cert, CFG_LIST, 0, 0, true),
+	KEY(key, CFG_LIST, 0, 0, true),
 	KEY(ca, CFG_STR, 0, 0, true),
 	KEY(host_cert, CFG_STR, 0, 0, true),
 	KEY(host_key, CFG_STR, 0, 0, true),
@@ -34,8 +35,43 @@ static const struct cfg_key keys[] = {
 	KEY(retire_ms, CFG_INT, 0, 2000000000, false),
 	KEY(per_source_max, CFG_INT, 1, 1000000, false),
 	KEY(max_connections, CFG_INT, 1, 1000000, false),
+	KEY(proxy_from, CFG_LIST, 0, 0, false),
+	KEY(penalties, CFG_BOOL, 0, 0, false),
+	KEY(penalty_exempt, CFG_LIST, 0, 0, false),
 	{0},
 };
+
+static unsigned count(char *const *list)
+{
+	unsigned n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+static int check(const char *path, struct gw_config *c, struct err *e)
+{
+	char v4[] = "127.0.0.0/8", v6[] = "::1", *const home[] = {v4, v6, NULL};
+	int r;
+
+	if (!c->rdp_listen && !c->rfb_listen && !c->https_listen && !c->shared_listen)
+		return err_set(e, -EINVAL,
+			       "%s: nothing to listen on; set rdp_listen, rfb_listen, https_listen "
+			       "or shared_listen",
+			       path);
+	if (count(c->cert) != count(c->key) || count(c->cert) > GW_FRONTS_MAX)
+		return err_set(e, -EINVAL,
+			       "%s: cert names %u files and key %u; each certificate needs its key, "
+			       "in the same order, and there may be %d",
+			       path, count(c->cert), count(c->key), GW_FRONTS_MAX);
+	r = gw_networks_parse(&c->balancers, c->proxy_from, e);
+	if (!r)
+		r = gw_networks_parse(&c->exempt, c->penalty_exempt ? c->penalty_exempt : home, e);
+	if (r)
+		err_prefix(e, "%s: proxy_from, penalty_exempt", path);
+	return r;
+}
 
 int gw_config_read(const char *path, struct gw_config *c, struct err *e)
 {
@@ -44,12 +80,11 @@ int gw_config_read(const char *path, struct gw_config *c, struct err *e)
 	*c = (struct gw_config){.login_deadline_ms = 10000,
 				.drain_ms = 5000,
 				.per_source_max = 200,
-				.max_connections = 9000};
+				.max_connections = 9000,
+				.penalties = true};
 	r = cfg_read(path, keys, c, e);
-	if (!r && !c->rdp_listen && !c->rfb_listen && !c->https_listen)
-		r = err_set(e, -EINVAL,
-			    "%s: nothing to listen on; set rdp_listen, rfb_listen or https_listen",
-			    path);
+	if (!r)
+		r = check(path, c, e);
 	if (r)
 		gw_config_free(c);
 	return r;

@@ -7,10 +7,14 @@
 #define PANE_GATEWAY_CONFIG_H
 
 #include "common/cfg.h"
+#include "gateway/networks.h"
+
+#define GW_FRONTS_MAX 8 /* certificates shown to clients */
 
 struct gw_config {
 	char **rdp_listen, **rfb_listen, **https_listen; /* "host:port"; NULL = not served */
-	char *cert, *key;				 /* shown to clients */
+	char **shared_listen;				 /* RDP and HTTPS on one port */
+	char **cert, **key; /* shown to clients: as many of each; the first where no name fits */
 	char *ca;			    /* the site's CA: host agents and client certificates */
 	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
 	char *broker_api, *broker_internal; /* unix socket paths */
@@ -19,6 +23,9 @@ struct gw_config {
 	int login_deadline_ms, drain_ms;
 	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */
 	int per_source_max, max_connections;
+	char **proxy_from, **penalty_exempt; /* as written */
+	struct gw_networks balancers, exempt;
+	bool penalties;
 };
 
 int gw_config_read(const char *path, struct gw_config *c, struct err *e) must_check;

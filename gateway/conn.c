@@ -4,31 +4,36 @@
  */
 #include "gateway/conn.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DROP_LINES_PER_S 5
 
+#define PENALTY_GARBAGE_MS 2000
+#define PENALTY_SILENCE_MS 2000
+#define PENALTY_LOGIN_MS   1000 /* the broker throttles accounts and sources by itself, and better */
+
 static void log_refused(struct gw_worker *w, enum gw_proto proto, const char *peer, const char *why)
 {
-	if (log_allow(&w->drops, DROP_LINES_PER_S))
+	if (log_allow(&w->refusals, DROP_LINES_PER_S))
 		log_warn("conn.refused", "proto=%s client=%s why=%s", gw_proto_name(proto), peer,
 			 why);
 }
 
-struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer)
+static const char *const refusals[] = {"", "per_source_max", "penalty", "max_connections"};
+
+struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
+			    bool proxied)
 {
 	struct gw_conn *c;
 	int slot;
+	enum gw_admission a =
+		gw_limits_take(w->limits, w->index, proxied ? NULL : peer, &slot);
 
-	switch (gw_limits_take(w->limits, w->index, peer, &slot)) {
-	case GW_ADMIT:
-		break;
-	case GW_REFUSE_SOURCE:
-		log_refused(w, proto, peer, "per_source_max");
-		return NULL;
-	case GW_REFUSE_TOTAL:
-		log_refused(w, proto, peer, "max_connections");
+	if (a != GW_ADMIT) {
+		log_refused(w, proto, peer, refusals[a]);
 		return NULL;
 	}
 	c = calloc(1, sizeof(*c));
@@ -44,6 +49,25 @@ struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char
 		c->next->prev = c;
 	w->conns = c;
 	return c;
+}
+
+int gw_conn_readdress(struct gw_conn *c, const char *peer)
+{
+	enum gw_admission a = gw_limits_move(c->w->limits, c->w->index, peer, &c->slot);
+
+	if (a != GW_ADMIT) {
+		log_refused(c->w, c->proto, peer, refusals[a]);
+		return -EACCES;
+	}
+	snprintf(c->peer, sizeof(c->peer), "%s", peer);
+	return 0;
+}
+
+int gw_conn_left(const struct gw_conn *c)
+{
+	int64_t left = c->since_ms + c->w->conf->login_deadline_ms - clock_ms();
+
+	return left > 0 ? (int)left : 1;
 }
 
 void gw_conn_free(struct gw_conn *c)
@@ -62,8 +86,38 @@ void gw_conn_free(struct gw_conn *c)
 		gw_worker_idle(w);
 }
 
+static void blame(struct gw_conn *c, int ms)
+{
+	const struct gw_config *conf = c->w->conf;
+
+	/* A balancer that has not said whose connection it is stands for nobody. */
+	if (conf->penalties && !gw_networks_have(&conf->exempt, c->peer) &&
+	    !gw_networks_have(&conf->balancers, c->peer))
+		gw_limits_blame(c->w->limits, c->peer, ms);
+}
+
+void gw_conn_welcome(struct gw_conn *c)
+{
+	gw_limits_forgive(c->w->limits, c->peer);
+}
+
+void gw_conn_blame_login(struct gw_conn *c, const char *code)
+{
+	if (!strcmp(code, "login.failed"))
+		blame(c, PENALTY_LOGIN_MS);
+}
+
+/* Hanging up is no offence: port checks do, and people who change their mind. */
+static int penalty(const char *why)
+{
+	if (!strcmp(why, "protocol") || !strcmp(why, "oversize"))
+		return PENALTY_GARBAGE_MS;
+	return strcmp(why, "deadline") ? 0 : PENALTY_SILENCE_MS;
+}
+
 void gw_conn_log_drop(struct gw_conn *c, const char *why, const char *detail)
 {
+	blame(c, penalty(why));
 	if (log_allow(&c->w->drops, DROP_LINES_PER_S))
 		log_warn("conn.drop", "conn=%s proto=%s client=%s why=%s detail=%s ms=%lld", c->id,
 			 gw_proto_name(c->proto), c->peer, why, LOG_Q(detail),

@@ -27,10 +27,21 @@ struct gw_conn {
 	void *holder;	  /* borrowed: who that is */
 };
 
-/* NULL when refused by the limits or out of memory (logged). */
-struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer);
+/* NULL when refused by the limits or out of memory (logged). proxied: peer is a load balancer, whose
+ * own address has no limit; gw_conn_readdress() follows. */
+struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
+			    bool proxied);
+/* The connection is peer's, who counts from now on; -EACCES when the limits refuse that one. */
+int gw_conn_readdress(struct gw_conn *c, const char *peer) must_check;
+/* Milliseconds left of the login's deadline, at least 1. */
+int gw_conn_left(const struct gw_conn *c);
 void gw_conn_free(struct gw_conn *c);
-/* A connection that ends before it became a session: one line, rate-limited. */
+/* The login succeeded: what its source did wrong before is forgotten. */
+void gw_conn_welcome(struct gw_conn *c);
+/* The login was refused with this code: failed ones count against the source. */
+void gw_conn_blame_login(struct gw_conn *c, const char *code);
+/* A connection that ends before it became a session: one line, rate-limited, and a penalty where
+ * only a stranger's program does so. */
 void gw_conn_log_drop(struct gw_conn *c, const char *why, const char *detail);
 
 #endif

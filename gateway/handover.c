@@ -19,11 +19,9 @@
 
 static int proto_of(const char *name, enum gw_proto *out)
 {
-	static const enum gw_proto all[] = {GW_RDP, GW_RFB, GW_HTTPS};
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (!strcmp(gw_proto_name(all[i]), name)) {
-			*out = all[i];
+	for (enum gw_proto p = 0; p < GW_PROTOS; p++)
+		if (!strcmp(gw_proto_name(p), name)) {
+			*out = p;
 			return 0;
 		}
 	return -EINVAL;

@@ -367,12 +367,12 @@ void https_front_start(struct gw_conn *conn, int fd)
 	gw_stream_none(&h->broker);
 	sock_nodelay(fd);
 	h->deadline =
-		loop_timer_add(conn->w->loop, conn->w->conf->login_deadline_ms, on_deadline, h);
+		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, h);
 	if (!h->deadline || gw_stream_init(&h->client, conn->w->loop, fd, IN_CAP, front_step, h)) {
 		close(fd);
 		front_free(h);
 		return;
 	}
-	if (gw_stream_tls(&h->client, conn->w->https_tls, TLS_SERVER, &e))
+	if (gw_stream_tls(&h->client, conn->w->https_tls[0], TLS_SERVER, &e))
 		drop(h, "memory", e.msg);
 }

@@ -26,9 +26,9 @@
 #define EXPIRY_DAYS 30
 
 enum {
-	FRONT,
 	HOST,
-	KEYS
+	FRONT, /* the first of them */
+	KEYS = FRONT + GW_FRONTS_MAX
 };
 
 struct held {
@@ -114,10 +114,12 @@ static void warn_of_expiry(const char *text, const char *path)
 
 static int load(const struct gw_config *c, struct generation *g, struct err *e)
 {
-	const char *files[GW_KEEPER_FILES] = {c->cert, c->host_cert, c->ca};
-	int r = 0;
+	const char *files[GW_KEEPER_FILES] = {[GW_HOST_CERT] = c->host_cert, [GW_CA] = c->ca};
+	int n = GW_FRONT_CERT, r = 0;
 
-	for (int i = 0; !r && i < GW_KEEPER_FILES; i++) {
+	for (char **f = c->cert; *f; f++)
+		files[n++] = *f;
+	for (int i = 0; !r && i < n; i++) {
 		r = file_read(files[i], GW_FILE_MAX - 1, &g->files[i], NULL, e);
 		if (r)
 			err_prefix(e, "cannot use the %s", i == GW_CA ? "CA file" : "certificate");
@@ -125,10 +127,11 @@ static int load(const struct gw_config *c, struct generation *g, struct err *e)
 	if (!r)
 		r = check_ca(g->files[GW_CA], c->ca, e);
 	if (!r)
-		r = load_key(&g->keys[FRONT], g->files[GW_FRONT_CERT], c->cert, c->key, e);
-	if (!r)
 		r = load_key(&g->keys[HOST], g->files[GW_HOST_CERT], c->host_cert, c->host_key, e);
-	for (int i = 0; !r && i < GW_KEEPER_FILES; i++)
+	for (int i = 0; !r && c->cert[i]; i++)
+		r = load_key(&g->keys[FRONT + i], g->files[GW_FRONT_CERT + i], c->cert[i],
+			     c->key[i], e);
+	for (int i = 0; !r && i < n; i++)
 		warn_of_expiry(g->files[i], files[i]);
 	return r;
 }

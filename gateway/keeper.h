@@ -32,10 +32,10 @@ enum gw_keeper_op {
 };
 
 enum gw_keeper_file {
-	GW_FRONT_CERT,
 	GW_HOST_CERT,
 	GW_CA,
-	GW_KEEPER_FILES
+	GW_FRONT_CERT, /* the first of those shown to clients; -ENOENT past the last */
+	GW_KEEPER_FILES = GW_FRONT_CERT + GW_FRONTS_MAX
 };
 
 struct gw_keeper_ask {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Connection limits; see limits.h. Shared between processes, without locks: a row belongs to the
- * source whose key it holds; a row whose counts are all zero may be taken over. Two workers that do
+ * source whose key it holds; a row whose counts are all zero and whose penalties have passed may be
+ * taken over. Two workers that do
  * so at once can charge one connection to a stranger for as long as it lasts: harmless, and counts
  * never go wrong, as a connection is dropped from the row it was counted in. When no row is near
  * (more sources than rows), only the total counts.
  */
 #include "gateway/limits.h"
+#include "common/loop.h"
 #include "common/secret.h"
+#include "gateway/networks.h"
 
-#include <arpa/inet.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +22,7 @@
 
 struct row {
 	_Atomic uint64_t key;
+	_Atomic int64_t until; /* clock_ms() at which its penalties have passed */
 	_Atomic uint32_t n[GW_WORKERS_MAX];
 };
 
@@ -58,22 +61,12 @@ static uint64_t mix(const uint8_t *p, size_t n)
 
 uint64_t gw_limits_source(const char *peer)
 {
-	const char *colon = strrchr(peer, ':');
-	char host[64];
-	struct in6_addr a6;
-	size_t n = colon ? (size_t)(colon - peer) : strlen(peer);
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint8_t a[16];
 
-	if (n >= sizeof(host))
-		n = sizeof(host) - 1;
-	memcpy(host, peer, n);
-	host[n] = '\0';
-	if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
-		host[n - 1] = '\0';
-		if (inet_pton(AF_INET6, host + 1, &a6) == 1)
-			return IN6_IS_ADDR_V4MAPPED(&a6) ? mix(a6.s6_addr + 12, 4)
-							 : mix(a6.s6_addr, 8);
-	}
-	return mix((const uint8_t *)host, strlen(host));
+	if (!gw_peer_address(peer, a))
+		return mix((const uint8_t *)peer, strlen(peer));
+	return memcmp(a, mapped, sizeof(mapped)) ? mix(a, 8) : mix(a + 12, 4);
 }
 
 static uint32_t row_sum(const struct row *r)
@@ -85,19 +78,29 @@ static uint32_t row_sum(const struct row *r)
 	return n;
 }
 
-/* The source's row, made when there is room near its place; -1 when there is none. */
-static int row_find(struct gw_limits *l, uint64_t key)
+static int row_known(struct gw_limits *l, uint64_t key)
 {
 	unsigned at = (unsigned)(key % ROWS);
 
 	for (unsigned i = 0; i < PROBES; i++)
 		if (atomic_load(&l->rows[(at + i) % ROWS].key) == key)
 			return (int)((at + i) % ROWS);
+	return -1;
+}
+
+/* The source's row, made when there is room near its place; -1 when there is none. */
+static int row_find(struct gw_limits *l, uint64_t key)
+{
+	unsigned at = (unsigned)(key % ROWS);
+	int known = row_known(l, key);
+
+	if (known >= 0)
+		return known;
 	for (unsigned i = 0; i < PROBES; i++) {
 		struct row *r = &l->rows[(at + i) % ROWS];
 		uint64_t old = atomic_load(&r->key);
 
-		if (row_sum(r) == 0 && atomic_compare_exchange_strong(&r->key, &old, key))
+		if (row_sum(r) == 0 && atomic_load(&r->until) <= clock_ms() && atomic_compare_exchange_strong(&r->key, &old, key))
 			return (int)((at + i) % ROWS);
 	}
 	return -1;
@@ -127,21 +130,57 @@ static bool crowded(const struct gw_limits *l)
 	return dice % (max - from) < n - from;
 }
 
-enum gw_admission gw_limits_take(struct gw_limits *l, unsigned worker, const char *peer, int *slot)
+enum gw_admission gw_limits_move(struct gw_limits *l, unsigned worker, const char *peer, int *slot)
 {
-	int row;
+	int row = row_find(l, gw_limits_source(peer));
 
-	*slot = -1;
-	if (crowded(l))
-		return GW_REFUSE_TOTAL;
-	row = row_find(l, gw_limits_source(peer));
+	if (row >= 0 && atomic_load(&l->rows[row].until) - clock_ms() > GW_TOLERATED_MS)
+		return GW_REFUSE_PENALTY;
 	if (row >= 0 && row_sum(&l->rows[row]) >= (uint32_t)l->p.per_source_max)
 		return GW_REFUSE_SOURCE;
 	if (row >= 0)
 		atomic_fetch_add(&l->rows[row].n[worker], 1);
-	atomic_fetch_add(&l->total[worker], 1);
+	if (*slot >= 0)
+		atomic_fetch_sub(&l->rows[*slot].n[worker], 1);
 	*slot = row;
 	return GW_ADMIT;
+}
+
+enum gw_admission gw_limits_take(struct gw_limits *l, unsigned worker, const char *peer, int *slot)
+{
+	enum gw_admission a = GW_ADMIT;
+
+	*slot = -1;
+	if (crowded(l))
+		return GW_REFUSE_TOTAL;
+	if (peer)
+		a = gw_limits_move(l, worker, peer, slot);
+	if (a == GW_ADMIT)
+		atomic_fetch_add(&l->total[worker], 1);
+	return a;
+}
+
+void gw_limits_blame(struct gw_limits *l, const char *peer, int ms)
+{
+	int row = ms > 0 ? row_find(l, gw_limits_source(peer)) : -1;
+	int64_t now = clock_ms(), old, until;
+
+	if (row < 0)
+		return;
+	old = atomic_load(&l->rows[row].until);
+	do {
+		until = (old > now ? old : now) + ms;
+		if (until > now + GW_PENALTY_MAX_MS)
+			until = now + GW_PENALTY_MAX_MS;
+	} while (!atomic_compare_exchange_weak(&l->rows[row].until, &old, until));
+}
+
+void gw_limits_forgive(struct gw_limits *l, const char *peer)
+{
+	int row = row_known(l, gw_limits_source(peer));
+
+	if (row >= 0)
+		atomic_store(&l->rows[row].until, 0);
 }
 
 void gw_limits_drop(struct gw_limits *l, unsigned worker, int slot)

@@ -79,12 +79,12 @@ static int open_one(struct gw_ports *workers, unsigned n, enum gw_proto proto, c
 int gw_ports_open(struct gw_ports *workers, unsigned n, const struct gw_config *c,
 		  struct gw_inherited *in, struct err *e)
 {
-	char **lists[] = {c->rdp_listen, c->rfb_listen, c->https_listen};
-	static const enum gw_proto protos[] = {GW_RDP, GW_RFB, GW_HTTPS};
+	char **const lists[GW_PROTOS] = {c->rdp_listen, c->rfb_listen, c->https_listen,
+					 c->shared_listen};
 
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		for (char **a = lists[i]; a && *a; a++) {
-			int r = open_one(workers, n, protos[i], *a, in, e);
+	for (enum gw_proto p = 0; p < GW_PROTOS; p++)
+		for (char **a = lists[p]; a && *a; a++) {
+			int r = open_one(workers, n, p, *a, in, e);
 
 			if (r)
 				return r;

@@ -124,6 +124,7 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 		 "conn=%s proto=rdp client=%s user=%s code=%s message=%s detail=%s", l->conn->id,
 		 l->conn->peer, LOG_Q(l->cred.user), why->code, LOG_Q(why->message),
 		 LOG_Q(why->detail));
+	gw_conn_blame_login(l->conn, why->code);
 	gw_route_fini(&l->route);
 	splice_fini(&l->splice);
 	l->state = RDP_ENDING;
@@ -173,7 +174,7 @@ static int on_x224(struct rdp_login *l, const uint8_t *p, size_t n, struct err *
 		if (!r)
 			r = gw_stream_send(&l->client, buf_head(&b), b.len);
 		if (!r)
-			r = gw_stream_tls(&l->client, l->conn->w->public_tls, TLS_SERVER, e);
+			r = gw_stream_tls(&l->client, l->conn->w->public_tls[0], TLS_SERVER, e);
 		l->state = RDP_TLS;
 	}
 	buf_fini(&b);
@@ -473,7 +474,7 @@ void rdp_login_start(struct gw_conn *conn, int fd)
 	splice_init(&l->splice);
 	sock_nodelay(fd);
 	l->deadline =
-		loop_timer_add(conn->w->loop, conn->w->conf->login_deadline_ms, on_deadline, l);
+		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
 	if (!l->deadline ||
 	    gw_stream_init(&l->client, conn->w->loop, fd, CLIENT_IN_CAP, login_step, l)) {
 		close(fd);

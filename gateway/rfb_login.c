@@ -110,6 +110,7 @@ static void refuse(struct rfb_login *l, const struct gw_refusal *why)
 		 "conn=%s proto=rfb client=%s user=%s code=%s message=%s detail=%s", l->conn->id,
 		 l->conn->peer, LOG_Q(l->cred.user), why->code, LOG_Q(why->message),
 		 LOG_Q(why->detail));
+	gw_conn_blame_login(l->conn, why->code);
 	/* One answer for every failed login, whoever found it out. */
 	if (!strcmp(why->code, "login.failed"))
 		said = "User name, password or ticket is wrong";
@@ -244,7 +245,7 @@ static bool step_client(struct rfb_login *l)
 			return true;
 		if (r > 0) {
 			buf_consume(&l->client.in, (size_t)r);
-			r = l->state == RFB_TLS ? gw_stream_tls(&l->client, l->conn->w->public_tls,
+			r = l->state == RFB_TLS ? gw_stream_tls(&l->client, l->conn->w->public_tls[0],
 								TLS_SERVER, &e)
 						: 1;
 		}
@@ -411,7 +412,7 @@ void rfb_login_start(struct gw_conn *conn, int fd)
 	gw_route_none(&l->route);
 	sock_nodelay(fd);
 	l->deadline =
-		loop_timer_add(conn->w->loop, conn->w->conf->login_deadline_ms, on_deadline, l);
+		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
 	if (!l->deadline ||
 	    gw_stream_init(&l->client, conn->w->loop, fd, CLIENT_IN_CAP, login_step, l)) {
 		close(fd);

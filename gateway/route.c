@@ -111,6 +111,7 @@ static int open_host(struct gw_route *r, const struct gw_answer *a, struct err *
 
 	if (!p || (r->extra && json_object_update(p, r->extra)))
 		return err_set(e, -ENOMEM, "out of memory");
+	gw_conn_welcome(c);
 	memcpy(c->user, a->user, sizeof(c->user));
 	memcpy(c->desktop, a->name, sizeof(c->desktop));
 	loop_timer_set(r->timer, HOST_MS);

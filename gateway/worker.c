@@ -7,7 +7,7 @@
 #include "gateway/worker.h"
 #include "gateway/certs.h"
 #include "gateway/conn.h"
-#include "gateway/login.h"
+#include "gateway/door.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,15 +19,9 @@
 
 const char *gw_proto_name(enum gw_proto p)
 {
-	switch (p) {
-	case GW_RDP:
-		return "rdp";
-	case GW_RFB:
-		return "rfb";
-	case GW_HTTPS:
-		break;
-	}
-	return "https";
+	static const char *const names[GW_PROTOS] = {"rdp", "rfb", "https", "shared"};
+
+	return names[p];
 }
 
 /* ---- certificates ---- */
@@ -48,16 +42,15 @@ static void on_hup(void *arg, int signo)
 
 static void start_login(struct gw_worker *w, enum gw_proto proto, int fd, const char *peer)
 {
-	struct gw_conn *c = gw_conn_new(w, proto, peer);
+	bool proxied = gw_networks_have(&w->conf->balancers, peer);
+	struct gw_conn *c = gw_conn_new(w, proto, peer, proxied);
 
 	if (!c)
 		close(fd);
-	else if (proto == GW_RDP)
-		rdp_login_start(c, fd);
-	else if (proto == GW_RFB)
-		rfb_login_start(c, fd);
+	else if (proxied || proto == GW_SHARED)
+		door_start(c, fd, proxied);
 	else
-		https_front_start(c, fd);
+		door_open(c, fd);
 }
 
 static void rest(struct gw_worker *w, bool resting)

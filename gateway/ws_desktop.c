@@ -150,6 +150,7 @@ static bool refuse(struct ws_desktop *d, const struct gw_refusal *why)
 	log_info("login.refused",
 		 "conn=%s proto=rfb client=%s via=browser code=%s message=%s detail=%s",
 		 d->conn->id, d->conn->peer, why->code, LOG_Q(why->message), LOG_Q(why->detail));
+	gw_conn_blame_login(d->conn, why->code);
 	/* The sentence may be cut, its id never. */
 	snprintf(text, sizeof(text), "%.*s (id %s)",
 		 (int)strnlen(said, id && id - said < 95 ? (size_t)(id - said) : 95), said,

@@ -40,6 +40,10 @@ static void defaults(void **state)
 	assert_null(c.rdp_listen[2]);
 	assert_null(c.rfb_listen);
 	assert_int_equal(c.login_deadline_ms, 10000);
+	assert_string_equal(c.cert[0], "c");
+	assert_true(c.penalties);
+	assert_true(gw_networks_have(&c.exempt, "127.0.0.1:9"));
+	assert_false(gw_networks_have(&c.balancers, "127.0.0.1:9"));
 	gw_config_free(&c);
 }
 
@@ -52,6 +56,8 @@ static void refused(void **state)
 		{"[gateway]\nrdp_listen=x:1\n", "cert"},
 		{FILES "rdp_listen=x:1\ncolour=blue\n", "colour"},
 		{FILES "rdp_listen=x:1\nworkers=65\n", "workers"},
+		{FILES "rdp_listen=x:1\ncert=d\n", "cert names 2 files and key 1"},
+		{FILES "rdp_listen=x:1\nproxy_from=balancer\n", "\"balancer\" is no network"},
 	};
 
 	(void)state;

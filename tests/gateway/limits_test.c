@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include "common/loop.h"
 #include "gateway/limits.h"
 
 static struct gw_limits *make(int per_source, int max)
@@ -111,6 +112,62 @@ static void many_sources_come_and_go(void **state)
 	gw_limits_free(l);
 }
 
+static void penalties_add_up_and_are_forgiven(void **state)
+{
+	struct gw_limits *l = make(10, 100);
+	const char *peer = "10.0.0.1:1";
+	int slot;
+
+	(void)state;
+	gw_limits_blame(l, peer, GW_TOLERATED_MS); /* that much is tolerated */
+	assert_int_equal(gw_limits_take(l, 0, peer, &slot), GW_ADMIT);
+	gw_limits_blame(l, peer, 60000);
+	assert_int_equal(gw_limits_take(l, 1, "10.0.0.1:9", &slot), GW_REFUSE_PENALTY);
+	assert_int_equal(slot, -1);
+	assert_int_equal(gw_limits_take(l, 1, "10.0.0.2:9", &slot), GW_ADMIT);
+	assert_int_equal(gw_limits_total(l), 2);
+	gw_limits_forgive(l, "10.0.0.1:3");
+	assert_int_equal(gw_limits_take(l, 1, "10.0.0.1:9", &slot), GW_ADMIT);
+	gw_limits_free(l);
+}
+
+static void penalties_pass(void **state)
+{
+	struct gw_limits *l = make(10, 100);
+	int slot;
+	enum gw_admission a = GW_REFUSE_PENALTY;
+
+	(void)state;
+	gw_limits_blame(l, "10.0.0.1:1", GW_TOLERATED_MS + 100);
+	assert_int_equal(gw_limits_take(l, 0, "10.0.0.1:1", &slot), GW_REFUSE_PENALTY);
+	for (int64_t end = clock_ms() + 10000; a != GW_ADMIT && clock_ms() < end;)
+		a = gw_limits_take(l, 0, "10.0.0.1:1", &slot);
+	assert_int_equal(a, GW_ADMIT);
+	gw_limits_free(l);
+}
+
+static void a_balancer_counts_for_its_clients(void **state)
+{
+	struct gw_limits *l = make(1, 100);
+	int a, b, c;
+
+	(void)state;
+	assert_int_equal(gw_limits_take(l, 0, NULL, &a), GW_ADMIT);
+	assert_int_equal(gw_limits_take(l, 0, NULL, &b), GW_ADMIT);
+	assert_int_equal(gw_limits_take(l, 0, NULL, &c), GW_ADMIT);
+	assert_int_equal(gw_limits_move(l, 0, "10.0.0.1:1", &a), GW_ADMIT);
+	assert_int_equal(gw_limits_move(l, 0, "10.0.0.1:2", &b), GW_REFUSE_SOURCE);
+	assert_int_equal(b, -1);
+	assert_int_equal(gw_limits_move(l, 0, "10.0.0.2:2", &c), GW_ADMIT);
+	assert_int_equal(gw_limits_total(l), 3);
+	gw_limits_drop(l, 0, a);
+	assert_int_equal(gw_limits_move(l, 0, "10.0.0.1:2", &b), GW_ADMIT);
+	gw_limits_drop(l, 0, b);
+	gw_limits_drop(l, 0, c);
+	assert_int_equal(gw_limits_total(l), 0);
+	gw_limits_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +177,9 @@ int main(void)
 		cmocka_unit_test(nearly_full_refuses_some),
 		cmocka_unit_test(crash_is_forgotten),
 		cmocka_unit_test(many_sources_come_and_go),
+		cmocka_unit_test(penalties_add_up_and_are_forgiven),
+		cmocka_unit_test(penalties_pass),
+		cmocka_unit_test(a_balancer_counts_for_its_clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,9 +371,9 @@ class GatewayRig:
         return c.wrap_socket(sock)
 
     # -- RFB, spoken by hand
-    def rfb(self, user, password):
+    def rfb(self, user, password, sock=None):
         """Logs in; the socket stands before SecurityResult."""
-        s = self.connect("rfb")
+        s = sock or self.connect("rfb")
         exactly(s, 12)
         s.sendall(b"RFB 003.008\n")
         assert exactly(s, 2) == b"\x01\x13"
