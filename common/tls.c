@@ -151,8 +151,10 @@ SSL_CTX *tls_context(const struct tls_params *p, struct err *e)
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 				       SSL_OP_CIPHER_SERVER_PREFERENCE |
 				       SSL_OP_IGNORE_UNEXPECTED_EOF);
+	/* Without NO_AUTO_CHAIN our own chain would be built, and so verified, in every handshake
+	 * from the CAs that peers are checked against; what is shown is what the file has. */
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	/* One read(2) a wake-up, not one for each record's head and one for its body. */
 	SSL_CTX_set_read_ahead(c, 1);
 	SSL_CTX_set_num_tickets(c, 1);

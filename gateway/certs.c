@@ -45,8 +45,8 @@ static int on_name(SSL *ssl, int *alert, void *arg)
 }
 
 struct material {
-	char *texts[GW_KEEPER_FILES];	/* owned */
-	EVP_PKEY *host;			/* owned */
+	char *texts[GW_KEEPER_FILES];	 /* owned */
+	EVP_PKEY *host;			 /* owned */
 	EVP_PKEY *fronts[GW_FRONTS_MAX]; /* owned */
 };
 

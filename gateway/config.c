@@ -61,10 +61,11 @@ static int check(const char *path, struct gw_config *c, struct err *e)
 			       "or shared_listen",
 			       path);
 	if (count(c->cert) != count(c->key) || count(c->cert) > GW_FRONTS_MAX)
-		return err_set(e, -EINVAL,
-			       "%s: cert names %u files and key %u; each certificate needs its key, "
-			       "in the same order, and there may be %d",
-			       path, count(c->cert), count(c->key), GW_FRONTS_MAX);
+		return err_set(
+			e, -EINVAL,
+			"%s: cert names %u files and key %u; each certificate needs its key, "
+			"in the same order, and there may be %d",
+			path, count(c->cert), count(c->key), GW_FRONTS_MAX);
 	r = gw_networks_parse(&c->balancers, c->proxy_from, e);
 	if (!r)
 		r = gw_networks_parse(&c->exempt, c->penalty_exempt ? c->penalty_exempt : home, e);

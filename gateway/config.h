@@ -15,7 +15,7 @@ struct gw_config {
 	char **rdp_listen, **rfb_listen, **https_listen; /* "host:port"; NULL = not served */
 	char **shared_listen;				 /* RDP and HTTPS on one port */
 	char **cert, **key; /* shown to clients: as many of each; the first where no name fits */
-	char *ca;			    /* the site's CA: host agents and client certificates */
+	char *ca;	    /* the site's CA: host agents and client certificates */
 	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
 	char *broker_api, *broker_internal; /* unix socket paths */
 	char *console;			    /* directory of the web console's files; NULL = none */

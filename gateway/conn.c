@@ -13,7 +13,8 @@
 
 #define PENALTY_GARBAGE_MS 2000
 #define PENALTY_SILENCE_MS 2000
-#define PENALTY_LOGIN_MS   1000 /* the broker throttles accounts and sources by itself, and better */
+#define PENALTY_LOGIN_MS   1000 /* the broker throttles accounts and sources by itself, and better \
+				 */
 
 static void log_refused(struct gw_worker *w, enum gw_proto proto, const char *peer, const char *why)
 {
@@ -29,8 +30,7 @@ struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char
 {
 	struct gw_conn *c;
 	int slot;
-	enum gw_admission a =
-		gw_limits_take(w->limits, w->index, proxied ? NULL : peer, &slot);
+	enum gw_admission a = gw_limits_take(w->limits, w->index, proxied ? NULL : peer, &slot);
 
 	if (a != GW_ADMIT) {
 		log_refused(w, proto, peer, refusals[a]);

@@ -27,8 +27,8 @@ struct gw_conn {
 	void *holder;	  /* borrowed: who that is */
 };
 
-/* NULL when refused by the limits or out of memory (logged). proxied: peer is a load balancer, whose
- * own address has no limit; gw_conn_readdress() follows. */
+/* NULL when refused by the limits or out of memory (logged). proxied: peer is a load balancer,
+ * whose own address has no limit; gw_conn_readdress() follows. */
 struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
 			    bool proxied);
 /* The connection is peer's, who counts from now on; -EACCES when the limits refuse that one. */

@@ -158,8 +158,7 @@ void door_start(struct gw_conn *conn, int fd, bool proxied)
 	conn->end = end_door;
 	conn->holder = d;
 	d->io = loop_io_add(conn->w->loop, fd, LOOP_READ, on_io, d);
-	d->deadline =
-		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, d);
+	d->deadline = loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, d);
 	if (!d->io || !d->deadline)
 		end_door(d);
 }

@@ -366,8 +366,7 @@ void https_front_start(struct gw_conn *conn, int fd)
 	gw_stream_none(&h->client);
 	gw_stream_none(&h->broker);
 	sock_nodelay(fd);
-	h->deadline =
-		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, h);
+	h->deadline = loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, h);
 	if (!h->deadline || gw_stream_init(&h->client, conn->w->loop, fd, IN_CAP, front_step, h)) {
 		close(fd);
 		front_free(h);

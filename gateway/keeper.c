@@ -8,6 +8,7 @@
 #include "gateway/keeper.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/tls.h"
 #include "gateway/jail.h"
 
@@ -32,7 +33,8 @@ enum {
 };
 
 struct held {
-	EVP_PKEY *key; /* owned */
+	EVP_PKEY *key;	     /* owned */
+	EVP_PKEY_CTX *ecdsa; /* owned; made ready once, as that costs as much as to sign */
 	uint8_t id[GW_KEY_ID];
 };
 
@@ -48,8 +50,10 @@ struct keeper {
 
 static void generation_free(struct generation *g)
 {
-	for (int i = 0; i < KEYS; i++)
+	for (int i = 0; i < KEYS; i++) {
+		EVP_PKEY_CTX_free(g->keys[i].ecdsa);
 		EVP_PKEY_free(g->keys[i].key);
+	}
 	for (int i = 0; i < GW_KEEPER_FILES; i++)
 		free(g->files[i]);
 	*g = (struct generation){0};
@@ -84,6 +88,11 @@ static int load_key(struct held *h, const char *cert_text, const char *cert, con
 	else if (X509_check_private_key(x, h->key) != 1)
 		r = err_set(e, -EINVAL, "the key %s does not belong to the certificate %s", path,
 			    cert);
+	if (!r && EVP_PKEY_is_a(h->key, "EC")) {
+		h->ecdsa = EVP_PKEY_CTX_new(h->key, NULL);
+		if (!h->ecdsa || EVP_PKEY_sign_init(h->ecdsa) != 1)
+			r = err_set(e, -EINVAL, "cannot sign with the private key %s", path);
+	}
 	X509_free(x);
 	ERR_clear_error();
 	return r;
@@ -162,32 +171,40 @@ static int reload(struct keeper *k, struct err *e)
 
 /* ---- answering ---- */
 
-static EVP_PKEY *find(const struct keeper *k, const uint8_t id[GW_KEY_ID])
+static const struct held *find(const struct keeper *k, const uint8_t id[GW_KEY_ID])
 {
 	for (int g = 0; g < GENERATIONS; g++)
 		for (int i = 0; i < KEYS; i++) {
 			const struct held *h = &k->gens[g].keys[i];
 
 			if (h->key && !memcmp(h->id, id, GW_KEY_ID))
-				return h->key;
+				return h;
 		}
 	return NULL;
 }
 
-static int sign(EVP_PKEY *key, const struct gw_keeper_ask *q, struct gw_keeper_answer *a)
+static bool sign_rsa(EVP_PKEY *key, const struct gw_keeper_ask *q, uint8_t *out, size_t *n)
 {
-	bool rsa = q->op == GW_KEEPER_RSA;
-	EVP_PKEY_CTX *c;
-	size_t n = GW_SIGN_MAX;
-	int ok;
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
+	bool ok = c && EVP_PKEY_sign_init(c) == 1 &&
+		  EVP_PKEY_CTX_set_rsa_padding(c, (int)q->arg) == 1 &&
+		  EVP_PKEY_sign(c, out, n, q->data, q->len) == 1;
 
-	if (EVP_PKEY_is_a(key, rsa ? "RSA" : "EC") != 1)
-		return -EINVAL;
-	c = EVP_PKEY_CTX_new(key, NULL);
-	ok = c && EVP_PKEY_sign_init(c) == 1 &&
-	     (!rsa || EVP_PKEY_CTX_set_rsa_padding(c, (int)q->arg) == 1) &&
-	     EVP_PKEY_sign(c, a->data, &n, q->data, q->len) == 1;
 	EVP_PKEY_CTX_free(c);
+	return ok;
+}
+
+static int sign(const struct held *h, const struct gw_keeper_ask *q, struct gw_keeper_answer *a)
+{
+	size_t n = GW_SIGN_MAX;
+	bool ok;
+
+	if (q->op == GW_KEEPER_ECDSA && h->ecdsa)
+		ok = EVP_PKEY_sign(h->ecdsa, a->data, &n, q->data, q->len) == 1;
+	else if (q->op == GW_KEEPER_RSA && !h->ecdsa && EVP_PKEY_is_a(h->key, "RSA"))
+		ok = sign_rsa(h->key, q, a->data, &n);
+	else
+		return -EINVAL;
 	ERR_clear_error();
 	a->len = ok ? (uint32_t)n : 0;
 	return ok ? 0 : -EIO;
@@ -215,7 +232,7 @@ static void answer(struct keeper *k, const struct gw_keeper_ask *q, bool supervi
 		   struct gw_keeper_answer *a)
 {
 	struct err e = {0};
-	EVP_PKEY *key;
+	const struct held *h;
 
 	a->len = 0;
 	if (q->op == GW_KEEPER_RELOAD && supervisor) {
@@ -226,11 +243,11 @@ static void answer(struct keeper *k, const struct gw_keeper_ask *q, bool supervi
 		a->result = give_file(k, q->arg, a);
 		return;
 	}
-	key = find(k, q->key);
-	if (!key || q->op == GW_KEEPER_RELOAD || q->op > GW_KEEPER_RELOAD)
+	h = find(k, q->key);
+	if (!h || q->op == GW_KEEPER_RELOAD || q->op > GW_KEEPER_RELOAD)
 		a->result = -ENOENT;
 	else
-		a->result = q->op == GW_KEEPER_HAVE ? 0 : sign(key, q, a);
+		a->result = q->op == GW_KEEPER_HAVE ? 0 : sign(h, q, a);
 }
 
 static void send_answer(int sock, const struct gw_keeper_answer *a)
@@ -252,6 +269,7 @@ static bool serve(struct keeper *k, int sock, bool supervisor, struct gw_keeper_
 		return false;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	a->number = q.number;
 	if ((size_t)n != sizeof(q) || q.len > GW_SIGN_MAX) {
 		a->result = -EBADMSG;
 		a->len = 0;
@@ -301,17 +319,16 @@ int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n)
 
 /* ---- the other side ---- */
 
-static int take(int sock, struct gw_keeper_answer *a, int timeout_ms, struct err *e)
+/* The answer of that number; what came after its time belongs to nobody. gw_keeper_socket() says
+ * how long is waited. */
+static int take(int sock, struct gw_keeper_answer *a, uint32_t number, struct err *e)
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
 	const size_t head = offsetof(struct gw_keeper_answer, data);
 	ssize_t n;
-	int r;
 
 	do
-		r = poll(&p, 1, timeout_ms);
-	while (r < 0 && errno == EINTR);
-	n = r > 0 ? recv(sock, a, sizeof(*a), MSG_DONTWAIT) : 0;
+		n = recv(sock, a, sizeof(*a), 0);
+	while ((n < 0 && errno == EINTR) || (n >= (ssize_t)head && a->number != number));
 	if (n < (ssize_t)head || a->len > GW_FILE_MAX || (size_t)n != head + a->len)
 		return err_set(e, -EPIPE, "the process that holds the keys does not answer");
 	if (a->result)
@@ -322,23 +339,40 @@ static int take(int sock, struct gw_keeper_answer *a, int timeout_ms, struct err
 int gw_keeper_wait(int sock, int timeout_ms, struct err *e)
 {
 	cleanup_free struct gw_keeper_answer *a = malloc(sizeof(*a));
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	int r;
 
-	return a ? take(sock, a, timeout_ms, e) : -ENOMEM;
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		return err_set(e, -ETIMEDOUT, "the process that holds the keys does not start");
+	return a ? take(sock, a, 0, e) : -ENOMEM;
+}
+
+int gw_keeper_socket(int sock)
+{
+	struct timeval tv = {.tv_sec = GW_KEEPER_MS / 1000};
+
+	return setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ? -errno : 0;
 }
 
 int gw_keeper_call(int sock, const struct gw_keeper_ask *ask, void *data, size_t size, size_t *len,
 		   struct err *e)
 {
 	static _Thread_local struct gw_keeper_answer a; /* does not outlive this call */
+	static _Thread_local uint32_t numbers;
+	struct gw_keeper_ask q = *ask;
 	int r;
 
-	/* An answer that came after its time belongs to nobody. */
-	while (recv(sock, &a, sizeof(a), MSG_DONTWAIT) > 0)
-		;
-	if (send(sock, ask, sizeof(*ask), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (!numbers++) /* 0 is the keeper's own word; a crashed worker's successor counts elsewhere
+			 */
+		numbers = (uint32_t)clock_ns() | 1;
+	q.number = numbers;
+	if (send(sock, &q, sizeof(q), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return err_set(e, -errno, "the process that holds the keys takes no questions: %s",
 			       strerror(errno));
-	r = take(sock, &a, GW_KEEPER_MS, e);
+	r = take(sock, &a, q.number, e);
 	if (r)
 		return r;
 	if (a.len > size)

@@ -39,14 +39,14 @@ enum gw_keeper_file {
 };
 
 struct gw_keeper_ask {
-	uint32_t op, arg, len;
+	uint32_t op, arg, len, number; /* of the question; its answer has it too */
 	uint8_t key[GW_KEY_ID];
 	uint8_t data[GW_SIGN_MAX];
 };
 
 struct gw_keeper_answer {
 	int32_t result; /* 0 or a negative errno */
-	uint32_t len;
+	uint32_t len, number;
 	uint8_t data[GW_FILE_MAX]; /* a file's text, a signature, or the sentence of a failure */
 };
 
@@ -60,6 +60,8 @@ int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n) must_
 
 /* ---- the other side ---- */
 
+/* Readies a socket to ask by: an answer is awaited for GW_KEEPER_MS. */
+int gw_keeper_socket(int sock) must_check;
 /* Asks and waits; data gets at most size bytes, *len of them. */
 int gw_keeper_call(int sock, const struct gw_keeper_ask *ask, void *data, size_t size, size_t *len,
 		   struct err *e) must_check;

@@ -100,7 +100,8 @@ static int row_find(struct gw_limits *l, uint64_t key)
 		struct row *r = &l->rows[(at + i) % ROWS];
 		uint64_t old = atomic_load(&r->key);
 
-		if (row_sum(r) == 0 && atomic_load(&r->until) <= clock_ms() && atomic_compare_exchange_strong(&r->key, &old, key))
+		if (row_sum(r) == 0 && atomic_load(&r->until) <= clock_ms() &&
+		    atomic_compare_exchange_strong(&r->key, &old, key))
 			return (int)((at + i) % ROWS);
 	}
 	return -1;

@@ -23,9 +23,9 @@ struct gw_limits_params {
 
 enum gw_admission {
 	GW_ADMIT,
-	GW_REFUSE_SOURCE, /* this source holds its share */
+	GW_REFUSE_SOURCE,  /* this source holds its share */
 	GW_REFUSE_PENALTY, /* this source misbehaved of late */
-	GW_REFUSE_TOTAL,  /* the gateway is full, or nearly and this one drew the short straw */
+	GW_REFUSE_TOTAL,   /* the gateway is full, or nearly and this one drew the short straw */
 };
 
 /* In memory that survives fork() as one. */

@@ -57,7 +57,8 @@ int proxy_head_parse(const uint8_t *p, size_t n, struct proxy_head *h)
 		return -EMSGSIZE;
 	if (n < h->bytes)
 		return -EAGAIN;
-	/* Of an unknown family the real addresses count, section 2.2; datagrams have no place here. */
+	/* Of an unknown family the real addresses count, section 2.2; datagrams have no place here.
+	 */
 	if (command == LOCAL || family == UNSPEC)
 		return 0;
 	if (family != TCP4 && family != TCP6)

@@ -8,7 +8,7 @@
 
 #include "common/sock.h"
 
-#define PROXY_FIXED 16		       /* signature, command, family, length */
+#define PROXY_FIXED 16			 /* signature, command, family, length */
 #define PROXY_MAX   (PROXY_FIXED + 1024) /* with what follows the addresses, which is passed over */
 
 struct proxy_head {

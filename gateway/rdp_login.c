@@ -473,8 +473,7 @@ void rdp_login_start(struct gw_conn *conn, int fd)
 	gw_route_none(&l->route);
 	splice_init(&l->splice);
 	sock_nodelay(fd);
-	l->deadline =
-		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
+	l->deadline = loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
 	if (!l->deadline ||
 	    gw_stream_init(&l->client, conn->w->loop, fd, CLIENT_IN_CAP, login_step, l)) {
 		close(fd);

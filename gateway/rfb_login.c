@@ -245,9 +245,10 @@ static bool step_client(struct rfb_login *l)
 			return true;
 		if (r > 0) {
 			buf_consume(&l->client.in, (size_t)r);
-			r = l->state == RFB_TLS ? gw_stream_tls(&l->client, l->conn->w->public_tls[0],
-								TLS_SERVER, &e)
-						: 1;
+			r = l->state == RFB_TLS
+				    ? gw_stream_tls(&l->client, l->conn->w->public_tls[0],
+						    TLS_SERVER, &e)
+				    : 1;
 		}
 		if (r == -ENOTSUP) {
 			refuse_type(l);
@@ -411,8 +412,7 @@ void rfb_login_start(struct gw_conn *conn, int fd)
 	gw_stream_none(&l->client);
 	gw_route_none(&l->route);
 	sock_nodelay(fd);
-	l->deadline =
-		loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
+	l->deadline = loop_timer_add(conn->w->loop, gw_conn_left(conn), on_deadline, l);
 	if (!l->deadline ||
 	    gw_stream_init(&l->client, conn->w->loop, fd, CLIENT_IN_CAP, login_step, l)) {
 		close(fd);

@@ -421,10 +421,13 @@ static int supervise(struct supervisor *s, int *result, struct err *e)
 
 static int open_sockets(struct supervisor *s, struct err *e)
 {
-	for (unsigned i = 0; i <= s->n; i++)
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-			       i < s->n ? s->workers[i].keeper : s->keeper.keeper))
+	for (unsigned i = 0; i <= s->n; i++) {
+		int *pair = i < s->n ? s->workers[i].keeper : s->keeper.keeper;
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
+		    gw_keeper_socket(pair[OURS]))
 			return err_set(e, -errno, "socketpair: %s", strerror(errno));
+	}
 	if (pipe2(s->up, O_CLOEXEC | O_NONBLOCK))
 		return err_set(e, -errno, "pipe: %s", strerror(errno));
 	sigemptyset(&s->signals);

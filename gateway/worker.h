@@ -20,7 +20,8 @@ enum gw_proto {
 	GW_RDP,
 	GW_RFB,
 	GW_HTTPS,
-	GW_SHARED, /* RDP or HTTPS, as the client's first byte says; of a port, and of a connection until then */
+	GW_SHARED, /* RDP or HTTPS, as the client's first byte says; of a port, and of a connection
+		      until then */
 	GW_PROTOS
 };
 
@@ -41,16 +42,16 @@ struct gw_worker {
 	struct gw_ticket_keys *ticket_keys; /* borrowed, shared */
 	int keeper;			    /* borrowed: the socket to the keeper of keys */
 	unsigned index;
-	struct loop *loop;		 /* owned */
+	struct loop *loop; /* owned */
 	/* Owned, one a certificate, ended by NULL; a handshake begins with the first. With https, a
 	 * client certificate is asked for. */
 	SSL_CTX *public_tls[GW_FRONTS_MAX + 1], *https_tls[GW_FRONTS_MAX + 1];
-	SSL_CTX *host_tls; /* owned */
-	struct gw_conn *conns;		 /* every connection of this worker */
-	struct loop_timer *drain;	 /* armed while draining */
+	SSL_CTX *host_tls;	  /* owned */
+	struct gw_conn *conns;	  /* every connection of this worker */
+	struct loop_timer *drain; /* armed while draining */
 	bool draining;
-	bool retiring;		 /* draining for a successor: sessions may take their time */
-	struct log_bucket drops, refusals; /* lines a stranger can cause */
+	bool retiring; /* draining for a successor: sessions may take their time */
+	struct log_bucket drops, refusals;   /* lines a stranger can cause */
 	const struct gw_listener *listeners; /* borrowed */
 	unsigned n_listeners;
 	struct loop_io *listen_io[GW_LISTENERS_MAX]; /* owned */
