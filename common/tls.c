@@ -157,7 +157,7 @@ SSL_CTX *tls_context(const struct tls_params *p, struct err *e)
 				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	/* One read(2) a wake-up, not one for each record's head and one for its body. */
 	SSL_CTX_set_read_ahead(c, 1);
-	SSL_CTX_set_num_tickets(c, 1);
+	SSL_CTX_set_num_tickets(c, p->no_tickets ? 0 : 1);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(c, (const uint8_t *)"pane", 4);
 	if (load_identity(c, p, e) || load_ca(c, p, e)) {

@@ -29,6 +29,7 @@ struct tls_params {
 	EVP_PKEY *identity;
 	bool require_peer; /* server: a client certificate is mandatory when ca is set */
 	bool tls13_only;
+	bool no_tickets; /* server: its peers never resume a session */
 };
 
 SSL_CTX *tls_context(const struct tls_params *p, struct err *e) must_check;

@@ -521,7 +521,8 @@ struct host_door *host_door_new(struct loop *l, const struct host_config *c,
 				.cert = id->cert,
 				.key = id->key,
 				.ca = id->ca,
-				.require_peer = true};
+				.require_peer = true,
+				.no_tickets = true};
 	struct host_door *d = calloc(1, sizeof(*d));
 
 	if (!d)
