@@ -46,6 +46,7 @@ static int check_file(struct job *j, struct err *e)
 	    (r = img_package_open(&j->pkg, j->c->file, e)) < 0 ||
 	    (r = img_package_disk(&j->pkg, j->c->disk, &j->pd, e)) < 0 ||
 	    (r = img_format_check(&j->pd.src, &j->c->lim, &j->disk, e)) < 0 ||
+	    (r = img_package_fits(&j->pkg, j->c->disk, &j->disk, e)) < 0 ||
 	    (r = step(j, "checksum", 1, 15, e)) < 0)
 		return r;
 	r = img_hash(&j->pkg.src, "SHA256", j->sha256, img_progress_tick, &j->progress);

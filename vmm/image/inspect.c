@@ -165,7 +165,8 @@ static int gather(const struct img_inspect *q, struct img_package *p, json_t *o,
 	if ((r = img_package_verify(p, NULL, NULL, e)) < 0)
 		return r;
 	r = img_package_disk(p, q->disk ? q->disk : p->kind != IMG_KIND_DISK, &pd, e);
-	if (r < 0 || (r = img_format_check(&pd.src, &q->lim, &d, e)) < 0)
+	if (r < 0 || (r = img_format_check(&pd.src, &q->lim, &d, e)) < 0 ||
+	    (r = img_package_fits(p, q->disk, &d, e)) < 0)
 		return r;
 	json_object_set_new(o, "kind", json_string(kinds[p->kind]));
 	json_object_set_new(o, "format", json_string(img_format_name(d.format)));

@@ -11,6 +11,8 @@
 #include <strings.h>
 #include "common/file.h"
 
+#define ABSURD_BYTES (1ull << 50) /* no disk is that large */
+
 static bool ends(const char *s, const char *suffix)
 {
 	size_t n = strlen(s), k = strlen(suffix);
@@ -198,6 +200,11 @@ int img_package_verify(const struct img_package *p, img_tick_fn tick, void *arg,
 
 	if (!m)
 		return 0;
+	for (size_t i = (size_t)(m - p->tar.v) + 1; i < p->tar.n; i++)
+		if (ends(p->tar.v[i].name, ".mf"))
+			return err_setw(e, -EINVAL, "image.manifest",
+					"the appliance holds several manifests, of which one could "
+					"hide what the other says: pack it again with one");
 	list = img_alloc(sizeof(*list));
 	if (!list)
 		return -ENOMEM;
@@ -242,6 +249,25 @@ int img_package_disk(const struct img_package *p, unsigned n, struct img_package
 			return -ENAMETOOLONG;
 	}
 	return 0;
+}
+
+int img_package_fits(const struct img_package *p, unsigned n, const struct img_disk *d,
+		     struct err *e)
+{
+	const struct ovf_disk *o;
+
+	if (p->kind == IMG_KIND_DISK || n > p->ovf.disks)
+		return 0;
+	o = &p->ovf.disk[n ? n - 1 : 0];
+	/* Exporters round up, by a unit or to what the machine's disk was grown to. */
+	if (o->capacity == 0 ||
+	    (o->capacity < ABSURD_BYTES && d->virtual_bytes < o->capacity + 512))
+		return 0;
+	return err_setw(e, -EINVAL, "image.ovf",
+			"%s is a disk of %llu MiB, its descriptor says %llu: one of them was changed, "
+			"export the appliance again",
+			o->href, (unsigned long long)(d->virtual_bytes >> 20),
+			(unsigned long long)(o->capacity >> 20));
 }
 
 int img_package_unchanged(const struct img_package *p, struct err *e)

@@ -46,6 +46,9 @@ int img_package_verify(const struct img_package *p, img_tick_fn tick, void *arg,
 /* Disk n of an appliance, counted from 1; 0: the only one. */
 int img_package_disk(const struct img_package *p, unsigned n, struct img_package_disk *d,
 		     struct err *e) must_check;
+/* Refuses a disk (as chosen by n) that is not what the appliance's descriptor says of it. */
+int img_package_fits(const struct img_package *p, unsigned n, const struct img_disk *d,
+		     struct err *e) must_check;
 /* -ESTALE when the file was changed since it was opened. */
 int img_package_unchanged(const struct img_package *p, struct err *e) must_check;
 

@@ -15,6 +15,8 @@
 #define OFFSET_MASK	 0x00fffffffffffe00ull
 #define L2_COMPRESSED	 (1ull << 62)
 #define L2_ZERO		 1ull
+#define SNAPSHOTS_MAX	 65536u /* as qemu */
+#define SNAPSHOT_MIN	 40ull
 #define FEATURE_DIRTY	 1ull
 #define FEATURE_CORRUPT	 2ull
 #define FEATURE_DATAFILE 4ull
@@ -53,6 +55,19 @@ static int check_features(const uint8_t *h, uint32_t version, struct err *e)
 	return 0;
 }
 
+/* The optional parts of the header: read by qemu before it looks at the disk. */
+static int check_rest(const struct qcow2 *q, const uint8_t *h, uint32_t version, struct err *e)
+{
+	uint32_t len = get_be32(h + 100), snapshots = get_be32(h + 60);
+
+	if (version == 3 && (len < 104 || len > q->cluster || len % 8))
+		return img_damaged(e, "the length of its header is impossible");
+	if (snapshots > SNAPSHOTS_MAX ||
+	    (snapshots && !range_ok(get_be64(h + 64), SNAPSHOT_MIN * snapshots, q->s->size)))
+		return img_damaged(e, "its list of snapshots is impossible");
+	return 0;
+}
+
 static int read_header(struct qcow2 *q, const struct img_limits *lim, struct err *e)
 {
 	uint8_t h[104] = {0};
@@ -84,6 +99,8 @@ static int read_header(struct qcow2 *q, const struct img_limits *lim, struct err
 	if (l1 > L1_MAX || need > l1)
 		return img_damaged(e, "its first table does not cover the disk");
 	q->l1_n = need;
+	if ((r = check_rest(q, h, version, e)) < 0)
+		return r;
 	if (!range_ok(q->l1_off, 8ull * l1, q->s->size) ||
 	    !range_ok(get_be64(h + 48), (uint64_t)get_be32(h + 56) << q->cluster_bits, q->s->size))
 		return img_truncated(e);
@@ -129,6 +146,13 @@ static int check_entry(struct qcow2 *q, uint64_t entry, uint64_t index, struct e
 	return 0;
 }
 
+/* The active disk uses each cluster once; a compressed one shares two sectors at most. */
+static bool once(const struct qcow2 *q)
+{
+	return q->plain * q->cluster <= q->s->size + q->cluster &&
+	       q->packed_s <= q->s->size / 512 + 2 * q->packed + 1;
+}
+
 static int walk(struct qcow2 *q, struct err *e)
 {
 	cleanup_free uint8_t *l2 = img_alloc(q->cluster);
@@ -152,6 +176,8 @@ static int walk(struct qcow2 *q, struct err *e)
 			if ((r = check_entry(q, get_be64(l2 + 8 * k), i * per + k, e)) < 0)
 				return r;
 		}
+		if (!once(q))
+			return img_damaged(e, "the same data stands for many places of the disk");
 	}
 	return 0;
 }
@@ -166,10 +192,6 @@ int img_qcow2_check(const struct img_src *s, const struct img_limits *lim, struc
 		return r;
 	if ((r = walk(&q, e)) < 0)
 		return r;
-	/* The active disk uses each cluster once; a compressed one shares two sectors at most. */
-	if (q.plain * q.cluster > s->size + q.cluster ||
-	    q.packed_s > s->size / 512 + 2 * q.packed + 1)
-		return img_damaged(e, "the same data stands for many places of the disk");
 	d->virtual_bytes = q.size;
 	d->data_bytes = (q.plain + q.packed) * q.cluster;
 	return 0;

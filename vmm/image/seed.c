@@ -243,14 +243,3 @@ char *img_seed_meta_data(const struct img_seed *s)
 	json_decref(o);
 	return text;
 }
-
-/* Version 2: DHCP on whatever Ethernet the desktop has. */
-char *img_seed_network_config(void)
-{
-	json_t *o = json_pack("{s:i,s:{s:{s:{s:s},s:b}}}", "version", 2, "ethernets", "desktop",
-			      "match", "name", "e*", "dhcp4", 1);
-	char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
-
-	json_decref(o);
-	return text;
-}

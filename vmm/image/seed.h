@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The volume cloud-init's NoCloud source reads at first boot: label CIDATA, with user-data,
- * meta-data and network-config. The three are JSON, which is YAML that needs no quoting rules of
- * its own.
+ * The volume cloud-init's NoCloud source reads at first boot: label CIDATA, with user-data and
+ * meta-data. Both are JSON, which is YAML that needs no quoting rules of its own. There is no
+ * network-config: without one cloud-init asks DHCP on the card it finds, in the words of whatever
+ * configures the network in that image; one that matches by name works with netplan alone.
  */
 #ifndef PANE_IMAGE_SEED_H
 #define PANE_IMAGE_SEED_H
@@ -28,7 +29,6 @@ int img_seed_check(const struct img_seed *s, struct err *e) must_check;
 /* "#cloud-config" and JSON; to be freed. NULL: out of memory. */
 char *img_seed_user_data(const struct img_seed *s) must_check;
 char *img_seed_meta_data(const struct img_seed *s) must_check;
-char *img_seed_network_config(void) must_check;
 /* Writes the volume, by mtools, whole or not at all; an older one of that name is replaced. */
 int img_seed_write(const struct img_seed *s, const char *path, struct err *e) must_check;
 

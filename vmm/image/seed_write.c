@@ -63,8 +63,7 @@ static int fill(const struct img_seed *s, const struct img_staging *st, const ch
 
 	if ((r = run(argv, e)) < 0 ||
 	    (r = put(st, volume, "meta-data", img_seed_meta_data(s), e)) < 0 ||
-	    (r = put(st, volume, "user-data", img_seed_user_data(s), e)) < 0 ||
-	    (r = put(st, volume, "network-config", img_seed_network_config(), e)) < 0)
+	    (r = put(st, volume, "user-data", img_seed_user_data(s), e)) < 0)
 		return r;
 	fd = open(volume, O_RDONLY | O_CLOEXEC);
 	return fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0 ? -errno : 0;

@@ -91,6 +91,18 @@ static void source_spec(char *out, size_t n, const struct img_package_disk *pd,
 	}
 }
 
+/* Of "qemu-img: Could not open 'json:{…}': reason" the reason is for a person. */
+static void tool_words(struct err *e)
+{
+	char *p = strstr(e->msg, "}': ");
+	char reason[sizeof(e->msg)];
+
+	if (!p || strcmp(e->word, "image.tool") != 0)
+		return;
+	snprintf(reason, sizeof(reason), "%s", p + 4);
+	snprintf(e->msg, sizeof(e->msg), "qemu-img does not take the disk: %.200s", reason);
+}
+
 int img_unpack(const struct img_package_disk *pd, const struct img_disk *d, const char *work_dir,
 	       uint64_t max_data, int cancel_fd, img_tick_fn done, void *arg, struct err *e)
 {
@@ -130,6 +142,7 @@ int img_unpack(const struct img_package_disk *pd, const struct img_disk *d, cons
 		return err_set(e, -errno, "%s: %s", u.path, strerror(errno));
 	return 0;
 fail:
+	tool_words(&why);
 	if (e)
 		*e = why;
 	return r;

@@ -48,12 +48,13 @@ static int read_header(const struct img_src *s, struct vdi *v, struct err *e)
 
 static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, struct err *e)
 {
+	uint64_t need = (v->size + v->block - 1) / v->block; /* at most v->blocks: checked */
 	cleanup_free uint8_t *seen = img_alloc(v->blocks / 8 + 1);
 	uint8_t b[4] = {0};
 
 	if (!seen)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < v->blocks; i++) {
+	for (uint32_t i = 0; i < need; i++) {
 		uint32_t at;
 
 		if (img_read(s, v->map_off + 4ull * i, b, 4) < 0)

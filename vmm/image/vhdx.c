@@ -126,13 +126,27 @@ static int read_metadata(struct vhdx *v, struct err *e)
 	return 0;
 }
 
+/* Blocks lie on whole MiB. False when one is there already. */
+static bool mark(uint8_t *seen, uint64_t off, uint32_t bytes)
+{
+	for (uint64_t m = off >> 20; m < (off + bytes) >> 20; m++) {
+		if (seen[m / 8] & 1u << m % 8)
+			return false;
+		seen[m / 8] |= (uint8_t)(1u << m % 8);
+	}
+	return true;
+}
+
 /* 2.5: after every chunk of payload entries comes one entry for a bitmap. */
 static int walk(const struct vhdx *v, uint64_t *used, struct err *e)
 {
 	uint64_t chunk = (8ull << 20) * v->sector / v->block;
 	uint64_t blocks = (v->size + v->block - 1) / v->block;
+	cleanup_free uint8_t *seen = img_alloc((v->s->size >> 23) + 1);
 	uint8_t b[8];
 
+	if (!seen)
+		return -ENOMEM;
 	if (blocks + blocks / chunk > v->bat_len / 8)
 		return img_damaged(e, "its block table does not cover the disk");
 	for (uint64_t i = 0; i < blocks; i++) {
@@ -147,6 +161,8 @@ static int walk(const struct vhdx *v, uint64_t *used, struct err *e)
 			continue;
 		if (!range_ok(entry & BAT_OFFSET, v->block, v->s->size))
 			return img_truncated(e);
+		if (!mark(seen, entry & BAT_OFFSET, v->block))
+			return img_damaged(e, "the same data stands for many places of the disk");
 		(*used)++;
 	}
 	return 0;
@@ -171,8 +187,6 @@ int img_vhdx_check(const struct img_src *s, const struct img_limits *lim, struct
 				"in Hyper-V first");
 	if ((r = walk(&v, &used, e)) < 0)
 		return r;
-	if (used * v.block > s->size)
-		return img_damaged(e, "the same data stands for many places of the disk");
 	d->virtual_bytes = (v.size + 511) / 512 * 512;
 	d->data_bytes = used * v.block;
 	return 0;

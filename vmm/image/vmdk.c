@@ -7,6 +7,7 @@
 #include "vmm/image/format.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include "common/wire.h"
@@ -34,19 +35,30 @@ static int refuse_extents(struct err *e)
 			"one file: export it as a stream-optimised VMDK or as OVA");
 }
 
-/* Lines like: RW 2048 SPARSE "disk.vmdk" */
-static int check_line(char *line, unsigned *extents, struct err *e)
+/* Lines like: RW 2048 SPARSE "disk.vmdk". The words are told apart as qemu does it, by any blanks. */
+static int check_extent(const char *line, unsigned *extents, struct err *e)
 {
-	static const char *const access[] = {"RW ", "RDONLY ", "NOACCESS "};
-	char *v;
+	static const char *const access[] = {"RW", "RDONLY", "NOACCESS"};
+	char word[3][16] = {"", "", ""};
 
+	if (sscanf(line, "%15s %15s %15s", word[0], word[1], word[2]) < 1)
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(access); i++) {
-		if (!strncasecmp(line, access[i], strlen(access[i]))) {
+		if (!strcasecmp(word[0], access[i])) {
 			(*extents)++;
-			if (!strstr(line, " SPARSE "))
-				return refuse_extents(e);
+			return strcmp(word[2], "SPARSE") != 0 ? refuse_extents(e) : 0;
 		}
 	}
+	return 0;
+}
+
+static int check_line(char *line, unsigned *extents, struct err *e)
+{
+	char *v;
+	int r = check_extent(line, extents, e);
+
+	if (r < 0)
+		return r;
 	if (!strncasecmp(line, "parentCID", 9)) {
 		v = line + 9 + strspn(line + 9, " =\t");
 		if (strncasecmp(v, "ffffffff", 8) != 0)
@@ -134,7 +146,11 @@ static int check_grain(struct vmdk *v, uint32_t at, struct err *e)
 
 	if (at == 0 || (at == 1 && (v->flags & FLAG_ZERO_GTE)))
 		return 0;
+	/* A stored grain takes its size, a compressed one at least a sector: told at once, as a file
+	 * of some KiB can name one grain a hundred million times. */
 	v->used++;
+	if (v->used * (v->flags & FLAG_COMPRESS ? 1 : v->grain) > v->s->size / SECTOR + v->grain)
+		return img_damaged(e, "the same data stands for many places of the disk");
 	if (!(v->flags & FLAG_COMPRESS))
 		return range_ok(off, v->grain * SECTOR, v->s->size) ? 0 : img_truncated(e);
 	if (!(v->flags & FLAG_MARKERS))
@@ -193,9 +209,6 @@ int img_vmdk_check(const struct img_src *s, const struct img_limits *lim, struct
 		return r;
 	if ((r = walk(&v, e)) < 0)
 		return r;
-	/* A stored grain takes its size; a compressed one at least a sector. */
-	if (v.used * (v.flags & FLAG_COMPRESS ? 1 : v.grain) > s->size / SECTOR + v.grain)
-		return img_damaged(e, "the same data stands for many places of the disk");
 	d->virtual_bytes = v.capacity * SECTOR;
 	d->data_bytes = v.used * v.grain * SECTOR;
 	return 0;

@@ -3,11 +3,12 @@
 kernel, cloud-init, GRUB's configuration, no desktop. Made by mmdebstrap from this machine's mirror, and kept."""
 import os
 import subprocess
+import zlib
 
 MIB = 1 << 20
 ROOT_UUID = "6d1e5a3c-0f1b-4a57-9c3f-2f1f0e1d2c3b"
 PARTUUID = "0b7f8a52-9d3e-4c41-8a6f-1d2c3b4a5968"
-PACKAGES = "linux-image-cloud-amd64,initramfs-tools,systemd-sysv,cloud-init,ifupdown"
+PACKAGES = "linux-image-cloud-amd64,initramfs-tools,systemd-sysv,cloud-init,ifupdown,isc-dhcp-client"
 
 GRUB = """set default="0"
 function gfxmode {{
@@ -68,7 +69,7 @@ def build_disk(work, tar, disk):
 
 def make(folder):
     """The path of the disk and the version of its kernel; raises CalledProcessError where there is no mirror."""
-    disk, note = f"{folder}/cloud.raw", f"{folder}/cloud.kver"
+    disk, note = f"{folder}/cloud.raw", f"{folder}/cloud-{zlib.crc32(PACKAGES.encode()):08x}.kver"
     if os.path.exists(note):
         with open(note, encoding="utf-8") as file:
             return disk, file.read()
@@ -79,7 +80,7 @@ def make(folder):
     build_root(f"{work}/root.tar")
     kver = build_disk(work, f"{work}/root.tar", f"{work}/cloud.raw")
     os.rename(f"{work}/cloud.raw", disk)
-    subprocess.run(["rm", "-rf", work], check=True)
+    subprocess.run(["rm", "-rf", work, f"{folder}/image"], check=True) # what was converted from the one before
     with open(note, "w", encoding="utf-8") as file:
         file.write(kver)
     return disk, kver
