@@ -164,9 +164,6 @@ static int on_snapshot(void *arg, int state, int memory, struct err *e)
 {
 	struct app *a = arg;
 
-	if (a->opt.firmware) /* the PC's devices have no sections */
-		return err_setw(e, -ENOTSUP, "snapshot.firmware",
-				"a machine that firmware boots cannot be saved");
 	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
 }
 
@@ -203,6 +200,11 @@ static int open_snapshot(struct app *a, struct err *e)
 				"the snapshot is of a machine without --identity, which cannot "
 				"become another one");
 	a->identity_bytes = saved.identity_bytes;
+	a->opt.firmware = pc_saved(a->snap);
+	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine without firmware, which takes no "
+				"--cdrom and no --firmware-*");
 	a->opt.cpus = saved.cpus;
 	a->opt.memory_mib = saved.memory_bytes >> 20;
 	return 0;
@@ -300,7 +302,7 @@ static int enter(struct app *a, struct err *e)
 				     .cmdline = a->opt.cmdline,
 				     .firmware = &firmware};
 	bool net = !strcmp(a->opt.net, "user");
-	int r = a->snap ? 0 : vm_load(a->vm, &boot, e);
+	int r = vm_load(a->vm, &boot, e);
 
 	if (r == 0)
 		r = jail_files(net, e);

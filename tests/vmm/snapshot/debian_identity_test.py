@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The golden image's identity script (deploy/image/debian), run as in a clone but in namespaces of this machine: its /sys,
-/dev, /etc and /run are made up, and the commands that would change more than those only write down that they were called."""
+/dev, /etc and /run are made up, it sees no process but its own, and the commands that would change more than those only write
+down that they were called."""
 import os
 import re
 import shutil
@@ -47,7 +48,8 @@ class Identity(unittest.TestCase):
         for name in ("bin", "etc"):
             os.mkdir(os.path.join(self.folder, name))
         for command in ("date", "ip", "systemctl", "pkill"):
-            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n', 0o755)
+            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n'
+                       f'[ -s /dev/ttyS0 ] || echo {command} >>{self.folder}/before\n', 0o755)
         shutil.copy(SCRIPT, os.path.join(self.folder, "script"))
 
     def write(self, name, content, mode=0o644):
@@ -61,8 +63,8 @@ class Identity(unittest.TestCase):
 
     def run_with(self, text):
         self.write("disk", "\0" * 4096 + text + "\0" * (4096 - len(text)))
-        return subprocess.run(["unshare", "--mount", "--uts", "bash", "-c", STAGE], cwd=self.folder, capture_output=True, text=True,
-                              timeout=60, check=False)
+        return subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "bash", "-c", STAGE],
+                              cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
 
     def test_takes_it(self):
         """once told, a clone has the name, ids, seed, clock and MAC that its disk says, and then says that it is ready"""
@@ -75,7 +77,9 @@ class Identity(unittest.TestCase):
         self.assertEqual([self.read(n) for n in ("urandom", "random-seed")], ["cd" * 64] * 2)
         self.assertEqual(self.read("ttyS0"), "\npane.ready\n")
         calls = self.read("calls").splitlines()
-        self.assertEqual(calls[:2], ["date -s @1790000000", "ip link set dev eth0 address 52:54:00:00:07:01"])
+        self.assertEqual(calls[:3], ["date -s @1790000000", "ip link set dev eth0 address 52:54:00:00:07:01",
+                                     "pkill -INT -u user -x bash"])
+        self.assertEqual(self.read("before"), "date\nip\npkill\n", "what interrupts a shell comes before the desktop is ready")
         self.assertIn("systemctl --no-block try-restart systemd-networkd.service", calls)
 
     def test_incomplete(self):
