@@ -393,6 +393,7 @@ static int lock_variables(struct pc *pc, const char *path, uint64_t n, struct er
 static int map_variables(struct pc *pc, const char *path, int fd, uint64_t n, struct err *e)
 {
 	int how = path ? MAP_SHARED : fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
 	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, how, path ? pc->variables_fd : fd, 0);
 
 	if (p == MAP_FAILED)
