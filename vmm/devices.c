@@ -259,7 +259,7 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 
 int vm_devices_check(const struct vm_devices *d, struct err *e)
 {
-	bool other = d->blk && virtio_blk_is_other(d->blk);
+	bool other = (d->blk && virtio_blk_is_other(d->blk)) || (d->ahci && d->ahci->other_disc);
 
 	for (unsigned i = 0; i < VM_MORE_DISKS; i++)
 		other |= d->blk_more[i] && virtio_blk_is_other(d->blk_more[i]);

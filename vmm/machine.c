@@ -273,9 +273,12 @@ static int check_memory(uint64_t wanted, struct err *e)
 
 static int build_kvm(struct vm *vm, struct err *e)
 {
+	enum vm_kvm_kind saved = vm->kvm.kind; /* of a snapshot: it is not tested again */
 	int r = vm_kvm_open(&vm->kvm, e);
 
 	vm->kvm.vga_window = vm->cfg.pc;
+	if (vm->cfg.snap)
+		vm->kvm.kind = saved;
 	if (r == 0)
 		r = vm_kvm_create(&vm->kvm, vm->ram, e);
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++) {
@@ -440,6 +443,8 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 	uint64_t entry = 0;
 	int r;
 
+	if (vm->cfg.snap)
+		return vm->pc ? pc_reload(vm->pc, boot->firmware, vm->cfg.snap, e) : 0;
 	if (vm->pc) {
 		r = pc_load(vm->pc, boot->firmware, e);
 		return r == 0 ? set_entry(vm, 0, NULL, e) : r;
@@ -558,6 +563,8 @@ static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
 	serial_save(&vm->serial, out);
 	power_save(&vm->power, out);
 	rtc_save(&vm->rtc, out);
+	if (vm->pc)
+		pc_save(vm->pc, out);
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
 		r = vcpu_state_save(&vm->kvm, vm->vcpu[i].fd, i, out, e);
 	return r == 0 ? kvm_state_save(&vm->kvm, out, e) : r;
@@ -595,6 +602,7 @@ static int load_state(struct vm *vm, const struct snap *s, struct err *e)
 
 	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
 	    (r = power_load(&vm->power, s, e)) < 0 || (r = rtc_load(&vm->rtc, s, e)) < 0 ||
+	    (vm->pc && (r = pc_restore(vm->pc, s, e)) < 0) ||
 	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
 		return r;
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
@@ -619,6 +627,8 @@ int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
 		vm_ready(vm);
 	excuse_clocks(vm);
 	pci_resume(vm->pci);
+	if (vm->pc)
+		pc_go_on(vm->pc);
 	return 0;
 }
 

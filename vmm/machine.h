@@ -87,9 +87,10 @@ struct vm_status {
 
 /* Builds the machine without its virtio devices. NULL with *e. */
 struct vm *vm_new(const struct vm_cfg *cfg, struct err *e) must_check;
-/* Loads the kernel. The last thing that opens a file. */
+/* Loads the kernel or the firmware, of a snapshot only what files are needed for. The last thing
+ * that opens a file. */
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e) must_check;
-/* Instead of vm_load(), once the devices are there: loads cfg->snap. generation: the VM generation
+/* After vm_load(), once the devices are there: loads cfg->snap. generation: the VM generation
  * id of a machine that is to be another one than the saved one, which must say again that it is
  * ready; NULL: the same goes on. */
 int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e) must_check;

@@ -22,6 +22,7 @@
 #include "vmm/pc/pc.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/snapshot/section.h"
+#include "vmm/snapshot/working_set.h"
 
 #define BOOT_MENU_MS 5000
 
@@ -39,6 +40,7 @@ struct app {
 	struct snap *snap;	 /* --restore; until it is loaded */
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
+	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
 	struct control *control;
@@ -122,8 +124,12 @@ static bool surface_connected(void *arg)
 static void on_ready(void *arg)
 {
 	struct app *a = arg;
+	int64_t n;
 
 	control_event(a->control, "ready", NULL);
+	n = working_set_record(&a->set, vm_ram(a->vm));
+	if (n)
+		log_info("clone.recorded", "pages=%lld", (long long)n);
 }
 
 static void disk_problem(void *arg, char *out, size_t n)
@@ -164,9 +170,6 @@ static int on_snapshot(void *arg, int state, int memory, struct err *e)
 {
 	struct app *a = arg;
 
-	if (a->opt.firmware) /* the PC's devices have no sections */
-		return err_setw(e, -ENOTSUP, "snapshot.firmware",
-				"a machine that firmware boots cannot be saved");
 	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
 }
 
@@ -202,7 +205,13 @@ static int open_snapshot(struct app *a, struct err *e)
 		return err_setw(e, -EINVAL, "snapshot.machine",
 				"the snapshot is of a machine without --identity, which cannot "
 				"become another one");
+	working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
 	a->identity_bytes = saved.identity_bytes;
+	a->opt.firmware = pc_saved(a->snap);
+	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine without firmware, which takes no "
+				"--cdrom and no --firmware-*");
 	a->opt.cpus = saved.cpus;
 	a->opt.memory_mib = saved.memory_bytes >> 20;
 	return 0;
@@ -279,6 +288,8 @@ static int go_on(struct app *a, struct err *e)
 	if (r == 0 && a->opt.clone) {
 		vm_devices_identify(a->devices, &id);
 		a->identity_bytes = IDENTITY_BYTES;
+		log_info("clone.fetch", "pages=%llu",
+			 (unsigned long long)working_set_fetch(&a->set, vm_ram(a->vm)));
 	}
 	explicit_bzero(&id, sizeof(id));
 	snap_free(steal_ptr(&a->snap));
@@ -300,7 +311,7 @@ static int enter(struct app *a, struct err *e)
 				     .cmdline = a->opt.cmdline,
 				     .firmware = &firmware};
 	bool net = !strcmp(a->opt.net, "user");
-	int r = a->snap ? 0 : vm_load(a->vm, &boot, e);
+	int r = vm_load(a->vm, &boot, e);
 
 	if (r == 0)
 		r = jail_files(net, e);
@@ -351,7 +362,7 @@ static int print_probe(void)
 
 int main(int argc, char **argv)
 {
-	struct app a = {.state = -1, .memory = -1};
+	struct app a = {.state = -1, .memory = -1, .set = {.fd = -1, .pagemap = -1}};
 	struct err e = {0}, state = {0};
 
 	log_init("pane-vmm", LOG_INFO);
@@ -379,6 +390,7 @@ int main(int argc, char **argv)
 	vm_devices_free(a.devices);
 	vm_free(a.vm);
 	snap_free(a.snap);
+	working_set_close(&a.set);
 	cleanup_close_fn(&a.memory);
 	cleanup_close_fn(&a.state);
 	return code;

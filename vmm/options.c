@@ -357,7 +357,7 @@ static int check_start(const struct options *o, struct err *e)
 	if (o->firmware && (o->kernel || o->initrd || o->cmdline[0]))
 		return err_set(e, -EINVAL,
 			       "--firmware does not go with --kernel, --initrd, --cmdline");
-	if (!o->firmware && pc_only)
+	if (!o->firmware && !o->restore && pc_only)
 		return err_set(e, -EINVAL,
 			       "--cdrom, --boot, --boot-menu and --firmware-* need --firmware");
 	if (!o->firmware && !o->kernel && !o->restore)
@@ -365,6 +365,9 @@ static int check_start(const struct options *o, struct err *e)
 			       "--kernel, --firmware or --restore is missing; see --help");
 	if (o->restore && (o->kernel || o->firmware))
 		return err_set(e, -EINVAL, "--restore does not go with --kernel or --firmware");
+	if (o->restore && (o->firmware_image || o->boot_order || o->boot_menu))
+		return err_set(e, -EINVAL,
+			       "--restore does not go with --firmware-image, --boot, --boot-menu");
 	if (o->clone && !o->restore)
 		return err_set(e, -EINVAL, "--clone needs --restore");
 	return 0;

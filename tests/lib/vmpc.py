@@ -11,14 +11,15 @@ import vm
 
 
 class Pc(vm.Vm):
-    """One pane-vmm started by firmware; args are its further options."""
+    """One pane-vmm started by firmware (None: its args say how); args are its further options."""
 
     def __init__(self, firmware, *args, memory=512, program=vm.PROGRAM, folder=None):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-pc-")
         self.owns_folder = folder is None
         self.log = open(self.path("stderr"), "wb")
         self.process = subprocess.Popen(
-            [program, "--name", "pc", "--firmware", firmware, "--memory", str(memory), "--firmware-log", self.path("firmware"),
+            [program, "--name", "pc", *(["--firmware", firmware, "--memory", str(memory)] if firmware else []),
+             "--firmware-log", self.path("firmware"),
              "--surface", self.path("surface.sock"), "--control", self.path("control.sock"), "--serial", self.path("serial"),
              "--state", self.path("state"), *args], stderr=self.log)
         self.control = self.channel = None

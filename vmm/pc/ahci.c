@@ -13,6 +13,7 @@
 #include <string.h>
 #include "common/wire.h"
 #include "vmm/mem.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/block.h"
 
 enum {
@@ -52,11 +53,12 @@ enum {
 	IS_PIO = 2,
 	IS_TASK_ERROR = 1 << 30
 };
-#define GHC_AHCI     0x80000000u
-#define CAP	     0x80141f00u /* 64-bit addresses, generation 1, AHCI only, 32 slots, 1 port */
-#define VERSION	     0x00010300u
-#define SIG_ATAPI    0xeb140101u
-#define CMD_WRITABLE 0x0f00001fu /* ICC, ATAPI, FRE, CLO, POD, SUD, ST; ICC reads as 0 */
+#define STATE_VERSION 1
+#define GHC_AHCI      0x80000000u
+#define CAP	      0x80141f00u /* 64-bit addresses, generation 1, AHCI only, 32 slots, 1 port */
+#define VERSION	      0x00010300u
+#define SIG_ATAPI     0xeb140101u
+#define CMD_WRITABLE  0x0f00001fu /* ICC, ATAPI, FRE, CLO, POD, SUD, ST; ICC reads as 0 */
 
 enum {
 	SLOTS = 32,
@@ -208,7 +210,8 @@ static void control(struct ahci *a, unsigned slot, const struct ata_command *c)
 
 static bool runnable(const struct ahci *a)
 {
-	return (a->port.cmd & CMD_START) && a->port.ci && !(a->port.is & IS_TASK_ERROR);
+	return !a->paused && (a->port.cmd & CMD_START) && a->port.ci &&
+	       !(a->port.is & IS_TASK_ERROR);
 }
 
 /* Runs the lowest slot; the lock is let go meanwhile. */
@@ -235,6 +238,7 @@ static void run_one(struct ahci *a)
 	ata_cd_execute(&a->cd, &c);
 	pthread_mutex_lock(&a->lock);
 	a->busy = false;
+	pthread_cond_signal(&a->idle);
 	if ((a->port.cmd & CMD_START) && (a->port.ci & 1u << slot))
 		finish(a, list, slot, &c);
 	else
@@ -435,13 +439,88 @@ static void on_reset(struct pci_dev *d)
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static void on_pause(struct pci_dev *d)
+{
+	struct ahci *a = d->opaque;
+
+	pthread_mutex_lock(&a->lock);
+	a->paused = true;
+	while (a->busy)
+		pthread_cond_wait(&a->idle, &a->lock);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void on_resume(struct pci_dev *d)
+{
+	struct ahci *a = d->opaque;
+
+	pthread_mutex_lock(&a->lock);
+	a->paused = false;
+	pthread_cond_signal(&a->work);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void save(struct pci_dev *d, struct snap_out *out)
+{
+	struct ahci *a = d->opaque;
+	const struct ahci_port *p = &a->port;
+	const uint32_t word[] = {a->ghc, a->is,	  p->is,   p->ie,   p->cmd,  p->tfd,
+				 p->sig, p->ssts, p->sctl, p->serr, p->sact, p->ci};
+
+	pthread_mutex_lock(&a->lock);
+	snap_begin(out, d->name, d->slot, STATE_VERSION);
+	snap_put_u64(out, p->list);
+	snap_put_u64(out, p->fis);
+	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
+		snap_put_u32(out, word[i]);
+	snap_put_u8(out, a->cd.key);
+	snap_put_u8(out, a->cd.code);
+	snap_put_u8(out, a->cd.locked);
+	snap_put_u64(out, a->cd.disc->size);
+	snap_end(out);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static int load(struct pci_dev *d, const struct snap *s, struct err *e)
+{
+	struct ahci *a = d->opaque;
+	struct ahci_port *p = &a->port;
+	uint32_t *const word[] = {&a->ghc, &a->is,   &p->is,   &p->ie,	 &p->cmd,  &p->tfd,
+				  &p->sig, &p->ssts, &p->sctl, &p->serr, &p->sact, &p->ci};
+	struct snap_in in;
+	int r = snap_find(s, d->name, d->slot, STATE_VERSION, &in, e);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&a->lock);
+	p->list = snap_u64(&in) & ~1023ull;
+	p->fis = snap_u64(&in) & ~255ull;
+	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
+		*word[i] = snap_u32(&in);
+	a->cd.key = snap_u8(&in);
+	a->cd.code = snap_u8(&in);
+	a->cd.locked = snap_u8(&in);
+	a->other_disc = snap_u64(&in) != a->cd.disc->size;
+	p->tfd &= ~(uint32_t)ATA_BUSY; /* nothing was in flight */
+	a->paused = true;
+	pthread_mutex_unlock(&a->lock);
+	return snap_done(&in, e);
+}
+
 /* ---- making one ------------------------------------------------------------------------------ */
 
 struct ahci *ahci_new(struct pci_bus *bus, const struct vm_mem *mem, struct block *disc,
 		      struct err *e)
 {
-	static const struct pci_ops ops = {
-		.bar_read = on_read, .bar_write = on_write, .reset = on_reset};
+	static const struct pci_ops ops = {.bar_read = on_read,
+					   .bar_write = on_write,
+					   .reset = on_reset,
+					   .pause = on_pause,
+					   .resume = on_resume,
+					   .save = save,
+					   .load = load};
 	struct ahci *a = calloc(1, sizeof(*a));
 	int r;
 
@@ -454,6 +533,7 @@ struct ahci *ahci_new(struct pci_bus *bus, const struct vm_mem *mem, struct bloc
 	a->cd.disc = disc;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->work, NULL);
+	pthread_cond_init(&a->idle, NULL);
 	a->dev = (struct pci_dev){.name = "ahci",
 				  .vendor = 0x8086,
 				  .device = 0x2922,
@@ -497,6 +577,7 @@ void ahci_free(struct ahci *a)
 	pci_dev_fini(&a->dev);
 	block_close(a->cd.disc);
 	pthread_cond_destroy(&a->work);
+	pthread_cond_destroy(&a->idle);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }

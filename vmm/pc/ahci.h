@@ -20,9 +20,11 @@ struct ahci {
 	struct pci_dev dev;
 	const struct vm_mem *mem; /* borrowed */
 	pthread_mutex_t lock;	  /* guards registers and the worker's flags */
-	pthread_cond_t work;
+	pthread_cond_t work, idle;
 	pthread_t worker;
 	bool started, quit, busy; /* busy: a command is with the worker */
+	bool paused;		  /* no further command begins */
+	bool other_disc;	  /* than the one of the snapshot that was loaded */
 	uint32_t ghc, is;
 	struct ahci_port {
 		uint64_t list, fis;

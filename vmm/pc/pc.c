@@ -24,10 +24,12 @@
 #include "vmm/pc/debugcon.h"
 #include "vmm/pc/fw_cfg.h"
 #include "vmm/pc/i8042.h"
+#include "vmm/pc/pc_state.h"
 #include "vmm/pc/pflash.h"
 #include "vmm/pc/q35.h"
 #include "vmm/pc/vga_card.h"
 #include "vmm/rtc.h"
+#include "vmm/snapshot/section.h"
 
 #define BIOS_IMAGE    "/usr/share/seabios/bios-256k.bin"
 #define BIOS_VGA_ROM  "/usr/share/seabios/vgabios-stdvga.bin"
@@ -56,6 +58,7 @@ struct pc {
 	struct vga_card vga;
 	struct debugcon debugcon;
 	struct pflash flash;
+	enum pc_firmware firmware;
 	uint8_t *rom, *variables; /* owned: allocated, and mapped */
 	uint64_t rom_bytes, variables_bytes;
 	int variables_fd; /* owned; keeps the lock on the file */
@@ -294,29 +297,42 @@ static int read_all(int fd, void *to, uint64_t n)
 	return 0;
 }
 
-/* The image as read-only memory below 4 GiB, and its end below 1 MiB. */
+static int make_rom(struct pc *pc, uint64_t bytes, struct err *e)
+{
+	pc->rom = aligned_alloc(4096, bytes); /* whole pages, as KVM maps them */
+	pc->rom_bytes = bytes;
+	return pc->rom ? 0 : err_set(e, -ENOMEM, "firmware: out of memory");
+}
+
+/* Read-only memory below 4 GiB. */
+static int show_rom(struct pc *pc, struct err *e)
+{
+	int r = vm_kvm_slot(pc->cfg.kvm, VM_SLOT_ROM, VM_FIRMWARE_END - pc->rom_bytes,
+			    pc->rom_bytes, pc->rom, KVM_MEM_READONLY);
+
+	return r < 0 ? err_set(e, r, "firmware memory: %s", strerrorname_np(-r)) : 0;
+}
+
+/* The image as read-only memory, and its end below 1 MiB. */
 static int load_image(struct pc *pc, const char *path, struct err *e)
 {
 	cleanup_close int fd = -1;
-	int r = open_file("firmware", path, IMAGE_MAX, &fd, &pc->rom_bytes, e);
+	uint64_t tail, bytes = 0;
+	int r = open_file("firmware", path, IMAGE_MAX, &fd, &bytes, e);
 	void *low;
-	uint64_t tail;
 
 	if (r < 0)
 		return r;
-	if (pc->rom_bytes % 4096)
+	if (bytes % 4096)
 		return err_set(e, -EINVAL, "firmware %s: its size is not a multiple of 4096", path);
-	pc->rom = aligned_alloc(4096, pc->rom_bytes); /* whole pages, as KVM maps them */
-	if (!pc->rom)
-		return err_set(e, -ENOMEM, "firmware: out of memory");
-	tail = pc->rom_bytes < VM_FIRMWARE_LOW_N ? pc->rom_bytes : VM_FIRMWARE_LOW_N;
+	if ((r = make_rom(pc, bytes, e)) < 0)
+		return r;
+	tail = bytes < VM_FIRMWARE_LOW_N ? bytes : VM_FIRMWARE_LOW_N;
 	low = vm_mem_ptr(pc->cfg.mem, VM_FIRMWARE_LOW + VM_FIRMWARE_LOW_N - tail, tail);
-	if ((r = read_all(fd, pc->rom, pc->rom_bytes)) < 0 || !low)
+	if ((r = read_all(fd, pc->rom, bytes)) < 0 || !low)
 		return err_set(e, r, "firmware %s: %s", path, strerrorname_np(-r));
-	memcpy(low, pc->rom + pc->rom_bytes - tail, tail);
-	r = vm_kvm_slot(pc->cfg.kvm, VM_SLOT_ROM, VM_FIRMWARE_END - pc->rom_bytes, pc->rom_bytes,
-			pc->rom, KVM_MEM_READONLY);
-	return r < 0 ? err_set(e, r, "firmware memory: %s", strerrorname_np(-r)) : 0;
+	memcpy(low, pc->rom + bytes - tail, tail);
+	return show_rom(pc, e);
 }
 
 /* An option ROM SeaBIOS finds by its file name. One that is missing is not added. */
@@ -339,12 +355,12 @@ static int add_rom(struct pc *pc, const char *name, const char *path, bool neede
 	return r < 0 ? err_set(e, r, "option ROM %s: %s", path, strerrorname_np(-r)) : 0;
 }
 
-/* Copies the template to a new file, and nothing over one that is there. */
+/* Copies the template (-1: zeros) to a new file, and nothing over one that is there. */
 static int make_variables(const char *path, int from, uint64_t n, struct err *e)
 {
-	cleanup_free uint8_t *bytes = malloc(n + 1);
+	cleanup_free uint8_t *bytes = calloc(1, n + 1);
 	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = bytes ? read_all(from, bytes, n) : -ENOMEM;
+	int r = !bytes ? -ENOMEM : from < 0 ? 0 : read_all(from, bytes, n);
 
 	if (fd < 0 && errno == EEXIST)
 		return 0;
@@ -373,29 +389,43 @@ static int lock_variables(struct pc *pc, const char *path, uint64_t n, struct er
 	return 0;
 }
 
+/* Maps n bytes of the locked file, or a private copy of fd (-1: zeros). */
+static int map_variables(struct pc *pc, const char *path, int fd, uint64_t n, struct err *e)
+{
+	int how = path ? MAP_SHARED : fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, how, path ? pc->variables_fd : fd, 0);
+
+	if (p == MAP_FAILED)
+		return err_set(e, -errno, "UEFI variables: %m");
+	pc->variables = p;
+	pc->variables_bytes = n;
+	return 0;
+}
+
+static int add_flash(struct pc *pc, struct err *e)
+{
+	uint64_t n = pc->variables_bytes;
+	int r = pflash_init(&pc->flash, pc->variables, n, show_flash, pc);
+
+	if (r == 0)
+		r = vm_io_add(pc->cfg.io, false, variables_at(pc), n, pflash_access, &pc->flash);
+	return r < 0 ? err_set(e, r, "flash: %s", strerrorname_np(-r)) : 0;
+}
+
 static int load_variables(struct pc *pc, const char *path, struct err *e)
 {
 	cleanup_close int fd = -1;
 	uint64_t n = 0;
-	void *p;
 	int r = open_file("UEFI variables", EFI_VARIABLES, IMAGE_MAX, &fd, &n, e);
 
 	if (r == 0 && path)
 		r = make_variables(path, fd, n, e);
 	if (r == 0 && path)
 		r = lock_variables(pc, path, n, e);
-	if (r < 0)
-		return r;
-	p = mmap(NULL, n, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_PRIVATE,
-		 path ? pc->variables_fd : fd, 0);
-	if (p == MAP_FAILED)
-		return err_set(e, -errno, "UEFI variables: %m");
-	pc->variables = p;
-	pc->variables_bytes = n;
-	r = pflash_init(&pc->flash, pc->variables, n, show_flash, pc);
 	if (r == 0)
-		r = vm_io_add(pc->cfg.io, false, variables_at(pc), n, pflash_access, &pc->flash);
-	return r < 0 ? err_set(e, r, "flash: %s", strerrorname_np(-r)) : 0;
+		r = map_variables(pc, path, fd, n, e);
+	return r == 0 ? add_flash(pc, e) : r;
 }
 
 static int load_efi(struct pc *pc, const struct pc_boot *b, struct err *e)
@@ -418,12 +448,115 @@ int pc_load(struct pc *pc, const struct pc_boot *b, struct err *e)
 {
 	int r = b->log ? debugcon_add(&pc->debugcon, pc->cfg.io, b->log, e) : 0;
 
+	pc->firmware = b->firmware;
 	fill_cmos(pc);
 	if (r == 0 && (r = fill_fw_cfg(pc, b)) < 0)
 		return err_set(e, r, "firmware configuration: %s", strerrorname_np(-r));
 	if (r < 0)
 		return r;
 	return b->firmware == PC_EFI ? load_efi(pc, b, e) : load_bios(pc, b, e);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+#define SAVED	      "firmware"
+#define SAVED_VERSION 1
+
+enum pc_firmware pc_saved(const struct snap *s)
+{
+	struct snap_in in;
+
+	if (snap_find(s, SAVED, 0, SAVED_VERSION, &in, NULL) < 0)
+		return PC_NONE;
+	return snap_u8(&in) == PC_EFI ? PC_EFI : PC_BIOS;
+}
+
+void pc_save(struct pc *pc, struct snap_out *out)
+{
+	snap_begin(out, SAVED, 0, SAVED_VERSION);
+	snap_put_u8(out, (uint8_t)pc->firmware);
+	snap_put_u64(out, pc->rom_bytes);
+	snap_put_bytes(out, pc->rom, pc->rom_bytes);
+	snap_put_u64(out, pc->variables_bytes);
+	if (pc->variables)
+		snap_put_bytes(out, pc->variables, pc->variables_bytes);
+	snap_end(out);
+	fw_cfg_save(&pc->fw_cfg, out);
+	i8042_save(&pc->i8042, out);
+	q35_save(&pc->q35, out);
+	if (pc->variables)
+		pflash_save(&pc->flash, out);
+}
+
+static int reload_rom(struct pc *pc, struct snap_in *in, struct err *e)
+{
+	uint64_t n = snap_u64(in);
+	const uint8_t *bytes;
+	int r;
+
+	if (!n || n % 4096 || n > IMAGE_MAX)
+		snap_refuse(in);
+	bytes = in->bad ? NULL : snap_view(in, n);
+	if (!bytes)
+		return snap_done(in, e);
+	if ((r = make_rom(pc, n, e)) < 0)
+		return r;
+	memcpy(pc->rom, bytes, n);
+	return show_rom(pc, e);
+}
+
+static int reload_variables(struct pc *pc, const char *path, struct snap_in *in, struct err *e)
+{
+	uint64_t n = snap_u64(in);
+	const uint8_t *bytes;
+	int r = 0;
+
+	if (n > IMAGE_MAX || n % 4096 || (pc->firmware == PC_EFI) != (n > 0))
+		snap_refuse(in);
+	bytes = in->bad ? NULL : snap_view(in, n);
+	if (!bytes || !n)
+		return snap_done(in, e);
+	if (path)
+		r = make_variables(path, -1, n, e);
+	if (r == 0 && path)
+		r = lock_variables(pc, path, n, e);
+	if (r == 0)
+		r = map_variables(pc, path, -1, n, e);
+	if (r < 0)
+		return r;
+	memcpy(pc->variables, bytes, n);
+	return add_flash(pc, e);
+}
+
+int pc_reload(struct pc *pc, const struct pc_boot *b, const struct snap *s, struct err *e)
+{
+	struct snap_in in;
+	int r = snap_find(s, SAVED, 0, SAVED_VERSION, &in, e);
+
+	if (r == 0 && b->log)
+		r = debugcon_add(&pc->debugcon, pc->cfg.io, b->log, e);
+	if (r < 0)
+		return r;
+	pc->firmware = snap_u8(&in) == PC_EFI ? PC_EFI : PC_BIOS;
+	r = reload_rom(pc, &in, e);
+	if (r == 0)
+		r = reload_variables(pc, b->variables, &in, e);
+	return r == 0 ? snap_done(&in, e) : r;
+}
+
+int pc_restore(struct pc *pc, const struct snap *s, struct err *e)
+{
+	int r;
+
+	if ((r = fw_cfg_load(&pc->fw_cfg, s, e)) < 0 || (r = i8042_load(&pc->i8042, s, e)) < 0 ||
+	    (r = q35_load(&pc->q35, s, e)) < 0)
+		return r;
+	return pc->variables ? pflash_load(&pc->flash, s, e) : 0;
+}
+
+void pc_go_on(struct pc *pc)
+{
+	i8042_release(&pc->i8042);
 }
 
 void pc_registers(struct kvm_sregs *s, struct kvm_regs *r)

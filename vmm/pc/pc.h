@@ -18,6 +18,8 @@ struct pc;
 struct pci_bus;
 struct pci_dev;
 struct rtc;
+struct snap;
+struct snap_out;
 struct vga_card;
 struct vm_io;
 struct vm_kvm;
@@ -58,6 +60,18 @@ int pc_load(struct pc *pc, const struct pc_boot *boot, struct err *e) must_check
 int pc_boot_order(struct pc *pc, const char *lines, struct err *e) must_check;
 /* The processor's registers at power-on (Intel SDM 3A table 10-1). */
 void pc_registers(struct kvm_sregs *s, struct kvm_regs *r);
+
+/* Snapshots, while the vCPUs are parked. pc_saved() tells what firmware the saved machine had,
+ * PC_NONE for one without. pc_reload() is pc_load() of a saved machine: the firmware and the
+ * variables are those of the snapshot, whatever the files hold by now. pc_restore() loads the
+ * devices' states, which must be followed by pc_go_on() once the interrupt controllers have
+ * theirs: nobody holds a key down any more. */
+enum pc_firmware pc_saved(const struct snap *s);
+void pc_save(struct pc *pc, struct snap_out *out);
+int pc_reload(struct pc *pc, const struct pc_boot *boot, const struct snap *s,
+	      struct err *e) must_check;
+int pc_restore(struct pc *pc, const struct snap *s, struct err *e) must_check;
+void pc_go_on(struct pc *pc);
 
 struct vga_card *pc_vga(struct pc *pc); /* borrowed */
 struct i8042 *pc_i8042(struct pc *pc);

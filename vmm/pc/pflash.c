@@ -23,8 +23,10 @@ enum {
 	SEQUENCE_ERROR = 0x30
 };
 
-static void show(struct pflash *p, bool on)
+void pflash_show(struct pflash *p)
 {
+	bool on = p->command == READ_ARRAY;
+
 	if (on != p->array && p->show && p->show(p->arg, on) == 0)
 		p->array = on;
 }
@@ -128,7 +130,7 @@ void pflash_access(void *arg, bool write, uint64_t offset, unsigned size, uint64
 			program(p, offset, size, *value);
 		else
 			command(p, offset, (uint8_t)*value);
-		show(p, p->command == READ_ARRAY);
+		pflash_show(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

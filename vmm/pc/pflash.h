@@ -29,6 +29,8 @@ struct pflash {
 int pflash_init(struct pflash *p, uint8_t *bytes, uint64_t size, int (*show)(void *arg, bool on),
 		void *arg) must_check;
 void pflash_fini(struct pflash *p);
+/* Shows the guest what its last command asks for. The lock is held. */
+void pflash_show(struct pflash *p);
 /* A vm_io_fn for size bytes of memory. */
 void pflash_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
 

@@ -167,14 +167,11 @@ static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned 
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The framebuffer follows its BAR. */
-static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
+void vga_card_follow(struct vga_card *c)
 {
-	struct vga_card *c = d->opaque;
-	uint64_t at = d->bar[0].mapped ? d->bar[0].addr : 0;
+	const struct pci_bar *bar = &c->dev.bar[0];
+	uint64_t at = bar->mapped ? bar->addr : 0;
 
-	(void)offset;
-	(void)size;
 	pthread_mutex_lock(&c->lock);
 	if (at != c->mapped && c->host.map) {
 		if (c->mapped)
@@ -184,6 +181,13 @@ static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
 		c->vga.redraw = true;
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
+{
+	(void)offset;
+	(void)size;
+	vga_card_follow(d->opaque);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
@@ -378,8 +382,11 @@ static int add_ranges(struct vga_card *c, struct vm_io *io)
 int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
 		 const struct vga_host *host, uint32_t width, uint32_t height, struct err *e)
 {
-	static const struct pci_ops ops = {
-		.bar_read = on_read, .bar_write = on_write, .config_write = on_config_write};
+	static const struct pci_ops ops = {.bar_read = on_read,
+					   .bar_write = on_write,
+					   .config_write = on_config_write,
+					   .save = vga_card_save,
+					   .load = vga_card_load};
 	void *vram;
 	int r;
 

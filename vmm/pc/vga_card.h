@@ -63,5 +63,11 @@ int vga_card_show(struct vga_card *c, struct loop *loop, struct surface_server *
 /* Draws what changed; the timer does. Returns the number of damaged rectangles. */
 unsigned vga_card_draw(struct vga_card *c);
 void vga_card_fini(struct vga_card *c);
+/* Shows the framebuffer where its BAR is now. */
+void vga_card_follow(struct vga_card *c);
+
+/* struct pci_ops (vga_state.c). */
+void vga_card_save(struct pci_dev *d, struct snap_out *out);
+int vga_card_load(struct pci_dev *d, const struct snap *s, struct err *e) must_check;
 
 #endif

@@ -2,12 +2,19 @@
  *
  * Any bytes as a snapshot's state file: refused, or sections that can be read field by field. The
  * input is read twice: as it is, where nearly everything is damaged, and with every checksum made
- * right, so that what lies behind them is reached: the bus with its devices, CPUID tables.
+ * right, so that what lies behind them is reached: the bus with its devices, CPUID tables,
+ * a PC's devices, which are used afterwards as a guest would.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "tests/fuzz/vmm/virtio_fuzz.h"
+#include "vmm/io.h"
+#include "vmm/pc/fw_cfg.h"
+#include "vmm/pc/i8042.h"
+#include "vmm/pc/pc_state.h"
+#include "vmm/pc/pflash.h"
+#include "vmm/pc/vga_card.h"
 #include "vmm/pci.h"
 #include "vmm/pvpanic.h"
 #include "vmm/snapshot/cpu_model.h"
@@ -65,6 +72,66 @@ static void load(const struct snap *s)
 	pci_bus_free(bus);
 }
 
+static void no_irq(void *arg, bool mouse, bool level)
+{
+	(void)arg;
+	(void)mouse;
+	(void)level;
+}
+
+static void load_keyboard(const struct snap *s)
+{
+	struct i8042 k;
+	uint64_t v;
+
+	i8042_init(&k, no_irq, NULL, NULL);
+	if (i8042_load(&k, s, NULL) == 0) {
+		i8042_key(&k, 30, true);
+		i8042_move(&k, 5, 5, 1);
+		for (unsigned i = 0; i < 4 * I8042_QUEUE; i++)
+			i8042_data_access(&k, false, 0, 1, &v);
+		i8042_release(&k);
+	}
+	i8042_fini(&k);
+}
+
+static void load_firmware(const struct snap *s)
+{
+	static uint8_t bytes[PFLASH_BLOCK];
+	struct pflash p;
+	struct fw_cfg f;
+	uint64_t v = 0;
+
+	if (fw_cfg_init(&f, fuzz_guest()->mem) == 0 && fw_cfg_load(&f, s, NULL) == 0)
+		for (unsigned i = 0; i < 64; i++)
+			fw_cfg_access(&f, false, 1, 1, &v);
+	fw_cfg_fini(&f);
+	if (pflash_init(&p, bytes, sizeof(bytes), NULL, NULL) == 0 && pflash_load(&p, s, NULL) == 0)
+		for (unsigned i = 0; i < 4; i++)
+			pflash_access(&p, i & 1, i, 1, &v);
+	pflash_fini(&p);
+}
+
+static void load_screen(const struct snap *s)
+{
+	const struct vga_host host = {0};
+	struct pci_bus *bus;
+	struct snap_in in;
+	struct vga_card c;
+	struct vm_io io = {0};
+
+	if (snap_find(s, "vga", 0, 1, &in, NULL) < 0) /* 16 MiB are not cleared for nothing */
+		return;
+	bus = io.pci = pci_bus_new(NULL);
+	if (vga_card_add(&c, bus, &io, &host, 640, 480, NULL) == 0 && pci_load(bus, s, NULL) == 0) {
+		for (uint64_t port = VGA_PORTS, v; port < VGA_PORTS + 32; port++)
+			vm_io_access(&io, false, true, port, 1, &v);
+		(void)vga_card_draw(&c);
+	}
+	vga_card_fini(&c);
+	pci_bus_free(bus);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	uint8_t *copy = malloc(n + 1);
@@ -74,8 +141,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	memcpy(copy, p, n);
 	mend(copy, n);
 	s = snap_parse(copy, n, NULL);
-	if (s)
+	if (s) {
 		load(s);
+		load_keyboard(s);
+		load_firmware(s);
+		load_screen(s);
+	}
 	snap_free(s);
 	free(copy);
 	return 0;

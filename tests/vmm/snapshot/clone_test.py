@@ -2,6 +2,7 @@
 """Clones of a parked test card: each is somebody of its own, none disturbs the others, and they share the parent's memory."""
 import os
 import re
+import time
 import unittest
 
 import vm
@@ -97,6 +98,24 @@ class Clone(unittest.TestCase):
         rss, private = memory_kib(machine.process.pid)
         self.assertLess(private, 128 * 1024 * 0.02)
         self.assertGreater(rss, 0)
+
+    def test_working_set(self):
+        """what the first clone wrote until it was ready, the next ones have before they run, and only that"""
+        recorded = os.path.join(self.folder, "working-set")
+        if os.path.exists(recorded):
+            os.unlink(recorded)
+        first = self.clone("first").ready()
+        self.assertIn("clone.fetch pages=0\n", first.text("stderr"))
+        end = time.monotonic() + 10
+        while "clone.recorded" not in first.text("stderr") and time.monotonic() < end:
+            time.sleep(0.01)
+        pages = re.search(r"clone.recorded pages=(\d+)", first.text("stderr"))[1]
+        self.assertGreater(int(pages), 0)
+        second = self.clone("second").ready()
+        self.assertIn(f"clone.fetch pages={pages}\n", second.text("stderr"))
+        self.assertNotIn("clone.recorded", second.text("stderr"))
+        self.assertLess(memory_kib(second.process.pid)[1], 2 * 4 * int(pages) + 64)
+        self.assertEqual(self.identity(second)["hostname"], "second")
 
     def test_layer(self):
         """the parent's disk is under the clone's: missing or changed, the clone is refused"""

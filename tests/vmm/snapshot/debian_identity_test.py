@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The golden image's identity script (deploy/image/debian), run as in a clone but in namespaces of this machine: its /sys,
-/dev, /etc and /run are made up, and the commands that would change more than those only write down that they were called."""
+/dev, /etc and /run are made up, it sees no process but its own, and the commands that would change more than those only write
+down that they were called."""
 import os
 import re
 import shutil
@@ -13,28 +14,41 @@ import vm
 SCRIPT = os.path.join(vm.SOURCE, "deploy/image/debian/files/usr/lib/desktop/identity")
 STAGE = r"""
 set -eu
+ip link add eth0 type veth peer name eth1
 mount -t tmpfs none /sys
 mkdir -p /sys/block/vda /sys/block/vdb /sys/class/net/lo /sys/class/net/eth0/device /sys/bus/virtio/drivers/virtio_net
 printf pane >/sys/block/vda/serial
 printf pane-identity >/sys/block/vdb/serial
+printf '8\n' >/sys/block/vdb/size
 ln -s /sys/bus/virtio/drivers/virtio_net /sys/class/net/eth0/device/driver
 cp /etc/passwd /etc/ld.so.cache etc/
+echo user:x:4242:4242::/:/bin/bash >>etc/passwd
 mount --bind etc /etc
 mount -t tmpfs none /dev
 mknod -m 666 /dev/null c 1 3
 ln -s /proc/self/fd /dev/fd
 cp disk /dev/vdb
 : >/dev/urandom
-: >/dev/ttyS0
+mkfifo /dev/ttyS0 # who writes to it waits until it is read
 mount -t tmpfs none /var/lib/systemd
 mount -t tmpfs none /run
-PATH=$PWD/bin:$PATH bash script &
-while [ ! -p /run/pane-identity ]; do kill -0 $!; sleep 0.02; done
-[ ! -s /dev/ttyS0 ]
-echo >/run/pane-identity
+mkdir -p /run/user/4242
+: >/run/user/4242/desktop.ready
+mkfifo -m 666 /run/never
+: >/run/told
+chmod 666 /run/told
+perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' setpriv --reuid 4242 --clear-groups bash -c \
+	'trap "echo told >/run/told; exit" INT; while :; do read -rt 1 _ <>/run/never || :; done' &
+PATH=$PWD/bin:$PATH perl script &
+while [ ! -s /run/pane-identity ]; do kill -0 $!; sleep 0.02; done
+printf '16\n' >/sys/block/vdb/size
+perl -e 'socket S, 16, 3, 15; send S, "change\@/x\0", 0, pack("SSLL", 16, 0, 0, 1) or die $!' # as the kernel does
+while [ ! -s /run/told ]; do kill -0 $!; sleep 0.02; done # before the desktop is ready
+timeout 20 cat /dev/ttyS0 >ttyS0
 wait $!
 cp /proc/sys/kernel/hostname kernel_hostname
-cp /etc/hostname /etc/machine-id /dev/ttyS0 /dev/urandom /var/lib/systemd/random-seed .
+ip -o link show eth0 >link
+cp /etc/hostname /etc/machine-id /dev/urandom /var/lib/systemd/random-seed .
 """
 TEXT = "pane-identity 1\nhostname=office-7\nmac=52:54:00:00:07:01\ngeneration={}\nseed={}\ntime=1790000000\n"
 
@@ -46,7 +60,7 @@ class Identity(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         for name in ("bin", "etc"):
             os.mkdir(os.path.join(self.folder, name))
-        for command in ("date", "ip", "systemctl", "pkill"):
+        for command in ("date", "systemctl", "udevadm"):
             self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n', 0o755)
         shutil.copy(SCRIPT, os.path.join(self.folder, "script"))
 
@@ -61,22 +75,23 @@ class Identity(unittest.TestCase):
 
     def run_with(self, text):
         self.write("disk", "\0" * 4096 + text + "\0" * (4096 - len(text)))
-        return subprocess.run(["unshare", "--mount", "--uts", "bash", "-c", STAGE], cwd=self.folder, capture_output=True, text=True,
-                              timeout=60, check=False)
+        return subprocess.run(["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", STAGE],
+                              cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
 
     def test_takes_it(self):
-        """once told, a clone has the name, ids, seed, clock and MAC that its disk says, and then says that it is ready"""
+        """once told, a clone has the name, ids, seed, clock and MAC that its disk says, tells the shell, and then says that it is ready"""
         done = self.run_with(TEXT.format("ab" * 16, "cd" * 64))
-        if re.search(r"unshare|mount:.*(denied|permitted)", done.stderr):
+        if re.search(r"unshare|(mount:|RTNETLINK).*(denied|permitted)", done.stderr):
             self.skipTest(f"no namespaces here: {done.stderr.strip()}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([self.read(n) for n in ("kernel_hostname", "hostname")], ["office-7\n"] * 2)
         self.assertEqual(self.read("machine-id"), "ab" * 16 + "\n")
         self.assertEqual([self.read(n) for n in ("urandom", "random-seed")], ["cd" * 64] * 2)
         self.assertEqual(self.read("ttyS0"), "\npane.ready\n")
-        calls = self.read("calls").splitlines()
-        self.assertEqual(calls[:2], ["date -s @1790000000", "ip link set dev eth0 address 52:54:00:00:07:01"])
-        self.assertIn("systemctl --no-block try-restart systemd-networkd.service", calls)
+        self.assertIn("52:54:00:00:07:01", self.read("link"))
+        self.assertEqual(self.read("calls").splitlines(), [
+            "udevadm settle", "udevadm control --stop-exec-queue", "date -s @1790000000",
+            "systemctl --no-block try-restart systemd-networkd.service", "udevadm control --start-exec-queue"])
 
     def test_incomplete(self):
         """a clone whose disk does not say everything never says that it is ready"""

@@ -62,11 +62,14 @@ class Snapshot(unittest.TestCase):
         """a guest goes on where it was: same picture, half a line typed, and it sees and hears"""
         machine, display = self.typed()
         before = picture(display)
+        machine_kvm = machine.ask(op="status")["kvm"]
         folder = machine.snapshot()
         again, display = self.go_on(machine, folder)
         self.assertEqual(display.scanout[:2], (640, 400))
         self.assertEqual(picture(display), before)
-        self.assertTrue(again.ask(op="status")["ready"])
+        status = again.ask(op="status")
+        self.assertTrue(status["ready"])
+        self.assertEqual(status["kvm"], machine_kvm)
         display.type("lo\n")
         again.serial("line hello\n")
         display.wait(lambda: picture(display) != before)
