@@ -9,6 +9,8 @@
 #include "broker/db.h"
 #include "broker/req.h"
 
+struct auth_who;
+
 typedef enum req_step (*api_handler)(struct broker *b, struct db *db, struct req *r);
 
 /* api_login.c */
@@ -48,6 +50,13 @@ enum req_step api_token_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_token_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_lockout_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_lockout_delete(struct broker *b, struct db *db, struct req *r);
+/* api_totp.c */
+enum req_step api_totp_begin(struct broker *b, struct db *db, struct req *r);
+enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r);
+enum req_step api_totp_end(struct broker *b, struct db *db, struct req *r);
+enum req_step api_totp_reset(struct broker *b, struct db *db, struct req *r);
+enum req_step api_policy_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_policy_update(struct broker *b, struct db *db, struct req *r);
 /* api_pool.c */
 enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
@@ -107,6 +116,8 @@ enum req_step api_text(struct req *r, struct db *db, int status, char *text, con
 		       const char *what);
 /* A page of a list function: $1 after, $2 limit. */
 enum req_step api_page(struct req *r, struct db *db, const char *sql);
+/* The recovery codes of a login or confirmation that made a second factor count. */
+json_t *api_recovery_codes(const struct auth_who *who);
 /* 204 */
 enum req_step api_empty(struct req *r);
 /* People who have a role are managed by administrators only; REQ_FAIL with the reply otherwise. */

@@ -52,13 +52,20 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 {
 	struct login_body l;
 	struct err e = {0};
-	struct auth_who who;
+	struct auth_who who = {0};
 	char token[TICKET_LEN + 1], hash[DB_HASH_LEN];
+	json_t *o;
 	enum req_step step;
 
 	if (valid_login(r->json, &l, &e))
 		return req_fail_err(r, &e);
-	step = auth_password(b, db, r, "login", l.user, l.password, &who);
+	step = auth_password(b, db, r,
+			     &(struct auth_try){.action = "login",
+						.user = l.user,
+						.password = l.password,
+						.code = l.code,
+						.where = AUTH_CODE_FIELD},
+			     &who);
 	if (step != REQ_DONE)
 		return step;
 	ticket_make(TOKEN_PREFIX, token);
@@ -66,11 +73,13 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 	if (db_exec(db, "SELECT pane.token_create($1, $2, $3)", who.id, hash,
 		    DB_INT(b->conf->token_ttl_s)))
 		return req_fail_db(r, db);
-	step = req_reply_json(r, 200,
-			      json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name",
-					who.name, "role", req_role_name(who.role), "expires_in_s",
-					b->conf->token_ttl_s));
+	o = json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name", who.name, "role",
+		      req_role_name(who.role), "expires_in_s", b->conf->token_ttl_s);
+	if (o && who.enrolled)
+		json_object_set_new(o, "recovery_codes", api_recovery_codes(&who));
+	step = req_reply_json(r, 200, o);
 	explicit_bzero(token, sizeof(token));
+	explicit_bzero(&who, sizeof(who));
 	return step;
 }
 
@@ -87,10 +96,14 @@ enum req_step api_logout(struct broker *b, struct db *db, struct req *r)
 
 enum req_step api_me(struct broker *b, struct db *db, struct req *r)
 {
+	cleanup_free char *text = db_text(db, "SELECT pane.totp_state($1)::text", r->user_id);
+
 	(void)b;
-	(void)db;
-	return req_reply_json(
-		r, 200, json_pack("{s:s, s:s}", "name", r->user, "role", req_role_name(r->role)));
+	if (!text)
+		return req_fail_db(r, db);
+	return req_reply_json(r, 200,
+			      json_pack("{s:s, s:s, s:o*}", "name", r->user, "role",
+					req_role_name(r->role), "totp", json_loads(text, 0, NULL)));
 }
 
 enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)
@@ -106,7 +119,12 @@ enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)
 	    json_need_str(r->json, "old", 1, PASSWORD_MAX, &old, &e) ||
 	    json_need_str(r->json, "new", 1, PASSWORD_MAX, &new, &e) || valid_password(new, &e))
 		return req_fail_err(r, &e);
-	step = auth_password(b, db, r, "password.check", r->user, old, &who);
+	step = auth_password(b, db, r,
+			     &(struct auth_try){.action = "password.check",
+						.user = r->user,
+						.password = old,
+						.where = AUTH_CODE_NOT_ASKED},
+			     &who);
 	if (step != REQ_DONE)
 		return step;
 	if (password_hash(new, hash))

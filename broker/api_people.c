@@ -52,7 +52,7 @@ enum req_step api_welcome(struct broker *b, struct db *db, struct req *r)
 	static const char *const keys[] = {"token", "password", NULL};
 	const char *token = NULL, *password = NULL;
 	char key[DB_HASH_LEN], hash[PASSWORD_HASH_MAX];
-	cleanup_free char *name = NULL;
+	cleanup_free char *name = NULL, *needs = NULL;
 	struct err e = {0};
 
 	(void)b;
@@ -78,7 +78,10 @@ enum req_step api_welcome(struct broker *b, struct db *db, struct req *r)
 		return req_fail(r, 403, "welcome.refused",
 				"This welcome link is unknown, used or too old. Ask for a new "
 				"one.");
-	return req_reply_json(r, 200, json_pack("{s:s}", "user", name));
+	needs = db_text(db, "SELECT pane.needs_totp(id) FROM pane.users WHERE name = $1", name);
+	return req_reply_json(r, 200,
+			      json_pack("{s:s, s:b}", "user", name, "totp_required",
+					needs && *needs == 't'));
 }
 
 static int import_row(json_t *row, struct err *e)

@@ -9,9 +9,12 @@
 #include "broker/ticket.h"
 #include "broker/valid.h"
 #include "broker/work.h"
+#include "common/json.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define HASH_WAIT_S 10
 
@@ -83,45 +86,212 @@ static void lower(char *out, size_t n, const char *s)
 	out[i] = 0;
 }
 
-static enum req_step deny(struct db *db, struct req *r, const char *action, const char *user,
+static enum req_step deny(struct db *db, struct req *r, const struct auth_try *t, const char *user,
 			  const char *why)
 {
-	if (audit_write(db, r, user, action, "", "denied", why))
+	if (audit_write(db, r, user, t->action, "", "denied", why))
 		return req_fail_db(r, db);
 	return auth_denied(r);
 }
 
-static enum req_step check(struct db *db, struct req *r, const char *action, const char *user,
-			   const char *password, const char *source, struct auth_who *who)
-{
-	cleanup_pgresult PGresult *res =
-		db_query(db,
-			 "SELECT id, name, role, disabled, password FROM pane.users "
-			 "WHERE name = $1",
-			 DB_ARGS(user));
-	bool known, ok;
+/* ---- the second factor ---- */
 
-	if (!res)
+int auth_confirm(struct db *db, struct auth_who *who)
+{
+	char list[RECOVERY_CODES * (DB_HASH_LEN + 4) + 3] = "{", plain[RECOVERY_LEN + 1];
+	size_t n = 1;
+
+	for (int i = 0; i < RECOVERY_CODES; i++) {
+		char hash[DB_HASH_LEN];
+
+		recovery_make(who->recovery[i]);
+		(void)!recovery_normal(who->recovery[i], plain);
+		db_hash(hash, plain, strlen(plain));
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s\"\\%s\"", i ? "," : "", hash);
+	}
+	snprintf(list + n, sizeof(list) - n, "}");
+	explicit_bzero(plain, sizeof(plain));
+	who->enrolled = true;
+	return db_exec(db, "SELECT pane.totp_confirm($1, $2)", who->id, list) ? -EIO : 0;
+}
+
+/* True when the statement's one value is true; *bad when it could not be asked. */
+static bool db_true(struct db *db, const char *sql, const char *a, const char *b, bool *bad)
+{
+	cleanup_free char *text = db_text(db, sql, a, b);
+
+	*bad = !text;
+	return text && *text == 't';
+}
+
+int auth_code_take(struct db *db, const char *user_id, const char *secret, const char *code,
+		   const char **why)
+{
+	char plain[RECOVERY_LEN + 1], hash[DB_HASH_LEN];
+	int64_t step = totp_step(secret, time(NULL), code);
+	bool ok, bad;
+
+	*why = "wrong code";
+	if (step >= 0) {
+		ok = db_true(db, "SELECT pane.totp_take($1, $2)", user_id, DB_INT(step), &bad);
+		*why = "code used before";
+	} else if (recovery_normal(code, plain)) {
+		db_hash(hash, plain, strlen(plain));
+		explicit_bzero(plain, sizeof(plain));
+		ok = db_true(db, "SELECT pane.recovery_take($1, $2)", user_id, hash, &bad);
+		*why = "wrong recovery code";
+	} else {
+		return -EACCES;
+	}
+	return bad ? -EIO : ok ? 0 : -EACCES;
+}
+
+static enum req_step take_code(struct db *db, struct req *r, const struct auth_try *t,
+			       const struct auth_who *who, const char *secret, const char *code)
+{
+	const char *why;
+	int wait = gate(db, who->name, "totp", 5), n;
+
+	if (wait < 0)
 		return req_fail_db(r, db);
-	known = PQntuples(res) == 1;
-	ok = password_verify(password, known ? PQgetvalue(res, 0, 4) : NULL);
-	if (!known)
-		return deny(db, r, action, user, "unknown user");
-	if (!ok)
-		return deny(db, r, action, user, "wrong password");
-	if (*PQgetvalue(res, 0, 3) == 't')
-		return deny(db, r, action, user, "disabled");
-	snprintf(who->id, sizeof(who->id), "%s", PQgetvalue(res, 0, 0));
-	snprintf(who->name, sizeof(who->name), "%s", PQgetvalue(res, 0, 1));
-	who->role = req_role_of(PQgetvalue(res, 0, 2));
-	if (db_exec(db, "SELECT pane.login_passed($1, $2, $3)", who->id, who->name, source) ||
-	    audit_write(db, r, who->name, action, "", "ok", ""))
+	if (wait) {
+		r->retry_after_s = wait;
+		return req_fail(r, 429, "login.throttled",
+				"Too many wrong codes. Try again in %d s.", wait);
+	}
+	n = auth_code_take(db, who->id, secret, code, &why);
+	if (n == -EACCES)
+		return deny(db, r, t, who->name, why);
+	if (n || db_exec(db, "DELETE FROM pane.throttle WHERE user_name = $1 AND source = 'totp'",
+			 who->name))
 		return req_fail_db(r, db);
 	return REQ_DONE;
 }
 
-enum req_step auth_password(struct broker *b, struct db *db, struct req *r, const char *action,
-			    const char *user, const char *password, struct auth_who *who)
+/* The role asks for a second factor that is not there yet: the login itself begins one, and the
+ * login with a code of it makes it count. */
+static enum req_step enroll(struct db *db, struct req *r, const struct auth_try *t,
+			    struct auth_who *who, const char *code)
+{
+	cleanup_free char *secret = NULL;
+	char fresh[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
+	cleanup_json json_t *list = json_array();
+	enum req_step step;
+
+	if (t->where == AUTH_CODE_IN_PASSWORD)
+		return req_fail(r, 403, "totp.enroll",
+				"Your account asks for a second factor. Log in once in a browser or "
+				"with pane login to set one up.");
+	totp_secret_make(fresh);
+	secret = db_text(db, "SELECT pane.totp_begin($1, $2)", who->id, fresh);
+	if (!secret)
+		return req_fail_db(r, db);
+	if (code) {
+		step = take_code(db, r, t, who, secret, code);
+		if (step == REQ_DONE && auth_confirm(db, who))
+			step = req_fail_db(r, db);
+		return step;
+	}
+	totp_uri(secret, "Pane", who->name, uri);
+	json_array_append_new(list, json_string(uri));
+	step = req_fail_reasons(r, 403, "totp.enroll", list,
+				"Your account asks for a second factor. Add this address to an "
+				"authenticator app and log in with the code it shows.");
+	explicit_bzero(uri, sizeof(uri));
+	return step;
+}
+
+/* What the database knows of a user who tries to log in. */
+struct account {
+	const char *id, *name, *role, *password, *secret;
+	bool known, disabled, has_totp, needs_totp;
+};
+
+static enum req_step second(struct db *db, struct req *r, const struct auth_try *t,
+			    const struct account *u, const char *code, struct auth_who *who)
+{
+	if (t->where == AUTH_CODE_NOT_ASKED)
+		return REQ_DONE;
+	if (!u->has_totp)
+		return u->needs_totp ? enroll(db, r, t, who, code) : REQ_DONE;
+	if (code)
+		return take_code(db, r, t, who, u->secret, code);
+	if (audit_write(db, r, who->name, t->action, "", "denied", "no code"))
+		return req_fail_db(r, db);
+	return req_fail(r, 403, "totp.required", "%s",
+			t->where == AUTH_CODE_FIELD
+				? "Send the code of your authenticator app, too."
+				: "Type the six digits of your authenticator app directly after the "
+				  "password.");
+}
+
+static PGresult *look_up(struct db *db, const char *user, struct account *u)
+{
+	PGresult *res = db_query(
+		db,
+		"SELECT u.id, u.name, u.role, u.disabled, u.password, t.confirmed_at IS NOT NULL, "
+		"t.secret, p.totp FROM pane.users u JOIN pane.role_policy p ON p.role = u.role "
+		"LEFT JOIN pane.totp t ON t.user_id = u.id WHERE u.name = $1",
+		DB_ARGS(user));
+
+	*u = (struct account){0};
+	if (!res || PQntuples(res) != 1)
+		return res;
+	*u = (struct account){.known = true,
+			      .id = PQgetvalue(res, 0, 0),
+			      .name = PQgetvalue(res, 0, 1),
+			      .role = PQgetvalue(res, 0, 2),
+			      .disabled = *PQgetvalue(res, 0, 3) == 't',
+			      .password = PQgetvalue(res, 0, 4),
+			      .has_totp = *PQgetvalue(res, 0, 5) == 't',
+			      .secret = PQgetvalue(res, 0, 6),
+			      .needs_totp = *PQgetvalue(res, 0, 7) == 't'};
+	return res;
+}
+
+static enum req_step let_in(struct db *db, struct req *r, const struct auth_try *t,
+			    const struct auth_who *who, const char *source)
+{
+	if (db_exec(db, "SELECT pane.login_passed($1, $2, $3)", who->id, who->name, source) ||
+	    audit_write(db, r, who->name, t->action, "", "ok", ""))
+		return req_fail_db(r, db);
+	return REQ_DONE;
+}
+
+static enum req_step check(struct db *db, struct req *r, const struct auth_try *t, const char *user,
+			   const char *source, struct auth_who *who)
+{
+	struct account u;
+	cleanup_pgresult PGresult *res = look_up(db, user, &u);
+	char alone[PASSWORD_MAX + 1], digits[TOTP_DIGITS + 1];
+	const char *password = t->password, *code = t->code;
+	enum req_step step;
+	bool ok;
+
+	if (!res)
+		return req_fail_db(r, db);
+	if (t->where == AUTH_CODE_IN_PASSWORD && (u.has_totp || u.needs_totp) &&
+	    totp_split(t->password, alone, sizeof(alone), digits)) {
+		password = alone;
+		code = digits;
+	}
+	ok = password_verify(password, u.known ? u.password : NULL);
+	explicit_bzero(alone, sizeof(alone));
+	if (!u.known)
+		return deny(db, r, t, user, "unknown user");
+	if (!ok)
+		return deny(db, r, t, user, "wrong password");
+	if (u.disabled)
+		return deny(db, r, t, user, "disabled");
+	snprintf(who->id, sizeof(who->id), "%s", u.id);
+	snprintf(who->name, sizeof(who->name), "%s", u.name);
+	who->role = req_role_of(u.role);
+	step = second(db, r, t, &u, code, who);
+	return step == REQ_DONE ? let_in(db, r, t, who, source) : step;
+}
+
+enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
+			    const struct auth_try *t, struct auth_who *who)
 {
 	char name[129], source[64];
 	enum req_step step;
@@ -133,11 +303,11 @@ enum req_step auth_password(struct broker *b, struct db *db, struct req *r, cons
 		return req_hold(r, HASH_WAIT_S, "hash");
 	}
 	r->wait_until_ms = 0;
-	lower(name, sizeof(name), user);
+	lower(name, sizeof(name), t->user);
 	req_source(r->client, source);
 	step = gates(b, db, r, name, source);
 	if (step == REQ_DONE)
-		step = check(db, r, action, name, password, source, who);
+		step = check(db, r, t, name, source, who);
 	hash_pool_give(b->hashes);
 	work_wake_one(b->work, "hash");
 	return step;

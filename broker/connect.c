@@ -138,7 +138,12 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 
 	if (c->ticket || ticket_form(TICKET_PREFIX, c->password))
 		return by_ticket(b, db, r, c, c->ticket ? c->ticket : c->password);
-	step = auth_password(b, db, r, "connect.password", c->user, c->password, &who);
+	step = auth_password(b, db, r,
+			     &(struct auth_try){.action = "connect.password",
+						.user = c->user,
+						.password = c->password,
+						.where = AUTH_CODE_IN_PASSWORD},
+			     &who);
 	if (step == REQ_DONE)
 		step = broker_pick_pool(db, r, who.id, c->desktop, pool);
 	if (step == REQ_DONE)
@@ -179,7 +184,7 @@ static enum req_step refused(struct db *db, struct req *r, const struct connect_
 				"Your desktop is not available now.");
 }
 
-/* The audit of a connection says where its time went: sql/027_logons.sql. */
+/* The audit of a connection says where its time went: sql/code/01_history.sql. */
 static int audit_connect(struct db *db, const struct req *r, const struct connect_state *s,
 			 const char *desktop)
 {

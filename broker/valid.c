@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See valid.h. Patterns match those of the CHECK constraints in sql/001_base.sql.
+ * See valid.h. Patterns match those of the CHECK constraints in sql/001_people.sql.
  */
 #include "broker/valid.h"
 #include "broker/password.h"
+#include "broker/totp.h"
 #include "common/json.h"
 
 #include <arpa/inet.h>
@@ -281,7 +282,8 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 #define POOL_FIELDS                                                                                \
 	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "logoff_after_s", "reset", \
 		"image_tag", "home_mib", "provision", "name_pattern", "size_min", "hosts",         \
-		"placement", "overcommit", "policy", "idle_s", "session_max_s", "customize", NULL
+		"placement", "overcommit", "policy", "idle_s", "session_max_s", "customize",       \
+		"totp", NULL
 
 static int pool_hosts(json_t *o, struct err *e)
 {
@@ -339,6 +341,7 @@ static int pool_words(json_t *o, struct err *e)
 	static const char *const resets[] = {"on_logoff", "never", NULL};
 	static const char *const provisions[] = {"group", "always", "login", NULL};
 	static const char *const placements[] = {"spread", "pack", NULL};
+	static const char *const totps[] = {"optional", "required", NULL};
 	const char *tag = NULL, *pattern = NULL, *image = NULL;
 	int r = one_of(o, "assignment", kinds, NULL, e);
 
@@ -350,6 +353,8 @@ static int pool_words(json_t *o, struct err *e)
 		r = one_of(o, "provision", provisions, NULL, e);
 	if (!r)
 		r = one_of(o, "placement", placements, NULL, e);
+	if (!r)
+		r = one_of(o, "totp", totps, NULL, e);
 	if (!r)
 		r = json_opt_str(o, "name_pattern", 63, &pattern, e);
 	if (!r)
@@ -431,7 +436,7 @@ int valid_apply_item(json_t *o, struct err *e)
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)
 {
-	static const char *const keys[] = {"user", "password", NULL};
+	static const char *const keys[] = {"user", "password", "code", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*l = (struct login_body){0};
@@ -439,6 +444,10 @@ int valid_login(json_t *o, struct login_body *l, struct err *e)
 		r = json_need_str(o, "user", 1, 128, &l->user, e);
 	if (!r)
 		r = json_need_str(o, "password", 1, PASSWORD_MAX, &l->password, e);
+	if (!r)
+		r = json_opt_str(o, "code", CODE_MAX, &l->code, e);
+	if (l->code && !*l->code)
+		l->code = NULL;
 	return r;
 }
 

@@ -12,13 +12,20 @@
 
 static const struct cli_option login_options[] = {
 	{"password-stdin", NULL, CLI_LOCAL, NULL, NULL, false,
-	 "read the password from standard input instead of the terminal"},
+	 "read the password from standard input instead of the terminal; the code of a second "
+	 "factor is its next line"},
 	END,
 };
 
 static const struct cli_option passwd_options[] = {
 	{"password-stdin", NULL, CLI_LOCAL, NULL, NULL, false,
 	 "read the old and the new password from two lines of standard input"},
+	END,
+};
+
+static const struct cli_option policy_options[] = {
+	{"totp-roles", "LIST", CLI_LIST, "totp_roles", NULL, true,
+	 "who logs in with a second factor only: roles separated by commas; empty for none"},
 	END,
 };
 
@@ -71,6 +78,8 @@ static const struct cli_option pool_create_options[] = {
 	 "the same: Debian packages to install, separated by commas"},
 	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
 	 "the same: a script run once as root before the desktop is ready"},
+	{"totp", "WHEN", CLI_STRING, "totp", NULL, false,
+	 "required: only for users with a second factor; optional (the default)"},
 	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
 	 "the same: user (one account of that name, the default) or assigned (named after the "
 	 "desktop's user)"},
@@ -97,6 +106,8 @@ static const struct cli_option pool_set_options[] = {
 	 "the same: Debian packages to install, separated by commas"},
 	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
 	 "the same: a script run once as root before the desktop is ready"},
+	{"totp", "WHEN", CLI_STRING, "totp", NULL, false,
+	 "required: only for users with a second factor; optional (the default)"},
 	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
 	 "the same: user (one account of that name, the default) or assigned (named after the "
 	 "desktop's user)"},
@@ -345,6 +356,33 @@ const struct cli_command cli_commands[] = {
 	 .options = passwd_options,
 	 .run = cli_run_passwd,
 	 .help = "change your own password"},
+	{.noun = "totp",
+	 .verb = "enroll",
+	 .args = "",
+	 .options = login_options,
+	 .run = cli_run_totp_enroll,
+	 .help = "a second factor: add an address to an authenticator app, then give its code"},
+	{.noun = "totp",
+	 .verb = "end",
+	 .args = "",
+	 .options = login_options,
+	 .run = cli_run_totp_end,
+	 .help = "give the second factor up"},
+	{.noun = "policy",
+	 .verb = "show",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/policy",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "who must have a second factor"},
+	{.noun = "policy",
+	 .verb = "set",
+	 .args = "",
+	 .method = "PATCH",
+	 .path = V "/policy",
+	 .options = policy_options,
+	 .done = "policy changed",
+	 .help = "say who must have a second factor; who has none enrols at the next login"},
 	{.noun = "me",
 	 .args = "",
 	 .method = "GET",
@@ -418,6 +456,13 @@ const struct cli_command cli_commands[] = {
 	 .path = V "/users/{1}/welcome",
 	 .done = "user {1} may set a password",
 	 .help = "a one-time token with which the user sets a password"},
+	{.noun = "users",
+	 .verb = "reset-totp",
+	 .args = "USER",
+	 .method = "DELETE",
+	 .path = V "/users/{1}/totp",
+	 .done = "{1} has no second factor any more",
+	 .help = "a device is lost: take the second factor and the recovery codes away"},
 	{.noun = "users",
 	 .verb = "import",
 	 .args = "FILE",

@@ -131,12 +131,36 @@ static int choose_server(const struct cli_call *c, struct cli_session *s, struct
 	return trust_first_use(c, s, e);
 }
 
+static int log_in_once(struct http_client *h, const char *user, const struct secret *password,
+		       const struct secret *code, json_t **reply, struct err *e)
+{
+	cleanup_json json_t *body =
+		json_pack("{s:s,s:s}", "user", user, "password", password->bytes);
+	int r;
+
+	if (!body || (code && json_object_set_new(body, "code", json_string(code->bytes))))
+		return err_set(e, -EINVAL, "user or password is not UTF-8 text");
+	r = http_call(h, "POST", "/api/v1/login", body, reply, e);
+	return r < 0 ? r : 0;
+}
+
+static void show_recovery(json_t *reply)
+{
+	json_t *list = json_object_get(reply, "recovery_codes"), *v;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	printf("Keep these recovery codes where the device is not; each is good for one login:\n");
+	json_array_foreach(list, i, v) printf("  %s\n", json_string_value(v));
+}
+
+/* A password, and where the account asks for it the code of a second factor. */
 static int log_in(struct cli_session *s, const char *user, bool from_stdin, json_t **reply,
 		  struct err *e)
 {
 	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
-	cleanup_secret struct secret password = {0};
-	cleanup_json json_t *body = NULL;
+	cleanup_secret struct secret password = {0}, code = {0};
 	char prompt[200];
 	int r;
 
@@ -147,11 +171,18 @@ static int log_in(struct cli_session *s, const char *user, bool from_stdin, json
 	snprintf(prompt, sizeof(prompt), "Password for %.100s: ", user);
 	if ((r = ask_password(prompt, from_stdin, &password, e)) < 0)
 		return r;
-	body = json_pack("{s:s,s:s}", "user", user, "password", password.bytes);
-	if (!body)
-		return err_set(e, -EINVAL, "user or password is not UTF-8 text");
-	r = http_call(h, "POST", "/api/v1/login", body, reply, e);
-	return r < 0 ? r : 0;
+	r = log_in_once(h, user, &password, NULL, reply, e);
+	if (!r || (strcmp(e->word, "totp.required") && strcmp(e->word, "totp.enroll")))
+		return r;
+	if (!strcmp(e->word, "totp.enroll"))
+		fprintf(stderr, "%s\n  %s\n", e->msg,
+			json_string_value(json_array_get(
+				json_object_get(json_object_get(*reply, "error"), "reasons"), 0)));
+	json_decref(*reply);
+	*reply = NULL;
+	if ((r = ask_password("Code: ", from_stdin, &code, e)) < 0)
+		return r;
+	return log_in_once(h, user, &password, &code, reply, e);
 }
 
 int cli_run_login(struct cli_call *c, struct err *e)
@@ -174,6 +205,7 @@ int cli_run_login(struct cli_call *c, struct err *e)
 		return r;
 	if (!c->json)
 		printf("logged in to %s as %s\n", s.server, s.user);
+	show_recovery(reply);
 	return 0;
 }
 
@@ -205,5 +237,76 @@ int cli_run_passwd(struct cli_call *c, struct err *e)
 	if (r < 0)
 		return r;
 	printf("password changed\n");
+	return 0;
+}
+
+/* The session's client, for somebody who is logged in. */
+static int logged_in(struct cli_session *s, struct http_client **h, struct err *e)
+{
+	int r = cli_session_load(s, e);
+
+	if (r < 0)
+		return r;
+	if (!s->token.len)
+		return err_set(e, -EACCES, "you are not logged in: pane login USER");
+	*h = cli_session_http(s, e);
+	return *h ? 0 : -ENOMEM;
+}
+
+/* POST {first: a, "code": b} without keeping either; b NULL: one field. */
+static int post_secrets(struct http_client *h, const char *path, const char *first,
+			const struct secret *a, const struct secret *b, json_t **reply,
+			struct err *e)
+{
+	cleanup_json json_t *body = json_pack("{s:s}", first, a->bytes);
+	int r;
+
+	if (!body || (b && json_object_set_new(body, "code", json_string(b->bytes))))
+		return err_set(e, -EINVAL, "what was typed is not UTF-8 text");
+	r = http_call(h, "POST", path, body, reply, e);
+	return r < 0 ? r : 0;
+}
+
+int cli_run_totp_enroll(struct cli_call *c, struct err *e)
+{
+	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
+	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_secret struct secret password = {0}, code = {0};
+	cleanup_json json_t *begun = NULL, *done = NULL;
+	bool from_stdin = cli_local(c, "password-stdin") != NULL;
+	const char *uri;
+	int r;
+
+	if ((r = logged_in(&s, &h, e)) < 0 ||
+	    (r = ask_password("Password: ", from_stdin, &password, e)) < 0 ||
+	    (r = post_secrets(h, "/api/v1/me/totp", "password", &password, NULL, &begun, e)) < 0 ||
+	    (r = json_need_str(begun, "uri", 1, 1000, &uri, e)) < 0)
+		return r;
+	printf("Add this address to an authenticator app:\n  %s\n", uri);
+	fflush(stdout);
+	if ((r = ask_password("Code: ", from_stdin, &code, e)) < 0 ||
+	    (r = post_secrets(h, "/api/v1/me/totp/confirm", "code", &code, NULL, &done, e)) < 0)
+		return r;
+	show_recovery(done);
+	return 0;
+}
+
+int cli_run_totp_end(struct cli_call *c, struct err *e)
+{
+	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
+	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_secret struct secret password = {0}, code = {0};
+	cleanup_json json_t *reply = NULL;
+	bool from_stdin = cli_local(c, "password-stdin") != NULL;
+	int r;
+
+	if ((r = logged_in(&s, &h, e)) < 0 ||
+	    (r = ask_password("Password: ", from_stdin, &password, e)) < 0 ||
+	    (r = ask_password("Code: ", from_stdin, &code, e)) < 0)
+		return r;
+	r = post_secrets(h, "/api/v1/me/totp/end", "password", &password, &code, &reply, e);
+	if (r < 0)
+		return r;
+	printf("you have no second factor any more\n");
 	return 0;
 }

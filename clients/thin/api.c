@@ -111,6 +111,8 @@ void thin_add_reasons(json_t *reply, struct err *e)
 	json_t *list = json_object_get(json_object_get(reply, "error"), "reasons"), *r;
 	size_t i, at = strlen(e->msg);
 
+	if (!strcmp(e->word, "totp.enroll")) /* a secret: neither shown nor logged here */
+		return;
 	json_array_foreach(list, i, r)
 	{
 		const char *why = json_string_value(r), *host = NULL;
@@ -180,10 +182,11 @@ static int call(const struct thin_site *site, const struct secret *token, GCance
 }
 
 int thin_api_login(const struct thin_site *site, const char *user, const struct secret *password,
-		   GCancellable *cancel, struct secret *token, struct err *e)
+		   const char *code, GCancellable *cancel, struct secret *token, struct err *e)
 {
 	cleanup_json json_t *body =
-		json_pack("{s:s, s:s%}", "user", user, "password", password->bytes, password->len);
+		json_pack("{s:s, s:s%, s:s*}", "user", user, "password", password->bytes,
+			  password->len, "code", *code ? code : NULL);
 	cleanup_json json_t *reply = NULL;
 	int r;
 

@@ -197,7 +197,7 @@ static void on_login(struct thin_job *j, void *arg)
 }
 
 void thin_app_sign_in(struct thin_app *a, const char *server, const char *user,
-		      const struct secret *password)
+		      const struct secret *password, const char *code)
 {
 	struct thin_job *j;
 	struct err e = {0};
@@ -216,6 +216,7 @@ void thin_app_sign_in(struct thin_app *a, const char *server, const char *user,
 	j = thin_job_new(THIN_JOB_LOGIN, &a->site);
 	snprintf(j->user, sizeof(j->user), "%s", user);
 	j->secret = *password;
+	snprintf(j->code, sizeof(j->code), "%s", code);
 	thin_app_step(a, THIN_STEP_SIGN_IN, -1, a->site.host);
 	thin_job_run(j, a->cancel, on_login, a);
 }
@@ -372,7 +373,7 @@ static void on_activate(GApplication *gtk, gpointer arg)
 	if (o->screenshot)
 		thin_shot_wait(a);
 	if (o->password.len && *server && *user)
-		thin_app_sign_in(a, server, user, &o->password);
+		thin_app_sign_in(a, server, user, &o->password, "");
 }
 
 static int init(struct thin_app *a, const struct thin_options *o)

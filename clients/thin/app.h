@@ -52,7 +52,7 @@ int thin_app_run(const struct thin_options *o);
 
 /* What the pages ask for. */
 void thin_app_sign_in(struct thin_app *a, const char *server, const char *user,
-		      const struct secret *password);
+		      const struct secret *password, const char *code);
 void thin_app_sign_out(struct thin_app *a);
 void thin_app_connect(struct thin_app *a, const char *pool);
 void thin_app_cancel(struct thin_app *a);

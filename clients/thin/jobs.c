@@ -16,6 +16,7 @@ static void job_free(gpointer p)
 	struct thin_job *j = p;
 
 	secret_wipe(&j->secret);
+	explicit_bzero(j->code, sizeof(j->code));
 	secret_wipe(&j->token);
 	secret_wipe(&j->ticket.ticket);
 	thin_pin_info_clear(&j->info);
@@ -35,7 +36,7 @@ static int work(struct thin_job *j, GCancellable *cancel)
 {
 	switch (j->kind) {
 	case THIN_JOB_LOGIN:
-		return thin_api_login(&j->site, j->user, &j->secret, cancel, &j->token, &j->err);
+		return thin_api_login(&j->site, j->user, &j->secret, j->code, cancel, &j->token, &j->err);
 	case THIN_JOB_DESKTOPS:
 		return thin_api_desktops(&j->site, &j->secret, cancel, &j->desktops, &j->err);
 	case THIN_JOB_TICKET:

@@ -10,7 +10,7 @@
 #include "clients/thin/pin.h"
 
 enum thin_job_kind {
-	THIN_JOB_LOGIN,	   /* user, secret = password -> token */
+	THIN_JOB_LOGIN,	   /* user, secret = password, code -> token */
 	THIN_JOB_DESKTOPS, /* secret = token -> desktops */
 	THIN_JOB_TICKET,   /* secret = token, pool -> ticket */
 	THIN_JOB_PROBE,	   /* -> info: the server's unverified certificate */
@@ -22,6 +22,7 @@ struct thin_job {
 	struct thin_site site;
 	char user[128];
 	char pool[64];
+	char code[72]; /* of the second factor, "" when none was asked for; wiped */
 	struct secret secret;
 
 	int result; /* 0 or negative errno with err */

@@ -17,7 +17,8 @@ static void submit(gpointer arg)
 	if (secret_set(&pw, text, strlen(text)))
 		return;
 	thin_app_sign_in(p->app, gtk_editable_get_text(GTK_EDITABLE(p->server)),
-			 gtk_editable_get_text(GTK_EDITABLE(p->user)), &pw);
+			 gtk_editable_get_text(GTK_EDITABLE(p->user)), &pw,
+			 gtk_editable_get_text(GTK_EDITABLE(p->code)));
 }
 
 static void on_changed(gpointer arg)
@@ -44,6 +45,14 @@ static GtkWidget *field(struct thin_page_login *p, GtkWidget *box, const char *n
 	return entry;
 }
 
+/* The code's field is there from when the server asks for one until somebody is in. */
+static void ask_code(struct thin_page_login *p, bool ask)
+{
+	gtk_editable_set_text(GTK_EDITABLE(p->code), "");
+	gtk_widget_set_visible(p->code, ask);
+	gtk_widget_set_visible(p->code_label, ask);
+}
+
 void thin_page_login_init(struct thin_page_login *p, struct thin_app *app)
 {
 	GtkWidget *box, *title, *pw = gtk_password_entry_new();
@@ -63,6 +72,9 @@ void thin_page_login_init(struct thin_page_login *p, struct thin_app *app)
 	gtk_password_entry_set_show_peek_icon(GTK_PASSWORD_ENTRY(pw), TRUE);
 	p->password = field(p, box, "_Password", pw);
 	gtk_entry_set_placeholder_text(GTK_ENTRY(p->server), "gateway.example");
+	p->code = field(p, box, "_Code of your authenticator app", gtk_entry_new());
+	p->code_label = gtk_widget_get_prev_sibling(p->code);
+	ask_code(p, false);
 	p->button = thin_look_button("Sign _in", "main", G_CALLBACK(submit), p);
 	gtk_widget_set_margin_top(p->button, 12);
 	gtk_box_append(GTK_BOX(box), p->button);
@@ -78,8 +90,11 @@ void thin_page_login_fill(struct thin_page_login *p, const char *server, const c
 void thin_page_login_show(struct thin_page_login *p, const struct thin_problem *why)
 {
 	g_autofree char *text = NULL;
+	bool code = why && !strcmp(why->word, "totp.required");
 
-	gtk_editable_set_text(GTK_EDITABLE(p->password), "");
+	if (!code) /* the password was right: it is sent again with the code */
+		gtk_editable_set_text(GTK_EDITABLE(p->password), "");
+	ask_code(p, code);
 	gtk_widget_set_visible(p->problem, why != NULL);
 	if (why) {
 		text = g_strdup_printf("%s. %s\n%s\n%s · id %s", why->title, why->cause, why->next,
@@ -91,5 +106,5 @@ void thin_page_login_show(struct thin_page_login *p, const struct thin_problem *
 	else if (!*gtk_editable_get_text(GTK_EDITABLE(p->user)))
 		gtk_widget_grab_focus(p->user);
 	else
-		gtk_widget_grab_focus(p->password);
+		gtk_widget_grab_focus(code ? p->code : p->password);
 }

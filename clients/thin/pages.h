@@ -16,7 +16,7 @@ struct thin_app;
 /* Sign in. */
 struct thin_page_login {
 	GtkWidget *root;
-	GtkWidget *server, *user, *password, *button, *problem;
+	GtkWidget *server, *user, *password, *code, *code_label, *button, *problem;
 	struct thin_app *app; /* borrowed */
 };
 void thin_page_login_init(struct thin_page_login *p, struct thin_app *app);

@@ -14,6 +14,10 @@ static const struct row {
 } rows[] = {
 	{"login.failed", "Sign-in failed", "Check the user name and password and try again.", true,
 	 true},
+	{"totp.required", "Code needed", "Type the code that your authenticator app shows.", true,
+	 true},
+	{"totp.enroll", "Second factor needed",
+	 "Set one up in the portal, in a browser, then sign in here.", true, true},
 	{"login.throttled", "Too many attempts", "Wait a minute, then try again.", true, true},
 	{"login.busy", "The server is busy", "Try again in a moment.", true, false},
 	{"login.needed", "Please sign in again", "Your sign-in has run out.", true, true},

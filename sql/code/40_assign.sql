@@ -265,6 +265,19 @@ BEGIN
 	RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
 END $$;
 
+-- What a pool asks of its users beside the entitlement: refused, or {"pool":uuid}. Who has a second factor
+-- showed it at the login.
+CREATE FUNCTION pane.pool_open(p_user uuid, p_pool uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE p pane.pool;
+BEGIN
+	SELECT * INTO p FROM pane.pool WHERE id = p_pool;
+	IF p.totp = 'required' AND NOT pane.has_totp(p_user) THEN
+		PERFORM pane.refuse(403, 'totp.enroll', format('Desktops of %s ask for a second factor. Set one up '
+			'in the portal (your account), or with pane totp enroll.', p.name));
+	END IF;
+	RETURN jsonb_build_object('pool', p_pool);
+END $$;
+
 -- Which pool a user means: by pool name, by the name of a desktop they hold, or the only one
 -- they have. {"pool":uuid}, {"choose":[names]}, {"unknown":true} or {"none":true}.
 CREATE FUNCTION pane.pick_pool(p_user uuid, p_name text) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -279,7 +292,7 @@ BEGIN
 		IF v_pool IS NULL THEN
 			RETURN '{"unknown":true}';
 		END IF;
-		RETURN jsonb_build_object('pool', v_pool);
+		RETURN pane.pool_open(p_user, v_pool);
 	END IF;
 	SELECT array_agg(p.name ORDER BY p.name), (array_agg(p.id))[1] INTO v_names, v_pool
 		FROM pane.pool p JOIN pane.entitlement e ON e.pool_id = p.id AND e.user_id = p_user
@@ -289,5 +302,5 @@ BEGIN
 	ELSIF cardinality(v_names) > 1 THEN
 		RETURN jsonb_build_object('choose', to_jsonb(v_names));
 	END IF;
-	RETURN jsonb_build_object('pool', v_pool);
+	RETURN pane.pool_open(p_user, v_pool);
 END $$;

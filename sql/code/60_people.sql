@@ -44,6 +44,7 @@ BEGIN
 	INSERT INTO pane.users (name, password, role) VALUES (p_name, p_password, 'admin')
 		ON CONFLICT (name) DO UPDATE SET password = p_password, role = 'admin',
 			disabled = false;
+	DELETE FROM pane.totp t USING pane.users u WHERE u.id = t.user_id AND u.name = p_name;
 	DELETE FROM pane.token t USING pane.users u WHERE u.id = t.user_id AND u.name = p_name;
 	INSERT INTO pane.audit (actor, action, object, outcome)
 		VALUES ('console', 'admin.reset', p_name, 'ok');

@@ -21,7 +21,7 @@ CREATE FUNCTION pane.get_pool(p_name text) RETURNS text LANGUAGE sql STABLE AS $
 		'spare', coalesce(p.spare_wanted, p.spare), 'provision', p.provision,
 		'name_pattern', p.name_pattern, 'size_min', p.size_min, 'hosts', p.hosts,
 		'placement', p.placement, 'overcommit', p.overcommit, 'policy', p.policy, 'idle_s', p.idle_s,
-		'session_max_s', p.session_max_s))::text
+		'session_max_s', p.session_max_s, 'totp', p.totp))::text
 	FROM pane.pool_view x JOIN pane.pool p ON p.name = x.name AND p.deleted_at IS NULL
 	WHERE x.name = p_name
 $$;
@@ -70,6 +70,7 @@ BEGIN
 		logoff_after_s = coalesce((p ->> 'logoff_after_s')::integer, logoff_after_s),
 		idle_s = coalesce((p ->> 'idle_s')::integer, idle_s),
 		session_max_s = coalesce((p ->> 'session_max_s')::integer, session_max_s),
+		totp = coalesce(p ->> 'totp', totp),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
 			(SELECT c.body FROM pane.customization c WHERE c.id = q.customize), '{}')
 			|| (p -> 'customize'))) ELSE customize END
@@ -144,7 +145,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
-		'placement,overcommit,policy}')
+		'placement,overcommit,policy,totp}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

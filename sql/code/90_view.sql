@@ -11,7 +11,8 @@ CREATE VIEW pane.user_view AS
 		coalesce((SELECT jsonb_agg(g.name ORDER BY g.name) FROM pane.membership m
 			JOIN pane.groups g ON g.id = m.group_id WHERE m.user_id = u.id), '[]') AS groups,
 		u.full_name, u.email,
-		EXISTS (SELECT FROM pane.welcome w WHERE w.user_id = u.id AND w.expires_at > now()) AS welcome_open
+		EXISTS (SELECT FROM pane.welcome w WHERE w.user_id = u.id AND w.expires_at > now()) AS welcome_open,
+		pane.has_totp(u.id) AS totp
 	FROM pane.users u WHERE u.deleted_at IS NULL;
 
 CREATE VIEW pane.group_view AS

@@ -6,6 +6,7 @@ import unittest
 
 import broker as broker_mod
 import panesite
+import totp
 
 try:
     import yaml
@@ -148,6 +149,7 @@ class OpenApi(unittest.TestCase):
         self.ask("DELETE", v + "/pools/{name}/entitlements/{user}", None, 204, values=["office", "alice"])
         self.ask("DELETE", v + "/desktops/{name}", None, 202, values=["office-1"])
         self.walk_people(v)
+        self.walk_totp(v)
         self.walk_images(v, host)
         self.walk_homes(v)
         self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
@@ -199,6 +201,24 @@ class OpenApi(unittest.TestCase):
             self.b.post("/login", {"user": "zoe", "password": "no"}, token="")
         self.ask("GET", v + "/lockouts", expect=200)
         self.ask("DELETE", v + "/lockouts/{user}/{source}", None, 204, values=["zoe", "-"])
+
+    def walk_totp(self, v):
+        """A second factor from its beginning to its end."""
+        pw = self.site.user("tom")
+        tom = self.b.login("tom", pw)
+        begun = self.ask("POST", v + "/me/totp", {"password": pw}, 200, token=tom).json
+        self.ask("POST", v + "/me/totp/confirm", {"code": "x"}, 400, token=tom)
+        got = self.ask("POST", v + "/me/totp/confirm", {"code": totp.code(begun["secret"])}, 200, token=tom).json
+        self.ask("POST", v + "/login", {"user": "tom", "password": pw}, 403, token="")
+        self.ask("POST", v + "/me/totp/end", {"password": pw, "code": got["recovery_codes"][0]}, 204, token=tom)
+        self.ask("GET", v + "/me", expect=200, token=tom)
+        self.ask("PATCH", v + "/policy", {"totp_roles": ["user"]}, 200)
+        r = self.ask("POST", v + "/login", {"user": "tom", "password": pw}, 403, token="")
+        secret = r.reasons[0].split("secret=")[1].split("&")[0]
+        self.ask("POST", v + "/login", {"user": "tom", "password": pw, "code": totp.code(secret)}, 200, token="")
+        self.ask("PATCH", v + "/policy", {"totp_roles": []}, 200)
+        self.ask("GET", v + "/policy", expect=200)
+        self.ask("DELETE", v + "/users/{name}/totp", None, 204, values=["tom"])
 
     def walk_images(self, v, host):
         """The operations on images and their versions, and those that bring a pool to one."""

@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { ActionGroup, Button, Card, CardBody, CardTitle, Form, FormGroup, TextInput } from "@patternfly/react-core";
 import { useState } from "react";
-import type { Me } from "#schema";
-import { login } from "./api/client";
+import type { Login as LoginAnswer, Me } from "#schema";
+import { ApiError, login } from "./api/client";
 import icon from "./icon.svg";
 import { Problem, useAction } from "./ui/common";
 
 export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: boolean }) {
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const [asks, setAsks] = useState(false);
+  const [enrolled, setEnrolled] = useState<LoginAnswer>();
   const action = useAction();
   document.title = "Log in · Pane";
+  if (enrolled)
+    return (
+      <main className="pane-login">
+        <Card className="pane-login-card">
+          <CardTitle component="h1">Your recovery codes</CardTitle>
+          <CardBody>
+            <p>Keep these where the device with the app is not. Each is good for one login, and they are shown only now.</p>
+            <pre>{enrolled.recovery_codes?.join("\n")}</pre>
+            <Button isBlock onClick={() => onLogin(enrolled.user)}>I have kept them</Button>
+          </CardBody>
+        </Card>
+      </main>
+    );
   return (
     <main className="pane-login">
       <Card className="pane-login-card">
@@ -21,7 +37,16 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
           <Form
             onSubmit={(event) => {
               event.preventDefault();
-              void action.run(async () => onLogin(await login(user.trim(), password)));
+              void action.run(async () => {
+                try {
+                  const answer = await login(user.trim(), password, code.trim());
+                  if (answer.recovery_codes) setEnrolled(answer);
+                  else onLogin(answer.user);
+                } catch (problem) {
+                  if (problem instanceof ApiError && problem.code.startsWith("totp.")) setAsks(true);
+                  throw problem;
+                }
+              });
             }}
           >
             {ended && !action.error && <p role="status">Your login has ended. Log in again; you come back to the same page.</p>}
@@ -32,6 +57,11 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
             <FormGroup label="Password" fieldId="password" isRequired>
               <TextInput id="password" type="password" value={password} onChange={(_, v) => setPassword(v)} autoComplete="current-password" isRequired />
             </FormGroup>
+            {asks && (
+              <FormGroup label="Code of your authenticator app, or a recovery code" fieldId="code" isRequired>
+                <TextInput id="code" value={code} onChange={(_, v) => setCode(v)} autoComplete="one-time-code" autoFocus />
+              </FormGroup>
+            )}
             <ActionGroup>
               <Button type="submit" isBlock isDisabled={!user || !password || action.busy} isLoading={action.busy}>Log in</Button>
             </ActionGroup>

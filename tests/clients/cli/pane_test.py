@@ -156,6 +156,27 @@ class Trust(Story):
         self.assertNotIn(b"s3cret-word", seen)
         self.assertEqual(self.server.asked[-1][2]["password"], "s3cret-word")
 
+    def second_factor(self, word, reasons=()):
+        """Logs in to a server that asks for a code first."""
+        replies = [(403, error(word, "More is needed.", reasons)),
+                   (200, {"token": "t0ken", "user": {"name": "admin", "role": "admin"}, "expires_in_s": 60,
+                          **({"recovery_codes": ["aaaa-bbbb-cccc-dddd"]} if reasons else {})})]
+        self.server.answers["POST /api/v1/login"] = lambda _: replies.pop(0)
+        return self.pane("login", "--server", self.server.url, "--ca", self.pki.path("ca.crt"), "--password-stdin", "admin",
+                         text="secret\n123456\n")
+
+    def test_code(self):
+        """where the account asks for a code it is asked for, and sent with the password"""
+        self.assertIn("logged in", self.second_factor("totp.required"))
+        self.assertEqual([a[2] for a in self.server.asked], [
+            {"user": "admin", "password": "secret"}, {"user": "admin", "password": "secret", "code": "123456"}])
+
+    def test_enroll_at_login(self):
+        """where the role asks for one, the login shows the address for the app and then the recovery codes"""
+        out = self.second_factor("totp.enroll", ["otpauth://totp/Pane:admin?secret=ABC"])
+        self.assertIn("otpauth://totp/Pane:admin?secret=ABC", out)
+        self.assertIn("aaaa-bbbb-cccc-dddd", out)
+
     def test_unreachable(self):
         """a server that is not there: said so, with what to check"""
         out = self.pane("login", "--server", "https://127.0.0.1:1", "--password-stdin", "a", text="x\n", status=1)
@@ -224,6 +245,21 @@ class Commands(Story):
             self.server.answers[f"{method} {path}"] = (204, None)
             self.pane(*argv)
             self.assertEqual(self.server.asked[-1][:2], (method, path + ("?force=true" if "--force" in argv else "")))
+
+    def test_totp(self):
+        """enrolling shows the address, sends the code and prints the recovery codes once; giving up needs both"""
+        self.server.answers["POST /api/v1/me/totp"] = (200, {"secret": "ABC", "uri": "otpauth://totp/x"})
+        self.server.answers["POST /api/v1/me/totp/confirm"] = (200, {"recovery_codes": ["aaaa-bbbb-cccc-dddd"]})
+        self.server.answers["POST /api/v1/me/totp/end"] = (204, None)
+        out = self.pane("totp", "enroll", "--password-stdin", text="secret\n123456\n")
+        self.assertIn("otpauth://totp/x", out)
+        self.assertIn("aaaa-bbbb-cccc-dddd", out)
+        self.assertEqual([a[2] for a in self.server.asked[-2:]], [{"password": "secret"}, {"code": "123456"}])
+        self.pane("totp", "end", "--password-stdin", text="secret\n654321\n")
+        self.assertEqual(self.server.asked[-1][2], {"password": "secret", "code": "654321"})
+        self.server.answers["PATCH /api/v1/policy"] = (200, {"totp_roles": ["admin", "operator"]})
+        self.pane("policy", "set", "--totp-roles", "admin,operator")
+        self.assertEqual(self.server.asked[-1][2], {"totp_roles": ["admin", "operator"]})
 
     def test_import(self):
         """a staff list: rows by line, quoted fields, a preview, tokens into a private file, status 1 for refused rows"""

@@ -123,6 +123,16 @@ static void reasons_follow_the_message(void **state)
 	assert_string_equal(e.msg, "no room\n• one\n• h1: full");
 }
 
+static void an_enrolment_s_secret_is_not_shown(void **state)
+{
+	cleanup_json json_t *o = parse("{\"error\":{\"reasons\":[\"otpauth://totp/a?secret=S\"]}}");
+	struct err e = {.msg = "set one up", .word = "totp.enroll"};
+
+	(void)state;
+	thin_add_reasons(o, &e);
+	assert_string_equal(e.msg, "set one up");
+}
+
 static void reasons_never_run_over(void **state)
 {
 	cleanup_json json_t *o = parse("{\"error\":{\"reasons\":[]}}");
@@ -146,6 +156,7 @@ int main(void)
 		cmocka_unit_test(a_ticket_cannot_break_out_of_the_cookie_line),
 		cmocka_unit_test(percent_out_of_range_is_refused),
 		cmocka_unit_test(reasons_follow_the_message),
+		cmocka_unit_test(an_enrolment_s_secret_is_not_shown),
 		cmocka_unit_test(reasons_never_run_over),
 	};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The broker's REST API. The token lives in this tab's sessionStorage: it ends with the tab.
-import type { Error as ErrorBody, Login, Me } from "#schema";
+import type { Error as ErrorBody, Login } from "#schema";
 
 const KEY = "pane.token";
 
@@ -89,10 +89,10 @@ export const api = {
   },
 };
 
-export async function login(user: string, password: string): Promise<Me> {
-  const answer = await call<Login>("POST", "/login", { user, password });
+export async function login(user: string, password: string, code: string): Promise<Login> {
+  const answer = await call<Login>("POST", "/login", code ? { user, password, code } : { user, password });
   setToken(answer.token);
-  return answer.user;
+  return answer;
 }
 
 export async function logout() {
