@@ -74,6 +74,12 @@ void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down)
 		disp_source_button(v->source, code, down);
 }
 
+bool disp_viewer_keysym(struct disp_viewer *v, uint32_t keysym)
+{
+	touch(v);
+	return disp_source_keysym(v->source, keysym);
+}
+
 void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y)
 {
 	touch(v);

@@ -44,8 +44,13 @@ void disp_rfb_key(struct disp_viewer *v, uint32_t keysym, bool down)
 			disp_viewer_held(v, KEY_LEFTALT) || disp_viewer_held(v, KEY_LEFTMETA) ||
 			disp_viewer_held(v, KEY_RIGHTMETA);
 
-	if (!key)
+	if (disp_source_foreign(v->source) && shift != DISP_SHIFT_ANY && !shortcut)
+		key = 0; /* the keys are others than ours: by the character */
+	if (!key) {
+		if (down)
+			(void)disp_viewer_keysym(v, keysym);
 		return;
+	}
 	if (!down || shift == DISP_SHIFT_ANY || shortcut || disp_viewer_held(v, key))
 		disp_viewer_key(v, key, down);
 	else
