@@ -74,19 +74,6 @@ static uint32_t control_keysym(uint32_t code)
 	}
 }
 
-static void press(struct disp_viewer *v, uint32_t key, bool shifted)
-{
-	bool add = shifted && !disp_viewer_held(v, KEY_LEFTSHIFT) &&
-		   !disp_viewer_held(v, KEY_RIGHTSHIFT);
-
-	if (add)
-		disp_viewer_key(v, KEY_LEFTSHIFT, true);
-	disp_viewer_key(v, key, true);
-	disp_viewer_key(v, key, false);
-	if (add)
-		disp_viewer_key(v, KEY_LEFTSHIFT, false);
-}
-
 /* A character: by its key where the desktop's keyboard is known to have one, else by its name
  * where the desktop takes that, else dropped. */
 static BOOL on_unicode(rdpInput *input, UINT16 flags, UINT16 unit)
@@ -102,9 +89,10 @@ static BOOL on_unicode(rdpInput *input, UINT16 flags, UINT16 unit)
 	if (!keysym && code >= ' ')
 		keysym = code < 0x100 ? code : 0x01000000 + code;
 	key = keysym ? disp_key_keysym(keysym, &shift) : 0;
-	if (key && (shift == DISP_SHIFT_ANY || !disp_source_foreign(c->viewer->source)))
-		press(c->viewer, key, shift == DISP_SHIFT_DOWN);
-	else if (keysym)
+	if (key && (shift == DISP_SHIFT_ANY || !disp_source_foreign(c->viewer->source))) {
+		disp_viewer_press(c->viewer, key, shift);
+		disp_viewer_key(c->viewer, key, false);
+	} else if (keysym)
 		(void)disp_viewer_keysym(c->viewer, keysym);
 	return TRUE;
 }

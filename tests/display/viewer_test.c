@@ -202,8 +202,15 @@ static void characters_without_a_key_go_by_name(void **state)
 	unicode(f, 'A'); /* ASCII has keys */
 	expect_key(f, KEY_LEFTSHIFT, 1);
 	expect_key(f, KEY_A, 1);
-	expect_key(f, KEY_A, 0);
 	expect_key(f, KEY_LEFTSHIFT, 0);
+	expect_key(f, KEY_A, 0);
+	disp_viewer_key(&f->viewer, KEY_RIGHTSHIFT, true); /* as on a German keyboard */
+	unicode(f, '\'');
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 0);
+	expect_key(f, KEY_APOSTROPHE, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+	expect_key(f, KEY_APOSTROPHE, 0);
 	unicode(f, 0xde00);
 	unicode(f, 0x20ac);
 	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0x010020ac);
