@@ -58,8 +58,9 @@ enum surface_type {
 	SURFACE_VIEWERS = 37,	  /* u32 how many viewers are connected */
 	SURFACE_POINTER_REL = 38, /* s32 dx, dy */
 	SURFACE_CLIP_POLICY = 39, /* u32 enum surface_clip_way, or-ed; 0 forbids both */
-	SURFACE_KEYSYM = 40, /* u32 X keysym of a character (surface_keysym_ok): typed once */
-	SURFACE_LAYOUT = 41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
+	SURFACE_KEYSYM = 40,	  /* u32 X keysym of a character (surface_keysym_ok): typed once */
+	SURFACE_LAYOUT =
+		41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */

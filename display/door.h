@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The display's listener: takes one preface from each connection (common/preface.h), answers it,
- * and hands the stream to a viewer, or to the control line of the host agent. A connection that has not said its preface in DISP_PREFACE_MS
- * is closed. Main thread.
+ * and hands the stream to a viewer, or to the control line of the host agent. A connection that has
+ * not said its preface in DISP_PREFACE_MS is closed. Main thread.
  */
 #ifndef PANE_DISPLAY_DOOR_H
 #define PANE_DISPLAY_DOOR_H

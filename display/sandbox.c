@@ -38,76 +38,33 @@
 
 static const int allowed[] = {
 	/* descriptors it has */
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(readv),
-	SCMP_SYS(writev),
-	SCMP_SYS(pread64),
-	SCMP_SYS(close),
-	SCMP_SYS(dup),
-	SCMP_SYS(lseek),
-	SCMP_SYS(fstat),
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
+	SCMP_SYS(close), SCMP_SYS(dup), SCMP_SYS(lseek), SCMP_SYS(fstat),
 	SCMP_SYS(ftruncate), /* of a memfd */
-	SCMP_SYS(accept4),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(select),
-	SCMP_SYS(pselect6),
-	SCMP_SYS(epoll_create1),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg), SCMP_SYS(shutdown), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	/* such as name nothing outside */
-	SCMP_SYS(eventfd2),
-	SCMP_SYS(pipe2),
-	SCMP_SYS(timerfd_create),
-	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	SCMP_SYS(memfd_create),
 	/* memory; mmap and mprotect below */
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(brk),
+	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
 	/* threads and time; clone below */
-	SCMP_SYS(futex),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq),
-	SCMP_SYS(gettid),
-	SCMP_SYS(getpid),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigaltstack),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_getres),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(time),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(uname),
-	SCMP_SYS(sysinfo),
-	SCMP_SYS(wait4), /* for the dialer, at the end */
+	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(gettid), SCMP_SYS(getpid),
+	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom),
+	SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(wait4), /* for the dialer, at the end */
 };
 
 static const int dialer_calls[] = {
-	SCMP_SYS(recvfrom),	   SCMP_SYS(sendmsg), SCMP_SYS(connect), SCMP_SYS(close),
-	SCMP_SYS(exit_group),	   SCMP_SYS(brk),     SCMP_SYS(munmap),	 SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(restart_syscall),
+	SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),	    SCMP_SYS(connect),
+	SCMP_SYS(close),    SCMP_SYS(exit_group),   SCMP_SYS(brk),
+	SCMP_SYS(munmap),   SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
 };
 
 /* Tried by libraries for optional things. */
@@ -119,11 +76,7 @@ static const int files[] = {
 };
 
 static const int network[] = {
-	SCMP_SYS(socket),
-	SCMP_SYS(socketpair),
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
-	SCMP_SYS(listen),
+	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen),
 };
 
 static const int deadly[] = {
@@ -207,14 +160,13 @@ static int add_bounded(scmp_filter_ctx f)
 	if (r == 0)
 		r = add_if(f, SCMP_SYS(mprotect), SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
-		r = add_if(f, SCMP_SYS(clone),
-			   SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER,
-				      CLONE_THREAD));
+		r = add_if(
+			f, SCMP_SYS(clone),
+			SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD));
 	if (r == 0) /* its arguments cannot be looked at: libc falls back to clone */
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (r == 0)
-		r = add_if(f, SCMP_SYS(tgkill),
-			   SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+		r = add_if(f, SCMP_SYS(tgkill), SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	if (r == 0)
 		r = add_if(f, SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME, 0));
 	if (r == 0) /* fstat() */
@@ -224,8 +176,7 @@ static int add_bounded(scmp_filter_ctx f)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
 				     SCMP_A3_64(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
 	for (size_t i = 0; i < ARRAY_LEN(fcntls) && r == 0; i++)
-		r = add_if(f, SCMP_SYS(fcntl),
-			   SCMP_A1_64(SCMP_CMP_EQ, (scmp_datum_t)fcntls[i], 0));
+		r = add_if(f, SCMP_SYS(fcntl), SCMP_A1_64(SCMP_CMP_EQ, (scmp_datum_t)fcntls[i], 0));
 	for (size_t i = 0; i < ARRAY_LEN(ioctls) && r == 0; i++)
 		r = add_if(f, SCMP_SYS(ioctl), SCMP_A1_64(SCMP_CMP_EQ, ioctls[i], 0));
 	return r;

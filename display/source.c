@@ -13,12 +13,12 @@
 #include "display/clip.h"
 #include "display/dialer.h"
 
-#define RETRY_MIN_MS 50
-#define RETRY_MAX_MS 1000
-#define INPUT_MAX    512 /* events waiting for a desktop that does not read */
-#define BAND_BYTES   (DISP_TILE * SURFACE_MAX_DIM * 4ul)
+#define RETRY_MIN_MS   50
+#define RETRY_MAX_MS   1000
+#define INPUT_MAX      512 /* events waiting for a desktop that does not read */
+#define BAND_BYTES     (DISP_TILE * SURFACE_MAX_DIM * 4ul)
 #define DISP_LAYOUT_US 0x0409
-#define MESSAGES     32 /* handled a wake-up before others get their turn */
+#define MESSAGES       32 /* handled a wake-up before others get their turn */
 
 struct input {
 	uint32_t type;

@@ -84,11 +84,10 @@ static void every_small_message_round_trips(void **state)
 
 static void only_keysyms_of_characters_pass(void **state)
 {
-	static const uint32_t good[] = {0x20,	0x7e,	0xa0,	    0xff,	0x7e1,
-					0x6c1,	0x20ac, 0xfe51,	    0x01000100, 0x0101f600,
-					0x0110ffff},
-			      bad[] = {0,      0x1f,   0x7f,	   0x9f,       0x2000,
-				       0xff0d, 0xffe1, 0x010000ff, 0x0100d800, 0x0100dfff,
+	static const uint32_t good[] = {0x20,	0x7e,	0xa0,	    0xff,	0x7e1,	   0x6c1,
+					0x20ac, 0xfe51, 0x01000100, 0x0101f600, 0x0110ffff},
+			      bad[] = {0,	   0x1f,       0x7f,	   0x9f,       0x2000,
+				       0xff0d,	   0xffe1,     0x010000ff, 0x0100d800, 0x0100dfff,
 				       0x01110000, 0x1008ff11, UINT32_MAX};
 	cleanup_free struct surface_msg *m = fresh(SURFACE_KEYSYM);
 	static uint8_t wire[SURFACE_MAX_MESSAGE];

@@ -69,10 +69,9 @@ static const struct {
 	uint16_t language;
 	const char *name;
 } other[] = {
-	{0x0401, "ara"}, {0x0402, "bg(phonetic)"}, {0x0408, "gr"}, {0x040d, "il"},
-	{0x0419, "ru"},	 {0x041e, "th"},	   {0x0422, "ua"}, {0x0423, "by"},
-	{0x0429, "ir"},	 {0x042b, "am"},	   {0x042f, "mk"}, {0x0437, "ge"},
-	{0x043f, "kz"},	 {0x0c1a, "rs"},
+	{0x0401, "ara"}, {0x0402, "bg(phonetic)"}, {0x0408, "gr"}, {0x040d, "il"}, {0x0419, "ru"},
+	{0x041e, "th"},	 {0x0422, "ua"},	   {0x0423, "by"}, {0x0429, "ir"}, {0x042b, "am"},
+	{0x042f, "mk"},	 {0x0437, "ge"},	   {0x043f, "kz"}, {0x0c1a, "rs"},
 };
 
 bool xlayout_symbols(uint32_t layout, char out[XLAYOUT_SYMBOLS])

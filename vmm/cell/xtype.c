@@ -13,11 +13,11 @@
 #include "common/wire.h"
 #include "vmm/cell/xlayout.h"
 
-#define XKB_USE_EXTENSION   0 /* minor opcodes */
-#define XKB_GET_KBD_BY_NAME 23
-#define XKB_CORE_KEYBOARD   0x0100
+#define XKB_USE_EXTENSION    0 /* minor opcodes */
+#define XKB_GET_KBD_BY_NAME  23
+#define XKB_CORE_KEYBOARD    0x0100
 #define XKB_ALL_BUT_GEOMETRY 0xbf /* types, compat, symbols both, indicators, keycodes, others */
-#define LEVELS		    2
+#define LEVELS		     2
 
 /* A request of an extension that libxcb does not know; its reply is of no interest. */
 static void request(xcb_connection_t *c, uint8_t opcode, uint8_t *p, size_t n)

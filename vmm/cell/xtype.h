@@ -26,9 +26,9 @@ struct xtype {
 		uint64_t used;	 /* turn of its last use */
 	} spare[XTYPE_SPARES];
 	uint64_t turn;
-	unsigned own; /* mapping changes of ours that we have not been told of yet */
+	unsigned own;	 /* mapping changes of ours that we have not been told of yet */
 	uint32_t layout; /* the last one asked for */
-	uint8_t xkb;  /* the XKEYBOARD extension's opcode; 0: not there */
+	uint8_t xkb;	 /* the XKEYBOARD extension's opcode; 0: not there */
 };
 
 void xtype_init(struct xtype *t, struct xinput *in);

@@ -151,7 +151,8 @@ static void lines_are_judged(void **state)
 	(void)state;
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"a\",\"ms\":0}"), 1);
 	assert_int_equal(line("{\"event\":\"else\"}"), 0);
-	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"0123456789abcdef\",\"ms\":0}"), -EPROTO);
+	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"0123456789abcdef\",\"ms\":0}"),
+			 -EPROTO);
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"\",\"ms\":0}"), -EPROTO);
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"a\",\"ms\":1e99}"), -EPROTO);
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"a\"}"), -EPROTO);
