@@ -96,6 +96,10 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 		return encode_words(p, 1, &m->viewers);
 	case SURFACE_CLIP_POLICY:
 		return encode_words(p, 1, &m->clip_ways);
+	case SURFACE_KEYSYM:
+		return encode_words(p, 1, &m->keysym);
+	case SURFACE_LAYOUT:
+		return encode_words(p, 1, &m->layout);
 	case SURFACE_CLIP_OFFER:
 	case SURFACE_CLIP_REQUEST:
 		return encode_words(p, 2, (uint32_t[]){m->clip.serial, m->clip.format});
@@ -138,6 +142,16 @@ int surface_send(int sock, const struct surface_msg *m)
 }
 
 /* ---- decode ---- */
+
+bool surface_keysym_ok(uint32_t k)
+{
+	uint32_t unicode = k - 0x01000000;
+
+	if (k >= 0x01000000) /* not a surrogate, and a code point that Latin-1 has not */
+		return unicode >= 0x100 && unicode <= 0x10ffff && unicode >> 11 != 0x1b;
+	return (k >= 0x20 && k <= 0x7e) || (k >= 0xa0 && k < 0x2000) ||
+	       (k >= 0x20a0 && k <= 0x20ff) || (k >= 0xfe50 && k <= 0xfe93);
+}
 
 static int decode_scanout(struct surface_msg *m, const uint8_t *p)
 {
@@ -262,6 +276,8 @@ static size_t fixed_length(enum surface_type t)
 		return 12;
 	case SURFACE_VIEWERS:
 	case SURFACE_CLIP_POLICY:
+	case SURFACE_KEYSYM:
+	case SURFACE_LAYOUT:
 		return 4;
 	case SURFACE_CLIP_DATA:
 		return 16;
@@ -314,6 +330,12 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 		return decode_resize(m, p);
 	case SURFACE_VIEWERS:
 		m->viewers = get_le32(p);
+		return 0;
+	case SURFACE_KEYSYM:
+		m->keysym = get_le32(p);
+		return surface_keysym_ok(m->keysym) ? 0 : -EPROTO;
+	case SURFACE_LAYOUT:
+		m->layout = get_le32(p);
 		return 0;
 	case SURFACE_CLIP_POLICY:
 		m->clip_ways = get_le32(p);

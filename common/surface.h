@@ -58,6 +58,9 @@ enum surface_type {
 	SURFACE_VIEWERS = 37,	  /* u32 how many viewers are connected */
 	SURFACE_POINTER_REL = 38, /* s32 dx, dy */
 	SURFACE_CLIP_POLICY = 39, /* u32 enum surface_clip_way, or-ed; 0 forbids both */
+	SURFACE_KEYSYM = 40,	  /* u32 X keysym of a character (surface_keysym_ok): typed once */
+	SURFACE_LAYOUT =
+		41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
@@ -66,7 +69,8 @@ enum surface_type {
 
 /* In a desktop's HELLO. Unknown bits are ignored. */
 enum surface_flag {
-	SURFACE_HAS_CLIPBOARD = 1
+	SURFACE_HAS_CLIPBOARD = 1,
+	SURFACE_HAS_KEYSYMS = 2 /* takes KEYSYM and LAYOUT */
 };
 
 enum surface_clip_way {
@@ -125,6 +129,8 @@ struct surface_msg {
 		} resize;
 		uint32_t viewers;
 		uint32_t clip_ways; /* CLIP_POLICY */
+		uint32_t keysym;
+		uint32_t layout;
 		struct {
 			uint32_t serial, format; /* OFFER: formats */
 			uint32_t status, size;	 /* DATA */
@@ -151,6 +157,10 @@ int surface_clip_seal(const void *p, size_t n) must_check;
 char *surface_clip_read(const struct surface_msg *m) must_check;
 /* Whether it is what the protocol calls text: UTF-8 (RFC 3629) without NUL. */
 bool surface_clip_text_ok(const char *p, size_t n);
+
+/* Whether a keysym is one that makes a character (X11 protocol, appendix A): Latin-1, the other
+ * alphabets, currencies, dead keys, or any of Unicode at 0x01000000 + code point. */
+bool surface_keysym_ok(uint32_t keysym);
 
 /* A bounded set of damage: adds r; when full, merges everything into the bounding box. */
 struct surface_damage {

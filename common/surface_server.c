@@ -135,7 +135,8 @@ static bool build(struct surface_server *s, unsigned flag)
 	case SAY_HELLO:
 		m->type = SURFACE_HELLO;
 		m->hello.version = SURFACE_VERSION;
-		m->hello.flags = has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0;
+		m->hello.flags = (has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0u) |
+				 (s->sink.keysym ? SURFACE_HAS_KEYSYMS : 0u);
 		return true;
 	case SAY_SCANOUT:
 		m->type = SURFACE_SCANOUT;
@@ -335,6 +336,17 @@ static int dispatch_clip(struct surface_server *s, const struct surface_msg *m)
 	return 0;
 }
 
+static int dispatch_characters(const struct surface_sink *k, const struct surface_msg *m)
+{
+	if (!k->keysym)
+		return -EPROTO; /* it was not told of this */
+	if (m->type == SURFACE_KEYSYM)
+		k->keysym(k->arg, m->keysym);
+	else if (k->layout)
+		k->layout(k->arg, m->layout);
+	return 0;
+}
+
 /* 0, or -EPROTO when the display says what it may not. */
 static int dispatch(struct surface_server *s, const struct surface_msg *m)
 {
@@ -366,6 +378,9 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 		if (k->viewers)
 			k->viewers(k->arg, m->viewers);
 		return 0;
+	case SURFACE_KEYSYM:
+	case SURFACE_LAYOUT:
+		return dispatch_characters(k, m);
 	case SURFACE_POINTER_REL: /* no relative device */
 		return 0;
 	case SURFACE_CLIP_POLICY:

@@ -27,6 +27,9 @@ struct surface_sink {
 	void (*wheel)(void *arg, int32_t vertical, int32_t horizontal);
 	void (*resize)(void *arg, uint32_t width, uint32_t height);
 	void (*viewers)(void *arg, uint32_t n);
+	/* With keysym the desktop types characters that no key of its keyboard may have. */
+	void (*keysym)(void *arg, uint32_t keysym);
+	void (*layout)(void *arg, uint32_t layout);
 	/* With clip_ways the desktop has a clipboard: the display says what is allowed now (enum
 	 * surface_clip_way; 0 when it goes). The others come only while their way is allowed. */
 	void (*clip_ways)(void *arg, uint32_t ways);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
 #include "display/sandbox.h"
+
+#define LARGE_BYTES (1 << 20)
 
 struct options {
 	const char *surface, *listen, *name;
@@ -135,6 +138,8 @@ static void on_count(void *arg, unsigned count)
 	struct display *d = arg;
 
 	log_info("display.viewers", "count=%u", count);
+	if (!count)
+		malloc_trim(0);
 	if (d->idle)
 		loop_timer_set(d->idle, count ? -1 : d->idle_exit_s * 1000ll);
 }
@@ -145,6 +150,14 @@ static void on_signal(void *arg, int signo)
 
 	log_info("display.stop", "signal=%d", signo);
 	loop_stop(d->loop);
+}
+
+/* What a burst took goes back to the system: large blocks when they are freed (libc would raise
+ * its threshold with every such block, and keep them), the rest when it is the end of a heap. */
+static void set_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
 static int start(struct display *d, const struct options *o, struct err *e)
@@ -214,6 +227,7 @@ int main(int argc, char **argv)
 		return r < 0;
 	}
 	log_init("pane-display", LOG_INFO);
+	set_memory();
 	r = disp_screen_init(&d.screen);
 	if (r == 0)
 		r = start(&d, &o, &e);

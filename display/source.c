@@ -13,11 +13,12 @@
 #include "display/clip.h"
 #include "display/dialer.h"
 
-#define RETRY_MIN_MS 50
-#define RETRY_MAX_MS 1000
-#define INPUT_MAX    512 /* events waiting for a desktop that does not read */
-#define BAND_BYTES   (DISP_TILE * SURFACE_MAX_DIM * 4ul)
-#define MESSAGES     32 /* handled a wake-up before others get their turn */
+#define RETRY_MIN_MS   50
+#define RETRY_MAX_MS   1000
+#define INPUT_MAX      512 /* events waiting for a desktop that does not read */
+#define BAND_BYTES     (DISP_TILE * SURFACE_MAX_DIM * 4ul)
+#define DISP_LAYOUT_US 0x0409
+#define MESSAGES       32 /* handled a wake-up before others get their turn */
 
 struct input {
 	uint32_t type;
@@ -42,6 +43,8 @@ struct disp_source {
 	pthread_mutex_t lock; /* guards what follows */
 	int sock;	      /* owned; -1 while not connected */
 	bool has_clip;	      /* the desktop said so */
+	bool has_keysyms;     /* likewise */
+	uint32_t layout;      /* of the user's keyboard; said again to a new desktop */
 	struct input queue[INPUT_MAX];
 	uint32_t head, count;
 	bool armed; /* LOOP_WRITE was asked for */
@@ -86,6 +89,12 @@ static void input_message(const struct input *in, struct surface_msg *m)
 		break;
 	case SURFACE_VIEWERS:
 		m->viewers = (uint32_t)in->a;
+		break;
+	case SURFACE_KEYSYM:
+		m->keysym = (uint32_t)in->a;
+		break;
+	case SURFACE_LAYOUT:
+		m->layout = (uint32_t)in->a;
 		break;
 	default:
 		m->point.x = in->a;
@@ -238,6 +247,45 @@ void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizont
 	push(s, (struct input){SURFACE_WHEEL, vertical, horizontal, 0, -1});
 }
 
+static bool has_keysyms(struct disp_source *s)
+{
+	bool has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_keysyms;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+bool disp_source_keysym(struct disp_source *s, uint32_t keysym)
+{
+	if (!surface_keysym_ok(keysym) || !has_keysyms(s))
+		return false;
+	push(s, (struct input){SURFACE_KEYSYM, (int32_t)keysym, 0, 0, -1});
+	return true;
+}
+
+void disp_source_layout(struct disp_source *s, uint32_t layout)
+{
+	if (!layout)
+		return; /* a client that does not say */
+	pthread_mutex_lock(&s->lock);
+	s->layout = layout;
+	pthread_mutex_unlock(&s->lock);
+	if (has_keysyms(s))
+		push(s, (struct input){SURFACE_LAYOUT, (int32_t)layout, 0, 0, -1});
+}
+
+bool disp_source_foreign(struct disp_source *s)
+{
+	bool foreign;
+
+	pthread_mutex_lock(&s->lock);
+	foreign = s->has_keysyms && s->layout != DISP_LAYOUT_US;
+	pthread_mutex_unlock(&s->lock);
+	return foreign;
+}
+
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale)
 {
 	if (!width || !height || width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM)
@@ -308,11 +356,25 @@ void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *t
 		clip_answer(s, serial, SURFACE_CLIP_OK, fd, n);
 }
 
+/* A desktop that types characters is told which keyboard the user has. */
+static void hello_keyboard(struct disp_source *s, uint32_t flags)
+{
+	uint32_t layout;
+
+	pthread_mutex_lock(&s->lock);
+	s->has_keysyms = (flags & SURFACE_HAS_KEYSYMS) != 0;
+	layout = s->layout;
+	pthread_mutex_unlock(&s->lock);
+	if (flags & SURFACE_HAS_KEYSYMS)
+		push(s, (struct input){SURFACE_LAYOUT, (int32_t)layout, 0, 0, -1});
+}
+
 /* A desktop with a clipboard is told what is allowed, and what viewers have. */
 static void on_hello(struct disp_source *s, uint32_t flags)
 {
 	uint32_t serial;
 
+	hello_keyboard(s, flags);
 	if (!s->clip || !(flags & SURFACE_HAS_CLIPBOARD))
 		return;
 	pthread_mutex_lock(&s->lock);
@@ -507,6 +569,7 @@ static void disconnect(struct disp_source *s, const char *why)
 	close(s->sock);
 	s->sock = -1;
 	s->has_clip = false;
+	s->has_keysyms = false;
 	drop_queue(s);
 	s->armed = false;
 	pthread_mutex_unlock(&s->lock);
@@ -611,6 +674,7 @@ struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
 	s->sock = -1;
 	s->scanout_fd = -1;
 	s->retry_ms = RETRY_MIN_MS;
+	s->layout = DISP_LAYOUT_US;
 	pthread_mutex_init(&s->lock, NULL);
 	s->band = malloc(BAND_BYTES);
 	s->retry = loop_timer_add(l, 0, on_retry, s);

@@ -29,6 +29,12 @@ void disp_source_button(struct disp_source *s, uint32_t code, bool down);
 void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y);
 void disp_source_motion(struct disp_source *s, int32_t dx, int32_t dy);
 void disp_source_wheel(struct disp_source *s, int32_t vertical, int32_t horizontal);
+/* Types a character (surface.h); false when the desktop cannot. */
+bool disp_source_keysym(struct disp_source *s, uint32_t keysym);
+/* The keyboard in front of the user; said again to a new desktop. */
+void disp_source_layout(struct disp_source *s, uint32_t layout);
+/* Whether the desktop's keys may not be those of a US keyboard. */
+bool disp_source_foreign(struct disp_source *s);
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale);
 void disp_source_viewers(struct disp_source *s, uint32_t n);
 

@@ -5,6 +5,7 @@
 #include "display/viewer.h"
 
 #include <errno.h>
+#include <linux/input-event-codes.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "common/log.h"
@@ -72,6 +73,40 @@ void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down)
 	touch(v);
 	if (note(v, code, down))
 		disp_source_button(v->source, code, down);
+}
+
+/* The modifiers that change which character a key makes. */
+static const uint32_t level_keys[] = {KEY_LEFTSHIFT, KEY_RIGHTSHIFT, KEY_RIGHTALT};
+
+void disp_viewer_press(struct disp_viewer *v, uint32_t key, enum disp_shift shift)
+{
+	bool lifted[ARRAY_LEN(level_keys)] = {false}, add;
+
+	add = shift == DISP_SHIFT_DOWN && !disp_viewer_held(v, KEY_LEFTSHIFT) &&
+	      !disp_viewer_held(v, KEY_RIGHTSHIFT);
+	for (size_t i = 0; i < ARRAY_LEN(level_keys); i++) {
+		bool is_shift = level_keys[i] != KEY_RIGHTALT;
+
+		lifted[i] = shift != DISP_SHIFT_ANY && disp_viewer_held(v, level_keys[i]) &&
+			    !(is_shift && shift == DISP_SHIFT_DOWN);
+		if (lifted[i])
+			disp_viewer_key(v, level_keys[i], false);
+	}
+	if (add)
+		disp_viewer_key(v, KEY_LEFTSHIFT, true);
+	disp_viewer_key(v, key, true);
+	if (add)
+		disp_viewer_key(v, KEY_LEFTSHIFT, false);
+	for (size_t i = 0; i < ARRAY_LEN(level_keys); i++) {
+		if (lifted[i])
+			disp_viewer_key(v, level_keys[i], true);
+	}
+}
+
+bool disp_viewer_keysym(struct disp_viewer *v, uint32_t keysym)
+{
+	touch(v);
+	return disp_source_keysym(v->source, keysym);
 }
 
 void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "common/loop.h"
 #include "display/clip.h"
+#include "display/keys.h"
 #include "display/screen.h"
 #include "display/source.h"
 
@@ -76,6 +77,10 @@ void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down);
 void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down);
 void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y);
 void disp_viewer_wheel(struct disp_viewer *v, int32_t vertical, int32_t horizontal);
+/* Presses a key as shift says, whatever the level keys are: those are put back afterwards. */
+void disp_viewer_press(struct disp_viewer *v, uint32_t key, enum disp_shift shift);
+/* Types a character by its X keysym; false when the desktop has no way to. */
+bool disp_viewer_keysym(struct disp_viewer *v, uint32_t keysym);
 bool disp_viewer_held(const struct disp_viewer *v, uint32_t code);
 void disp_viewer_release(struct disp_viewer *v);
 

@@ -17,6 +17,7 @@
 #include <freerdp/gdi/gdi.h>
 #include <freerdp/gdi/gfx.h>
 #include <freerdp/graphics.h>
+#include <freerdp/locale/keyboard.h>
 #include <freerdp/settings.h>
 #include <string.h>
 #include <winpr/wlog.h>
@@ -308,6 +309,8 @@ static bool set_numbers(rdpSettings *st, const struct thin_session *s)
 		{FreeRDP_DesktopHeight, (UINT32)s->height},
 		{FreeRDP_DesktopScaleFactor, (UINT32)s->scale_percent},
 		{FreeRDP_DeviceScaleFactor, 100},
+		/* Found out from the X server, else from the locale. */
+		{FreeRDP_KeyboardLayout, freerdp_keyboard_init_ex(0, NULL)},
 		{FreeRDP_ColorDepth, 32},
 		{FreeRDP_ConnectionType, CONNECTION_TYPE_LAN},
 		{FreeRDP_LargePointerFlag, LARGE_POINTER_FLAG_96x96 | LARGE_POINTER_FLAG_384x384},

@@ -6,6 +6,7 @@
 #include "display/rdp/gfx.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include "common/loop.h"
 #include "common/wire.h"
@@ -248,6 +249,7 @@ void disp_gfx_tidy(struct gfx *g, int64_t now_ms)
 		return;
 	disp_avc_free(g->avc);
 	g->avc = NULL;
+	malloc_trim(0); /* the encoder's memory lies between what stays */
 }
 
 /* ---- the client's messages ----------------------------------------------------------------- */

@@ -42,24 +42,58 @@ static BOOL on_key(rdpInput *input, UINT16 flags, UINT8 code)
 	return TRUE;
 }
 
-/* A character without a key: typed on the guest's US keyboard when it has it, else dropped. */
-static BOOL on_unicode(rdpInput *input, UINT16 flags, UINT16 code)
+uint32_t disp_rdp_unicode(uint16_t *surrogate, uint16_t unit)
 {
-	struct disp_viewer *v = context_of(input)->viewer;
-	enum disp_shift shift;
-	uint32_t keysym = code == '\r' || code == '\n' ? 0xff0d : code == '\t' ? 0xff09 : code;
-	uint32_t key = disp_key_keysym(keysym == '\b' ? 0xff08 : keysym, &shift);
-	bool held = disp_viewer_held(v, KEY_LEFTSHIFT) || disp_viewer_held(v, KEY_RIGHTSHIFT);
+	uint16_t first = *surrogate;
 
-	if (!key || keysym > 0xffff || (keysym > 0x7e && keysym < 0xff00) ||
-	    (flags & KBD_FLAGS_RELEASE))
-		return TRUE;
-	if (shift == DISP_SHIFT_DOWN && !held)
-		disp_viewer_key(v, KEY_LEFTSHIFT, true);
-	disp_viewer_key(v, key, true);
-	disp_viewer_key(v, key, false);
-	if (shift == DISP_SHIFT_DOWN && !held)
-		disp_viewer_key(v, KEY_LEFTSHIFT, false);
+	*surrogate = unit >> 10 == 0x36 ? unit : 0; /* 0xd800 to 0xdbff */
+	if (*surrogate)
+		return 0;
+	if (unit >> 10 != 0x37)
+		return unit;
+	return first ? 0x10000 + ((first & 0x3ffu) << 10 | (unit & 0x3ffu)) : 0;
+}
+
+/* The keys that some clients send as characters. */
+static uint32_t control_keysym(uint32_t code)
+{
+	switch (code) {
+	case '\b':
+		return 0xff08;
+	case '\t':
+		return 0xff09;
+	case '\r':
+	case '\n':
+		return 0xff0d;
+	case 0x1b:
+		return 0xff1b;
+	case 0x7f:
+		return 0xffff;
+	default:
+		return 0;
+	}
+}
+
+/* A character: by its key where the desktop's keyboard is known to have one, else by its name
+ * where the desktop takes that, else dropped. */
+static BOOL on_unicode(rdpInput *input, UINT16 flags, UINT16 unit)
+{
+	struct peer_context *c = context_of(input);
+	uint32_t code, keysym, key;
+	enum disp_shift shift;
+
+	if (flags & KBD_FLAGS_RELEASE)
+		return TRUE; /* it was typed when it was pressed */
+	code = disp_rdp_unicode(&c->surrogate, unit);
+	keysym = control_keysym(code);
+	if (!keysym && code >= ' ')
+		keysym = code < 0x100 ? code : 0x01000000 + code;
+	key = keysym ? disp_key_keysym(keysym, &shift) : 0;
+	if (key && (shift == DISP_SHIFT_ANY || !disp_source_foreign(c->viewer->source))) {
+		disp_viewer_press(c->viewer, key, shift);
+		disp_viewer_key(c->viewer, key, false);
+	} else if (keysym)
+		(void)disp_viewer_keysym(c->viewer, keysym);
 	return TRUE;
 }
 

@@ -182,6 +182,8 @@ static BOOL on_capabilities(freerdp_peer *client)
 	if (p->viewer->first && (width != w || height != h))
 		disp_source_resize(p->viewer->source, width, height,
 				   scale >= 100 && scale <= 500 ? scale : 100);
+	disp_source_layout(p->viewer->source,
+			   freerdp_settings_get_uint32(s, FreeRDP_KeyboardLayout));
 	if (!w)
 		return TRUE;
 	return freerdp_settings_set_uint32(s, FreeRDP_DesktopWidth, w) &&

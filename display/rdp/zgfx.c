@@ -12,7 +12,7 @@
 #include <string.h>
 #include "common/wire.h"
 
-#define WINDOW	      (2 * ZGFX_HISTORY + ZGFX_SEGMENT)
+#define WINDOW	      (ZGFX_HISTORY + ZGFX_HISTORY / 4 + ZGFX_SEGMENT) /* slides every 600 kB */
 #define HASH_BITS     16
 #define WAYS	      2
 #define MATCH_MIN     5

@@ -61,7 +61,7 @@ static void every_small_message_round_trips(void **state)
 		SURFACE_HELLO,	     SURFACE_CURSOR_POS,  SURFACE_KEY,	      SURFACE_POINTER,
 		SURFACE_BUTTON,	     SURFACE_WHEEL,	  SURFACE_RESIZE,     SURFACE_VIEWERS,
 		SURFACE_POINTER_REL, SURFACE_CLIP_POLICY, SURFACE_CLIP_OFFER, SURFACE_CLIP_REQUEST,
-		SURFACE_CLIP_DATA};
+		SURFACE_CLIP_DATA,   SURFACE_KEYSYM,	  SURFACE_LAYOUT};
 	cleanup_free struct surface_msg *m = fresh(SURFACE_HELLO), *r = fresh(SURFACE_HELLO);
 	static uint8_t wire[SURFACE_MAX_MESSAGE];
 
@@ -70,7 +70,7 @@ static void every_small_message_round_trips(void **state)
 		int n;
 
 		m->type = all[i];
-		m->resize.width = 1;
+		m->resize.width = all[i] == SURFACE_KEYSYM ? 'A' : 1;
 		m->resize.height = 1;
 		m->resize.scale_percent = all[i] == SURFACE_RESIZE ? 100 : 0;
 		n = surface_encode(m, wire, sizeof(wire));
@@ -79,6 +79,29 @@ static void every_small_message_round_trips(void **state)
 		assert_int_equal(r->type, all[i]);
 		assert_memory_equal(&m->resize, &r->resize, all[i] == SURFACE_RESIZE ? 12 : 4);
 		assert_int_equal(surface_decode(r, wire, (size_t)n - 1), -EPROTO);
+	}
+}
+
+static void only_keysyms_of_characters_pass(void **state)
+{
+	static const uint32_t good[] = {0x20,	0x7e,	0xa0,	    0xff,	0x7e1,	   0x6c1,
+					0x20ac, 0xfe51, 0x01000100, 0x0101f600, 0x0110ffff},
+			      bad[] = {0,	   0x1f,       0x7f,	   0x9f,       0x2000,
+				       0xff0d,	   0xffe1,     0x010000ff, 0x0100d800, 0x0100dfff,
+				       0x01110000, 0x1008ff11, UINT32_MAX};
+	cleanup_free struct surface_msg *m = fresh(SURFACE_KEYSYM);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+		bool is_good = i < ARRAY_LEN(good);
+		int n;
+
+		m->type = SURFACE_KEYSYM;
+		m->keysym = is_good ? good[i] : bad[i - ARRAY_LEN(good)];
+		assert_int_equal(surface_keysym_ok(m->keysym), is_good);
+		n = surface_encode(m, wire, sizeof(wire));
+		assert_int_equal(surface_decode(m, wire, (size_t)n), is_good ? 0 : -EPROTO);
 	}
 }
 
@@ -252,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scanout_and_its_descriptor_arrive),
 		cmocka_unit_test(every_small_message_round_trips),
+		cmocka_unit_test(only_keysyms_of_characters_pass),
 		cmocka_unit_test(damage_outside_the_largest_screen_is_refused),
 		cmocka_unit_test(cursor_geometry_is_checked),
 		cmocka_unit_test(damage_merges_instead_of_growing),

@@ -31,6 +31,7 @@
 
 static bool mmap_works(size_t n, int protection)
 {
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
 	void *p = mmap(NULL, n, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p != MAP_FAILED && munmap(p, n) == 0;

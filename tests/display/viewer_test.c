@@ -31,6 +31,7 @@ struct fixture {
 	struct disp_viewer viewer;
 	int listener, desktop;
 	struct surface_msg m;
+	uint16_t surrogate;
 };
 
 static void on_due(void *arg)
@@ -156,6 +157,89 @@ static void codes_no_keyboard_has_are_dropped(void **state)
 	disp_viewer_key(&f->viewer, UINT32_MAX, true);
 	disp_viewer_key(&f->viewer, KEY_C, true);
 	expect_key(f, KEY_C, 1);
+}
+
+/* From now on the desktop takes characters by their keysyms, and has heard of the layout. */
+static void say_keysyms(struct fixture *f, uint32_t layout)
+{
+	struct surface_msg m = {.type = SURFACE_HELLO, .fd = -1};
+
+	m.hello.version = SURFACE_VERSION;
+	m.hello.flags = SURFACE_HAS_KEYSYMS;
+	assert_int_equal(surface_send(f->desktop, &m), 0);
+	assert_int_equal(next(f, SURFACE_LAYOUT)->layout, layout);
+}
+
+static void unicode(struct fixture *f, uint16_t unit)
+{
+	struct peer_context c = {.viewer = &f->viewer, .surrogate = f->surrogate};
+	rdpInput input = {.context = &c.base};
+
+	disp_rdp_input_setup(&input);
+	input.UnicodeKeyboardEvent(&input, 0, unit);
+	input.UnicodeKeyboardEvent(&input, KBD_FLAGS_RELEASE, unit);
+	f->surrogate = c.surrogate;
+}
+
+static void characters_without_a_key_go_by_name(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_rfb_key(&f->viewer, 0xe4, true); /* nobody takes it yet */
+	say_keysyms(f, 0x409);
+	disp_rfb_key(&f->viewer, 0x7e1, true); /* Greek_alpha */
+	disp_rfb_key(&f->viewer, 0x7e1, false);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0x7e1);
+	unicode(f, 0xe9);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0xe9);
+	unicode(f, 0x44f);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0x0100044f);
+	unicode(f, 0xd83d); /* half of it is nothing */
+	unicode(f, 0xde00);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0x0101f600);
+	unicode(f, 0xde00);
+	unicode(f, 0xd83d);
+	unicode(f, 'A'); /* ASCII has keys */
+	expect_key(f, KEY_LEFTSHIFT, 1);
+	expect_key(f, KEY_A, 1);
+	expect_key(f, KEY_LEFTSHIFT, 0);
+	expect_key(f, KEY_A, 0);
+	disp_viewer_key(&f->viewer, KEY_RIGHTSHIFT, true); /* as on a German keyboard */
+	unicode(f, '\'');
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 0);
+	expect_key(f, KEY_APOSTROPHE, 1);
+	expect_key(f, KEY_RIGHTSHIFT, 1);
+	expect_key(f, KEY_APOSTROPHE, 0);
+	unicode(f, 0xde00);
+	unicode(f, 0x20ac);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 0x010020ac);
+}
+
+static void on_another_layout_every_character_goes_by_name(void **state)
+{
+	struct fixture *f = *state;
+
+	disp_source_layout(f->source, 0x407);
+	say_keysyms(f, 0x407);
+	disp_rfb_key(&f->viewer, 'y', true);
+	assert_int_equal(next(f, SURFACE_KEYSYM)->keysym, 'y');
+	disp_rfb_key(&f->viewer, 'y', false);
+	disp_rfb_key(&f->viewer, 0xff0d, true); /* but not every key is a character */
+	expect_key(f, KEY_ENTER, 1);
+	disp_rfb_key(&f->viewer, 0xffe3, true);
+	expect_key(f, KEY_LEFTCTRL, 1);
+	disp_rfb_key(&f->viewer, 'c', true); /* nor every character text */
+	expect_key(f, KEY_C, 1);
+	disp_source_layout(f->source, 0); /* says nothing */
+	disp_source_layout(f->source, 0x409);
+	assert_int_equal(next(f, SURFACE_LAYOUT)->layout, 0x409);
+	disp_viewer_release(&f->viewer);
+	disp_rfb_key(&f->viewer, 'y', true);
+	expect_key(f, KEY_ENTER, 0);
+	expect_key(f, KEY_LEFTCTRL, 0);
+	expect_key(f, KEY_C, 0);
+	expect_key(f, KEY_Y, 1);
 }
 
 static void the_pointer_stays_on_the_screen(void **state)
@@ -284,6 +368,8 @@ int main(void)
 		one(repeats_are_dropped),
 		one(what_is_held_is_released),
 		one(codes_no_keyboard_has_are_dropped),
+		one(characters_without_a_key_go_by_name),
+		one(on_another_layout_every_character_goes_by_name),
 		one(the_pointer_stays_on_the_screen),
 		one(shift_is_pressed_where_the_character_needs_it),
 		one(shift_is_lifted_where_the_character_has_none),

@@ -30,10 +30,10 @@ from tools import content  # noqa: E402
 from tools.content import BLACK, CELL_H  # noqa: E402
 
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
-KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY = range(32, 40)
+KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY, KEYSYM, LAYOUT = range(32, 42)
 CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = range(64, 67)
 NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
-         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy",
+         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy", KEYSYM: "keysym", LAYOUT: "layout",
          CLIP_OFFER: "clip-offer", CLIP_REQUEST: "clip-request", CLIP_DATA: "clip-data"}
 BTN_LEFT = 0x110
 
@@ -184,7 +184,7 @@ class Replay:
         self.peer = peer
         self.poll.register(peer, select.POLLIN)
         self.note(event="connected")
-        self.send(message(HELLO, struct.pack("<II", 1, 1)))  # it has a clipboard
+        self.send(message(HELLO, struct.pack("<II", 1, 3 if self.options.keysyms else 1)))  # it has a clipboard
         self.send_scanout()
         self.send_cursor()
 
@@ -201,7 +201,7 @@ class Replay:
             self.drop()
             return
         kind, _, n = struct.unpack_from("<HHI", data)
-        if kind >= CLIP_POLICY:
+        if kind == CLIP_POLICY or kind >= CLIP_OFFER:
             self.clipboard(kind, struct.unpack_from("<%dI" % (n // 4), data, 8), fds)
             return
         words = struct.unpack_from("<%di" % (n // 4), data, 8)
@@ -215,6 +215,8 @@ class Replay:
             event.update(vertical=words[0], horizontal=words[1])
         elif kind == RESIZE:
             event.update(w=words[0], h=words[1], scale=words[2])
+        elif kind in (KEYSYM, LAYOUT):
+            event.update(value=words[0])
         elif kind == VIEWERS:
             event.update(count=words[0])
         self.note(**event)
@@ -387,6 +389,7 @@ def main():
     p.add_argument("--content", default="text", choices=("text", "photo", "picture", "solid"))
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--follow", action="store_true", help="obey resize requests")
+    p.add_argument("--keysyms", action="store_true", help="take characters by name, and layouts")
     p.add_argument("--react", action="store_true", help="paint on a left click")
     Replay(p.parse_args()).run()
 

@@ -18,6 +18,7 @@
 #include "vmm/cell/xclip.h"
 #include "vmm/cell/xinput.h"
 #include "vmm/cell/xscreen.h"
+#include "vmm/cell/xtype.h"
 
 #define FRAME_MS 4
 
@@ -28,6 +29,7 @@ struct screen {
 	struct surface_server *server; /* owned; NULL without --surface */
 	struct xscreen x;
 	struct xinput in;
+	struct xtype type;
 	struct xclip *clip;	  /* owned; NULL without --surface */
 	struct loop_timer *frame; /* armed while the next question has to wait */
 	int64_t asked_ms;
@@ -129,6 +131,7 @@ static void on_event(struct screen *s, const xcb_generic_event_t *ev)
 	uint8_t type = ev->response_type & 0x7f;
 	const xcb_property_notify_event_t *property = (const void *)ev;
 	const xcb_map_notify_event_t *map = (const void *)ev;
+	const xcb_mapping_notify_event_t *mapping = (const void *)ev;
 
 	if (type == s->x.damage_event + XCB_DAMAGE_NOTIFY)
 		on_damage(s);
@@ -136,6 +139,8 @@ static void on_event(struct screen *s, const xcb_generic_event_t *ev)
 		show_cursor(s);
 	else if (type == s->x.randr_event + XCB_RANDR_SCREEN_CHANGE_NOTIFY)
 		on_size(s, (const void *)ev);
+	else if (type == XCB_MAPPING_NOTIFY)
+		xtype_mapping(&s->type, mapping->request, mapping->count);
 	else if (type == XCB_PROPERTY_NOTIFY && property->atom == s->x.wm_check)
 		on_ready(s);
 	else if (type == XCB_MAP_NOTIFY && !map->override_redirect)
@@ -177,6 +182,22 @@ static void sink_key(void *arg, uint32_t code, bool down)
 	struct screen *s = arg;
 
 	xinput_key(&s->in, code, down);
+	drain(s);
+}
+
+static void sink_keysym(void *arg, uint32_t keysym)
+{
+	struct screen *s = arg;
+
+	xtype_keysym(&s->type, keysym);
+	drain(s);
+}
+
+static void sink_layout(void *arg, uint32_t layout)
+{
+	struct screen *s = arg;
+
+	xtype_layout(&s->type, layout);
 	drain(s);
 }
 
@@ -289,6 +310,8 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 {
 	const struct surface_sink sink = {.arg = s,
 					  .key = sink_key,
+					  .keysym = sink_keysym,
+					  .layout = sink_layout,
 					  .pointer = sink_pointer,
 					  .button = sink_button,
 					  .wheel = sink_wheel,
@@ -321,6 +344,7 @@ static int start(struct screen *s, const struct cell_screen_config *c, struct er
 	if (r < 0)
 		return r;
 	s->in = (struct xinput){.conn = s->conn, .root = s->x.root};
+	xtype_init(&s->type, &s->in);
 	if (s->server) {
 		s->clip = xclip_new(s->loop, s->conn, s->x.root, s->x.fixes_event, s->server, e);
 		if (!s->clip)

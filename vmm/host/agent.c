@@ -148,8 +148,9 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
 	       a->isolation == b->isolation && a->reset == b->reset && a->idle_s == b->idle_s &&
-	       strcmp(a->home, b->home) == 0 && strcmp(a->name, b->name) == 0 &&
-	       strcmp(a->image, b->image) == 0 && strcmp(a->clipboard, b->clipboard) == 0;
+	       a->recording == b->recording && strcmp(a->home, b->home) == 0 &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
+	       strcmp(a->clipboard, b->clipboard) == 0;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -166,7 +167,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		d->rec.order.want = o->want;
 	} else {
 		d->rec.order = *o;
-		if (had.clipboard[0] && strcmp(had.clipboard, o->clipboard) != 0 && d->display)
+		if (had.clipboard[0] && d->display &&
+		    (strcmp(had.clipboard, o->clipboard) != 0 || had.recording != o->recording))
 			host_display_renew(d->display);
 	}
 	if (o->epoch > had.epoch && d->agent->door)
@@ -370,6 +372,11 @@ static struct host_display *door_display(void *arg, const char *id, int64_t epoc
 		err_setw(e, -EACCES, "grant.epoch",
 			 "the grant is of epoch %" PRId64 ", the desktop of %" PRId64, epoch,
 			 d->rec.order.epoch);
+		return NULL;
+	}
+	if (d->rec.order.recording) {
+		err_setw(e, -EOPNOTSUPP, "display.recording",
+			 "this pool's sessions are to be recorded, which this host cannot do");
 		return NULL;
 	}
 	return host_reconcile_display(d, e);

@@ -63,6 +63,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_opt_str(o, "isolation", 16, &way, e)) < 0 ||
 	    (r = json_opt_str(o, "clipboard", 8, &clipboard, e)) < 0 ||
 	    (r = text_field(o, "home", v->home, sizeof(v->home), e)) < 0 ||
+	    (r = json_opt_bool(o, "recording", &v->recording, e)) < 0 ||
 	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
 		return r;
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
@@ -120,7 +121,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:b}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -130,7 +131,7 @@ json_t *host_record_json(const struct host_record *r)
 			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
 			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
 			 "address", (int)r->address, "parent", r->parent, "clipboard",
-			 v->clipboard[0] ? v->clipboard : "both");
+			 v->clipboard[0] ? v->clipboard : "both", "recording", (int)v->recording);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

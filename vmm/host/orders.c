@@ -159,6 +159,8 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 		r = json_opt_str(policy, "clipboard", 8, &clipboard, e);
 	if (r == 0 && json_is_object(policy))
 		r = json_opt_int(policy, "idle_s", 0, INT32_MAX, &idle, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_bool(policy, "recording", &v->recording, e);
 	if (r < 0)
 		return r;
 	v->idle_s = (int)idle;

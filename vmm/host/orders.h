@@ -45,6 +45,7 @@ struct host_order {
 	char account[FIRSTBOOT_ACCOUNT_MAX + 1]; /* made at first boot, "" = none yet */
 	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
 	int idle_s;	   /* viewers without input for so long are unwelcome; 0 = never */
+	bool recording;	   /* its sessions are to be recorded */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 };
 

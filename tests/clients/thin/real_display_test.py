@@ -29,7 +29,7 @@ class RealDisplay(unittest.TestCase):
         self.gw = GatewayRig()
         self.addCleanup(self.gw.close)
         self.gw.broker.tickets = AnyTicket()
-        self.rig = Rig(replay=("--follow",))
+        self.rig = Rig(replay=("--follow", "--keysyms"))
         self.addCleanup(self.rig.close)
         self.rig.env.update(HOME=self.rig.dir, XDG_CONFIG_HOME=self.rig.dir, XDG_RUNTIME_DIR=self.rig.dir,
                             GSK_RENDERER="cairo", GTK_A11Y="none", GDK_BACKEND="x11", PANE_LOG="info")
@@ -93,6 +93,12 @@ class RealDisplay(unittest.TestCase):
         self.rig.start_display()
         wait_for("it is back", lambda: self.said("session.back"), 20)
         self.rig.wait_equal("the same picture")
+
+    def test_keyboard_layout(self):
+        """the layout of the keyboard in front of the user is told to the desktop"""
+        subprocess.run(["setxkbmap", "-layout", "fr"], env=self.rig.env, check=True)
+        self.thin()
+        wait_for("the layout", lambda: self.rig.events("layout") and self.rig.events("layout")[-1]["value"] == 0x40c, 20)
 
     def test_screenshot(self):
         """--screenshot of a real display exits 0"""

@@ -443,6 +443,19 @@ class Door(Story):
         self.assertTrue(again.open(D1)["ok"])
         self.assertIn("--clipboard\0none\0", self.display_argv())
 
+    def test_recording(self):
+        """a pool whose sessions must be recorded lets nobody in unrecorded, nor stay, and says why"""
+        self.running()
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        gate.line()
+        self.broker.order(D1, policy={"recording": True})
+        self.assertEqual(gate.sock.recv(1), b"")
+        answer = Gateway(self.host).open(D1)
+        self.assertEqual((answer["ok"], answer["code"]), (False, "display.recording"))
+        self.broker.order(D1, policy={"recording": False})
+        until(lambda: Gateway(self.host).open(D1)["ok"], "a viewer is let in again", 5)
+
     def display_argv(self):
         with open(f"/proc/{self.host.record(D1)['display']['pid']}/cmdline", encoding="utf-8") as file:
             return file.read()
