@@ -5,6 +5,7 @@
 #include "broker/api.h"
 #include "broker/audit.h"
 #include "broker/auth.h"
+#include "broker/browser.h"
 #include "broker/password.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
@@ -53,25 +54,16 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 	struct login_body l;
 	struct err e = {0};
 	struct auth_who who;
-	char token[TICKET_LEN + 1], hash[DB_HASH_LEN];
 	enum req_step step;
 
 	if (valid_login(r->json, &l, &e))
 		return req_fail_err(r, &e);
+	if (l.cookie && !browser_own_page(r))
+		return browser_foreign(r);
 	step = auth_password(b, db, r, "login", l.user, l.password, &who);
 	if (step != REQ_DONE)
 		return step;
-	ticket_make(TOKEN_PREFIX, token);
-	db_hash(hash, token, TICKET_LEN);
-	if (db_exec(db, "SELECT pane.token_create($1, $2, $3)", who.id, hash,
-		    DB_INT(b->conf->token_ttl_s)))
-		return req_fail_db(r, db);
-	step = req_reply_json(r, 200,
-			      json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name",
-					who.name, "role", req_role_name(who.role), "expires_in_s",
-					b->conf->token_ttl_s));
-	explicit_bzero(token, sizeof(token));
-	return step;
+	return login_open(b, db, r, &who, l.cookie);
 }
 
 enum req_step api_logout(struct broker *b, struct db *db, struct req *r)
@@ -82,6 +74,7 @@ enum req_step api_logout(struct broker *b, struct db *db, struct req *r)
 	if (ticket_hash(TOKEN_PREFIX, r->bearer, hash) ||
 	    db_exec(db, "DELETE FROM pane.token WHERE hash = $1", hash))
 		return req_fail_db(r, db);
+	browser_forget(r);
 	return api_empty(r);
 }
 

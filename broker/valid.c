@@ -431,7 +431,7 @@ int valid_apply_item(json_t *o, struct err *e)
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)
 {
-	static const char *const keys[] = {"user", "password", NULL};
+	static const char *const keys[] = {"user", "password", "cookie", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*l = (struct login_body){0};
@@ -439,6 +439,8 @@ int valid_login(json_t *o, struct login_body *l, struct err *e)
 		r = json_need_str(o, "user", 1, 128, &l->user, e);
 	if (!r)
 		r = json_need_str(o, "password", 1, PASSWORD_MAX, &l->password, e);
+	if (!r)
+		r = json_opt_bool(o, "cookie", &l->cookie, e);
 	return r;
 }
 

@@ -6,7 +6,7 @@ import {
 } from "@patternfly/react-core";
 import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import type { Me } from "#schema";
-import { api, hasToken, logout, whenLoginEnds } from "./api/client";
+import { logout, logoutEverywhere, whenLoginEnds, whoAmI } from "./api/client";
 import { forget, useLiveUpdates } from "./api/live";
 import icon from "./icon.svg";
 import { Login } from "./login";
@@ -21,6 +21,7 @@ import { PoolWizard } from "./pages/pool_wizard";
 import { Pools } from "./pages/pools";
 import { Sessions } from "./pages/sessions";
 import { UserPage, Users } from "./pages/users";
+import { Logins } from "./portal/logins";
 import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
 import { Link, navigate, useRoute } from "./router";
@@ -44,7 +45,7 @@ const NAV: [string, string, string][] = [
 ];
 
 /** [a list, one of it] by the first part of the path. */
-function adminPage([section, name, more]: string[]): ReactNode {
+function adminPage([section, name, more]: string[], leave: (everywhere?: boolean) => void): ReactNode {
   switch (section) {
     case undefined:
     case "overview":
@@ -70,6 +71,8 @@ function adminPage([section, name, more]: string[]): ReactNode {
       return <Portal />;
     case "password":
       return <Password />;
+    case "logins":
+      return <Logins leave={leave} />;
     default:
       return (
         <Page title="Not found">
@@ -79,11 +82,12 @@ function adminPage([section, name, more]: string[]): ReactNode {
   }
 }
 
-function portalPage([section]: string[]): ReactNode {
+function portalPage([section]: string[], leave: (everywhere?: boolean) => void): ReactNode {
+  if (section === "logins") return <Logins leave={leave} />;
   return section === "password" ? <Password /> : <Portal />;
 }
 
-function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
+function UserMenu({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const [open, setOpen] = useState(false);
   const [now, setNow] = useState<Theme>(theme());
   const pick = (value: Theme) => {
@@ -105,18 +109,19 @@ function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
       <DropdownList>
         <DropdownItem key="my" onClick={() => navigate("/my")}>My desktops</DropdownItem>
         <DropdownItem key="password" onClick={() => navigate("/password")}>Change password</DropdownItem>
+        <DropdownItem key="logins" onClick={() => navigate("/logins")}>Where I am logged in</DropdownItem>
         {(["system", "light", "dark"] as const).map((value) => (
           <DropdownItem key={value} isSelected={now === value} onClick={() => pick(value)}>
             {{ system: "Appearance: as the system", light: "Appearance: light", dark: "Appearance: dark" }[value]}
           </DropdownItem>
         ))}
-        <DropdownItem key="out" onClick={leave}>Log out</DropdownItem>
+        <DropdownItem key="out" onClick={() => leave()}>Log out</DropdownItem>
       </DropdownList>
     </Dropdown>
   );
 }
 
-function Shell({ me, leave }: { me: Me; leave: () => void }) {
+function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const { parts } = useRoute();
   setRole(me.role);
   const admin = me.role !== "user";
@@ -174,16 +179,16 @@ function Shell({ me, leave }: { me: Me; leave: () => void }) {
       mainContainerId="main"
       skipToContent={<SkipToContent href="#main" onClick={skip}>Skip to content</SkipToContent>}
     >
-      {admin ? adminPage(parts) : portalPage(parts)}
+      {admin ? adminPage(parts, leave) : portalPage(parts, leave)}
     </Frame>
   );
 }
 
 export function App() {
   const [me, setMe] = useState<Me>();
-  const [asking, setAsking] = useState(hasToken());
-  const [ended, setEnded] = useState(false);
+  const [asking, setAsking] = useState(true);
   const [away, setAway] = useState(false);
+  const [ended, setEnded] = useState(false);
 
   useEffect(() => {
     whenLoginEnds(() => {
@@ -193,27 +198,21 @@ export function App() {
     });
   }, []);
   useEffect(() => {
-    if (!asking) return;
     let timer = 0;
-    api.get<Me>("/me").then(
-      (who) => { setMe(who); setAsking(false); setAway(false); },
-      () => {
-        if (!hasToken()) { setAsking(false); return; }
-        setAway(true); // the broker is away, not the login
-        timer = window.setTimeout(() => setAsking(false), 2000);
-      },
-    );
+    const ask = () =>
+      whoAmI().then(
+        (who) => { setMe(who); setAway(false); setAsking(false); },
+        () => { setAway(true); timer = window.setTimeout(ask, 2000); }, // the broker is away, not the login
+      );
+    void ask();
     return () => window.clearTimeout(timer);
-  }, [asking]);
-  useEffect(() => {
-    if (!asking && away && !me && hasToken()) setAsking(true);
-  }, [asking, away, me]);
+  }, []);
 
-  const leave = async () => {
+  const leave = async (everywhere = false) => {
     try {
-      await logout();
+      await (everywhere ? logoutEverywhere() : logout());
     } catch (problem) {
-      say("Logged out here; the server could not be told", problem);
+      say("The server could not be told: this browser may still be logged in", problem);
     }
     forget();
     setEnded(false);
@@ -221,8 +220,8 @@ export function App() {
     navigate("/");
   };
   let body: ReactNode;
-  if (me) body = <Shell me={me} leave={() => void leave()} />;
-  else if (away && hasToken())
+  if (me) body = <Shell me={me} leave={(everywhere) => void leave(everywhere)} />;
+  else if (asking && away)
     body = (
       <main className="pane-login">
         <Nothing title="The server does not answer" action={<Button variant="link" onClick={() => window.location.reload()}>Try now</Button>}>
