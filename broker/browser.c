@@ -58,7 +58,8 @@ void browser_keep(struct req *r, const char *token, int ttl_s)
 
 void browser_forget(struct req *r)
 {
-	if (r->cookie[0])
+	/* A program's logout leaves the cookie that came along alone. */
+	if (r->cookie[0] && !strcmp(r->bearer, r->cookie))
 		snprintf(r->set_cookie, sizeof(r->set_cookie), "%s",
 			 BROWSER_COOKIE "=" HOW "; Max-Age=0");
 }

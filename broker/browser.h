@@ -20,7 +20,7 @@ bool browser_own_page(const struct req *r) must_check;
 enum req_step browser_foreign(struct req *r);
 /* Takes the cookie's token as r->bearer where there is no Authorization. REQ_FAIL: 403, a foreign page. */
 enum req_step browser_authorise(struct req *r) must_check;
-/* The answer sets the cookie, or ends the one that came. */
+/* The answer sets the cookie, or ends the one the request was authorised by. */
 void browser_keep(struct req *r, const char *token, int ttl_s);
 void browser_forget(struct req *r);
 

@@ -88,6 +88,9 @@ class Browser(unittest.TestCase):
         mine = {"Cookie": f"__Host-pane={self.cookie()}", "Host": HOST, "Origin": "https://evil.example"}
         r = self.call("GET", "/me", {**mine, "Authorization": f"Bearer {self.b.token}"})
         self.assertEqual((r.status, r.json["name"]), (200, "root"))
+        own = self.b.login("alice", self.password)
+        r = self.call("POST", "/logout", {**mine, "Authorization": f"Bearer {own}"}, {})
+        self.assertEqual((r.status, "Set-Cookie" in r.headers), (204, False), "the cookie is another login's")
 
     def test_logout(self):
         """logging out ends the token and the cookie"""

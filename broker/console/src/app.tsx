@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Who is here decides what is shown: people with a role beside "user" get the console, everybody the portal.
 import {
-  Button, Dropdown, DropdownItem, DropdownList, Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle, MenuToggle,
+  Alert, Button, Dropdown, DropdownItem, DropdownList, Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle, MenuToggle,
   Nav, NavItem, NavList, Page as Frame, PageSidebar, PageSidebarBody, PageToggleButton, SkipToContent, Toolbar, ToolbarContent, ToolbarItem,
 } from "@patternfly/react-core";
 import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import type { Me } from "#schema";
 import { logout, logoutEverywhere, whenLoginEnds, whoAmI } from "./api/client";
-import { forget, useLiveUpdates } from "./api/live";
+import { forget, useFlowing, useLiveUpdates } from "./api/live";
 import icon from "./icon.svg";
 import { Login } from "./login";
 import { Audit } from "./pages/audit";
 import { DesktopPage, Desktops } from "./pages/desktops";
+import { GroupPage, Groups } from "./pages/groups";
+import { HelpDesk } from "./pages/helpdesk";
 import { HostPage, Hosts } from "./pages/hosts";
+import { ImageUpload } from "./pages/image_upload";
 import { ImagePage, Images } from "./pages/images";
+import { Import } from "./pages/import";
+import { Logons } from "./pages/logons";
 import { NewEmployee } from "./pages/new_employee";
 import { Overview } from "./pages/overview";
 import { PoolPage } from "./pages/pool";
 import { PoolWizard } from "./pages/pool_wizard";
 import { Pools } from "./pages/pools";
 import { Sessions } from "./pages/sessions";
+import { Settings } from "./pages/settings";
 import { UserPage, Users } from "./pages/users";
+import { Welcome } from "./pages/welcome";
 import { Logins } from "./portal/logins";
 import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
@@ -34,14 +41,17 @@ const Viewer = lazy(() => import("./portal/viewer"));
 /** [first part of the path, title, the call it is of no use without] */
 const NAV: [string, string, string][] = [
   ["overview", "Overview", "GET /desktops"],
+  ["helpdesk", "Help desk", "GET /users"],
   ["new-employee", "New employee", "POST /users"],
   ["pools", "Pools", "GET /pools"],
   ["desktops", "Desktops", "GET /desktops"],
   ["sessions", "Sessions", "GET /sessions"],
   ["users", "Users", "GET /users"],
+  ["groups", "Groups", "GET /groups"],
   ["images", "Images", "GET /images"],
   ["hosts", "Hosts", "GET /hosts"],
-  ["audit", "Audit", "GET /audit"],
+  ["audit", "Events and audit", "GET /audit"],
+  ["settings", "Settings", "GET /lockouts"],
 ];
 
 /** [a list, one of it] by the first part of the path. */
@@ -61,6 +71,18 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
       return <Sessions />;
     case "users":
       return name ? <UserPage key={name} name={name} /> : <Users />;
+    case "groups":
+      return name ? <GroupPage key={name} name={name} /> : <Groups />;
+    case "helpdesk":
+      return <HelpDesk />;
+    case "import":
+      return <Import />;
+    case "logons":
+      return <Logons />;
+    case "settings":
+      return <Settings />;
+    case "upload":
+      return <ImageUpload />;
     case "images":
       return name ? <ImagePage key={name} name={name} /> : <Images />;
     case "hosts":
@@ -121,6 +143,22 @@ function UserMenu({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void
   );
 }
 
+/** Said while there is no stream of events, and not before it is clear that it does not come back at once. */
+function Cut() {
+  const flowing = useFlowing();
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (flowing) {
+      setLate(false);
+      return;
+    }
+    const timer = window.setTimeout(() => setLate(true), 1500);
+    return () => window.clearTimeout(timer);
+  }, [flowing]);
+  if (!late || flowing) return null;
+  return <Alert component="h2" variant="warning" isInline title="Live updates are cut: what is shown may be old. Connecting again" />;
+}
+
 function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const { parts } = useRoute();
   setRole(me.role);
@@ -179,6 +217,7 @@ function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void })
       mainContainerId="main"
       skipToContent={<SkipToContent href="#main" onClick={skip}>Skip to content</SkipToContent>}
     >
+      <Cut />
       {admin ? adminPage(parts, leave) : portalPage(parts, leave)}
     </Frame>
   );
@@ -219,8 +258,10 @@ export function App() {
     setMe(undefined);
     navigate("/");
   };
+  const { parts } = useRoute();
   let body: ReactNode;
-  if (me) body = <Shell me={me} leave={(everywhere) => void leave(everywhere)} />;
+  if (parts[0] === "welcome") body = <Welcome token={parts[1] ?? ""} />;
+  else if (me) body = <Shell me={me} leave={(everywhere) => void leave(everywhere)} />;
   else if (asking && away)
     body = (
       <main className="pane-login">
