@@ -14,18 +14,17 @@ CREATE FUNCTION pane.desktop_page(p_offset bigint, p_limit integer, p_sort text,
 			v.reason))) = 0))),
 	found AS MATERIALIZED (SELECT * FROM base v WHERE (p_pool = '' OR v.pool = p_pool)
 		AND (p_state = '' OR v.state::text = p_state) AND (p_host = '' OR v.host = p_host)),
-	-- Only the page's rows are read whole: what is sorted is keys. The order by name is taken once.
-	keyed AS (SELECT f.id, row_number() OVER (ORDER BY rtrim(f.name, '0123456789') COLLATE "C", length(f.name),
+	-- Only the page's rows become JSON. The order by name is taken once.
+	keyed AS (SELECT f AS whole, row_number() OVER (ORDER BY rtrim(f.name, '0123456789') COLLATE "C", length(f.name),
 			f.name COLLATE "C") * CASE p_sort WHEN '-name' THEN -1 ELSE 1 END AS nth,
 		CASE ltrim(p_sort, '-') WHEN 'state' THEN f.state::text WHEN 'user' THEN coalesce(f.user, '')
 			WHEN 'session' THEN f.session::text WHEN 'pool' THEN coalesce(f.pool, '')
 			WHEN 'host' THEN coalesce(f.host, '') WHEN 'reason' THEN f.reason ELSE '' END COLLATE "C" AS word,
 		CASE p_sort WHEN 'since' THEN f.since_s WHEN '-since' THEN -f.since_s ELSE 0 END AS number FROM found f),
-	page AS (SELECT id, row_number() OVER (ORDER BY CASE WHEN p_sort NOT LIKE '-%' THEN word END,
+	page AS (SELECT whole, row_number() OVER (ORDER BY CASE WHEN p_sort NOT LIKE '-%' THEN word END,
 		CASE WHEN p_sort LIKE '-%' THEN word END DESC, number, nth) AS n FROM keyed
 		ORDER BY n LIMIT p_limit OFFSET p_offset)
-	SELECT jsonb_build_object('items', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY n), '[]') FROM page
-		JOIN found f USING (id)),
+	SELECT jsonb_build_object('items', (SELECT coalesce(jsonb_agg(to_jsonb(whole) ORDER BY n), '[]') FROM page),
 		'total', (SELECT count(*) FROM found), 'all', (SELECT count(*) FROM base),
 		'assigned', (SELECT count(v.user) FROM found v),
 		'counts', jsonb_build_object('state', (SELECT coalesce(jsonb_object_agg(s, n), '{}') FROM (SELECT v.state::text

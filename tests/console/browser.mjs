@@ -103,8 +103,8 @@ const verbs = {
   async key({ keys }) {
     for (const k of keys) await page.keyboard.press(k);
   },
-  async type({ text }) {
-    await page.keyboard.type(text, { delay: 60 });
+  async type({ text, delay = 60 }) {
+    await page.keyboard.type(text, { delay });
   },
   async value({ label }) {
     return field(label).inputValue();
@@ -178,6 +178,9 @@ const verbs = {
       times.sort((a, b) => a - b);
       return { frames: times.length, median: times[times.length >> 1], longest: times.at(-1) };
     }, selector);
+  },
+  async click({ selector }) {
+    await page.locator(selector).first().click();
   },
   async count({ selector }) {
     return page.locator(selector).count();

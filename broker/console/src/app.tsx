@@ -54,6 +54,9 @@ const NAV: [string, string, string][] = [
   ["settings", "Settings", "GET /lockouts"],
 ];
 
+/** Pages that are part of what another entry of the navigation leads to. */
+const UNDER: Record<string, string> = { import: "users", upload: "images", logons: "sessions" };
+
 /** [a list, one of it] by the first part of the path. */
 function adminPage([section, name, more]: string[], leave: (everywhere?: boolean) => void): ReactNode {
   switch (section) {
@@ -170,7 +173,7 @@ function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void })
         <Viewer key={parts[1]} name={parts[1]} />
       </Suspense>
     );
-  const section = parts[0] ?? (admin ? "overview" : "my");
+  const section = UNDER[parts[0]] ?? parts[0] ?? (admin ? "overview" : "my");
   const masthead = (
     <Masthead>
       <MastheadMain>

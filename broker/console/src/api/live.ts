@@ -73,6 +73,21 @@ export function useRecent() {
   return useSyncExternalStore(subscribeStream, () => recent);
 }
 
+/** The next event of the stream, or the time it is waited for at most. */
+export function nextEvent(ms: number) {
+  return new Promise<void>((done) => {
+    const before = recent;
+    const end = () => {
+      window.clearTimeout(timer);
+      tellStream.delete(look);
+      done();
+    };
+    const look = () => recent !== before && end();
+    const timer = window.setTimeout(end, ms);
+    tellStream.add(look);
+  });
+}
+
 // ---- what is shown ----
 
 async function load(entry: Entry) {

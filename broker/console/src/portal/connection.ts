@@ -34,7 +34,7 @@ function keepPicture(view: HTMLElement, behind: HTMLElement) {
 }
 
 export class Connection {
-  rfb: RFB | undefined;
+  private rfb: RFB | undefined;
   private stop = new AbortController();
   private socket: WebSocket | undefined;
 
@@ -42,7 +42,7 @@ export class Connection {
     private pool: string,
     private view: HTMLElement,
     private behind: HTMLElement,
-    private tell: (phase: Phase) => void,
+    private report: (phase: Phase, rfb: RFB | undefined) => void,
   ) {
     void this.run();
   }
@@ -52,11 +52,14 @@ export class Connection {
     this.drop();
   }
 
+  private tell(phase: Phase) {
+    this.report(phase, this.rfb);
+  }
+
   private drop() {
-    this.rfb?.disconnect();
-    this.rfb = undefined;
-    this.socket?.close();
-    this.socket = undefined;
+    if (this.rfb) this.rfb.disconnect();
+    else this.socket?.close();
+    this.rfb = this.socket = undefined;
   }
 
   private async run() {
@@ -97,6 +100,12 @@ export class Connection {
     return new Promise<{ shown: boolean; again: boolean; error?: ApiError }>((done) => {
       let shown = false;
       const socket = new WebSocket(`wss://${window.location.host}/rfb`, ["pane.rfb", ticket]);
+      // Before noVNC's own: it takes its picture away when the connection ends.
+      socket.addEventListener("close", (event) => {
+        if (shown) keepPicture(this.view, this.behind);
+        this.rfb = undefined;
+        done({ shown, ...endOf(event) });
+      });
       const rfb = new RFB(this.view, socket, { shared: true });
       this.socket = socket;
       this.rfb = rfb;
@@ -107,12 +116,6 @@ export class Connection {
         shown = true;
         this.tell({ kind: "shown" });
         rfb.focus();
-      });
-      socket.addEventListener("close", (event) => {
-        if (shown) keepPicture(this.view, this.behind);
-        this.rfb = undefined;
-        rfb.disconnect();
-        done({ shown, ...endOf(event) });
       });
     });
   }

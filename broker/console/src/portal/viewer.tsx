@@ -47,8 +47,8 @@ export default function Viewer({ name }: { name: string }) {
 
   useEffect(() => {
     document.title = `${name} · Pane`;
-    const connection = new Connection(name, view.current!, behind.current!, (next) => {
-      rfb.current = connection?.rfb;
+    const connection = new Connection(name, view.current!, behind.current!, (next, client) => {
+      rfb.current = client;
       setPhase(next);
     });
     return () => connection.end();
