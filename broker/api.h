@@ -20,6 +20,19 @@ enum req_step api_logout(struct broker *b, struct db *db, struct req *r);
 enum req_step api_me(struct broker *b, struct db *db, struct req *r);
 enum req_step api_me_password(struct broker *b, struct db *db, struct req *r);
 enum req_step api_me_desktops(struct broker *b, struct db *db, struct req *r);
+/* logins.c */
+struct auth_who;
+/* The answer to a login that has passed: a token, or with cookie a browser's cookie. */
+enum req_step login_open(struct broker *b, struct db *db, struct req *r, const struct auth_who *who,
+			 bool cookie) must_check;
+enum req_step api_login_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_login_end(struct broker *b, struct db *db, struct req *r);
+enum req_step api_login_end_all(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_logins(struct broker *b, struct db *db, struct req *r);
+enum req_step api_user_logins_end(struct broker *b, struct db *db, struct req *r);
+/* prepare.c */
+enum req_step api_prepare(struct broker *b, struct db *db, struct req *r);
+enum req_step api_my_restart(struct broker *b, struct db *db, struct req *r);
 /* assign.c */
 enum req_step api_ticket(struct broker *b, struct db *db, struct req *r);
 /* connect.c */

@@ -5,6 +5,7 @@
 #include "broker/api.h"
 #include "broker/audit.h"
 #include "broker/auth.h"
+#include "broker/browser.h"
 #include "broker/password.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
@@ -53,12 +54,12 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 	struct login_body l;
 	struct err e = {0};
 	struct auth_who who = {0};
-	char token[TICKET_LEN + 1], hash[DB_HASH_LEN];
-	json_t *o;
 	enum req_step step;
 
 	if (valid_login(r->json, &l, &e))
 		return req_fail_err(r, &e);
+	if (l.cookie && !browser_own_page(r))
+		return browser_foreign(r);
 	step = auth_password(b, db, r,
 			     &(struct auth_try){.action = "login",
 						.user = l.user,
@@ -68,17 +69,7 @@ enum req_step api_login(struct broker *b, struct db *db, struct req *r)
 			     &who);
 	if (step != REQ_DONE)
 		return step;
-	ticket_make(TOKEN_PREFIX, token);
-	db_hash(hash, token, TICKET_LEN);
-	if (db_exec(db, "SELECT pane.token_create($1, $2, $3)", who.id, hash,
-		    DB_INT(b->conf->token_ttl_s)))
-		return req_fail_db(r, db);
-	o = json_pack("{s:s, s:{s:s, s:s}, s:i}", "token", token, "user", "name", who.name, "role",
-		      req_role_name(who.role), "expires_in_s", b->conf->token_ttl_s);
-	if (o && who.enrolled)
-		json_object_set_new(o, "recovery_codes", api_recovery_codes(&who));
-	step = req_reply_json(r, 200, o);
-	explicit_bzero(token, sizeof(token));
+	step = login_open(b, db, r, &who, l.cookie);
 	explicit_bzero(&who, sizeof(who));
 	return step;
 }
@@ -91,6 +82,7 @@ enum req_step api_logout(struct broker *b, struct db *db, struct req *r)
 	if (ticket_hash(TOKEN_PREFIX, r->bearer, hash) ||
 	    db_exec(db, "DELETE FROM pane.token WHERE hash = $1", hash))
 		return req_fail_db(r, db);
+	browser_forget(r);
 	return api_empty(r);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "broker/auth.h"
 #include "broker/audit.h"
+#include "broker/browser.h"
 #include "broker/password.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
@@ -29,20 +30,24 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 	cleanup_pgresult PGresult *res = NULL;
 	char hash[DB_HASH_LEN];
 
+	if (browser_authorise(r) != REQ_DONE)
+		return REQ_FAIL;
 	if (ticket_hash(TOKEN_PREFIX, r->bearer, hash))
 		return req_fail(r, 401, "login.needed",
 				"Log in first: POST /api/v1/login and send the token as Bearer.");
 	res = db_query(
 		db,
-		"SELECT u.id, u.name, least(u.role, t.scope), t.name <> '' AND coalesce("
+		"SELECT u.id, u.name, least(u.role, t.scope), coalesce("
 		"t.last_used_at < now() - interval '1 minute', true) FROM pane.token t JOIN "
 		"pane.users u ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
 		"AND NOT u.disabled",
 		DB_ARGS(hash));
 	if (!res)
 		return req_fail_db(r, db);
-	if (PQntuples(res) != 1)
+	if (PQntuples(res) != 1) {
+		browser_forget(r);
 		return req_fail(r, 401, "login.expired", "Your login has ended. Log in again.");
+	}
 	snprintf(r->user_id, sizeof(r->user_id), "%s", PQgetvalue(res, 0, 0));
 	snprintf(r->user, sizeof(r->user), "%s", PQgetvalue(res, 0, 1));
 	r->role = req_role_of(PQgetvalue(res, 0, 2));

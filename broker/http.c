@@ -5,6 +5,7 @@
  * gateways can reach the sockets (mode 0660, their group).
  */
 #include "broker/http.h"
+#include "broker/browser.h"
 #include "broker/events.h"
 #include "broker/work.h"
 #include "common/json.h"
@@ -101,10 +102,28 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "format");
 	if (format && strlen(format) < sizeof(r->format))
 		snprintf(r->format, sizeof(r->format), "%s", format);
+	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "sort");
+	if (format && strlen(format) < sizeof(r->sort))
+		snprintf(r->sort, sizeof(r->sort), "%s", format);
 	if (offset && !whole_number(offset, &r->offset))
 		r->offset = -1;
 	r->dry_run = dry && (!strcmp(dry, "true") || !strcmp(dry, "1"));
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
+}
+
+/* What only a browser sends: browser.h judges it. */
+static void read_browser(struct MHD_Connection *c, struct req *r)
+{
+	const char *agent = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "User-Agent");
+	const char *cookie = MHD_lookup_connection_value(c, MHD_COOKIE_KIND, BROWSER_COOKIE);
+
+	header(c, "Origin", r->origin, sizeof(r->origin));
+	header(c, "Host", r->host, sizeof(r->host));
+	header(c, "Sec-Fetch-Site", r->site, sizeof(r->site));
+	for (size_t i = 0; agent && agent[i] && i + 1 < sizeof(r->agent); i++)
+		r->agent[i] = agent[i] >= ' ' && agent[i] < 0x7f ? agent[i] : '?';
+	if (cookie && strlen(cookie) < sizeof(r->cookie))
+		snprintf(r->cookie, sizeof(r->cookie), "%s", cookie);
 }
 
 static struct req *read_head(struct http_server *s, struct MHD_Connection *c, const char *url,
@@ -134,6 +153,7 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 		snprintf(r->bearer, sizeof(r->bearer), "%.*s", (int)sizeof(r->bearer) - 1,
 			 auth + 7);
 	explicit_bzero(auth, sizeof(auth));
+	read_browser(c, r);
 	header(c, "Last-Event-ID", r->last_event, sizeof(r->last_event));
 	header(c, "Range", range, sizeof(range));
 	if (range[0])
@@ -194,6 +214,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
 		snprintf(seconds, sizeof(seconds), "%d", r->retry_after_s);
 		MHD_add_response_header(res, "Retry-After", seconds);
 	}
+	if (r->set_cookie[0])
+		MHD_add_response_header(res, "Set-Cookie", r->set_cookie);
 	if (r->status == 401)
 		MHD_add_response_header(res, "WWW-Authenticate", "Bearer");
 	ret = MHD_queue_response(c, (unsigned)r->status, res);

@@ -62,6 +62,8 @@ void req_free(struct req *r)
 	event_stream_free(r->stream);
 	free(r->reply);
 	explicit_bzero(r->bearer, sizeof(r->bearer));
+	explicit_bzero(r->cookie, sizeof(r->cookie));
+	explicit_bzero(r->set_cookie, sizeof(r->set_cookie));
 	free(r);
 }
 

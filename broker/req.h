@@ -54,10 +54,14 @@ struct req {
 	char client[80];	/* X-Pane-Client: "ip:port", "" when unknown */
 	char cert[80];		/* X-Pane-Cert: "host/<uuid>" */
 	char conn[32];		/* X-Pane-Conn, else made here */
-	char bearer[96];
+	char bearer[96];	/* of Authorization, else of the browser's cookie */
+	char origin[128], host[128], site[16]; /* Origin, Host, Sec-Fetch-Site */
+	char agent[128];	/* User-Agent, cut */
+	char cookie[96];	/* the login a browser keeps: browser.h */
 	char after[72];
 	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
 	char format[8];		      /* of ?format= */
+	char sort[24];		      /* of ?sort= */
 	char last_event[48];	      /* Last-Event-ID */
 	int limit;
 	bool force, dry_run;
@@ -78,6 +82,7 @@ struct req {
 	int64_t file_size;
 	struct event_stream *stream; /* or, owned, a stream of events that never ends */
 	const char *content_type;    /* of reply; NULL = JSON */
+	char set_cookie[192];	     /* "" = none */
 	char code[48];		     /* of the error, for the audit */
 	int retry_after_s;
 	char object[128]; /* for the audit, where the path does not name it */

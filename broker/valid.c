@@ -436,7 +436,7 @@ int valid_apply_item(json_t *o, struct err *e)
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)
 {
-	static const char *const keys[] = {"user", "password", "code", NULL};
+	static const char *const keys[] = {"user", "password", "code", "cookie", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*l = (struct login_body){0};
@@ -448,6 +448,8 @@ int valid_login(json_t *o, struct login_body *l, struct err *e)
 		r = json_opt_str(o, "code", CODE_MAX, &l->code, e);
 	if (l->code && !*l->code)
 		l->code = NULL;
+	if (!r)
+		r = json_opt_bool(o, "cookie", &l->cookie, e);
 	return r;
 }
 

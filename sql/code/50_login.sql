@@ -63,12 +63,6 @@ BEGIN
 	END IF;
 END $$;
 
-CREATE FUNCTION pane.token_create(p_user uuid, p_hash bytea, p_ttl_s integer) RETURNS void
-LANGUAGE sql AS $$
-	INSERT INTO pane.token (hash, user_id, expires_at)
-		VALUES (p_hash, p_user, now() + make_interval(secs => p_ttl_s))
-$$;
-
 -- p_user NULL: everybody's.
 CREATE FUNCTION pane.list_tokens(p_user uuid) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce(jsonb_agg(to_jsonb(x) ORDER BY x.user, x.name), '[]'))::text

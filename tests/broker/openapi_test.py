@@ -142,7 +142,12 @@ class OpenApi(unittest.TestCase):
         self.ask("PATCH", v + "/pools/{name}", {"size_max": 3}, 200, values=["office"])
         self.ask("POST", v + "/me/password", {"old": pw, "new": "another long one"}, 204, token=alice)
         session = self.b.get("/sessions").json["items"][0]["id"]
+        self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 200, values=["alice"])
         self.ask("POST", v + "/desktops/{name}/restart", None, 202, values=["office-1"])
+        self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 202, values=["alice"])
+        self.ask("POST", v + "/users/{name}/desktops", {"pool": "nope"}, 404, values=["alice"])
+        self.ask("POST", v + "/me/desktops/{name}/restart", None, 202, values=["office-1"], token=alice)
+        self.ask("POST", v + "/me/desktops/{name}/restart", None, 404, values=["office-1"])
         self.ask("DELETE", v + "/sessions/{id}", None, 204, values=[session])
         self.ask("POST", v + "/desktops/{name}/release", None, 409, values=["office-1"])
         self.ask("POST", v + "/desktops/{name}/recycle", None, 202, values=["office-1"])
@@ -155,7 +160,14 @@ class OpenApi(unittest.TestCase):
         self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
         self.ask("DELETE", v + "/hosts/{name}", None, 204, values=["h1"], query="?force=true")
         self.ask("DELETE", v + "/pools/{name}", None, 204, values=["office"], query="?force=1")
+        self.ask("GET", v + "/me/logins", expect=200, token=alice)
+        self.ask("GET", v + "/users/{name}/logins", expect=200, values=["alice"])
+        other = self.b.login("alice", "another long one")
+        mine = self.ask("GET", v + "/me/logins", expect=200, token=other).json["items"]
+        self.ask("DELETE", v + "/me/logins/{id}", None, 204, token=alice, values=[next(x["id"] for x in mine if x["current"])])
         self.ask("POST", v + "/logout", None, 204, token=alice)
+        self.ask("DELETE", v + "/me/logins", None, 204, token=self.b.login("alice", "another long one"))
+        self.ask("DELETE", v + "/users/{name}/logins", None, 204, values=["alice"])
         self.ask("DELETE", v + "/users/{name}", None, 204, values=["alice"])
         self.assertEqual({(m, p) for m, p, _ in self.operations()} - self.seen, set())
 
@@ -260,6 +272,30 @@ class OpenApi(unittest.TestCase):
                 best = min(best, time.monotonic() - begin)
             self.assertEqual(len(r.json["items"]), n)
             print(f"# {query}: {best * 1e3:.0f} ms")
+
+    def test_pages_of_ten_thousand(self):
+        """10,000 desktops a page at a time: in any order, numbers as numbers, filtered by words, with counts of each choice; how long that takes is told"""
+        def page(query):
+            best = 9
+            for _ in range(3):
+                begin = time.monotonic()
+                r = self.ask("GET", "/api/v1/desktops", expect=200, query=query)
+                best = min(best, time.monotonic() - begin)
+            print(f"# {query}: {best * 1e3:.0f} ms")
+            return r.json, [d["name"] for d in r.json["items"]]
+
+        p, names = page("?sort=name&limit=3&offset=9&pool=big")
+        self.assertEqual((names, p["total"], p["counts"]["state"]), (["big-10", "big-11", "big-12"], 10000, {"failed": 9990, "lost": 10}))
+        p, names = page("?sort=-name&limit=2&pool=big")
+        self.assertEqual(names, ["big-10000", "big-9999"])
+        p, names = page("?sort=state&limit=2&q=G-99+lost")
+        self.assertEqual((names, p["total"]), (["big-990", "big-991"], 10))
+        p, names = page("?sort=-state&limit=2&state=failed&pool=big")
+        self.assertEqual((names, p["counts"]["state"]["lost"], p["counts"]["pool"]["big"]), (["big-1", "big-2"], 10, 9990))
+        p, names = page("?sort=name&limit=50&user=nobody")
+        self.assertEqual((names, p["total"]), ([], 0))
+        p, names = page("?sort=name';DROP&limit=1")
+        self.assertEqual(len(names), 1)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Policy(unittest.TestCase):
         """each role is let through to exactly the routes policy.txt gives it, and the refusal names the role needed"""
         for (method, path), least in policy().items():
             # The last to go: it ends the token that asks.
-            if least not in ROLES or path in ("/api/v1/logout", "/api/v1/events"):
+            if least not in ROLES or path in ("/api/v1/logout", "/api/v1/events") or (method, path) == ("DELETE", "/api/v1/me/logins"):
                 continue
             url = re.sub(r"\{\w+\}", "no-such-thing", path)
             for role in ROLES:

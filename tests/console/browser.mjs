@@ -31,6 +31,12 @@ page.on("console", (message) => {
   if (message.type() === "error" && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
 });
 
+const asked = [];
+page.on("request", (request) => {
+  const { pathname } = new URL(request.url());
+  if (pathname.startsWith("/api/")) asked.push(`${request.method()} ${pathname}`);
+});
+
 const settled = () => page.waitForFunction(() => !document.querySelector(".pf-v6-c-spinner"));
 /** The layout has followed the window and its transitions are over: colours and places are as they end up. */
 const still = () =>
@@ -97,8 +103,8 @@ const verbs = {
   async key({ keys }) {
     for (const k of keys) await page.keyboard.press(k);
   },
-  async type({ text }) {
-    await page.keyboard.type(text, { delay: 60 });
+  async type({ text, delay = 60 }) {
+    await page.keyboard.type(text, { delay });
   },
   async value({ label }) {
     return field(label).inputValue();
@@ -111,6 +117,79 @@ const verbs = {
   },
   async address() {
     return page.evaluate(() => window.location.hash.slice(1)); // page.url() is told of a change later
+  },
+  /** What a script of the page could read of a login. */
+  async readable() {
+    return page.evaluate(() => ({ cookie: document.cookie, session: { ...sessionStorage }, local: { ...localStorage } }));
+  },
+  async cookies() {
+    return context.cookies();
+  },
+  /** The pathnames asked of the server since the last call. */
+  async asked() {
+    return asked.splice(0);
+  },
+  async wait({ ms }) {
+    await page.waitForTimeout(ms);
+  },
+  async gone({ text, timeout = 20000 }) {
+    await page.getByText(text, { exact: false }).first().waitFor({ state: "hidden", timeout });
+  },
+  /** Arms a watch in the page for a text; seen() is how long it took from the given time of the clock, in ms. */
+  async watch({ text }) {
+    await page.evaluate((wanted) => {
+      window.paneSeen = new Promise((done) => {
+        const look = () => document.body.textContent.includes(wanted) && (watcher.disconnect(), done(Date.now()));
+        const watcher = new MutationObserver(look);
+        watcher.observe(document.body, { subtree: true, childList: true, characterData: true });
+        look();
+      });
+    }, text);
+  },
+  async seen({ since, timeout = 20000 }) {
+    return page.evaluate(([from, limit]) => Promise.race([
+      window.paneSeen.then((at) => at - from),
+      new Promise((_, fail) => setTimeout(() => fail(new Error(`not within ${limit} ms`)), limit)),
+    ]), [since, timeout]);
+  },
+  async file({ path }) {
+    await page.locator('input[type="file"]').first().setInputFiles(path);
+  },
+  async offline({ on }) {
+    await context.setOffline(on);
+  },
+  async request({ method, path, headers = {} }) {
+    return page.evaluate(async ([m, p, h]) => (await fetch(p, { method: m, headers: h })).status, [method, path, headers]);
+  },
+  /** Frames and the longest of them while a region is scrolled from its top to its end. */
+  async scroll({ selector }) {
+    return page.evaluate(async (where) => {
+      const box = document.querySelector(where);
+      const times = [];
+      let last = performance.now();
+      for (let at = 0, end = false; !end; at += 400) {
+        box.scrollTop = at;
+        await new Promise((done) => requestAnimationFrame(done));
+        const now = performance.now();
+        times.push(now - last);
+        last = now;
+        end = box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+      }
+      times.sort((a, b) => a - b);
+      return { frames: times.length, median: times[times.length >> 1], longest: times.at(-1) };
+    }, selector);
+  },
+  async click({ selector }) {
+    await page.locator(selector).first().click();
+  },
+  async count({ selector }) {
+    return page.locator(selector).count();
+  },
+  async canvas() {
+    return page.evaluate(() => { const c = document.querySelector(".pane-screen-view canvas"); return [c?.width, c?.height]; });
+  },
+  async size({ width, height }) {
+    await page.setViewportSize({ width, height });
   },
   async focused() {
     return page.evaluate(() => document.activeElement?.textContent ?? "");

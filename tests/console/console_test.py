@@ -2,7 +2,12 @@
 """The web console as a person uses it: headless Chromium against a real site whose desktops are test cards. The first
 administrator makes a pool and an employee; the employee works on the desktop in the page. Pictures of every screen:
 build/console/shots."""
+import hashlib
+import http.client
+import os
 import re
+import signal
+import time
 import unittest
 
 import whole
@@ -36,6 +41,24 @@ class Console(unittest.TestCase):
     def clean(self, name, at=None):
         self.assertEqual(self.web.look(name=name, **({"at": at} if at else {})), [])
 
+    def without_broker(self):
+        """Ends the broker; with_broker() has it run again."""
+        self.site.set_plan(["postgres", "gateway", "host"])
+        os.kill(self.site.pid("broker"), signal.SIGTERM)
+        self.site.wait(lambda: not self.site.pid("broker"), 20, "the broker's end")
+
+    def with_broker(self):
+        self.site.set_plan(["postgres", "broker", "gateway", "host"])
+        self.site.wait(self.site.healthy, 20, "the broker")
+
+    def put(self, path, data):
+        """A piece of an upload, as bytes."""
+        admin = self.site.admin
+        link = http.client.HTTPSConnection(admin.host, admin.port, context=admin.tls)
+        link.request("PUT", "/api/v1" + path, data, {"Authorization": f"Bearer {admin.token}"})
+        self.assertEqual(link.getresponse().status, 200)
+        link.close()
+
     # ---- logging in ---------------------------------------------------------------------------
     def test_wrong_password(self):
         """console: a wrong password is refused with the cause and an id that the audit knows"""
@@ -57,6 +80,25 @@ class Console(unittest.TestCase):
         web.reload()
         web.see(text="From here to the first desktop")
         self.clean("first-steps")
+
+    def test_login_is_no_scripts(self):
+        """console: of a login nothing is readable by a script of the page, and the cookie is HttpOnly, Secure and Strict"""
+        left = self.web.readable()
+        self.assertNotIn("pa1_", str(left))
+        self.assertEqual((left["cookie"], left["session"]), ("", {}))
+        (cookie,) = self.web.cookies()
+        self.assertEqual((cookie["name"], cookie["httpOnly"], cookie["secure"], cookie["sameSite"]), ("__Host-pane", True, True, "Strict"))
+        self.assertEqual(self.web.request(method="GET", path="/api/v1/me"), 200)
+
+    def test_logins(self):
+        """console: where one is logged in is listed, and a login of elsewhere is ended from here"""
+        elsewhere = self.site.api().login("root", self.password)
+        self.web.open(at="/logins")
+        self.web.see(text="this one")
+        self.clean("logins")
+        self.web.press(name="End")
+        self.web.see(text="That login is ended")
+        self.assertEqual(elsewhere.call("GET", "/me")[0], 401)
 
     def test_empty_screens(self):
         """console: empty lists say what to do next and are clean of accessibility faults"""
@@ -104,18 +146,98 @@ class Console(unittest.TestCase):
         web.see(text=reasons[0])
 
     def test_new_employee(self):
-        """console: one form makes account, entitlement and desktop, shows the password once and ends when it is ready"""
+        """console: one form makes account, group, entitlement and desktop, and ends with a welcome link when it is ready"""
         web = self.web
+        self.site.admin.post("/groups", {"name": "sales", "description": "Who sells"})
         self.clean("new-employee", "/new-employee")
         web.fill(label="User name", text="alice")
-        web.select(label="Pool", value="office")
+        web.fill(label="Full name", text="Alice <b>Adams</b>")
+        web.check(label="sales")
+        web.select(label="Desktop from pool", value="office")
         web.press(name="Set up")
-        web.see(text="alice can log in now", timeout=40000)
-        type(self).employee = web.value(label="Password of alice")
+        web.see(text="The desktop of alice is ready", timeout=40000)
+        link = web.value(label="Welcome link for alice")
         self.clean("new-employee-done")
         self.assertEqual(self.site.desktop_of("alice")["state"], "ready")
+        alice = self.site.admin.call("GET", "/users/alice")[1]
+        self.assertEqual((alice["groups"], alice["full_name"], alice["welcome_open"]), (["sales"], "Alice <b>Adams</b>", True))
         web.reload()
-        self.assertNotIn(self.employee, web.text())
+        self.assertNotIn(link, web.text())
+        type(self).welcome = link.split("#")[1]
+
+    def test_welcome(self):
+        """console: a welcome link sets the first password, once, and is in the address no longer"""
+        web = self.web
+        for expect in ("Your password is set", "This welcome link is unknown, used or too old"):
+            web.open(at="/")
+            web.open(at=self.welcome)
+            web.see(text="This link works once")
+            self.assertNotIn(self.welcome.split("/")[-1], web.address())
+            if expect.startswith("Your"):
+                self.clean("welcome")
+            web.fill(label="New password", text="a password of alice")
+            web.fill(label="New password again", text="a password of alice")
+            web.press(name="Set password")
+            web.see(text=expect)
+        web.open(at="/")
+        type(self).employee = "a password of alice"
+
+    def test_groups(self):
+        """console: a group is made, entitled to a pool and given a member, who may then use the pool"""
+        web = self.web
+        web.open(at="/groups?form=create")
+        web.fill(label="Group name", text="class-7")
+        web.press(name="Create")
+        web.heading(text="class-7")
+        web.select(label="Pool to entitle", value="office")
+        web.press(name="Entitle")
+        web.see(text="class-7 may use office")
+        web.select(label="User to add", value="alice")
+        web.press(name="Add")
+        web.see(text="alice is in class-7")
+        self.clean("group", "/groups/class-7")
+        self.assertIn("class-7", self.site.admin.call("GET", "/users/alice")[1]["groups"])
+
+    def test_import(self):
+        """console: a CSV file is previewed row by row, changes nothing before it is confirmed, and then gives welcome links"""
+        web, path = self.web, f"{self.site.run}/staff.csv"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('user;full_name;groups\nivo;"Ivo ""the; first"" <i>";sales class-7\nNo Good!;x;\nalice;;sales\n')
+        web.open(at="/import")
+        self.clean("import")
+        web.file(path=path)
+        web.see(text="Preview of 3 rows")
+        self.clean("import-preview")
+        self.assertEqual(self.site.admin.call("GET", "/users/ivo")[0], 404)
+        web.press(name="Import 2 rows")
+        web.see(text="welcome link: given out only now")
+        links = web.saved(press="Save welcome links")["text"]
+        self.assertRegex(links, r"(?m)^ivo,https://[^/]+/#/welcome/\w")
+        ivo = self.site.admin.call("GET", "/users/ivo")[1]
+        self.assertEqual((ivo["full_name"], sorted(ivo["groups"])), ('Ivo "the; first" <i>', ["class-7", "sales"]))
+        self.clean("import-done")
+
+    def test_upload(self):
+        """console: a file is uploaded in pieces, goes on where it was paused, and arrives whole: its checksum agrees"""
+        web, path = self.web, f"{self.site.run}/strange.raw"
+        data = os.urandom(9 << 20) + b"end"
+        with open(path, "wb") as file:
+            file.write(data)
+        digest = hashlib.sha256(data).hexdigest()
+        made = self.site.admin.post("/images", {"name": "strange", "size": len(data), "sha256": digest})
+        self.put(f"/images/strange/{made['version']}/data?offset=0", data[:4 << 20])
+        self.put(f"/images/strange/{made['version']}/data?offset={4 << 20}", data[4 << 20:5 << 20])
+        web.open(at="/upload")
+        web.file(path=path)
+        self.clean("upload")
+        web.asked()
+        web.press(name="Upload")
+        web.heading(text="strange")
+        self.assertEqual(sum(x.startswith("PUT") for x in web.asked()), 2, "the rest of it, not all")
+        version = self.site.wait(lambda: (lambda v: v["state"] != "uploading" and v)(
+            self.site.admin.call("GET", f"/images/strange/{made['version']}")[1]), 20, "the upload")
+        self.assertEqual((version["received_bytes"], version["sha256"]), (len(data), digest))
+        self.assertNotIn("checksum", version["reason"])
 
     # ---- every screen ---------------------------------------------------------------------------
     def test_screens(self):
@@ -125,7 +247,10 @@ class Console(unittest.TestCase):
                          ("desktops", "/desktops"), ("desktop", "/desktops/office-1"), ("sessions", "/sessions"),
                          ("users", "/users"), ("user", "/users/alice"), ("user-create", "/users?form=create"),
                          ("hosts", "/hosts"), ("host", "/hosts/local"), ("host-enrol", "/hosts?form=enrol"),
-                         ("images", "/images"), ("image", "/images/card"), ("audit", "/audit"), ("portal", "/my"),
+                         ("images", "/images"), ("image", "/images/card"), ("image-upload", "/upload"), ("audit", "/audit"), ("portal", "/my"),
+                         ("groups", "/groups"), ("group-create", "/groups?form=create"), ("logons", "/logons"), ("helpdesk", "/helpdesk?q=alice"),
+                         ("tokens", "/settings"), ("lockouts", "/settings?tab=lockouts"), ("bin", "/settings?tab=bin"),
+                         ("homes", "/settings?tab=homes"), ("configuration", "/settings?tab=configuration"),
                          ("password", "/password"), ("nowhere", "/nowhere")):
             with self.subTest(name):
                 self.clean(name, at)
@@ -140,7 +265,7 @@ class Console(unittest.TestCase):
         self.assertGreaterEqual(len(names), 2)
         web.fill(label="Search Desktops", text="alice")
         self.assertIn("q=alice", web.address())
-        self.assertEqual(len(web.rows(table="Desktops")), 1)
+        self.site.wait(lambda: len(web.rows(table="Desktops")) == 1, 10, "one row")
         file = web.saved(press="Export CSV")
         lines = file["text"].strip().splitlines()
         self.assertEqual((file["name"], len(lines)), ("Desktops.csv", 2))
@@ -183,10 +308,38 @@ class Console(unittest.TestCase):
         self.assertIn("Skip to content", self.web.focused())
 
     def test_live(self):
-        """console: what changes elsewhere shows without a reload"""
-        self.web.open(at="/users")
+        """console: what changes elsewhere shows by its event, without a reload and without asking in between"""
+        web = self.web
+        web.open(at="/users")
+        web.wait(ms=1000)
+        web.asked()
+        web.wait(ms=6000)
+        self.assertEqual(web.asked(), [], "nothing happened, and the console asked all the same")
+        web.watch(text="bob")
+        since = int(time.time() * 1000)
         self.site.user("bob", "office")
-        self.web.see(text="bob")
+        print(f"# a new user is shown {web.seen(since=since)} ms after it was asked for")
+        self.assertLessEqual({x.split("/")[3] for x in web.asked()}, {"users", "groups", "pools"}, "only what was touched is read again")
+        name = next(d["name"] for d in self.site.admin.items("/desktops") if d["pool"] == "office" and d["state"] == "ready" and not d["user"])
+        web.open(at=f"/desktops/{name}")
+        web.see(text="booting → ready")
+        web.watch(text="ready → recycling")
+        since = int(time.time() * 1000)
+        self.site.admin.post(f"/desktops/{name}/recycle", {})
+        print(f"# a state is shown {web.seen(since=since)} ms after it was asked for")
+
+    def test_live_again(self):
+        """console: when the stream of events is cut the console says so, and catches up by itself when it is back"""
+        web = self.web
+        web.open(at="/users")
+        web.see(text="alice")
+        self.without_broker()
+        web.see(text="Live updates are cut")
+        self.clean("cut")
+        self.with_broker()
+        web.gone(text="Live updates are cut")
+        self.site.user("carol", "office")
+        web.see(text="carol")
 
     # ---- the employee ---------------------------------------------------------------------------
     def test_portal(self):

@@ -11,19 +11,6 @@ import whole
 TIMEOUT = 300
 
 
-def home_text(site, desktop, name):
-    """A file of the home of the desktop's user, as the host sees it: through the desktop's mount namespace."""
-    pid = site.process_of(desktop, "vmm")
-    for inside in cell.tree(pid) if pid else []:
-        if cell.comm(inside) == "icewm":
-            try:
-                with open(f"/proc/{inside}/root/home/user/{name}", encoding="utf-8") as file:
-                    return file.read().strip()
-            except OSError:
-                return None
-    return None
-
-
 class Story(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -68,7 +55,7 @@ class Story(unittest.TestCase):
         whole.wait_until(lambda: whole.different(screen.shot("still"), screen.shot("still again")) == 0, 20, "a still picture")
         word = whole.word()
         screen.type(f"echo {word} >{name}\n")
-        self.site.wait(lambda: home_text(self.site, desktop, name) == word, 20, f"'{word}' in the home on the host")
+        self.site.wait(lambda: cell.home_text(self.site, desktop, name) == word, 20, f"'{word}' in the home on the host")
         return word
 
 
@@ -85,7 +72,7 @@ class Clients(Story):
             self.site.wait_session("alice", "disconnected")
         self.assertEqual(len(seen), 1)
         desktop = self.site.desktop_of("alice")
-        self.assertTrue(all(home_text(self.site, desktop, c) for c in ("xfreerdp", "vncviewer", "thin")))
+        self.assertTrue(all(cell.home_text(self.site, desktop, c) for c in ("xfreerdp", "vncviewer", "thin")))
 
     def test_killed(self):
         """pane-display, pane-host, then pane-cell are killed: the viewer's picture, the desktop, the home come back"""
@@ -104,7 +91,7 @@ class Clients(Story):
         os.kill(cell_pid, signal.SIGKILL)
         self.site.wait(lambda: self.site.process_of(desktop, "vmm") not in (None, cell_pid), 20, "the next pane-cell")
         self.site.wait_state(desktop["name"], "ready")
-        self.site.wait(lambda: home_text(self.site, desktop, "word") == before, 20, "the word in the home")
+        self.site.wait(lambda: cell.home_text(self.site, desktop, "word") == before, 20, "the word in the home")
         self.visit("alice", self.write, "vncviewer")
 
 
@@ -118,14 +105,14 @@ class Owners(Story):
             homes[user] = self.site.desktop_of(user)["name"]
         self.assertEqual(len(set(homes.values())), 2)
         for user in ("bob", "carol"):
-            self.assertEqual(home_text(self.site, self.site.desktop_of(user), "word"), words[user])
+            self.assertEqual(cell.home_text(self.site, self.site.desktop_of(user), "word"), words[user])
         self.site.admin.post(f"/desktops/{homes['bob']}/release", {})
         self.site.wait(lambda: not self.site.desktop_of("bob"), 10, "bob's desktop released")
         self.site.wait(lambda: sum(d["state"] == "ready" and not d["user"] for d in self.site.admin.items("/desktops")
                                    if d["pool"] == pool) >= 2, 30, "warm desktops again")
 
         def look(screen, desktop):
-            return self.site.wait(lambda: home_text(self.site, desktop, "word"), 10, "the home")
+            return self.site.wait(lambda: cell.home_text(self.site, desktop, "word"), 10, "the home")
         self.assertEqual(self.visit("bob", look), words["bob"])
 
     def test_refusal(self):

@@ -210,3 +210,16 @@ def put(machine, name, data, mode=0o755):
         as_user(pid, write)
     finally:
         os.close(home)
+
+
+def home_text(site, desktop, name):
+    """A file of the home of the desktop's user, as the host sees it: through the desktop's mount namespace."""
+    pid = site.process_of(desktop, "vmm")
+    for inside in tree(pid) if pid else []:
+        if comm(inside) == "icewm":
+            try:
+                with open(f"/proc/{inside}/root/home/user/{name}", encoding="utf-8") as file:
+                    return file.read().strip()
+            except OSError:
+                return None
+    return None

@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Who is here decides what is shown: people with a role beside "user" get the console, everybody the portal.
 import {
-  Button, Dropdown, DropdownItem, DropdownList, Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle, MenuToggle,
+  Alert, Button, Dropdown, DropdownItem, DropdownList, Masthead, MastheadBrand, MastheadContent, MastheadMain, MastheadToggle, MenuToggle,
   Nav, NavItem, NavList, Page as Frame, PageSidebar, PageSidebarBody, PageToggleButton, SkipToContent, Toolbar, ToolbarContent, ToolbarItem,
 } from "@patternfly/react-core";
 import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import type { Me } from "#schema";
-import { api, hasToken, logout, whenLoginEnds } from "./api/client";
-import { forget, useLiveUpdates } from "./api/live";
+import { logout, logoutEverywhere, whenLoginEnds, whoAmI } from "./api/client";
+import { forget, useFlowing, useLiveUpdates } from "./api/live";
 import icon from "./icon.svg";
 import { Login } from "./login";
 import { Audit } from "./pages/audit";
 import { DesktopPage, Desktops } from "./pages/desktops";
+import { GroupPage, Groups } from "./pages/groups";
+import { HelpDesk } from "./pages/helpdesk";
 import { HostPage, Hosts } from "./pages/hosts";
+import { ImageUpload } from "./pages/image_upload";
 import { ImagePage, Images } from "./pages/images";
+import { Import } from "./pages/import";
+import { Logons } from "./pages/logons";
 import { NewEmployee } from "./pages/new_employee";
 import { Overview } from "./pages/overview";
 import { PoolPage } from "./pages/pool";
 import { PoolWizard } from "./pages/pool_wizard";
 import { Pools } from "./pages/pools";
 import { Sessions } from "./pages/sessions";
+import { Settings } from "./pages/settings";
 import { UserPage, Users } from "./pages/users";
+import { Welcome } from "./pages/welcome";
+import { Logins } from "./portal/logins";
 import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
 import { Link, navigate, useRoute } from "./router";
@@ -33,18 +41,24 @@ const Viewer = lazy(() => import("./portal/viewer"));
 /** [first part of the path, title, the call it is of no use without] */
 const NAV: [string, string, string][] = [
   ["overview", "Overview", "GET /desktops"],
+  ["helpdesk", "Help desk", "GET /users"],
   ["new-employee", "New employee", "POST /users"],
   ["pools", "Pools", "GET /pools"],
   ["desktops", "Desktops", "GET /desktops"],
   ["sessions", "Sessions", "GET /sessions"],
   ["users", "Users", "GET /users"],
+  ["groups", "Groups", "GET /groups"],
   ["images", "Images", "GET /images"],
   ["hosts", "Hosts", "GET /hosts"],
-  ["audit", "Audit", "GET /audit"],
+  ["audit", "Events and audit", "GET /audit"],
+  ["settings", "Settings", "GET /lockouts"],
 ];
 
+/** Pages that are part of what another entry of the navigation leads to. */
+const UNDER: Record<string, string> = { import: "users", upload: "images", logons: "sessions" };
+
 /** [a list, one of it] by the first part of the path. */
-function adminPage([section, name, more]: string[]): ReactNode {
+function adminPage([section, name, more]: string[], leave: (everywhere?: boolean) => void): ReactNode {
   switch (section) {
     case undefined:
     case "overview":
@@ -60,6 +74,18 @@ function adminPage([section, name, more]: string[]): ReactNode {
       return <Sessions />;
     case "users":
       return name ? <UserPage key={name} name={name} /> : <Users />;
+    case "groups":
+      return name ? <GroupPage key={name} name={name} /> : <Groups />;
+    case "helpdesk":
+      return <HelpDesk />;
+    case "import":
+      return <Import />;
+    case "logons":
+      return <Logons />;
+    case "settings":
+      return <Settings />;
+    case "upload":
+      return <ImageUpload />;
     case "images":
       return name ? <ImagePage key={name} name={name} /> : <Images />;
     case "hosts":
@@ -70,6 +96,8 @@ function adminPage([section, name, more]: string[]): ReactNode {
       return <Portal />;
     case "password":
       return <Password />;
+    case "logins":
+      return <Logins leave={leave} />;
     default:
       return (
         <Page title="Not found">
@@ -79,11 +107,12 @@ function adminPage([section, name, more]: string[]): ReactNode {
   }
 }
 
-function portalPage([section]: string[]): ReactNode {
+function portalPage([section]: string[], leave: (everywhere?: boolean) => void): ReactNode {
+  if (section === "logins") return <Logins leave={leave} />;
   return section === "password" ? <Password /> : <Portal />;
 }
 
-function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
+function UserMenu({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const [open, setOpen] = useState(false);
   const [now, setNow] = useState<Theme>(theme());
   const pick = (value: Theme) => {
@@ -105,18 +134,35 @@ function UserMenu({ me, leave }: { me: Me; leave: () => void }) {
       <DropdownList>
         <DropdownItem key="my" onClick={() => navigate("/my")}>My desktops</DropdownItem>
         <DropdownItem key="password" onClick={() => navigate("/password")}>Change password</DropdownItem>
+        <DropdownItem key="logins" onClick={() => navigate("/logins")}>Where I am logged in</DropdownItem>
         {(["system", "light", "dark"] as const).map((value) => (
           <DropdownItem key={value} isSelected={now === value} onClick={() => pick(value)}>
             {{ system: "Appearance: as the system", light: "Appearance: light", dark: "Appearance: dark" }[value]}
           </DropdownItem>
         ))}
-        <DropdownItem key="out" onClick={leave}>Log out</DropdownItem>
+        <DropdownItem key="out" onClick={() => leave()}>Log out</DropdownItem>
       </DropdownList>
     </Dropdown>
   );
 }
 
-function Shell({ me, leave }: { me: Me; leave: () => void }) {
+/** Said while there is no stream of events, and not before it is clear that it does not come back at once. */
+function Cut() {
+  const flowing = useFlowing();
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (flowing) {
+      setLate(false);
+      return;
+    }
+    const timer = window.setTimeout(() => setLate(true), 1500);
+    return () => window.clearTimeout(timer);
+  }, [flowing]);
+  if (!late || flowing) return null;
+  return <Alert component="h2" variant="warning" isInline title="Live updates are cut: what is shown may be old. Connecting again" />;
+}
+
+function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const { parts } = useRoute();
   setRole(me.role);
   const admin = me.role !== "user";
@@ -127,7 +173,7 @@ function Shell({ me, leave }: { me: Me; leave: () => void }) {
         <Viewer key={parts[1]} name={parts[1]} />
       </Suspense>
     );
-  const section = parts[0] ?? (admin ? "overview" : "my");
+  const section = UNDER[parts[0]] ?? parts[0] ?? (admin ? "overview" : "my");
   const masthead = (
     <Masthead>
       <MastheadMain>
@@ -174,16 +220,17 @@ function Shell({ me, leave }: { me: Me; leave: () => void }) {
       mainContainerId="main"
       skipToContent={<SkipToContent href="#main" onClick={skip}>Skip to content</SkipToContent>}
     >
-      {admin ? adminPage(parts) : portalPage(parts)}
+      <Cut />
+      {admin ? adminPage(parts, leave) : portalPage(parts, leave)}
     </Frame>
   );
 }
 
 export function App() {
   const [me, setMe] = useState<Me>();
-  const [asking, setAsking] = useState(hasToken());
-  const [ended, setEnded] = useState(false);
+  const [asking, setAsking] = useState(true);
   const [away, setAway] = useState(false);
+  const [ended, setEnded] = useState(false);
 
   useEffect(() => {
     whenLoginEnds(() => {
@@ -193,36 +240,32 @@ export function App() {
     });
   }, []);
   useEffect(() => {
-    if (!asking) return;
     let timer = 0;
-    api.get<Me>("/me").then(
-      (who) => { setMe(who); setAsking(false); setAway(false); },
-      () => {
-        if (!hasToken()) { setAsking(false); return; }
-        setAway(true); // the broker is away, not the login
-        timer = window.setTimeout(() => setAsking(false), 2000);
-      },
-    );
+    const ask = () =>
+      whoAmI().then(
+        (who) => { setMe(who); setAway(false); setAsking(false); },
+        () => { setAway(true); timer = window.setTimeout(ask, 2000); }, // the broker is away, not the login
+      );
+    void ask();
     return () => window.clearTimeout(timer);
-  }, [asking]);
-  useEffect(() => {
-    if (!asking && away && !me && hasToken()) setAsking(true);
-  }, [asking, away, me]);
+  }, []);
 
-  const leave = async () => {
+  const leave = async (everywhere = false) => {
     try {
-      await logout();
+      await (everywhere ? logoutEverywhere() : logout());
     } catch (problem) {
-      say("Logged out here; the server could not be told", problem);
+      say("The server could not be told: this browser may still be logged in", problem);
     }
     forget();
     setEnded(false);
     setMe(undefined);
     navigate("/");
   };
+  const { parts } = useRoute();
   let body: ReactNode;
-  if (me) body = <Shell me={me} leave={() => void leave()} />;
-  else if (away && hasToken())
+  if (parts[0] === "welcome") body = <Welcome token={parts[1] ?? ""} />;
+  else if (me) body = <Shell me={me} leave={(everywhere) => void leave(everywhere)} />;
+  else if (asking && away)
     body = (
       <main className="pane-login">
         <Nothing title="The server does not answer" action={<Button variant="link" onClick={() => window.location.reload()}>Try now</Button>}>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The broker's REST API. The token lives in this tab's sessionStorage: it ends with the tab.
-import type { Error as ErrorBody, Login } from "#schema";
-
-const KEY = "pane.token";
+// The broker's REST API. Who is here is known by a cookie that no script can read: nothing of a login is kept in the page.
+import type { Error as ErrorBody, Login, Me } from "#schema";
 
 /** What went wrong, as the broker said it: what happened and what to do, one reason per candidate, an id. */
 export class ApiError extends Error {
@@ -17,22 +15,14 @@ export class ApiError extends Error {
   }
 }
 
-let token = sessionStorage.getItem(KEY);
+/** The server knew who we are when it was last asked. */
+let known = false;
 let onEnded: () => void = () => {};
 
 export function whenLoginEnds(fn: () => void) {
   onEnded = fn;
 }
 
-export function hasToken() {
-  return token !== null;
-}
-
-function setToken(value: string | null) {
-  token = value;
-  if (value === null) sessionStorage.removeItem(KEY);
-  else sessionStorage.setItem(KEY, value);
-}
 
 async function errorOf(answer: Response): Promise<ApiError> {
   const body = (await answer.json().catch(() => null)) as ErrorBody | null;
@@ -43,14 +33,13 @@ async function errorOf(answer: Response): Promise<ApiError> {
 
 export async function raw(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = {};
-  if (token) headers.Authorization = `Bearer ${token}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? "application/octet-stream" : "application/json";
   let answer: Response;
   try {
     answer = await fetch(`/api/v1${path}`, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       cache: "no-store",
       signal,
     });
@@ -58,8 +47,8 @@ export async function raw(method: string, path: string, body?: unknown, signal?:
     if (signal?.aborted) throw problem;
     throw new ApiError(0, "network", "The server cannot be reached. Check the network; this page tries again by itself.");
   }
-  if (answer.status === 401 && token) {
-    setToken(null);
+  if (answer.status === 401 && known) {
+    known = false;
     onEnded();
   }
   if (!answer.ok) throw await errorOf(answer);
@@ -90,17 +79,32 @@ export const api = {
 };
 
 export async function login(user: string, password: string, code: string): Promise<Login> {
-  const answer = await call<Login>("POST", "/login", code ? { user, password, code } : { user, password });
-  setToken(answer.token);
+  const answer = await call<Login>("POST", "/login", { user, password, cookie: true, ...(code ? { code } : {}) });
+  known = true;
   return answer;
 }
 
-export async function logout() {
+/** Who the browser's cookie stands for; undefined where nobody is logged in. */
+export async function whoAmI(): Promise<Me | undefined> {
   try {
-    await call("POST", "/logout");
-  } finally {
-    setToken(null);
+    const me = await call<Me>("GET", "/me");
+    known = true;
+    return me;
+  } catch (problem) {
+    if (problem instanceof ApiError && problem.status === 401) return undefined;
+    throw problem;
   }
+}
+
+export async function logout() {
+  known = false;
+  await call("POST", "/logout");
+}
+
+/** Every login of this person, this one too. */
+export async function logoutEverywhere() {
+  known = false;
+  await call("DELETE", "/me/logins");
 }
 
 /** A name as one segment of a path. */

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Lists that stay true. Each path is fetched once for all who show it and again when the server says that something
-// of its kind changed (GET /events, server-sent events), or every few seconds where there is no such stream.
+// Lists that stay true. Each path is fetched once for all who show it, and again when the server says that something
+// of its kind changed (GET /events, server-sent events). Nothing is asked for on a timer: while the stream is cut,
+// what is shown is said to be old, and everything is read again when the stream is back.
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api, ApiError, raw } from "./client";
 
-export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user";
+export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | "audit";
 
 export type Live<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
+
+/** An event as the stream has it; docs/contracts.md "Events". */
+export type Happening = { at: string; kind: string; name?: string; desktop?: string; host?: string; user?: string; from?: string; to?: string; reason?: string };
 
 type Entry = {
   kinds: Kind[];
@@ -17,23 +21,74 @@ type Entry = {
   again: boolean;
 };
 
-const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user"];
-/** What an event of the stream may have changed. Others (change, lost, what is yet to come): anything. */
+const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user", "audit"];
+/** What an event of the stream may have changed. Others (lost, what is yet to come): anything. */
 const TOUCHES: Record<string, Kind[]> = {
-  machine: ["desktop", "pool"],
-  desktop: ["desktop", "pool"],
-  session: ["session", "desktop"],
+  machine: ["desktop", "pool", "host"],
+  session: ["session", "desktop", "audit"],
   pool: ["pool"],
-  host: ["host"],
-  image: ["image"],
-  user: ["user"],
+  host: ["host", "desktop"],
+  image: ["image", "pool"],
+};
+/** The same of what somebody changed, by the first word of its action. */
+const CHANGES: Record<string, Kind[]> = {
+  user: ["user", "audit"], users: ["user", "audit"], group: ["user", "pool", "audit"], member: ["user", "pool", "audit"],
+  entitlement: ["user", "pool", "desktop", "audit"], pool: ["pool", "audit"], rollout: ["pool", "audit"], image: ["image", "pool", "audit"],
+  version: ["image", "pool", "audit"], host: ["host", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
+  login: ["user", "audit"], logins: ["user", "audit"], token: ["user", "audit"], password: ["audit"], lockout: ["user", "audit"], home: ["user", "audit"],
 };
 
-const SLOW_MS = 4000;
-const BACKSTOP_MS = 30000;
-const GATHER_MS = 250;
+const GATHER_MS = 100; // what belongs together is read once
+const GATHER_MAX_MS = 2000; // under a storm, no more often than the slowest read takes twice
+const SILENT_MS = 25000; // the broker says something every 10 s: what is silent for longer is cut
+const RECENT_MAX = 200;
+
 const entries = new Map<string, Entry>();
-let streaming = false;
+let slowest = 0;
+
+// ---- whether the stream flows, and what it said last ----
+
+let flowing = true;
+let recent: Happening[] = [];
+const tellStream = new Set<() => void>();
+
+function setFlowing(now: boolean) {
+  if (flowing === now) return;
+  flowing = now;
+  tellStream.forEach((tell) => tell());
+}
+
+function subscribeStream(tell: () => void) {
+  tellStream.add(tell);
+  return () => tellStream.delete(tell);
+}
+
+/** False while the stream is cut: what is shown may be old. */
+export function useFlowing() {
+  return useSyncExternalStore(subscribeStream, () => flowing);
+}
+
+/** What happened since this page was opened, newest first. */
+export function useRecent() {
+  return useSyncExternalStore(subscribeStream, () => recent);
+}
+
+/** The next event of the stream, or the time it is waited for at most. */
+export function nextEvent(ms: number) {
+  return new Promise<void>((done) => {
+    const before = recent;
+    const end = () => {
+      window.clearTimeout(timer);
+      tellStream.delete(look);
+      done();
+    };
+    const look = () => recent !== before && end();
+    const timer = window.setTimeout(end, ms);
+    tellStream.add(look);
+  });
+}
+
+// ---- what is shown ----
 
 async function load(entry: Entry) {
   if (entry.running) {
@@ -43,12 +98,14 @@ async function load(entry: Entry) {
   entry.running = true;
   do {
     entry.again = false;
+    const begin = performance.now();
     try {
       entry.state = { data: await entry.fetch(), error: undefined };
     } catch (problem) {
       const error = problem instanceof ApiError ? problem : new ApiError(0, "console", String(problem));
       entry.state = { data: error.status === 404 ? undefined : entry.state.data, error };
     }
+    slowest = Math.max(slowest * 0.9, performance.now() - begin);
     entry.listeners.forEach((tell) => tell());
   } while (entry.again && entry.listeners.size);
   entry.running = false;
@@ -62,6 +119,7 @@ export function refresh(...kinds: Kind[]) {
 
 export function forget() {
   entries.clear();
+  recent = [];
 }
 
 function useLive<T>(key: string | null, kinds: Kind[], fetch: () => Promise<T>): Live<T> {
@@ -100,17 +158,76 @@ export function useItem<T>(path: string | null, kinds: Kind[]): Live<T> {
   return useLive(path === null ? null : `item ${path}`, kinds, () => api.get<T>(path!));
 }
 
-/** Lines of one server-sent event after another; calls back with each event's type. */
-async function read(answer: Response, onEvent: (type: string) => void) {
+// ---- the stream ----
+
+/** One server-sent event after another; calls back with each, and with undefined for a sign of life. */
+async function read(answer: Response, onEvent: (event?: { type: string; data: string }) => void) {
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
+  let rest = "", type = "", data = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
+    onEvent();
     const lines = (rest + value).split(/\r?\n/);
     rest = lines.pop()!;
-    for (const line of lines) if (line.startsWith("event:")) onEvent(line.slice(6).trim());
+    for (const line of lines) {
+      if (line.startsWith("event:")) type = line.slice(6).trim();
+      else if (line.startsWith("data:")) data += line.slice(5).trim();
+      else if (!line && type) {
+        onEvent({ type, data });
+        type = data = "";
+      }
+    }
   }
+}
+
+function touched(type: string, happening: Happening | undefined): Kind[] {
+  if (type === "change") return CHANGES[happening?.to?.split(".")[0] ?? ""] ?? ALL;
+  return TOUCHES[type] ?? ALL;
+}
+
+/** From an answer to its end; a stream that falls silent is ended. */
+async function follow(stop: AbortSignal, onEvent: (type: string, happening: Happening | undefined) => void) {
+  const cut = new AbortController();
+  let watch = 0;
+  const alive = () => {
+    window.clearTimeout(watch);
+    watch = window.setTimeout(() => cut.abort(), SILENT_MS);
+  };
+  alive();
+  try {
+    const answer = await raw("GET", "/events", undefined, AbortSignal.any([stop, cut.signal]));
+    setFlowing(true);
+    refresh(); // what happened before the stream was there
+    await read(answer, (event) => {
+      alive();
+      if (!event) return;
+      let happening: Happening | undefined;
+      try {
+        happening = JSON.parse(event.data) as Happening;
+      } catch { /* what it touches is then anything */ }
+      onEvent(event.type, happening);
+    });
+  } finally {
+    window.clearTimeout(watch);
+  }
+}
+
+/** Waits, but no longer than until the network is back or somebody looks. */
+function pauseOrWake(ms: number, stop: AbortSignal) {
+  return new Promise<void>((done) => {
+    const wake = () => {
+      window.clearTimeout(timer);
+      window.removeEventListener("online", wake);
+      document.removeEventListener("visibilitychange", wake);
+      stop.removeEventListener("abort", wake);
+      done();
+    };
+    const timer = window.setTimeout(wake, ms);
+    window.addEventListener("online", wake);
+    document.addEventListener("visibilitychange", wake);
+    stop.addEventListener("abort", wake);
+  });
 }
 
 /** Keeps everything shown up to date while somebody is logged in. */
@@ -120,41 +237,33 @@ export function useLiveUpdates(active: boolean) {
     const stop = new AbortController();
     const changed = new Set<Kind>();
     let gather: number | undefined;
-    const onEvent = (type: string) => {
-      for (const kind of TOUCHES[type] ?? ALL) changed.add(kind);
+    const onEvent = (type: string, happening: Happening | undefined) => {
+      for (const kind of touched(type, happening)) changed.add(kind);
+      if (happening?.at) {
+        recent = [happening, ...recent].slice(0, RECENT_MAX);
+        tellStream.forEach((tell) => tell());
+      }
       gather ??= window.setTimeout(() => {
         gather = undefined;
         refresh(...changed);
         changed.clear();
-      }, GATHER_MS);
+      }, Math.min(GATHER_MAX_MS, Math.max(GATHER_MS, slowest * 2)));
     };
     const listen = async () => {
-      for (let pause = 1000; !stop.signal.aborted; pause = Math.min(pause * 2, 30000)) {
-        try {
-          const answer = await raw("GET", "/events", undefined, stop.signal);
-          streaming = true;
-          pause = 1000;
-          refresh();
-          await read(answer, onEvent);
-        } catch (problem) {
-          if (problem instanceof ApiError && (problem.status === 404 || problem.status === 403)) return; // none here
-        } finally {
-          streaming = false;
-        }
-        await new Promise((done) => setTimeout(done, pause));
+      for (let pause = 250; !stop.signal.aborted; pause = Math.min(pause * 2, 8000)) {
+        const begin = Date.now();
+        await follow(stop.signal, onEvent).catch(() => undefined);
+        if (stop.signal.aborted) return;
+        setFlowing(false);
+        if (Date.now() - begin > 10000) pause = 250;
+        await pauseOrWake(pause, stop.signal);
       }
     };
     void listen();
-    let last = Date.now();
-    const tick = window.setInterval(() => {
-      if (document.hidden || Date.now() - last < (streaming ? BACKSTOP_MS : SLOW_MS)) return;
-      last = Date.now();
-      refresh();
-    }, 1000);
     return () => {
       stop.abort();
-      window.clearInterval(tick);
       window.clearTimeout(gather);
+      setFlowing(true);
     };
   }, [active]);
 }

@@ -1,17 +1,54 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The newest part of the trail; older entries are fetched on demand, since it only grows.
-import { Button } from "@patternfly/react-core";
+import { Button, Card, CardBody, CardTitle } from "@patternfly/react-core";
 import { useState } from "react";
 import type { AuditEntry } from "#schema";
-import { api } from "../api/client";
-import { useItem } from "../api/live";
+import { api, raw } from "../api/client";
+import { useItem, useRecent } from "../api/live";
 import { Page, say, State, When } from "../ui/common";
-import { DataTable } from "../ui/table";
+import { DataTable, download } from "../ui/table";
 
 type Part = { items: AuditEntry[]; next?: string };
 
+/** What happens now, as the stream of events tells it. */
+function Now() {
+  const events = useRecent();
+  return (
+    <Card className="pane-below">
+      <CardTitle component="h2">Now</CardTitle>
+      <CardBody>
+        {!events.length && <p className="pane-quiet">What happens to desktops, sessions, hosts and images shows up here as it happens.</p>}
+        <ul aria-label="Events" aria-live="polite">
+          {events.slice(0, 8).map((e, i) => (
+            <li key={`${e.at} ${i}`}>
+              <When at={e.at} /> <strong>{e.kind}</strong> {e.name} {e.from && `${e.from} → `}{e.to} <span className="pane-quiet">{e.user} {e.reason}</span>
+            </li>
+          ))}
+        </ul>
+      </CardBody>
+    </Card>
+  );
+}
+
+const PART = 10000;
+
+/** The whole trail, oldest first, part by part. */
+async function exportAll(format: "csv" | "jsonl") {
+  let text = "";
+  for (let after = ""; ; ) {
+    const part = await (await raw("GET", `/audit/export?format=${format}&limit=${PART}${after ? `&after=${after}` : ""}`)).text();
+    const lines = part.trimEnd().split("\n");
+    text += after && format === "csv" ? part.slice(part.indexOf("\n") + 1) : part;
+    const last = lines.at(-1) ?? "";
+    const id = format === "csv" ? /^(\d+),/.exec(last)?.[1] : last && String(JSON.parse(last).id);
+    if (lines.length < PART || !id || id === after) break;
+    after = id;
+  }
+  download(`audit.${format}`, format === "csv" ? "text/csv" : "application/jsonl", text);
+}
+
 export function Audit() {
-  const newest = useItem<Part>("/audit?limit=500", ["desktop", "session", "pool", "host", "image", "user"]);
+  const newest = useItem<Part>("/audit?limit=500", ["audit"]);
   const [older, setOlder] = useState<Part>();
   const next = older ? older.next : newest.data?.next;
   const more = async () => {
@@ -26,7 +63,15 @@ export function Audit() {
   const seen = new Set<string>();
   const items = newest.data && [...newest.data.items, ...(older?.items ?? [])].filter((e) => !seen.has(e.id) && seen.add(e.id));
   return (
-    <Page title="Audit" lead="Who did what, when and from where. Search for an id a person was shown." actions={next && <Button variant="secondary" onClick={() => void more()}>Read older entries</Button>}>
+    <Page title="Events and audit" lead="What happens now, and who did what, when and from where. Search for an id a person was shown." actions={
+      <>
+        {next && <Button variant="secondary" onClick={() => void more()}>Read older entries</Button>}
+        {(["csv", "jsonl"] as const).map((format) => (
+          <Button key={format} variant="secondary" onClick={() => void exportAll(format).catch((problem) => say("The audit could not be read", problem))}>Whole trail as {format === "csv" ? "CSV" : "JSON lines"}</Button>
+        ))}
+      </>
+    }>
+      <Now />
       <DataTable<AuditEntry>
         name="Audit"
         live={{ ...newest, data: items }}

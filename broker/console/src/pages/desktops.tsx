@@ -6,11 +6,11 @@ import { ActionsColumn, Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/reac
 import type { ReactNode } from "react";
 import type { Desktop } from "#schema";
 import { api, seg } from "../api/client";
-import { refresh, useItem, useList, type Live } from "../api/live";
+import { refresh, useItem } from "../api/live";
 import { Link } from "../router";
-import { duration, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
+import { Age, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
 import { useConfirm, type Danger } from "../ui/confirm";
-import { DataTable } from "../ui/table";
+import { PagedTable } from "../ui/table";
 import { may } from "../ui/may";
 
 type Verb = "restart" | "release" | "recycle" | "delete";
@@ -108,13 +108,17 @@ function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => 
   );
 }
 
-export function DesktopTable({ live, name, empty, pool = true }: { live: Live<Desktop[]>; name: string; empty: { title: string; text?: ReactNode }; pool?: boolean }) {
+/** fixed: which desktops there are to see at all, say {pool: "office"}. */
+export function DesktopTable({ fixed = {}, name, empty }: { fixed?: Record<string, string>; name: string; empty: { title: string; text?: ReactNode } }) {
+  const pool = !fixed.pool;
   const [dialog, ask] = useConfirm();
   return (
     <>
-      <DataTable<Desktop>
+      <PagedTable<Desktop>
         name={name}
-        live={live}
+        path="/desktops"
+        kinds={["desktop", "session"]}
+        fixed={fixed}
         rowKey={(d) => d.name}
         columns={[
           { key: "name", title: "Name", value: (d) => d.name, cell: (d) => <Link to={`/desktops/${encodeURIComponent(d.name)}`}>{d.name}</Link> },
@@ -123,13 +127,13 @@ export function DesktopTable({ live, name, empty, pool = true }: { live: Live<De
           { key: "session", title: "Session", value: (d) => d.session, cell: (d) => d.session === "none" ? <span className="pane-quiet">none</span> : <State of={d.session} /> },
           ...(pool ? [{ key: "pool", title: "Pool", value: (d: Desktop) => d.pool, cell: (d: Desktop) => d.pool && <Link to={`/pools/${encodeURIComponent(d.pool)}`}>{d.pool}</Link> }] : []),
           { key: "host", title: "Host", value: (d) => d.host, cell: (d) => d.host ? <Link to={`/hosts/${encodeURIComponent(d.host)}`}>{d.host}</Link> : <span className="pane-quiet">not placed</span> },
-          { key: "since", title: "For", value: (d) => d.since_s, cell: (d) => <span className="pane-nowrap">{duration(d.since_s)}</span> },
+          { key: "since", title: "For", value: (d) => d.since_s, cell: (d) => <Age at={d.since} seconds={d.since_s} /> },
           { key: "reason", title: "Reason", value: (d) => d.reason },
         ]}
         choices={[
-          { key: "state", title: "State", value: (d) => d.state },
-          ...(pool ? [{ key: "pool", title: "Pool", value: (d: Desktop) => d.pool ?? "" }] : []),
-          { key: "host", title: "Host", value: (d) => d.host ?? "" },
+          { key: "state", title: "State" },
+          ...(pool ? [{ key: "pool", title: "Pool" }] : []),
+          ...(fixed.host ? [] : [{ key: "host", title: "Host" }]),
         ]}
         bulk={allowed().filter((verb) => verb !== "release").map((verb) => ({
           title: VERBS[verb].title,
@@ -145,10 +149,9 @@ export function DesktopTable({ live, name, empty, pool = true }: { live: Live<De
 }
 
 export function Desktops() {
-  const live = useList<Desktop>("/desktops", ["desktop", "session"]);
   return (
     <Page title="Desktops" lead="Every desktop of every pool.">
-      <DesktopTable live={live} name="Desktops" empty={{ title: "No desktop yet", text: "Pools make desktops: create one, or let its spare count be more than none." }} />
+      <DesktopTable name="Desktops" empty={{ title: "No desktop yet", text: "Pools make desktops: create one, or let its spare count be more than none." }} />
     </Page>
   );
 }
@@ -218,7 +221,7 @@ export function DesktopPage({ name }: { name: string }) {
                 title="Now"
                 facts={[
                   ["Machine", <State of={x.state} />],
-                  ["For", duration(x.since_s)],
+                  ["For", <Age at={x.since} seconds={x.since_s} />],
                   ["Session", x.session],
                   ["User", x.user ? <Link to={`/users/${encodeURIComponent(x.user)}`}>{x.user}</Link> : "nobody"],
                   ["Used since made", x.dirty ? "yes: nobody else gets it before it is recycled" : "no"],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { Button, ClipboardCopy, Form, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Stack } from "@patternfly/react-core";
 import { useState } from "react";
-import type { Desktop, Host, HostCreated, Pool } from "#schema";
+import type { Host, HostCreated, Pool } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
@@ -106,7 +106,6 @@ function Refusals({ host }: { host: Host }) {
 export function HostPage({ name }: { name: string }) {
   const path = `/hosts/${seg(name)}`;
   const live = useItem<Host>(path, ["host", "desktop"]);
-  const all = useList<Desktop>("/desktops", ["desktop", "session"]);
   const [dialog, ask] = useConfirm();
   const h = live.data;
   return (
@@ -138,7 +137,7 @@ export function HostPage({ name }: { name: string }) {
               ]} />
               <Refusals host={host} />
             </Gallery>
-            <DesktopTable name={`Desktops on ${name}`} live={{ ...all, data: all.data?.filter((d) => d.host === name) }} empty={{ title: "No desktop here" }} />
+            <DesktopTable name={`Desktops on ${name}`} fixed={{ host: name }} empty={{ title: "No desktop here" }} />
           </Stack>
         )}
       </Shown>

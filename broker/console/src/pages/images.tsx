@@ -18,7 +18,7 @@ function tagsOf(i: Image) {
 export function Images() {
   const live = useList<Image>("/images", ["image", "host"]);
   return (
-    <Page title="Images" lead="Golden images: what desktops are made from.">
+    <Page title="Images" lead="Golden images: what desktops are made from." actions={may("POST /images") && <Button onClick={() => navigate("/upload")}>Upload an image</Button>}>
       <DataTable<Image>
         name="Images"
         live={live}
@@ -30,7 +30,7 @@ export function Images() {
           { key: "pools", title: "Pools", value: (i) => i.pools.join(" "), cell: (i) => i.pools.length ? i.pools.join(", ") : <span className="pane-quiet">none</span> },
           { key: "hosts", title: "On hosts", value: (i) => new Set(i.hosts.map((h) => h.host)).size },
         ]}
-        empty={{ title: "No image yet", text: <>Import a disk (raw, qcow2, vmdk, vdi, vhdx, OVA) with <code>pane image import FILE</code>, or add one on a host with <code>pane-host image add</code>.</> }}
+        empty={{ title: "No image yet", text: <>Upload a disk (raw, qcow2, vmdk, vdi, vhdx, OVA) here or with <code>pane image import FILE</code>, build one with <code>pane image build</code>, or add one on a host with <code>pane-host image add</code>.</>, action: may("POST /images") && <Button onClick={() => navigate("/upload")}>Upload the first image</Button> }}
       />
     </Page>
   );

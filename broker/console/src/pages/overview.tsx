@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { Alert, Card, CardBody, CardTitle, Gallery, Stack } from "@patternfly/react-core";
 import type { ReactNode } from "react";
-import type { Desktop, Host, Image, Pool, Session, User } from "#schema";
+import type { AuditEntry, Desktop, Host, Image, Pool, Session, User } from "#schema";
 import { useItem, useList } from "../api/live";
 import { Link } from "../router";
 import { Bar, mib, Page, plural, Problem, Reasons, State } from "../ui/common";
+import type { ServerPage } from "../ui/table";
+import { LogonCard } from "./logons";
 import { poolState, Usage } from "./pools";
 
 function Figure({ title, n, to, text }: { title: string; n: number | undefined; to: string; text: ReactNode }) {
@@ -42,8 +44,31 @@ function FirstSteps({ hosts, images, pools, users }: { hosts?: Host[]; images?: 
   );
 }
 
+/** What was refused or denied in the last hour, by kind; nothing when nothing was. */
+function RefusedCard() {
+  const trail = useItem<{ items: AuditEntry[] }>("/audit?limit=500", ["audit"]);
+  const since = Date.now() - 3600000;
+  const kinds = new Map<string, number>();
+  for (const e of trail.data?.items ?? [])
+    if (e.outcome !== "ok" && Date.parse(e.at) > since) {
+      const kind = `${e.action}: ${e.detail || e.outcome}`;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+  if (!kinds.size) return null;
+  return (
+    <Card isFullHeight>
+      <CardTitle component="h2">Refused in the last hour</CardTitle>
+      <CardBody>
+        {[...kinds].sort((a, b) => b[1] - a[1]).slice(0, 8).map(([kind, n]) => <p key={kind}><strong>{n}</strong> {kind}</p>)}
+        <Link to="/audit">In the audit</Link>
+      </CardBody>
+    </Card>
+  );
+}
+
 export function Overview() {
-  const desktops = useList<Desktop>("/desktops", ["desktop", "session"]);
+  const desktops = useItem<ServerPage<Desktop> & { assigned?: number }>("/desktops?sort=name&limit=1", ["desktop", "session"]);
+  const broken_ones = useItem<ServerPage<Desktop>>("/desktops?sort=-since&limit=8&state=failed", ["desktop"]);
   const sessions = useList<Session>("/sessions", ["session"]);
   const pools = useList<Pool>("/pools", ["pool", "desktop"]);
   const hosts = useList<Host>("/hosts", ["host"]);
@@ -51,7 +76,8 @@ export function Overview() {
   const users = useList<User>("/users", ["user"]);
   const health = useItem<{ version: string; schema: string }>("/health", []);
   const d = desktops.data;
-  const failed = d?.filter((x) => x.state === "failed" || x.state === "lost") ?? [];
+  const by = (...states: string[]) => d && states.reduce((sum, s) => sum + ((d.counts?.state?.[s] as number | undefined) ?? 0), 0);
+  const failed = by("failed", "lost") ?? 0;
   const short = pools.data?.filter((p) => poolState(p) !== "healthy") ?? [];
   const broken = desktops.error ?? pools.error ?? hosts.error;
   return (
@@ -61,19 +87,19 @@ export function Overview() {
         <FirstSteps hosts={hosts.data} images={images.data} pools={pools.data} users={users.data} />
         <Gallery hasGutter minWidths={{ default: "130px" }}>
           <Figure title="Sessions" n={sessions.data?.length} to="/sessions" text={`${count(sessions.data, (s) => s.state === "connected") ?? "…"} connected now`} />
-          <Figure title="Desktops" n={d?.length} to="/desktops" text={`${count(d, (x) => x.state === "ready") ?? "…"} ready, ${count(d, (x) => x.user !== null) ?? "…"} assigned`} />
-          <Figure title="Starting" n={count(d, (x) => ["requested", "cloning", "booting", "recycling"].includes(x.state))} to="/desktops" text="requested, cloning, booting, recycling" />
-          <Figure title="Failed" n={d && failed.length} to="/desktops?only=state:failed" text={failed.length ? "need a look" : "none"} />
+          <Figure title="Desktops" n={d?.total} to="/desktops" text={`${by("ready") ?? "…"} ready, ${d?.assigned ?? "…"} assigned`} />
+          <Figure title="Starting" n={by("requested", "cloning", "booting", "recycling")} to="/desktops" text="requested, cloning, booting, recycling" />
+          <Figure title="Failed" n={d && failed} to="/desktops?only=state:failed" text={failed ? "need a look" : "none"} />
           <Figure title="Hosts" n={hosts.data?.length} to="/hosts" text={`${count(hosts.data, (h) => h.state === "online") ?? "…"} online`} />
           <Figure title="Users" n={users.data?.length} to="/users" text={`${count(users.data, (u) => u.disabled) ?? "…"} disabled`} />
         </Gallery>
         <Gallery hasGutter minWidths={{ default: "100%", md: "400px" }}>
-          {failed.length > 0 && (
+          {failed > 0 && (broken_ones.data?.items.length ?? 0) > 0 && (
             <Card isFullHeight>
               <CardTitle component="h2">Failed desktops</CardTitle>
               <CardBody>
-                {failed.slice(0, 8).map((x) => <p key={x.name}><Link to={`/desktops/${encodeURIComponent(x.name)}`}>{x.name}</Link> <State of={x.state} /> {x.reason}</p>)}
-                {failed.length > 8 && <Link to="/desktops?only=state:failed">All {failed.length}</Link>}
+                {broken_ones.data!.items.map((x) => <p key={x.name}><Link to={`/desktops/${encodeURIComponent(x.name)}`}>{x.name}</Link> <State of={x.state} /> {x.reason}</p>)}
+                {failed > 8 && <Link to="/desktops?only=state:failed">All {failed}</Link>}
               </CardBody>
             </Card>
           )}
@@ -90,6 +116,8 @@ export function Overview() {
               </CardBody>
             </Card>
           )}
+          <LogonCard />
+          <RefusedCard />
           <Card isFullHeight>
             <CardTitle component="h2">Pools</CardTitle>
             <CardBody>

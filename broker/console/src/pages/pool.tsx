@@ -5,7 +5,7 @@ import {
 } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useState } from "react";
-import type { Desktop, EntitlementRequest, Pool, Rollout, User } from "#schema";
+import type { Entitled, Group, Pool, Rollout, User } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
@@ -19,8 +19,7 @@ import { may } from "../ui/may";
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
   const live = useItem<Pool>(path, ["pool", "desktop", "image"]);
-  const all = useList<Desktop>("/desktops", ["desktop", "session"]);
-  const [tab, setTab] = useQuery("tab", "summary");
+  const [tab] = useQuery("tab", "summary");
   const [dialog, ask] = useConfirm();
   const [editing, setEditing] = useState(false);
   const remove = (force: boolean) => async () => {
@@ -52,11 +51,11 @@ export function PoolPage({ name }: { name: string }) {
             {pool.blocked.length > 0 && (
               <Alert component="h2" variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
             )}
-            <Tabs activeKey={tab} onSelect={(_, key) => setTab(String(key))} aria-label={`Pool ${name}`}>
+            <Tabs activeKey={tab} onSelect={(_, key) => (key === tab ? undefined : navigate(`/pools/${seg(name)}?tab=${String(key)}`))} aria-label={`Pool ${name}`}>
               <Tab eventKey="summary" title={<TabTitleText>Summary</TabTitleText>}><Summary pool={pool} /></Tab>
               <Tab eventKey="desktops" title={<TabTitleText>Desktops</TabTitleText>}>
                 {tab === "desktops" && (
-                  <DesktopTable name={`Desktops of ${name}`} pool={false} live={{ ...all, data: all.data?.filter((d) => d.pool === name) }} empty={{ title: "No desktop", text: pool.spare ? "The first one is on its way." : "The first login of an entitled user makes one." }} />
+                  <DesktopTable name={`Desktops of ${name}`} fixed={{ pool: name }} empty={{ title: "No desktop", text: pool.spare ? "The first one is on its way." : "The first login of an entitled user makes one." }} />
                 )}
               </Tab>
               <Tab eventKey="image" title={<TabTitleText>Image and update</TabTitleText>}>{tab === "image" && <ImageTab pool={pool} />}</Tab>
@@ -191,13 +190,14 @@ function ImageTab({ pool }: { pool: Pool }) {
 
 function People({ name }: { name: string }) {
   const path = `/pools/${seg(name)}/entitlements`;
-  const live = useList<EntitlementRequest>(path, ["user", "pool"]);
+  const live = useList<Entitled>(path, ["user", "pool", "desktop"]);
+  const groups = useList<Group>("/groups", ["user"]);
   const users = useList<User>("/users", ["user"]);
   const [user, setUser] = useState("");
   const action = useAction();
   const [dialog, ask] = useConfirm();
-  const has = new Set((live.data ?? []).map((e) => e.user));
-  const others = (users.data ?? []).filter((u) => !has.has(u.name));
+  const has = new Set((live.data ?? []).filter((e) => e.direct || e.user.startsWith("group:")).map((e) => e.user));
+  const others = [...(groups.data ?? []).map((g) => `group:${g.name}`), ...(users.data ?? []).map((u) => u.name)].filter((n) => !has.has(n));
   const add = async () => {
     if (await action.run(() => api.post(path, { user }), `${user} may use ${name}`)) {
       setUser("");
@@ -210,9 +210,9 @@ function People({ name }: { name: string }) {
       {may("POST /pools/{name}/entitlements") && <Form isHorizontal onSubmit={(event) => { event.preventDefault(); void add(); }}>
         <Split hasGutter>
           <SplitItem>
-            <FormSelect aria-label="User to entitle" value={user} onChange={(_, v) => setUser(v)}>
-              <FormSelectOption value="" label={others.length ? "Choose a user" : "Everybody is entitled"} />
-              {others.map((u) => <FormSelectOption key={u.name} value={u.name} label={u.name} />)}
+            <FormSelect aria-label="User or group to entitle" value={user} onChange={(_, v) => setUser(v)}>
+              <FormSelectOption value="" label={others.length ? "Choose a user or a group" : "Everybody is entitled"} />
+              {others.map((n) => <FormSelectOption key={n} value={n} label={n} />)}
             </FormSelect>
           </SplitItem>
           <SplitItem><Button type="submit" isDisabled={!user || action.busy}>Entitle</Button></SplitItem>
@@ -222,13 +222,15 @@ function People({ name }: { name: string }) {
         {(list) =>
           list.length ? (
             <Table aria-label="Entitlements" variant="compact">
-              <Thead><Tr><Th>User</Th><Th screenReaderText="Actions" /></Tr></Thead>
+              <Thead><Tr><Th>Who</Th><Th>Through</Th><Th>Desktop</Th><Th screenReaderText="Actions" /></Tr></Thead>
               <Tbody>
                 {list.map((e) => (
                   <Tr key={e.user}>
-                    <Td dataLabel="User">{e.user.startsWith("group:") ? e.user : <Link to={`/users/${encodeURIComponent(e.user)}`}>{e.user}</Link>}</Td>
+                    <Td dataLabel="Who">{e.user.startsWith("group:") ? <Link to={`/groups/${seg(e.user.slice(6))}`}>{e.user}</Link> : <Link to={`/users/${seg(e.user)}`}>{e.user}</Link>}</Td>
+                    <Td dataLabel="Through">{[...(e.direct && !e.user.startsWith("group:") ? ["themselves"] : []), ...e.groups].join(", ")}</Td>
+                    <Td dataLabel="Desktop">{e.desktop && <Link to={`/desktops/${seg(e.desktop)}`}>{e.desktop}</Link>}<Reasons reasons={e.blocked} /></Td>
                     <Td isActionCell>
-                      <Button variant="link" isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}")} onClick={() => ask({
+                      <Button variant="link" isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}") || !(e.direct || e.user.startsWith("group:"))} onClick={() => ask({
                         title: `Withdraw ${e.user} from ${name}?`, word: e.user, button: "Withdraw", done: `${e.user} may no longer use ${name}`,
                         text: <p>Their desktop of this pool is released: who is connected is disconnected.</p>,
                         run: async () => { await api.remove(`${path}/${seg(e.user)}`); refresh("user", "pool", "desktop"); },
@@ -239,7 +241,7 @@ function People({ name }: { name: string }) {
               </Tbody>
             </Table>
           ) : (
-            <Nothing title="Nobody may use this pool">Entitle a user above, or <Link to="/new-employee">set up a new employee</Link>.</Nothing>
+            <Nothing title="Nobody may use this pool">Entitle a user or a group above, or <Link to="/new-employee">set up a new employee</Link>.</Nothing>
           )
         }
       </Shown>

@@ -4,7 +4,7 @@ import type { Session } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useList } from "../api/live";
 import { Link } from "../router";
-import { duration, Page, plural, say, State } from "../ui/common";
+import { Age, Page, plural, say, State } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { DataTable } from "../ui/table";
 import { may } from "../ui/may";
@@ -34,7 +34,7 @@ export function Sessions() {
     });
   };
   return (
-    <Page title="Sessions" lead="Who is on which desktop now. A session outlives its connection until it is logged off.">
+    <Page title="Sessions" lead={<>Who is on which desktop now. A session outlives its connection until it is logged off. <Link to="/logons">Logons</Link></>}>
       <DataTable<Session>
         name="Sessions"
         live={live}
@@ -46,7 +46,7 @@ export function Sessions() {
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
           { key: "client", title: "From", value: (s) => s.client ?? "", cell: (s) => (s.client ?? "").replace(/:\d+$/, "") },
           { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
-          { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <span className="pane-nowrap">{duration(s.since_s)}</span> },
+          { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <Age at={s.since ?? ""} seconds={s.since_s} /> },
           { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },
         ]}
         choices={[

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import { Alert, Button, Form, FormSelect, FormSelectOption, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Split, SplitItem, Stack } from "@patternfly/react-core";
+import { Alert, Button, Card, CardBody, CardTitle, Form, FormSelect, FormSelectOption, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Split, SplitItem, Stack } from "@patternfly/react-core";
 import { useState } from "react";
-import type { Desktop, Pool, User } from "#schema";
+import type { Desktop, LoginList, Pool, Session, User, Welcome as WelcomeAnswer } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
 import { Nothing, Once, Page, Problem, Shown, State, useAction, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { SelectField, TextField } from "../ui/fields";
-import { DataTable } from "../ui/table";
-import { Facts } from "./desktops";
+import { LoginRows } from "../portal/logins";
+import { DataTable, type ServerPage } from "../ui/table";
+import { dangerOf, Facts } from "./desktops";
+import { welcomeLink } from "./welcome";
 import { may } from "../ui/may";
 
 export const USER_NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
 const ROLES = [
   { value: "user", label: "User: their own desktops" },
+  { value: "readonly", label: "Read-only: sees everything, changes nothing" },
+  { value: "helpdesk", label: "Help desk: helps people into their desktops" },
+  { value: "operator", label: "Operator: runs pools and people" },
   { value: "admin", label: "Administrator: everything" },
 ];
 
@@ -71,7 +76,7 @@ export function Users() {
     <Page
       title="Users"
       lead="Accounts and what they may use."
-      actions={may("POST /users") && <><Button onClick={() => navigate("/new-employee")}>New employee</Button><Button variant="secondary" onClick={() => setForm("create")}>Create user</Button></>}
+      actions={may("POST /users") && <><Button onClick={() => navigate("/new-employee")}>New employee</Button><Button variant="secondary" onClick={() => setForm("create")}>Create user</Button><Button variant="secondary" onClick={() => navigate("/import")}>Import a list</Button></>}
     >
       <DataTable<User>
         name="Users"
@@ -79,7 +84,9 @@ export function Users() {
         rowKey={(u) => u.name}
         columns={[
           { key: "name", title: "Name", value: (u) => u.name, cell: (u) => <Link to={`/users/${encodeURIComponent(u.name)}`}>{u.name}</Link> },
+          { key: "full", title: "Full name", value: (u) => u.full_name ?? "" },
           { key: "role", title: "Role", value: (u) => u.role },
+          { key: "groups", title: "Groups", value: (u) => u.groups.join(" "), cell: (u) => u.groups.map((g, i) => <span key={g}>{i > 0 && ", "}<Link to={`/groups/${seg(g)}`}>{g}</Link></span>) },
           { key: "state", title: "State", value: (u) => (u.disabled ? "disabled" : "enabled"), cell: (u) => <State of={u.disabled ? "disabled" : "enabled"} /> },
           { key: "pools", title: "Pools", value: (u) => u.pools.join(" "), cell: (u) => u.pools.length ? u.pools.map((p, i) => <span key={p}>{i > 0 && ", "}<Link to={`/pools/${encodeURIComponent(p)}`}>{p}</Link></span>) : <span className="pane-quiet">none</span> },
           { key: "last", title: "Last login", value: (u) => u.last_login_at, cell: (u) => <When at={u.last_login_at} /> },
@@ -98,7 +105,10 @@ export function Users() {
 export function UserPage({ name }: { name: string }) {
   const path = `/users/${seg(name)}`;
   const live = useItem<User>(path, ["user"]);
-  const desktops = useList<Desktop>("/desktops", ["desktop", "session"]);
+  const desktops = useItem<ServerPage<Desktop>>(`/desktops?sort=name&limit=100&user=${seg(name)}`, ["desktop", "session"]);
+  const sessions = useList<Session>("/sessions", ["session"]);
+  const logins = useItem<LoginList>(may("GET /users/{name}/logins") ? `${path}/logins` : null, ["user"]);
+  const [link, setLink] = useState<string>();
   const pools = useList<Pool>("/pools", ["pool"]);
   const [pool, setPool] = useState("");
   const [secret, setSecret] = useState<string>();
@@ -106,6 +116,24 @@ export function UserPage({ name }: { name: string }) {
   const action = useAction();
   const u = live.data;
   const change = (body: object, done: string) => action.run(async () => { await api.patch(path, body); refresh("user", "desktop", "session"); }, done);
+  const welcome = () =>
+    ask({
+      title: `Welcome link for ${name}?`, button: "Make a link",
+      text: <p>It sets a new password, once, within 7 days; links made before are void. The password now stays good until then.</p>,
+      run: async () => setLink(welcomeLink((await api.post<WelcomeAnswer>(`${path}/welcome`)).welcome)),
+    });
+  const logOut = () =>
+    ask({
+      title: `Log ${name} out everywhere?`, button: "Log out", done: `${name} is logged out everywhere`,
+      text: <p>Every browser and program {name} is logged in with is asked again who it is. Sessions on desktops go on.</p>,
+      run: async () => { await api.remove(`${path}/logins`); logins.reload(); },
+    });
+  const logOff = (s: Session) =>
+    ask({
+      title: `Log ${name} off ${s.desktop}?`, word: name, button: "Log off", done: `${name} is logged off`,
+      text: <p>Unsaved work is lost. A floating desktop is then made new, a dedicated one restarted.</p>,
+      run: async () => { await api.remove(`/sessions/${seg(s.id)}`); refresh("session", "desktop"); },
+    });
   const reset = () =>
     ask({
       title: `New password for ${name}?`, button: "Make a new password",
@@ -130,6 +158,7 @@ export function UserPage({ name }: { name: string }) {
       actions={
         u && may("PATCH /users/{name}") && (
           <>
+            {may("POST /users/{name}/welcome") && <Button variant="secondary" onClick={welcome}>Welcome link</Button>}
             <Button variant="secondary" onClick={reset}>New password</Button>
             {u.disabled ? (
               <Button variant="secondary" isDisabled={action.busy} onClick={() => void change({ disabled: false }, `${name} may log in again`)}>Enable</Button>
@@ -151,23 +180,45 @@ export function UserPage({ name }: { name: string }) {
     >
       <Shown live={live} what={name}>
         {(user) => {
-          const mine = (desktops.data ?? []).filter((d) => d.user === name);
+          const mine = desktops.data?.items ?? [];
+          const live = (sessions.data ?? []).filter((s) => s.user === name);
           const rest = (pools.data ?? []).filter((p) => !user.pools.includes(p.name));
           return (
             <Stack hasGutter>
               {action.error && <Problem error={action.error} />}
+              {link && <Once label={`Welcome link for ${name}`} secret={link} />}
               {secret && <Once label={`Password of ${name}`} secret={secret} />}
               {user.disabled && <Alert component="h2" variant="warning" isInline title="This account cannot log in" />}
               <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
                 <Facts title="Account" facts={[
-                  ["Role", user.role],
+                  ...(user.full_name ? [["Full name", user.full_name] as [string, string]] : []),
+                  ...(user.email ? [["E-mail", user.email] as [string, string]] : []),
+                  ["Role", may("POST /hosts") ? (
+                    <FormSelect aria-label="Role" value={user.role} isDisabled={action.busy} onChange={(_, role) => void change({ role }, `${name} is ${role} now`)}>
+                      {ROLES.map((r) => <FormSelectOption key={r.value} value={r.value} label={r.label} />)}
+                    </FormSelect>
+                  ) : user.role],
+                  ["Groups", user.groups.length ? user.groups.map((g, i) => <span key={g}>{i > 0 && ", "}<Link to={`/groups/${seg(g)}`}>{g}</Link></span>) : "none"],
                   ["Created", <When at={user.created_at} />],
                   ["Last login", <When at={user.last_login_at} />],
                   ["Trail", <Link to={`/audit?q=${encodeURIComponent(name)}`}>in the audit</Link>],
                 ]} />
                 <Facts title="Desktops" facts={mine.length
-                  ? mine.map((d) => [d.name, <><State of={d.state} /> <Link to={`/desktops/${encodeURIComponent(d.name)}`}>open</Link></>])
+                  ? mine.map((d) => [d.name, (
+                    <>
+                      <State of={d.state} /> <Link to={`/desktops/${seg(d.name)}`}>open</Link>{" "}
+                      {may("POST /desktops/{name}/restart") && <Button variant="link" isInline onClick={() => ask(dangerOf("restart", [d]))}>restart</Button>}
+                    </>
+                  )])
                   : [["None", "a desktop is given at the first connection"]]} />
+                <Facts title="Sessions" facts={live.length
+                  ? live.map((s) => [s.desktop, (
+                    <>
+                      <State of={s.state} /> {s.protocol} from {(s.client ?? "").replace(/:\d+$/, "")}{" "}
+                      {may("DELETE /sessions/{id}") && <Button variant="link" isInline isDanger onClick={() => logOff(s)}>log off</Button>}
+                    </>
+                  )])
+                  : [["None", "not on a desktop now"]]} />
                 <Facts title="May use" facts={user.pools.length
                   ? user.pools.map((p) => [p, (
                     <>
@@ -193,6 +244,15 @@ export function UserPage({ name }: { name: string }) {
                     <SplitItem><Button type="submit" isDisabled={!pool || action.busy}>Entitle</Button></SplitItem>
                   </Split>
                 </Form>
+              )}
+              {logins.data && logins.data.items.length > 0 && (
+                <Card>
+                  <CardTitle component="h2">Logged in</CardTitle>
+                  <CardBody>
+                    <LoginRows items={logins.data.items} />
+                    <p className="pane-above"><Button variant="secondary" onClick={logOut}>Log out everywhere</Button></p>
+                  </CardBody>
+                </Card>
               )}
               {pools.data && !pools.data.length && <Nothing title="There is no pool yet" action={<Link to="/pools/new">Create one</Link>} />}
             </Stack>

@@ -5,12 +5,16 @@ declare module "@novnc/novnc" {
     constructor(target: HTMLElement, channel: WebSocket | string, options?: { shared?: boolean });
     scaleViewport: boolean;
     resizeSession: boolean;
+    viewOnly: boolean;
     focusOnClick: boolean;
     qualityLevel: number;
     background: string;
+    readonly capabilities: { power: boolean };
     focus(): void;
+    blur(): void;
     disconnect(): void;
     sendCtrlAltDel(): void;
+    sendKey(keysym: number, code: string | null, down?: boolean): void;
     clipboardPasteFrom(text: string): void;
   }
 }

@@ -2,9 +2,11 @@
 // A ticket for a desktop, asked for until the desktop is ready.
 import type { Ticket } from "#schema";
 import { api, ApiError } from "../api/client";
+import { nextEvent } from "../api/live";
 
 export type Wait = { message: string; percent: number; desktop: string | null };
 
+const WAIT_MS = 5000;
 const AWAY_MS = 30000; // so long a server that does not answer is asked again
 
 /** The answer, or undefined where the server is away for the moment. */
@@ -24,7 +26,8 @@ export async function getTicket(pool: string, tell: (wait: Wait) => void, stop: 
     if (t) heard = Date.now();
     if (t?.ticket) return { ticket: t.ticket, desktop: t.desktop ?? pool, rdpPort: t.rdp_port ?? 3389, expires_s: t.expires_in_s ?? 30 };
     tell({ message: t ? (t.message ?? "Starting") : "The server does not answer; asking again", percent: t?.percent ?? 0, desktop: t?.desktop ?? null });
-    await new Promise((done) => setTimeout(done, 1000));
+    // Its own machine's events say when there is news; a place that others make free is not among them.
+    await nextEvent(t ? WAIT_MS : 1000);
     stop.throwIfAborted();
   }
 }

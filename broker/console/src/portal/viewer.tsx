@@ -1,95 +1,132 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A desktop in the page: noVNC over a WebSocket of the gateway. The ticket travels as a WebSocket subprotocol, so it
-// is in no address and no log; it is good once. A lost connection is made anew with a new ticket.
-import RFB from "@novnc/novnc";
+// is in no address and no log; it is good once.
+import type RFB from "@novnc/novnc";
 import { Button, Progress } from "@patternfly/react-core";
 import { useEffect, useRef, useState } from "react";
-import { ApiError } from "../api/client";
 import { navigate } from "../router";
-import { asApiError, Problem } from "../ui/common";
-import { getTicket, type Wait } from "./ticket";
+import { Problem, say } from "../ui/common";
+import { ClipboardPanel, useClipboard } from "./clipboard";
+import { Connection, type Phase } from "./connection";
 
-type Phase = { kind: "asking"; wait?: Wait } | { kind: "connecting" | "shown" } | { kind: "ended"; error?: ApiError };
+/** Keys that the browser or the system would keep for itself, where it lets a page in full screen have them. */
+async function captureKeys() {
+  const keyboard = (navigator as { keyboard?: { lock: () => Promise<void>; unlock: () => void } }).keyboard;
+  if (!document.fullscreenElement) await document.documentElement.requestFullscreen();
+  if (!keyboard) throw new Error("none");
+  await keyboard.lock();
+}
 
-/** Codes of the gateway's close frames: docs/contracts.md "Desktops in a browser". */
-function endOf(event: CloseEvent): ApiError | undefined {
-  if (event.code === 1000 || event.code === 1005) return undefined;
-  const id = /\(id (\w+)\)/.exec(event.reason)?.[1] ?? "";
-  return new ApiError(0, `ws.${event.code}`, event.reason || "The connection to the desktop was lost.", [], id);
+function releaseKeys() {
+  (navigator as { keyboard?: { unlock: () => void } }).keyboard?.unlock();
+}
+
+function Waiting({ phase }: { phase: Phase & { kind: "asking" | "connecting" } }) {
+  const title = phase.cut ? "The connection was cut. Connecting again" : phase.kind === "connecting" ? "Connecting" : (phase.wait?.message ?? "Asking for your desktop");
+  const step = phase.cut && phase.wait ? phase.wait.message : undefined;
+  return (
+    <div role="status">
+      <Progress title={title} aria-label={title} value={phase.kind === "connecting" ? 90 : (phase.wait?.percent ?? 0)} measureLocation={phase.wait?.percent ? undefined : "none"} />
+      {step && <p>{step}</p>}
+    </div>
+  );
 }
 
 export default function Viewer({ name }: { name: string }) {
   const view = useRef<HTMLDivElement>(null);
+  const behind = useRef<HTMLDivElement>(null);
   const rfb = useRef<RFB>(undefined);
   const [phase, setPhase] = useState<Phase>({ kind: "asking" });
   const [attempt, setAttempt] = useState(0);
+  const [panel, setPanel] = useState(false);
+  const [full, setFull] = useState(false);
+  const [captured, setCaptured] = useState(false);
+  const [fits, setFits] = useState(true);
+  const shown = phase.kind === "shown";
+  const clip = useClipboard(rfb, shown);
 
   useEffect(() => {
     document.title = `${name} · Pane`;
-    const stop = new AbortController();
-    let socket: WebSocket | undefined;
-    const connect = async () => {
-      setPhase({ kind: "asking" });
-      const t = await getTicket(name, (wait) => setPhase({ kind: "asking", wait }), stop.signal);
-      if (stop.signal.aborted) return;
-      setPhase({ kind: "connecting" });
-      socket = new WebSocket(`wss://${window.location.host}/rfb`, ["pane.rfb", t.ticket]);
-      socket.addEventListener("close", (event) => {
-        if (!stop.signal.aborted) setPhase({ kind: "ended", error: endOf(event) });
-      });
-      const client = new RFB(view.current!, socket, { shared: true });
-      client.scaleViewport = true;
-      client.resizeSession = true;
-      client.background = "#151515";
-      client.addEventListener("connect", () => {
-        setPhase({ kind: "shown" });
-        client.focus();
-      });
-      client.addEventListener("disconnect", () => {
-        if (rfb.current === client) rfb.current = undefined;
-      });
+    const connection = new Connection(name, view.current!, behind.current!, (next, client) => {
       rfb.current = client;
-    };
-    connect().catch((problem) => {
-      if (!stop.signal.aborted) setPhase({ kind: "ended", error: asApiError(problem) });
+      setPhase(next);
     });
-    return () => {
-      stop.abort();
-      rfb.current?.disconnect();
-      rfb.current = undefined;
-      if (socket && socket.readyState === WebSocket.CONNECTING) socket.close();
-    };
+    return () => connection.end();
   }, [name, attempt]);
+  useEffect(() => {
+    const follow = () => {
+      setFull(!!document.fullscreenElement);
+      if (!document.fullscreenElement) {
+        releaseKeys();
+        setCaptured(false);
+      }
+    };
+    document.addEventListener("fullscreenchange", follow);
+    return () => {
+      document.removeEventListener("fullscreenchange", follow);
+      releaseKeys();
+    };
+  }, []);
 
-  const leave = () => navigate("/my");
-  const full = () => void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+  const leave = () => {
+    if (document.fullscreenElement) void document.exitFullscreen();
+    navigate("/my");
+  };
+  const toggleFull = () => void (full ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+  const toggleKeys = () => {
+    if (captured) {
+      releaseKeys();
+      setCaptured(false);
+      return;
+    }
+    captureKeys().then(
+      () => { setCaptured(true); rfb.current?.focus(); },
+      () => say("This browser keeps its own keys for itself. Use the buttons here for those it does not pass on."),
+    );
+  };
+  const toggleFits = () => {
+    setFits(!fits);
+    if (!rfb.current) return;
+    rfb.current.resizeSession = !fits;
+    rfb.current.scaleViewport = true;
+  };
+  const button = (text: string, onClick: () => void, pressed?: boolean) => (
+    <Button size="sm" variant="secondary" isDisabled={!shown} onClick={onClick} aria-pressed={pressed}>{text}</Button>
+  );
   return (
     <main className="pane-screen">
       <h1 className="pf-v6-screen-reader">{name}</h1>
       <div className="pane-screen-bar" role="toolbar" aria-label="Desktop">
-        <span>{name}</span>
+        <span className="pane-screen-name">{name}</span>
         <Button size="sm" variant="secondary" onClick={leave}>Disconnect</Button>
-        <Button size="sm" variant="secondary" isDisabled={phase.kind !== "shown"} onClick={full}>Full screen</Button>
-        <Button size="sm" variant="secondary" isDisabled={phase.kind !== "shown"} onClick={() => rfb.current?.sendCtrlAltDel()}>Ctrl+Alt+Del</Button>
+        {button(full ? "Leave full screen" : "Full screen", toggleFull)}
+        {button("Clipboard", () => setPanel(!panel), panel)}
+        {button("Ctrl+Alt+Del", () => { rfb.current?.sendCtrlAltDel(); rfb.current?.focus(); })}
+        {button("All keys", toggleKeys, captured)}
+        {button("Fit window", toggleFits, fits)}
       </div>
-      <div className="pane-screen-view" ref={view} data-phase={phase.kind} />
-      {phase.kind !== "shown" && (
-        <div className="pane-screen-note">
-          <div>
-            {phase.kind === "asking" && <Progress aria-label="Starting" title={phase.wait?.message ?? "Asking for your desktop"} value={phase.wait?.percent ?? 0} />}
-            {phase.kind === "connecting" && <Progress title="Connecting" aria-label="Connecting" value={90} measureLocation="none" />}
-            {phase.kind === "ended" && (
-              <>
-                {phase.error ? <Problem error={phase.error} title="You are not connected" /> : <p>The desktop ended the connection.</p>}
-                <p className="pane-above">
-                  <Button onClick={() => setAttempt(attempt + 1)}>Connect again</Button>{" "}
-                  <Button variant="secondary" onClick={leave}>My desktops</Button>
-                </p>
-              </>
-            )}
+      <div className="pane-screen-room">
+        <div className="pane-screen-behind" ref={behind} aria-hidden="true" hidden={shown} />
+        <div className="pane-screen-view" ref={view} data-phase={phase.kind} hidden={!shown && phase.kind !== "connecting"} />
+        {panel && shown && <ClipboardPanel clip={clip} close={() => { setPanel(false); rfb.current?.focus(); }} />}
+        {!shown && (
+          <div className="pane-screen-note">
+            <div>
+              {phase.kind === "ended" ? (
+                <>
+                  {phase.error ? <Problem error={phase.error} title="You are not connected" /> : <p>The desktop ended the connection.</p>}
+                  <p className="pane-above">
+                    <Button onClick={() => setAttempt(attempt + 1)}>Connect again</Button>{" "}
+                    <Button variant="secondary" onClick={leave}>My desktops</Button>
+                  </p>
+                </>
+              ) : (
+                <Waiting phase={phase} />
+              )}
+            </div>
           </div>
-        </div>
-      )}
+        )}
+      </div>
     </main>
   );
 }

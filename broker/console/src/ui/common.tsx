@@ -20,7 +20,7 @@ import {
   Spinner,
   Title,
 } from "@patternfly/react-core";
-import { useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 
 // ---- problems and news ----
@@ -243,6 +243,34 @@ export function When({ at }: { at: string | null | undefined }) {
       {date.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" })}
     </time>
   );
+}
+
+let seconds = 0;
+const tellSeconds = new Set<() => void>();
+let ticker: number | undefined;
+
+/** A clock for everything that shows how long ago something was: no request, one timer for all. */
+function useTick() {
+  return useSyncExternalStore(
+    (tell) => {
+      tellSeconds.add(tell);
+      ticker ??= window.setInterval(() => { seconds += 5; tellSeconds.forEach((t) => t()); }, 5000);
+      return () => {
+        tellSeconds.delete(tell);
+        if (tellSeconds.size) return;
+        window.clearInterval(ticker);
+        ticker = undefined;
+      };
+    },
+    () => seconds,
+  );
+}
+
+/** How long something is as it is: the server's count, which goes on here. at says when another count began. */
+export function Age({ at, seconds: start }: { at: string; seconds: number }) {
+  const tick = useTick();
+  const base = useMemo(() => ({ start, tick }), [at, start]);
+  return <span className="pane-nowrap">{duration(base.start + tick - base.tick)}</span>;
 }
 
 export function mib(n: number) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one table of the console: filter, sort, page and selection with their state in the address, CSV of what is
-// filtered. Rows are filtered here, not by the server: 10,000 of them take a few milliseconds.
+// filtered. DataTable has all its rows here and filters them itself; PagedTable asks the server for a page at a time.
 import { Button, FormSelect, FormSelectOption, Pagination, SearchInput, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useMemo, useState, type ReactNode } from "react";
+import { useMemo, useRef, useState, type ReactNode } from "react";
+import { api, type ApiError } from "../api/client";
+import { useItem, type Kind, type Live } from "../api/live";
 import { useQuery } from "../router";
-import { Nothing, plural, Shown } from "./common";
-import type { Live } from "../api/live";
+import { Nothing, plural, say, Shown } from "./common";
 
 export type Column<T> = {
   key: string;
@@ -18,12 +19,10 @@ export type Column<T> = {
 
 export type Choice<T> = { key: string; title: string; value: (row: T) => string };
 
-type Props<T> = {
+type Common<T> = {
   name: string;
-  live: Live<T[]>;
   rowKey: (row: T) => string;
   columns: Column<T>[];
-  choices?: Choice<T>[];
   bulk?: { title: string; danger?: boolean; run: (rows: T[]) => void }[];
   rowActions?: (row: T) => ReactNode;
   /** a column's key, "-" before it for downwards */
@@ -55,11 +54,181 @@ function compare(a: string | number | null, b: string | number | null) {
   return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
 }
 
-function useRows<T>({ live, columns, choices = [] }: Props<T>, search: string, chosen: string[], sort: string) {
+// ---- what the address says ----
+
+function useTableState(order: string) {
+  const [search, setSearch] = useQuery("q");
+  const [only, setOnly] = useQuery("only");
+  const [sort, setSort] = useQuery("sort", order);
+  const [page, setPage] = useQuery("page", "1");
+  const [per, setPer] = useQuery("per", "50");
+  const given = new Map(only.split(",").filter(Boolean).map((pair) => pair.split(":", 2) as [string, string]));
+  return {
+    search, sort, setSort, given,
+    page: Math.max(1, Number(page) || 1),
+    per: Math.min(500, Math.max(10, Number(per) || 50)),
+    setPage: (n: number) => setPage(String(n)),
+    setPer: (n: number) => { setPage("1"); setPer(String(n)); },
+    find: (text: string) => { setPage("1"); setSearch(text); },
+    choose: (key: string, value: string) => {
+      if (value) given.set(key, value);
+      else given.delete(key);
+      setPage("1");
+      setOnly([...given].map(([k, v]) => `${k}:${v}`).join(","));
+    },
+    clear: () => { setPage("1"); setSearch(""); setOnly(""); },
+  };
+}
+
+type State = ReturnType<typeof useTableState>;
+
+// ---- how it looks ----
+
+type Found<T> = {
+  state: State;
+  shown: T[];
+  /** matching, and without the filters */
+  total: number;
+  all: number;
+  choices: { key: string; title: string; options: { value: string; label: string }[] }[];
+  /** all that match, for CSV and for selecting them */
+  everything: () => Promise<T[]>;
+};
+
+function Tools<T>({ name, columns, bulk = [], found, picked, setPicked }: Common<T> & { found: Found<T>; picked: Map<string, T>; setPicked: (rows: T[]) => void }) {
+  const { state, total } = found;
+  const at = Math.min(state.page, Math.max(1, Math.ceil(total / state.per)));
+  const chosen = [...picked.values()];
+  const withAll = (work: (rows: T[]) => void) => found.everything().then(work, (problem) => say("The rows could not be read", problem));
+  const save = () =>
+    withAll((rows) => download(`${name}.csv`, "text/csv", csvOf(columns.map((c) => c.title), rows.map((row) => columns.map((c) => c.value(row))))));
+  return (
+    <Toolbar inset={{ default: "insetNone" }}>
+      <ToolbarContent>
+        <ToolbarItem>
+          <SearchInput aria-label={`Search ${name}`} placeholder="Search" value={state.search} onChange={(_, value) => state.find(value)} onClear={() => state.find("")} />
+        </ToolbarItem>
+        {found.choices.map((choice) => {
+          const value = state.given.get(choice.key) ?? "";
+          const options = choice.options.some((o) => o.value === value) || !value ? choice.options : [...choice.options, { value, label: value }];
+          return (
+            <ToolbarItem key={choice.key}>
+              <FormSelect aria-label={choice.title} value={value} onChange={(_, v) => state.choose(choice.key, v)}>
+                <FormSelectOption value="" label={`${choice.title}: all`} />
+                {options.map((o) => <FormSelectOption key={o.value} value={o.value} label={o.label} />)}
+              </FormSelect>
+            </ToolbarItem>
+          );
+        })}
+        {bulk.length > 0 && chosen.length > 0 && (
+          <>
+            <ToolbarItem alignSelf="center">{chosen.length} selected</ToolbarItem>
+            {chosen.length < total && <ToolbarItem><Button variant="link" onClick={() => void withAll(setPicked)}>Select all {total}</Button></ToolbarItem>}
+            <ToolbarItem><Button variant="link" onClick={() => setPicked([])}>Select none</Button></ToolbarItem>
+            {bulk.map((b) => (
+              <ToolbarItem key={b.title}>
+                <Button variant={b.danger ? "danger" : "secondary"} onClick={() => b.run(chosen)}>{b.title}</Button>
+              </ToolbarItem>
+            ))}
+          </>
+        )}
+        <ToolbarItem><Button variant="secondary" onClick={() => void save()}>Export CSV</Button></ToolbarItem>
+        <ToolbarItem variant="pagination" align={{ default: "alignEnd" }}>
+          <Pagination
+            isCompact
+            itemCount={total}
+            page={at}
+            perPage={state.per}
+            onSetPage={(_, n) => state.setPage(n)}
+            onPerPageSelect={(_, n) => state.setPer(n)}
+            perPageOptions={[20, 50, 100, 500].map((n) => ({ title: String(n), value: n }))}
+            titles={{ paginationAriaLabel: `Pages of ${name}` }}
+          />
+        </ToolbarItem>
+      </ToolbarContent>
+    </Toolbar>
+  );
+}
+
+function Rows<T>({ name, columns, rowKey, bulk = [], rowActions, found, picked, pick }: Common<T> & { found: Found<T>; picked: Map<string, T>; pick: (rows: T[], on: boolean) => void }) {
+  const { state, shown } = found;
+  const column = columns.findIndex((c) => c.key === state.sort.replace(/^-/, ""));
+  return (
+    <div className="pane-scroll" role="region" aria-label={`${name}, scrolls sideways`} tabIndex={0}>
+      <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg">
+        <Thead>
+          <Tr>
+            {bulk.length > 0 && (
+              <Th
+                aria-label="Select all rows of this page"
+                select={{ isSelected: shown.length > 0 && shown.every((row) => picked.has(rowKey(row))), onSelect: (_, on) => pick(shown, on) }}
+              />
+            )}
+            {columns.map((c, i) => (
+              <Th
+                key={c.key}
+                modifier="nowrap"
+                sort={{
+                  columnIndex: i,
+                  sortBy: { index: column, direction: state.sort.startsWith("-") ? "desc" : "asc" },
+                  onSort: (_, __, direction) => state.setSort(direction === "desc" ? `-${c.key}` : c.key),
+                }}
+              >
+                {c.title}
+              </Th>
+            ))}
+            {rowActions && <Th screenReaderText="Actions" />}
+          </Tr>
+        </Thead>
+        <Tbody>
+          {shown.map((row, i) => (
+            <Tr key={rowKey(row)}>
+              {bulk.length > 0 && (
+                <Td select={{ rowIndex: i, isSelected: picked.has(rowKey(row)), onSelect: (_, on) => pick([row], on) }} />
+              )}
+              {columns.map((c) => (
+                <Td key={c.key} dataLabel={c.title}>{c.cell ? c.cell(row) : c.value(row)}</Td>
+              ))}
+              {rowActions && <Td isActionCell>{rowActions(row)}</Td>}
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+    </div>
+  );
+}
+
+function View<T>(props: Common<T> & { found: Found<T> }) {
+  const { rowKey, empty, found } = props;
+  const [picked, setPicked] = useState<Map<string, T>>(new Map());
+  const pick = (some: T[], on: boolean) => {
+    const next = new Map(picked);
+    for (const row of some) if (on) next.set(rowKey(row), row); else next.delete(rowKey(row));
+    setPicked(next);
+  };
+  if (!found.all && !found.state.search) return <Nothing title={empty.title} action={empty.action}>{empty.text}</Nothing>;
+  return (
+    <>
+      <Tools {...props} picked={picked} setPicked={(rows) => setPicked(new Map(rows.map((row) => [rowKey(row), row])))} />
+      <Rows {...props} picked={picked} pick={pick} />
+      {!found.total && (
+        <Nothing title="Nothing matches" action={<Button variant="link" onClick={found.state.clear}>Clear the filters</Button>}>
+          {found.all > 0 ? `None of ${plural(found.all, "row")} matches the filters.` : "No row matches what is searched for."}
+        </Nothing>
+      )}
+    </>
+  );
+}
+
+// ---- all rows here ----
+
+type DataProps<T> = Common<T> & { live: Live<T[]>; choices?: Choice<T>[] };
+
+function useRows<T>({ live, columns, choices = [] }: DataProps<T>, { search, given, sort }: State) {
   return useMemo(() => {
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     const found = (live.data ?? []).filter((row) => {
-      if (choices.some((choice, i) => chosen[i] && choice.value(row) !== chosen[i])) return false;
+      if (choices.some((choice) => given.get(choice.key) && choice.value(row) !== given.get(choice.key))) return false;
       if (!words.length) return true;
       const text = columns.map((c) => c.value(row) ?? "").join("\n").toLowerCase();
       return words.every((word) => text.includes(word));
@@ -68,142 +237,81 @@ function useRows<T>({ live, columns, choices = [] }: Props<T>, search: string, c
     if (column) found.sort((a, b) => compare(column.value(a), column.value(b)) * (sort.startsWith("-") ? -1 : 1));
     return found;
     // Columns and choices are made anew by each render and do not differ.
-  }, [live.data, search, chosen.join("\n"), sort]);
+  }, [live.data, search, [...given].join("\n"), sort]);
 }
 
-export function DataTable<T>(props: Props<T>) {
-  const { name, live, rowKey, columns, choices = [], bulk = [], rowActions, order = columns[0].key, empty } = props;
-  const [search, setSearch] = useQuery("q");
-  const [only, setOnly] = useQuery("only");
-  const [sort, setSort] = useQuery("sort", order);
-  const [page, setPage] = useQuery("page", "1");
-  const [per, setPer] = useQuery("per", "50");
-  const [picked, setPicked] = useState<Set<string>>(new Set());
-
-  const given = new Map(only.split(",").filter(Boolean).map((pair) => pair.split(":", 2) as [string, string]));
-  const chosen = choices.map((choice) => given.get(choice.key) ?? "");
-  const choose = (key: string, value: string) => {
-    if (value) given.set(key, value);
-    else given.delete(key);
-    setPage("1");
-    setOnly([...given].map(([k, v]) => `${k}:${v}`).join(","));
-  };
-
-  const rows = useRows(props, search, chosen, sort);
-  const perPage = Math.min(500, Math.max(10, Number(per) || 50));
-  const at = Math.min(Math.max(1, Number(page) || 1), Math.max(1, Math.ceil(rows.length / perPage)));
-  const shown = rows.slice((at - 1) * perPage, at * perPage);
-  const selected = rows.filter((row) => picked.has(rowKey(row)));
-  const pick = (some: T[], on: boolean) => {
-    const next = new Set(picked);
-    for (const row of some) if (on) next.add(rowKey(row)); else next.delete(rowKey(row));
-    setPicked(next);
-  };
-  const column = columns.findIndex((c) => c.key === sort.replace(/^-/, ""));
-  const save = () => download(`${name}.csv`, "text/csv", csvOf(columns.map((c) => c.title), rows.map((row) => columns.map((c) => c.value(row)))));
-
+export function DataTable<T>(props: DataProps<T>) {
+  const { name, live, columns, choices = [], order = columns[0].key } = props;
+  const state = useTableState(order);
+  const rows = useRows(props, state);
+  const at = Math.min(state.page, Math.max(1, Math.ceil(rows.length / state.per)));
   return (
     <Shown live={live} what={name}>
-      {(all) =>
-        !all.length ? (
-          <Nothing title={empty.title} action={empty.action}>{empty.text}</Nothing>
-        ) : (
-          <>
-            <Toolbar inset={{ default: "insetNone" }}>
-              <ToolbarContent>
-                <ToolbarItem>
-                  <SearchInput
-                    aria-label={`Search ${name}`}
-                    placeholder="Search"
-                    value={search}
-                    onChange={(_, value) => { setPage("1"); setSearch(value); }}
-                    onClear={() => setSearch("")}
-                  />
-                </ToolbarItem>
-                {choices.map((choice, i) => (
-                  <ToolbarItem key={choice.key}>
-                    <FormSelect aria-label={choice.title} value={chosen[i]} onChange={(_, value) => choose(choice.key, value)}>
-                      <FormSelectOption value="" label={`${choice.title}: all`} />
-                      {[...new Set([...all.map(choice.value), chosen[i]])].filter(Boolean).sort().map((value) => (
-                        <FormSelectOption key={value} value={value} label={value.replace("_", " ")} />
-                      ))}
-                    </FormSelect>
-                  </ToolbarItem>
-                ))}
-                {bulk.length > 0 && selected.length > 0 && (
-                  <>
-                    <ToolbarItem alignSelf="center">{selected.length} selected</ToolbarItem>
-                    {bulk.map((b) => (
-                      <ToolbarItem key={b.title}>
-                        <Button variant={b.danger ? "danger" : "secondary"} onClick={() => b.run(selected)}>{b.title}</Button>
-                      </ToolbarItem>
-                    ))}
-                  </>
-                )}
-                <ToolbarItem><Button variant="secondary" onClick={save}>Export CSV</Button></ToolbarItem>
-                <ToolbarItem variant="pagination" align={{ default: "alignEnd" }}>
-                  <Pagination
-                    isCompact
-                    itemCount={rows.length}
-                    page={at}
-                    perPage={perPage}
-                    onSetPage={(_, n) => setPage(String(n))}
-                    onPerPageSelect={(_, n) => { setPage("1"); setPer(String(n)); }}
-                    perPageOptions={[20, 50, 100, 500].map((n) => ({ title: String(n), value: n }))}
-                    titles={{ paginationAriaLabel: `Pages of ${name}` }}
-                  />
-                </ToolbarItem>
-              </ToolbarContent>
-            </Toolbar>
-            <div className="pane-scroll" role="region" aria-label={`${name}, scrolls sideways`} tabIndex={0}>
-            <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg">
-              <Thead>
-                <Tr>
-                  {bulk.length > 0 && (
-                    <Th
-                      aria-label="Select all rows of this page"
-                      select={{ isSelected: shown.length > 0 && shown.every((row) => picked.has(rowKey(row))), onSelect: (_, on) => pick(shown, on) }}
-                    />
-                  )}
-                  {columns.map((c, i) => (
-                    <Th
-                      key={c.key}
-                      modifier="nowrap"
-                      sort={{
-                        columnIndex: i,
-                        sortBy: { index: column, direction: sort.startsWith("-") ? "desc" : "asc" },
-                        onSort: (_, __, direction) => setSort(direction === "desc" ? `-${c.key}` : c.key),
-                      }}
-                    >
-                      {c.title}
-                    </Th>
-                  ))}
-                  {rowActions && <Th screenReaderText="Actions" />}
-                </Tr>
-              </Thead>
-              <Tbody>
-                {shown.map((row, i) => (
-                  <Tr key={rowKey(row)}>
-                    {bulk.length > 0 && (
-                      <Td select={{ rowIndex: i, isSelected: picked.has(rowKey(row)), onSelect: (_, on) => pick([row], on) }} />
-                    )}
-                    {columns.map((c) => (
-                      <Td key={c.key} dataLabel={c.title}>{c.cell ? c.cell(row) : c.value(row)}</Td>
-                    ))}
-                    {rowActions && <Td isActionCell>{rowActions(row)}</Td>}
-                  </Tr>
-                ))}
-              </Tbody>
-            </Table>
-            </div>
-            {!rows.length && (
-              <Nothing title="Nothing matches" action={<Button variant="link" onClick={() => { setSearch(""); setOnly(""); }}>Clear the filters</Button>}>
-                None of {plural(all.length, "row")} matches the filters.
-              </Nothing>
-            )}
-          </>
-        )
-      }
+      {(all) => (
+        <View
+          {...props}
+          found={{
+            state, shown: rows.slice((at - 1) * state.per, at * state.per), total: rows.length, all: all.length,
+            choices: choices.map((choice) => ({
+              key: choice.key, title: choice.title,
+              options: [...new Set(all.map(choice.value))].filter(Boolean).sort().map((value) => ({ value, label: value.replace("_", " ") })),
+            })),
+            everything: async () => rows,
+          }}
+        />
+      )}
+    </Shown>
+  );
+}
+
+// ---- a page at a time ----
+
+export type ServerPage<T> = { items: T[]; total?: number; all?: number; counts?: Record<string, any> };
+
+type PagedProps<T> = Common<T> & {
+  /** the list, which takes sort, offset, limit, q and the choices */
+  path: string;
+  kinds: Kind[];
+  /** always chosen: key to value */
+  fixed?: Record<string, string>;
+  choices?: { key: string; title: string }[];
+};
+
+const CHUNK = 5000; // rows asked for at a time where all are needed
+
+export function PagedTable<T>(props: PagedProps<T>) {
+  const { name, path, kinds, fixed = {}, choices = [], order = props.columns[0].key } = props;
+  const state = useTableState(order);
+  const last = useRef<ServerPage<T>>(undefined); // shown until the next page is there
+  const query = new URLSearchParams({ sort: state.sort, ...(state.search.trim() ? { q: state.search.trim() } : {}), ...fixed });
+  for (const choice of choices) if (state.given.get(choice.key)) query.set(choice.key, state.given.get(choice.key)!);
+  const part = (offset: number, limit: number) => `${path}?${query}&offset=${offset}&limit=${limit}`;
+  const live = useItem<ServerPage<T>>(part((state.page - 1) * state.per, state.per), kinds);
+  last.current = live.data ?? last.current;
+  const everything = async () => {
+    const rows: T[] = [];
+    for (;;) {
+      const got = await api.get<ServerPage<T>>(part(rows.length, CHUNK));
+      rows.push(...got.items);
+      if (got.items.length < CHUNK) return rows;
+    }
+  };
+  const held: { data: ServerPage<T> | undefined; error: ApiError | undefined; reload: () => void } = { ...live, data: last.current };
+  return (
+    <Shown live={held} what={name}>
+      {(page) => (
+        <View
+          {...props}
+          found={{
+            state, shown: page.items, total: page.total ?? page.items.length, all: page.all ?? page.items.length, everything,
+            choices: choices.map((choice) => ({
+              ...choice,
+              options: Object.entries((page.counts?.[choice.key] ?? {}) as Record<string, number>).sort(([a], [b]) => compare(a, b))
+                .map(([value, n]) => ({ value, label: `${value.replace("_", " ")} (${n})` })),
+            })),
+          }}
+        />
+      )}
     </Shown>
   );
 }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The desktop in the page with a container of the golden image: clipboard both ways, the window's size, a cut."""
+import os
+import signal
+import unittest
+
+import cell
+import whole
+from browser import TOP, Browser, missing
+
+TIMEOUT = 400
+SHOTS = f"{TOP}/build/console/shots"
+
+
+class Cell(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        why = missing() or cell.why_not()
+        if why:
+            raise unittest.SkipTest(why)
+        cls.site = whole.cell_site().up()
+        cls.pool = whole.word()
+        cls.site.pool(cls.pool, image="debian", isolation="container", memory_mib=512)
+        password = cls.site.user("alice", cls.pool)
+        cls.site.wait_ready()
+        cls.web = Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
+        cls.web.login(user="alice", password=password)
+        cls.web.press(name="Connect")
+        cls.web.screen()
+        cls.desktop = cls.site.wait_session("alice", "connected")
+        pid = cls.site.process_of(cls.desktop, "vmm")
+        cls.site.wait(lambda: "bash" in [cell.comm(p) for p in cell.tree(pid)], 20, "the desktop's terminal")
+        cls.typed("true")
+
+    @classmethod
+    def tearDownClass(cls):
+        if hasattr(cls, "web"):
+            cls.web.close()
+        if hasattr(cls, "site"):
+            cls.site.down()
+
+    @classmethod
+    def typed(cls, command):
+        """Types a command into the desktop's terminal until it has run: keys may come before the terminal listens."""
+        word = whole.word()
+
+        def ran():
+            if cell.home_text(cls.site, cls.desktop, "done") == word:
+                return True
+            cls.web.type(text=f"{command}; echo {word} >done\n")
+            return False
+        cls.site.wait(ran, 30, command)
+
+    def test_clipboard(self):
+        """viewer: what is copied in the desktop is in the page's clipboard box; what is sent from there is pasted in the desktop"""
+        # A terminal that copies by escape sequence (OSC 52) and pastes the clipboard by F5.
+        word, web = whole.word(), self.web
+        web.type(text="xterm -xrm 'XTerm*disallowedWindowOps:' -xrm 'XTerm*VT100.translations: #override "
+                      "<Key>F5: insert-selection(CLIPBOARD)' -e sh -c 'printf \"\\033]52;c;$(printf \"copied "
+                      f"{word}\" | base64)\\007\"; cat >pasted' &\n", delay=5)
+        pid = self.site.process_of(self.desktop, "vmm")
+        self.site.wait(lambda: "cat" in [cell.comm(p) for p in cell.tree(pid)], 20, "the second terminal")
+        web.press(name="Clipboard")
+        self.site.wait(lambda: web.value(label="Clipboard of the desktop") == f"copied {word}", 20, "the text in the page")
+        self.assertEqual(web.look(name="viewer-clipboard"), [])
+        web.fill(label="Clipboard of the desktop", text=f"pasted {word} Grüße\n")
+        web.press(name="Send to the desktop")
+
+        def pasted():
+            if (cell.home_text(self.site, self.desktop, "pasted") or "").startswith(f"pasted {word} Grüße"):
+                return True
+            web.key(keys=["F5"])
+            return False
+        self.site.wait(pasted, 20, "the text in the desktop")
+        web.key(keys=["Control+d"])
+
+    def test_resize(self):
+        """viewer: the desktop takes the size of the window"""
+        for size in ((900, 700), (1280, 860)):
+            self.web.size(width=size[0], height=size[1])
+            self.site.wait(lambda: self.web.canvas()[0] == size[0], 20, f"a desktop {size[0]} wide")
+
+    def test_cut(self):
+        """viewer: a cut is shown over the last picture, dimmed, and is mended by itself on the same desktop"""
+        gateway = self.site.pid("gateway")
+        self.site.set_plan(["postgres", "broker", "host"])
+        os.kill(gateway, signal.SIGKILL)
+        self.web.see(text="The connection was cut")
+        self.assertEqual(self.web.count(selector=".pane-screen-behind canvas"), 1)
+        self.web.shot(name="viewer-cut")
+        self.site.set_plan(["postgres", "broker", "gateway", "host"])
+        self.web.screen()
+        self.typed("true")
+        self.assertEqual(self.site.desktop_of("alice")["name"], self.desktop["name"])
+
+
+if __name__ == "__main__":
+    unittest.main()
