@@ -263,11 +263,12 @@ int img_package_fits(const struct img_package *p, unsigned n, const struct img_d
 	if (o->capacity == 0 ||
 	    (o->capacity < ABSURD_BYTES && d->virtual_bytes < o->capacity + 512))
 		return 0;
-	return err_setw(e, -EINVAL, "image.ovf",
-			"%s is a disk of %llu MiB, its descriptor says %llu: one of them was changed, "
-			"export the appliance again",
-			o->href, (unsigned long long)(d->virtual_bytes >> 20),
-			(unsigned long long)(o->capacity >> 20));
+	return err_setw(
+		e, -EINVAL, "image.ovf",
+		"%s is a disk of %llu MiB, its descriptor says %llu: one of them was changed, "
+		"export the appliance again",
+		o->href, (unsigned long long)(d->virtual_bytes >> 20),
+		(unsigned long long)(o->capacity >> 20));
 }
 
 int img_package_unchanged(const struct img_package *p, struct err *e)

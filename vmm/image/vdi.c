@@ -9,10 +9,11 @@
 #include <string.h>
 #include "common/wire.h"
 
-#define VERSION	   0x00010001u
-#define TYPE_FIXED 2u
-#define FREE_FROM  0xfffffffeu /* block map: zero, or never written */
-#define BLOCKS_MAX (1u << 24)
+#define VERSION	    0x00010001u
+#define TYPE_FIXED  2u
+#define FREE_FROM   0xfffffffeu /* block map: zero, or never written */
+#define BLOCK_BYTES (1u << 20)
+#define BLOCKS_MAX  (1u << 24)
 
 struct vdi {
 	uint32_t type, map_off, data_off, block, blocks, allocated;
@@ -41,14 +42,14 @@ static int read_header(const struct img_src *s, struct vdi *v, struct err *e)
 	v->block = get_le32(h + 376);
 	v->blocks = get_le32(h + 384);
 	v->allocated = get_le32(h + 388);
-	if (get_le32(h + 360) != 512 || v->block != 1u << 20 || get_le32(h + 380) != 0)
+	if (get_le32(h + 360) != 512 || v->block != BLOCK_BYTES || get_le32(h + 380) != 0)
 		return img_damaged(e, "its sector or block size is not what VirtualBox writes");
 	return 0;
 }
 
 static int walk(const struct img_src *s, const struct vdi *v, uint64_t *used, struct err *e)
 {
-	uint64_t need = (v->size + v->block - 1) / v->block; /* at most v->blocks: checked */
+	uint64_t need = (v->size + BLOCK_BYTES - 1) / BLOCK_BYTES; /* at most v->blocks: checked */
 	cleanup_free uint8_t *seen = img_alloc(v->blocks / 8 + 1);
 	uint8_t b[4] = {0};
 

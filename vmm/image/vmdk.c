@@ -35,7 +35,8 @@ static int refuse_extents(struct err *e)
 			"one file: export it as a stream-optimised VMDK or as OVA");
 }
 
-/* Lines like: RW 2048 SPARSE "disk.vmdk". The words are told apart as qemu does it, by any blanks. */
+/* Lines like: RW 2048 SPARSE "disk.vmdk". The words are told apart as qemu does it, by any blanks.
+ */
 static int check_extent(const char *line, unsigned *extents, struct err *e)
 {
 	static const char *const access[] = {"RW", "RDONLY", "NOACCESS"};
@@ -146,8 +147,8 @@ static int check_grain(struct vmdk *v, uint32_t at, struct err *e)
 
 	if (at == 0 || (at == 1 && (v->flags & FLAG_ZERO_GTE)))
 		return 0;
-	/* A stored grain takes its size, a compressed one at least a sector: told at once, as a file
-	 * of some KiB can name one grain a hundred million times. */
+	/* A stored grain takes its size, a compressed one at least a sector: told at once, as a
+	 * file of some KiB can name one grain a hundred million times. */
 	v->used++;
 	if (v->used * (v->flags & FLAG_COMPRESS ? 1 : v->grain) > v->s->size / SECTOR + v->grain)
 		return img_damaged(e, "the same data stands for many places of the disk");
