@@ -619,7 +619,11 @@ int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
 	if ((r = vm_saved_read(s, &saved, e)) < 0 || (r = load_state(vm, s, e)) < 0)
 		return r;
 	vm->cfg.snap = NULL;
-	if (generation && (r = write_generation(vm, generation)) < 0)
+	if (generation && vm->pc)
+		r = pc_generation(vm->pc, generation);
+	else if (generation)
+		r = write_generation(vm, generation);
+	if (r < 0)
 		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
 	if (generation)
 		power_event(&vm->power, VM_GPE_GENERATION);

@@ -52,7 +52,7 @@ class Clones(unittest.TestCase):
         ready_s = time.monotonic() - began
         kib = private_kib(machine.process.pid)
         print(f"# {name}: cold boot {self.cold_s:.1f} s; clone: screen after {frame_s:.2f} s, ready after {ready_s:.2f} s "
-              f"(1/{self.cold_s / ready_s:.0f}), own memory {kib} KiB ({kib / MEMORY_MIB / 10.24:.2f} %)")
+              f"(1/{self.cold_s / ready_s:.0f}), own memory {kib} KiB ({kib / MEMORY_MIB / 10.24:.2f} %)", flush=True)
         return machine, display, kib
 
     def told(self, machine, display):

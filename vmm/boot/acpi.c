@@ -21,8 +21,9 @@ enum {
 struct tables {
 	uint8_t *out;
 	size_t n;
-	uint32_t base; /* the address out stands for */
-	bool pc;       /* with VGA, keyboard controller */
+	uint32_t base;	     /* the address out stands for */
+	bool pc;	     /* with VGA, keyboard controller */
+	uint32_t generation; /* offset, see acpi_layout */
 };
 
 static void checksum(uint8_t *p, size_t n, uint8_t *at)
@@ -175,7 +176,7 @@ static void motherboard(struct aml *a)
 
 /* The VM generation counter: 16 bytes in reserved memory that change when the machine goes on as
  * another one, and the event that says so. */
-static void generation_device(struct aml *a)
+static void generation_device(struct tables *t, struct aml *a)
 {
 	size_t dev = aml_device_begin(a, "VGEN");
 
@@ -190,6 +191,10 @@ static void generation_device(struct aml *a)
 	size_t addr = aml_package_begin(a, 2);
 
 	aml_int(a, VM_GENERATION_AT);
+	if (t->pc && aml_ok(a)) { /* firmware decides where, and fills it in */
+		t->generation = (uint32_t)a->n - 4;
+		put_le32(t->out + t->generation, ACPI_GENERATION_OFFSET);
+	}
 	aml_int(a, 0);
 	aml_end(a, addr);
 	aml_end(a, dev);
@@ -220,7 +225,7 @@ static uint8_t *write_dsdt(struct tables *t)
 	motherboard(&a);
 	isa_device(&a, "COM1", "PNP0501", VM_COM1_PORT, 8, VM_COM1_IRQ);
 	isa_device(&a, "RTC", "PNP0B00", VM_RTC_PORT, 2, VM_RTC_IRQ);
-	generation_device(&a);
+	generation_device(t, &a);
 	if (t->pc)
 		keyboard_controller(&a);
 	aml_end(&a, sb);
@@ -402,6 +407,7 @@ static int build(struct tables *t, unsigned cpus, struct acpi_layout *l)
 				  .mcfg = address(t, table[2]),
 				  .xsdt = address(t, xsdt),
 				  .rsdp = address(t, root),
+				  .generation = t->generation,
 				  .end = t->base + (uint32_t)t->n};
 	return 0;
 }

@@ -12,6 +12,9 @@
 
 #define ACPI_AT	  0xe0000u
 #define ACPI_ROOM 0x10000u
+/* Where the id lies in its page: at its start it could be taken for a table (QEMU
+ * docs/specs/vmgenid.rst). */
+#define ACPI_GENERATION_OFFSET 40u
 
 struct vm_mem;
 
@@ -20,6 +23,8 @@ int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp) must_che
 /* Where the tables lie in their buffer, for whoever moves them. */
 struct acpi_layout {
 	uint32_t facs, dsdt, fadt, madt, mcfg, xsdt, rsdp;
+	uint32_t generation; /* of a PC: 4 bytes in the DSDT that are to say where its VM generation
+				id is, ACPI_GENERATION_OFFSET meanwhile */
 	uint32_t end;
 };
 

@@ -14,15 +14,20 @@
 
 #define TABLES "etc/acpi/tables"
 #define RSDP   "etc/acpi/rsdp"
+/* QEMU docs/specs/vmgenid.rst: the id's page, and where firmware says it put that. */
+#define GENERATION    "etc/vmgenid_guid"
+#define GENERATION_AT "etc/vmgenid_addr"
 
 enum {
 	ALLOCATE = 1,
 	ADD_POINTER = 2,
 	ADD_CHECKSUM = 3,
+	WRITE_POINTER = 4,
 	ZONE_HIGH = 1,
 	ZONE_FSEG = 2,
 	RECORD = 128,
-	RECORDS = 16,
+	RECORDS = 20,
+	GENERATION_BYTES = 4096,
 	NAME = FW_CFG_NAME,
 	XSDT_ENTRIES = 3,
 	HEADER = 36,
@@ -51,14 +56,29 @@ static void allocate(struct script *s, const char *file, uint32_t align, uint8_t
 	r[4] = zone;
 }
 
-/* The pointer of size bytes at offset in file points into the tables. */
-static void pointer(struct script *s, const char *file, uint32_t offset, uint8_t size)
+/* The pointer of size bytes at offset in file points into another one. */
+static void pointer_to(struct script *s, const char *file, uint32_t offset, uint8_t size,
+		       const char *other)
 {
 	uint8_t *r = record(s, ADD_POINTER, file);
 
-	memcpy(r, TABLES, sizeof(TABLES));
+	memcpy(r, other, strlen(other));
 	put_le32(r + NAME, offset);
 	r[NAME + 4] = size;
+}
+
+static void pointer(struct script *s, const char *file, uint32_t offset, uint8_t size)
+{
+	pointer_to(s, file, offset, size, TABLES);
+}
+
+/* The address of other goes back to us, into the first 8 bytes of file. */
+static void write_pointer(struct script *s, const char *file, const char *other)
+{
+	uint8_t *r = record(s, WRITE_POINTER, file);
+
+	memcpy(r, other, strlen(other));
+	r[NAME + 8] = 8;
 }
 
 static void sum(struct script *s, const char *file, uint32_t at, uint32_t start, uint32_t size)
@@ -74,6 +94,10 @@ static void write_script(struct script *s, const uint8_t *tables, const struct a
 {
 	allocate(s, TABLES, 64, ZONE_HIGH);
 	allocate(s, RSDP, 16, ZONE_FSEG);
+	allocate(s, GENERATION, 4096, ZONE_HIGH);
+	pointer_to(s, TABLES, l->generation, 4, GENERATION);
+	sum(s, TABLES, l->dsdt + 9, l->dsdt, get_le32(tables + l->dsdt + 4));
+	write_pointer(s, GENERATION_AT, GENERATION);
 	pointer(s, TABLES, l->fadt + 36, 4);  /* FIRMWARE_CTRL */
 	pointer(s, TABLES, l->fadt + 40, 4);  /* DSDT */
 	pointer(s, TABLES, l->fadt + 140, 8); /* X_DSDT */
@@ -89,11 +113,31 @@ static void write_script(struct script *s, const uint8_t *tables, const struct a
 /* Sums are made over a field that is zero. */
 static void clear_sums(uint8_t *tables, const struct acpi_layout *l)
 {
-	tables[l->fadt + 9] = tables[l->xsdt + 9] = 0;
+	tables[l->dsdt + 9] = tables[l->fadt + 9] = tables[l->xsdt + 9] = 0;
 	tables[l->rsdp + 8] = tables[l->rsdp + 32] = 0;
 }
 
-int acpi_loader_add(struct fw_cfg *f, unsigned cpus)
+static int add_generation(struct fw_cfg *f, const uint8_t id[ACPI_GENERATION])
+{
+	static const uint8_t nowhere[8];
+	uint8_t page[GENERATION_BYTES] = {0};
+	int r;
+
+	memcpy(page + ACPI_GENERATION_OFFSET, id, ACPI_GENERATION);
+	r = fw_cfg_add_file(f, GENERATION, page, sizeof(page), false);
+	return r < 0 ? r : fw_cfg_add_file(f, GENERATION_AT, nowhere, sizeof(nowhere), true);
+}
+
+uint64_t acpi_loader_generation(struct fw_cfg *f)
+{
+	uint8_t at[8];
+
+	if (fw_cfg_get_file(f, GENERATION_AT, at, sizeof(at)) < 0 || !get_le64(at))
+		return 0;
+	return get_le64(at) + ACPI_GENERATION_OFFSET;
+}
+
+int acpi_loader_add(struct fw_cfg *f, unsigned cpus, const uint8_t generation[ACPI_GENERATION])
 {
 	cleanup_free uint8_t *tables = calloc(1, ACPI_ROOM);
 	struct acpi_layout l;
@@ -105,6 +149,8 @@ int acpi_loader_add(struct fw_cfg *f, unsigned cpus)
 	clear_sums(tables, &l);
 	write_script(&s, tables, &l);
 	r = fw_cfg_add_file(f, TABLES, tables, (l.rsdp + 4095) & ~4095u, false);
+	if (r == 0)
+		r = add_generation(f, generation);
 	if (r == 0)
 		r = fw_cfg_add_file(f, RSDP, tables + l.rsdp, RSDP_BYTES, false);
 	return r == 0 ? fw_cfg_add_file(f, "etc/table-loader", s.bytes, RECORD * s.n, false) : r;

@@ -7,11 +7,18 @@
 #ifndef PANE_VMM_BOOT_ACPI_LOADER_H
 #define PANE_VMM_BOOT_ACPI_LOADER_H
 
+#include <stdint.h>
 #include "common/cleanup.h"
+
+#define ACPI_GENERATION 16 /* bytes of a VM generation id */
 
 struct fw_cfg;
 
-/* Adds etc/table-loader, etc/acpi/tables and etc/acpi/rsdp. */
-int acpi_loader_add(struct fw_cfg *f, unsigned cpus) must_check;
+/* Adds etc/table-loader, etc/acpi/tables, etc/acpi/rsdp, and the VM generation id with the file
+ * that firmware writes its address to. */
+int acpi_loader_add(struct fw_cfg *f, unsigned cpus,
+		    const uint8_t generation[ACPI_GENERATION]) must_check;
+/* Where firmware put the id; 0: nowhere yet. What it says is the guest's word. */
+uint64_t acpi_loader_generation(struct fw_cfg *f) must_check;
 
 #endif

@@ -114,6 +114,22 @@ int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32
 	return r < 0 ? r : list_file(f, &f->item[f->n - 1]);
 }
 
+int fw_cfg_get_file(struct fw_cfg *f, const char *name, void *to, uint32_t n)
+{
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&f->lock);
+	for (unsigned i = 0; i < f->n && r == -ENOENT; i++) {
+		if (strcmp(f->item[i].name, name) != 0)
+			continue;
+		r = f->item[i].size < n ? -ERANGE : 0;
+		if (r == 0)
+			memcpy(to, f->item[i].data, n);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
 int fw_cfg_init(struct fw_cfg *f, const struct vm_mem *mem)
 {
 	static const uint8_t none[4], id[4] = {ID_TRADITIONAL | ID_DMA};

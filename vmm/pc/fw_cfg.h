@@ -43,6 +43,8 @@ int fw_cfg_add(struct fw_cfg *f, uint16_t key, const void *data, uint32_t size) 
 int fw_cfg_add_le16(struct fw_cfg *f, uint16_t key, uint16_t v) must_check;
 int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32_t size,
 		    bool writable) must_check;
+/* Copies the first n bytes of a file as they are now, written to or not; -ENOENT, -ERANGE. */
+int fw_cfg_get_file(struct fw_cfg *f, const char *name, void *to, uint32_t n) must_check;
 /* A vm_io_fn for FW_CFG_PORTS ports. */
 void fw_cfg_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value);
 

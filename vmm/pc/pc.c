@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/wire.h"
@@ -237,6 +238,7 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 {
 	static const uint8_t none[8], irq0 = 1;
 	struct fw_cfg *f = &pc->fw_cfg;
+	uint8_t id[ACPI_GENERATION];
 	uint16_t cpus = (uint16_t)pc->cfg.cpus;
 	int r;
 
@@ -248,7 +250,9 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 	    (r = fw_cfg_add(f, KEY_IRQ0, &irq0, 1)) < 0 || (r = add_menu(pc, b->menu_ms)) < 0 ||
 	    (r = add_memory_map(pc)) < 0)
 		return r;
-	return acpi_loader_add(f, pc->cfg.cpus);
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		return -EIO;
+	return acpi_loader_add(f, pc->cfg.cpus, id);
 }
 
 int pc_boot_order(struct pc *pc, const char *lines, struct err *e)
@@ -552,6 +556,13 @@ int pc_restore(struct pc *pc, const struct snap *s, struct err *e)
 	    (r = q35_load(&pc->q35, s, e)) < 0)
 		return r;
 	return pc->variables ? pflash_load(&pc->flash, s, e) : 0;
+}
+
+int pc_generation(struct pc *pc, const uint8_t id[16])
+{
+	uint64_t at = acpi_loader_generation(&pc->fw_cfg);
+
+	return at ? vm_mem_write(pc->cfg.mem, at, id, ACPI_GENERATION) : -ENOENT;
 }
 
 void pc_go_on(struct pc *pc)

@@ -72,6 +72,8 @@ int pc_reload(struct pc *pc, const struct pc_boot *boot, const struct snap *s,
 	      struct err *e) must_check;
 int pc_restore(struct pc *pc, const struct snap *s, struct err *e) must_check;
 void pc_go_on(struct pc *pc);
+/* A new VM generation id, to where firmware put the old one; -ENOENT before it has. */
+int pc_generation(struct pc *pc, const uint8_t id[16]) must_check;
 
 struct vga_card *pc_vga(struct pc *pc); /* borrowed */
 struct i8042 *pc_i8042(struct pc *pc);

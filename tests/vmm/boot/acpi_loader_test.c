@@ -18,6 +18,7 @@
 
 #define TABLES_AT 0x7ff10000u
 #define RSDP_AT	  0x000f5000u
+#define ID_AT	  0x7ff20000u
 
 static struct fw_cfg_item *item(struct fw_cfg *f, const char *name)
 {
@@ -30,7 +31,9 @@ static struct fw_cfg_item *item(struct fw_cfg *f, const char *name)
 
 static uint64_t address(const char *name)
 {
-	return strcmp(name, "etc/acpi/rsdp") ? TABLES_AT : RSDP_AT;
+	return !strcmp(name, "etc/acpi/rsdp")	   ? RSDP_AT
+	       : !strcmp(name, "etc/vmgenid_guid") ? ID_AT
+						   : TABLES_AT;
 }
 
 static uint8_t sum(const uint8_t *p, size_t n)
@@ -64,6 +67,14 @@ static void add_sum(struct fw_cfg *f, const uint8_t *r)
 	in->data[at] = (uint8_t)(in->data[at] - sum(in->data + start, n));
 }
 
+static void write_pointer(struct fw_cfg *f, const uint8_t *r)
+{
+	struct fw_cfg_item *to = item(f, (const char *)r + 4);
+
+	assert_true(to->writable && r[124] == 8 && get_le32(r + 116) + 8 <= to->size);
+	put_le64(to->data + get_le32(r + 116), address((const char *)r + 60) + get_le32(r + 120));
+}
+
 static void run_script(struct fw_cfg *f)
 {
 	const struct fw_cfg_item *s = item(f, "etc/table-loader");
@@ -75,6 +86,8 @@ static void run_script(struct fw_cfg *f)
 			add_pointer(f, r);
 		else if (get_le32(r) == 3)
 			add_sum(f, r);
+		else if (get_le32(r) == 4)
+			write_pointer(f, r);
 		else
 			assert_int_equal(get_le32(r), 1);
 	}
@@ -95,12 +108,14 @@ static const uint8_t *table(struct fw_cfg *f, uint64_t at, const char *signature
 static void test_script(void **state)
 {
 	static const char *const names[] = {"FACP", "APIC", "MCFG"};
+	static const uint8_t id[ACPI_GENERATION] = "sixteen bytes...";
 	struct fw_cfg f;
-	const uint8_t *rsdp, *xsdt, *fadt;
+	const uint8_t *rsdp, *xsdt, *fadt, *dsdt, *addr;
 
 	(void)state;
 	assert_int_equal(fw_cfg_init(&f, NULL), 0);
-	assert_int_equal(acpi_loader_add(&f, 3), 0);
+	assert_int_equal(acpi_loader_add(&f, 3, id), 0);
+	assert_int_equal(acpi_loader_generation(&f), 0);
 	run_script(&f);
 	rsdp = item(&f, "etc/acpi/rsdp")->data;
 	assert_memory_equal(rsdp, "RSD PTR ", 8);
@@ -111,8 +126,15 @@ static void test_script(void **state)
 		(void)table(&f, get_le64(xsdt + 36 + 8 * i), names[i]);
 	fadt = table(&f, get_le64(xsdt + 36), "FACP");
 	(void)table(&f, get_le32(fadt + 36), "FACS");
-	(void)table(&f, get_le32(fadt + 40), "DSDT");
+	dsdt = table(&f, get_le32(fadt + 40), "DSDT");
 	(void)table(&f, get_le64(fadt + 140), "DSDT");
+	addr = memmem(dsdt, get_le32(dsdt + 4), "ADDR", 4);
+	assert_non_null(addr);
+	addr += 5 + 1 + (addr[5] >> 6) + 1; /* PackageOp, its length, two elements */
+	assert_int_equal(addr[0], 0x0c);
+	assert_int_equal(get_le32(addr + 1), acpi_loader_generation(&f));
+	assert_int_equal(acpi_loader_generation(&f), ID_AT + 40);
+	assert_memory_equal(item(&f, "etc/vmgenid_guid")->data + 40, id, sizeof(id));
 	assert_int_equal(get_le16(fadt + 109), 3); /* legacy devices and an i8042 */
 	fw_cfg_fini(&f);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines that firmware booted go on from a snapshot, too: screen, keyboard, disc and disk as they were."""
 import os
+import struct
 import tempfile
 import unittest
 
@@ -58,6 +59,28 @@ class Firmware(unittest.TestCase):
         screen.watch(display, says("hiabc"))
         display.type("p")
         self.assertEqual(again.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+
+    @staticmethod
+    def generation(folder):
+        """The VM generation id in a snapshot's memory, found by way of the DSDT as an operating system does."""
+        with open(os.path.join(folder, "memory"), "rb") as file:
+            memory = file.read()
+        package = memory.index(b"VM_Gen_Counter\0\x08ADDR\x12") + 21  # its length of one to four bytes, two elements, DWord
+        at = struct.unpack_from("<I", memory, package + 1 + (memory[package] >> 6) + 2)[0]
+        return memory[at:at + 16]
+
+    def test_clone(self):
+        """a clone of a machine that SeaBIOS booted has another VM generation id, where its tables say"""
+        machine, _ = self.boot("--identity")
+        folder = machine.snapshot()
+        seen = [self.generation(folder)]
+        clone = self.go_on(machine, folder, "--clone")
+        seen.append(self.generation(clone.snapshot("clone")))
+        again = self.go_on(clone, os.path.join(machine.folder, "clone"))
+        seen.append(self.generation(again.snapshot("again")))
+        self.assertNotIn(bytes(16), seen)
+        self.assertNotEqual(seen[0], seen[1])
+        self.assertEqual(seen[1], seen[2], "who goes on is the same")
 
     @unittest.skipUnless(os.path.exists(RESCUE), "package grub-rescue-pc is missing: run 'make deps'")
     def test_disc(self):
