@@ -30,8 +30,8 @@ enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r)
 	snprintf(r->object, sizeof(r->object), "%s",
 		 json_string_value(json_object_get(r->json, "name")));
 	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text), "pool.unknown",
-			"pool");
+	return api_text(r, db, 201, db_text(db, "SELECT pane.pool_create($1)", text),
+			"pool.unknown", "pool");
 }
 
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
@@ -43,8 +43,7 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 	if (valid_pool(r->json, false, &e))
 		return req_fail_err(r, &e);
 	text = json_dumps(r->json, JSON_COMPACT);
-	return api_text(r, db, 200,
-			db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text),
+	return api_text(r, db, 200, db_text(db, "SELECT pane.pool_update($1, $2)", r->arg[0], text),
 			"pool.unknown", "pool");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See events.h. Positions are (transaction, id) as in sql/code/01_history.sql. The hint to look is any
- * notification at all; the slow poll finds the rest, as logins do not notify (NOTIFY takes a lock
- * that would put their commits in a queue).
+ * See events.h. Positions are (transaction, id) as in sql/code/01_history.sql. The hint to look is
+ * any notification at all; the slow poll finds the rest, as logins do not notify (NOTIFY takes a
+ * lock that would put their commits in a queue).
  */
 #include "broker/events.h"
 #include "broker/db.h"
