@@ -267,7 +267,7 @@ class Commands(Story):
         self.server.answers["POST /api/v1/directory/test"] = (200, {"ok": False, "steps": steps})
         out = self.pane("directory", "test", "--user", "ada", "--password-stdin", text="secret\n", status=1)
         self.assertEqual(self.server.asked[-1][2], {"user": "ada", "password": "secret"})
-        self.assertRegex(out, r"connect +true +ldaps://x\nbind +false +Invalid")
+        self.assertRegex(out, r"connect +yes +ldaps://x\nbind +no +Invalid")
         self.server.answers["POST /api/v1/directory/test"] = (200, {"ok": True, "steps": steps[:1]})
         self.pane("directory", "test")
 
