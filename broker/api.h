@@ -70,6 +70,10 @@ enum req_step api_totp_end(struct broker *b, struct db *db, struct req *r);
 enum req_step api_totp_reset(struct broker *b, struct db *db, struct req *r);
 enum req_step api_policy_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_policy_update(struct broker *b, struct db *db, struct req *r);
+/* api_directory.c */
+enum req_step api_directory_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_directory_sync(struct broker *b, struct db *db, struct req *r);
+enum req_step api_directory_test(struct broker *b, struct db *db, struct req *r);
 /* api_pool.c */
 enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);

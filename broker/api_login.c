@@ -107,6 +107,8 @@ enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)
 	struct err e = {0};
 	enum req_step step;
 
+	if (db_exec(db, "SELECT pane.local_only($1, 'change your password there')", r->user))
+		return req_fail_db(r, db);
 	if (valid_keys(r->json, keys, &e) ||
 	    json_need_str(r->json, "old", 1, PASSWORD_MAX, &old, &e) ||
 	    json_need_str(r->json, "new", 1, PASSWORD_MAX, &new, &e) || valid_password(new, &e))

@@ -79,9 +79,9 @@ enum req_step api_welcome(struct broker *b, struct db *db, struct req *r)
 				"This welcome link is unknown, used or too old. Ask for a new "
 				"one.");
 	needs = db_text(db, "SELECT pane.needs_totp(id) FROM pane.users WHERE name = $1", name);
-	return req_reply_json(r, 200,
-			      json_pack("{s:s, s:b}", "user", name, "totp_required",
-					needs && *needs == 't'));
+	return req_reply_json(
+		r, 200,
+		json_pack("{s:s, s:b}", "user", name, "totp_required", needs && *needs == 't'));
 }
 
 static int import_row(json_t *row, struct err *e)

@@ -84,9 +84,10 @@ enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r)
 		return req_fail_err(r, &e);
 	secret = db_text(db, "SELECT secret FROM pane.totp WHERE user_id = $1", r->user_id);
 	if (!secret)
-		return db->fail.status ? req_fail_db(r, db)
-				       : req_fail(r, 409, "totp.none",
-						  "Begin an enrolment first: POST /api/v1/me/totp.");
+		return db->fail.status
+			       ? req_fail_db(r, db)
+			       : req_fail(r, 409, "totp.none",
+					  "Begin an enrolment first: POST /api/v1/me/totp.");
 	wait = db_text(db, "SELECT pane.login_gate($1, 'totp', 5)", r->user);
 	if (!wait)
 		return req_fail_db(r, db);

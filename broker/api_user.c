@@ -113,6 +113,12 @@ enum req_step api_user_delete(struct broker *b, struct db *db, struct req *r)
 {
 	if (api_may_manage(db, r, r->arg[0]) != REQ_DONE)
 		return REQ_FAIL;
+	if (!r->force &&
+	    db_exec(db,
+		    "SELECT pane.local_only($1, 'remove them there, or disable them here "
+		    "(force it once there is no directory any more)')",
+		    r->arg[0]))
+		return req_fail_db(r, db);
 	if (db_exec(db, "SELECT pane.user_retire($1, $2)", r->arg[0],
 		    DB_INT(r->force ? 0 : b->conf->retention_s)))
 		return req_fail_db(r, db);

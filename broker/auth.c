@@ -6,11 +6,13 @@
 #include "broker/auth.h"
 #include "broker/audit.h"
 #include "broker/browser.h"
+#include "broker/directory.h"
 #include "broker/password.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
 #include "broker/work.h"
 #include "common/json.h"
+#include "common/log.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -184,9 +186,10 @@ static enum req_step enroll(struct db *db, struct req *r, const struct auth_try 
 	enum req_step step;
 
 	if (t->where == AUTH_CODE_IN_PASSWORD)
-		return req_fail(r, 403, "totp.enroll",
-				"Your account asks for a second factor. Log in once in a browser or "
-				"with pane login to set one up.");
+		return req_fail(
+			r, 403, "totp.enroll",
+			"Your account asks for a second factor. Log in once in a browser or "
+			"with pane login to set one up.");
 	totp_secret_make(fresh);
 	secret = db_text(db, "SELECT pane.totp_begin($1, $2)", who->id, fresh);
 	if (!secret)
@@ -209,7 +212,7 @@ static enum req_step enroll(struct db *db, struct req *r, const struct auth_try 
 /* What the database knows of a user who tries to log in. */
 struct account {
 	const char *id, *name, *role, *password, *secret;
-	bool known, disabled, has_totp, needs_totp;
+	bool known, disabled, has_totp, needs_totp, directory;
 };
 
 static enum req_step second(struct db *db, struct req *r, const struct auth_try *t,
@@ -223,11 +226,12 @@ static enum req_step second(struct db *db, struct req *r, const struct auth_try 
 		return take_code(db, r, t, who, u->secret, code);
 	if (audit_write(db, r, who->name, t->action, "", "denied", "no code"))
 		return req_fail_db(r, db);
-	return req_fail(r, 403, "totp.required", "%s",
-			t->where == AUTH_CODE_FIELD
-				? "Send the code of your authenticator app, too."
-				: "Type the six digits of your authenticator app directly after the "
-				  "password.");
+	return req_fail(
+		r, 403, "totp.required", "%s",
+		t->where == AUTH_CODE_FIELD
+			? "Send the code of your authenticator app, too."
+			: "Type the six digits of your authenticator app directly after the "
+			  "password.");
 }
 
 static PGresult *look_up(struct db *db, const char *user, struct account *u)
@@ -235,7 +239,8 @@ static PGresult *look_up(struct db *db, const char *user, struct account *u)
 	PGresult *res = db_query(
 		db,
 		"SELECT u.id, u.name, u.role, u.disabled, u.password, t.confirmed_at IS NOT NULL, "
-		"t.secret, p.totp FROM pane.users u JOIN pane.role_policy p ON p.role = u.role "
+		"t.secret, p.totp, u.origin = 'directory' FROM pane.users u JOIN pane.role_policy "
+		"p ON p.role = u.role "
 		"LEFT JOIN pane.totp t ON t.user_id = u.id WHERE u.name = $1",
 		DB_ARGS(user));
 
@@ -250,7 +255,8 @@ static PGresult *look_up(struct db *db, const char *user, struct account *u)
 			      .password = PQgetvalue(res, 0, 4),
 			      .has_totp = *PQgetvalue(res, 0, 5) == 't',
 			      .secret = PQgetvalue(res, 0, 6),
-			      .needs_totp = *PQgetvalue(res, 0, 7) == 't'};
+			      .needs_totp = *PQgetvalue(res, 0, 7) == 't',
+			      .directory = *PQgetvalue(res, 0, 8) == 't'};
 	return res;
 }
 
@@ -263,15 +269,81 @@ static enum req_step let_in(struct db *db, struct req *r, const struct auth_try 
 	return REQ_DONE;
 }
 
-static enum req_step check(struct db *db, struct req *r, const struct auth_try *t, const char *user,
-			   const char *source, struct auth_who *who)
+/* Whether the password was right is known: what else is between a user and their login. */
+static enum req_step judge(struct db *db, struct req *r, const struct auth_try *t,
+			   const struct account *u, const char *user, const char *wrong,
+			   const char *code, const char *source, struct auth_who *who)
+{
+	enum req_step step;
+
+	if (!u->known)
+		return deny(db, r, t, user, "unknown user");
+	if (wrong)
+		return deny(db, r, t, user, wrong);
+	if (u->disabled)
+		return deny(db, r, t, user, "disabled");
+	snprintf(who->id, sizeof(who->id), "%s", u->id);
+	snprintf(who->name, sizeof(who->name), "%s", u->name);
+	who->role = req_role_of(u->role);
+	step = second(db, r, t, u, code, who);
+	return step == REQ_DONE ? let_in(db, r, t, who, source) : step;
+}
+
+/* The directory is asked, and the request held until it has answered. */
+static enum req_step ask_directory(struct broker *b, struct req *r, const char *user,
+				   const char *password)
+{
+	char key[40];
+
+	if (!b->directory)
+		return req_fail(
+			r, 503, "directory.none",
+			"Your password is in a directory, and there is none in the broker's "
+			"configuration.");
+	r->directory_id =
+		directory_ask(b->directory, json_pack("{s:s, s:s, s:s}", "op", "login", "user",
+						      user, "password", password));
+	if (!r->directory_id)
+		return req_fail(r, 503, "directory.busy",
+				"The directory is asked too much already. Try again.");
+	directory_key(r->directory_id, key);
+	return req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
+}
+
+/* NULL: held again, or the reply is set. */
+static json_t *directory_said(struct broker *b, struct req *r, enum req_step *step)
+{
+	json_t *o = directory_answer(b->directory, r->directory_id);
+	const char *error;
+	char key[40];
+
+	if (!o && !r->expired) {
+		directory_key(r->directory_id, key);
+		*step = req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
+		return NULL;
+	}
+	if (!o)
+		directory_forget(b->directory, r->directory_id);
+	r->directory_id = 0;
+	error = o ? json_string_value(json_object_get(o, "error")) : "no answer in time";
+	if (!error)
+		return o;
+	log_warn("directory.login", "conn=%s error=%s", r->conn, LOG_Q(error));
+	json_decref(o);
+	*step = req_fail(r, 503, "directory.unavailable",
+			 "The directory that knows your password does not answer. Try again.");
+	return NULL;
+}
+
+static enum req_step check(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
+			   const char *user, const char *source, struct auth_who *who)
 {
 	struct account u;
 	cleanup_pgresult PGresult *res = look_up(db, user, &u);
-	char alone[PASSWORD_MAX + 1], digits[TOTP_DIGITS + 1];
-	const char *password = t->password, *code = t->code;
-	enum req_step step;
-	bool ok;
+	char alone[PASSWORD_MAX + 1] = "", digits[TOTP_DIGITS + 1];
+	const char *password = t->password, *code = t->code, *wrong = NULL;
+	cleanup_json json_t *said = NULL;
+	enum req_step step = REQ_DONE;
 
 	if (!res)
 		return req_fail_db(r, db);
@@ -280,27 +352,29 @@ static enum req_step check(struct db *db, struct req *r, const struct auth_try *
 		password = alone;
 		code = digits;
 	}
-	ok = password_verify(password, u.known ? u.password : NULL);
+	if (r->directory_id) {
+		said = directory_said(b, r, &step);
+		if (said && !json_is_true(json_object_get(said, "ok")))
+			wrong = json_string_value(json_object_get(said, "why"));
+	} else if (u.directory) {
+		step = ask_directory(b, r, user, password);
+	} else if (!password_verify(password, u.known ? u.password : NULL)) {
+		wrong = "wrong password";
+	}
 	explicit_bzero(alone, sizeof(alone));
-	if (!u.known)
-		return deny(db, r, t, user, "unknown user");
-	if (!ok)
-		return deny(db, r, t, user, "wrong password");
-	if (u.disabled)
-		return deny(db, r, t, user, "disabled");
-	snprintf(who->id, sizeof(who->id), "%s", u.id);
-	snprintf(who->name, sizeof(who->name), "%s", u.name);
-	who->role = req_role_of(u.role);
-	step = second(db, r, t, &u, code, who);
-	return step == REQ_DONE ? let_in(db, r, t, who, source) : step;
+	return step == REQ_DONE ? judge(db, r, t, &u, user, wrong, code, source, who) : step;
 }
 
 enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 			    const struct auth_try *t, struct auth_who *who)
 {
 	char name[129], source[64];
-	enum req_step step;
+	enum req_step step = REQ_DONE;
 
+	lower(name, sizeof(name), t->user);
+	req_source(r->client, source);
+	if (r->directory_id) /* the attempt was counted when the directory was asked */
+		return check(b, db, r, t, name, source, who);
 	if (!hash_pool_take(b->hashes)) {
 		if (r->expired)
 			return req_fail(r, 503, "login.busy",
@@ -308,11 +382,9 @@ enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 		return req_hold(r, HASH_WAIT_S, "hash");
 	}
 	r->wait_until_ms = 0;
-	lower(name, sizeof(name), t->user);
-	req_source(r->client, source);
 	step = gates(b, db, r, name, source);
 	if (step == REQ_DONE)
-		step = check(db, r, t, name, source, who);
+		step = check(b, db, r, t, name, source, who);
 	hash_pool_give(b->hashes);
 	work_wake_one(b->work, "hash");
 	return step;

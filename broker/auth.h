@@ -25,7 +25,7 @@ struct auth_who {
 
 /* Where the second factor's code of a login is. */
 enum auth_code {
-	AUTH_CODE_FIELD,  /* in code: six digits or a recovery code; NULL: none yet */
+	AUTH_CODE_FIELD,       /* in code: six digits or a recovery code; NULL: none yet */
 	AUTH_CODE_IN_PASSWORD, /* six digits after the password: clients with two fields only */
 	AUTH_CODE_NOT_ASKED    /* somebody who is logged in shows their password again */
 };

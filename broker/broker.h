@@ -15,6 +15,7 @@ struct hash_pool;
 struct broker_ca;
 struct converter;
 struct event_hub;
+struct directory;
 
 struct broker {
 	const struct broker_conf *conf; /* borrowed from main() */
@@ -25,6 +26,7 @@ struct broker {
 	struct work *work;		/* owned */
 	struct converter *converter;	/* owned; NULL without a store */
 	struct event_hub *events;	/* owned */
+	struct directory *directory;	/* owned; NULL without one */
 	atomic_ulong answers[6];	/* by the hundreds of their status */
 };
 

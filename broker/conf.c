@@ -3,6 +3,7 @@
  * Keys, defaults and the checks a table cannot express.
  */
 #include "broker/conf.h"
+#include "broker/dirldap.h"
 #include "common/cfg.h"
 
 #include <errno.h>
@@ -17,6 +18,15 @@
 #define INT(s, n, lo, hi)                                                                          \
 	{                                                                                          \
 		s, #n, CFG_INT, OFF(n), .min = (lo), .max = (hi),                                  \
+	}
+
+#define DSTR(n)                                                                                    \
+	{                                                                                          \
+		"directory", #n, CFG_STR, OFF(directory.n), 0, 0, false                            \
+	}
+#define DINT(n, lo, hi)                                                                            \
+	{                                                                                          \
+		"directory", #n, CFG_INT, OFF(directory.n), .min = (lo), .max = (hi)               \
 	}
 
 static const struct cfg_key keys[] = {
@@ -35,6 +45,23 @@ static const struct cfg_key keys[] = {
 	INT("pki", cert_days, 1, 3650),
 	STR("images", store, false),
 	STR("images", pane_image, false),
+	DSTR(uri),
+	{"directory", "start_tls", CFG_BOOL, OFF(directory.start_tls), 0, 0, false},
+	DSTR(ca_cert),
+	DSTR(bind_dn),
+	DSTR(bind_password_file),
+	DSTR(user_base),
+	DSTR(user_filter),
+	DSTR(user_name),
+	DSTR(full_name),
+	DSTR(email),
+	DSTR(group_base),
+	DSTR(group_filter),
+	DSTR(group_name),
+	DSTR(member),
+	DINT(timeout_s, 1, 60),
+	DINT(helpers, 1, DIRECTORY_HELPERS_MAX),
+	DINT(sync_s, 0, 86400),
 	INT("policy", poll_max_s, 1, 60),
 	INT("policy", host_lost_s, 1, 600),
 	INT("policy", host_gone_s, 1, 600),
@@ -50,6 +77,22 @@ static const struct cfg_key keys[] = {
 	INT("policy", retention_s, 0, 31536000),
 	{0},
 };
+
+/* What OpenLDAP's usual schema has. */
+static int directory_defaults(struct directory_conf *d)
+{
+	d->user_filter = strdup("(objectClass=inetOrgPerson)");
+	d->user_name = strdup("uid");
+	d->full_name = strdup("cn");
+	d->email = strdup("mail");
+	d->group_filter = strdup("(objectClass=groupOfNames)");
+	d->group_name = strdup("cn");
+	d->member = strdup("member");
+	return d->user_filter && d->user_name && d->full_name && d->email && d->group_filter &&
+			       d->group_name && d->member
+		       ? 0
+		       : -ENOMEM;
+}
 
 static int broker_defaults(struct broker_conf *c)
 {
@@ -71,10 +114,11 @@ static int broker_defaults(struct broker_conf *c)
 		.reconcile_ms = 1000,
 		.home_retention_s = 30 * 86400,
 		.retention_s = 30 * 86400,
+		.directory = {.timeout_s = 5, .helpers = 4, .sync_s = 300},
 	};
 	c->sql_dir = strdup("sql");
 	c->pane_image = strdup("/usr/bin/pane-image");
-	return c->sql_dir && c->pane_image ? 0 : -ENOMEM;
+	return c->sql_dir && c->pane_image ? directory_defaults(&c->directory) : -ENOMEM;
 }
 
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
@@ -89,6 +133,8 @@ int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
 	}
 	if (!r && c->store && c->store[0] != '/')
 		r = err_set(e, -EINVAL, "%s: store must be an absolute path", path);
+	if (!r && c->directory.uri)
+		r = dirldap_check(&c->directory, e);
 	if (!r && !strcmp(c->api_socket, c->internal_socket))
 		r = err_set(e, -EINVAL, "%s: api_socket and internal_socket must differ", path);
 	if (r)

@@ -9,7 +9,25 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
+#define DIRECTORY_HELPERS_MAX 16
+
+/* [directory]; uri NULL: there is none */
+struct directory_conf {
+	char *uri; /* ldaps://, ldap:// with start_tls, or ldapi:// */
+	bool start_tls;
+	char *ca_cert;			    /* NULL: the system's */
+	char *bind_dn, *bind_password_file; /* both, or neither: anonymous */
+	char *user_base, *user_filter;
+	char *user_name, *full_name, *email; /* attributes */
+	char *group_base, *group_filter;     /* base NULL: no groups */
+	char *group_name, *member;
+	int timeout_s, helpers;
+	int sync_s; /* between comparisons; 0 = only when asked for */
+};
+
 struct broker_conf {
+	const char *path; /* borrowed: of the file itself; set by main() */
+	struct directory_conf directory;
 	/* [broker] */
 	char *api_socket, *internal_socket; /* unix paths only gateways may reach */
 	int workers;			    /* threads, and connections to the database */

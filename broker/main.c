@@ -12,6 +12,8 @@
  */
 #include "broker/broker.h"
 #include "broker/convert.h"
+#include "broker/directory.h"
+#include "broker/dirhelper.h"
 #include "broker/events.h"
 #include "broker/http.h"
 #include "broker/migrate.h"
@@ -38,6 +40,7 @@ static const char usage[] =
 	"usage: pane-broker --config FILE [-n]\n"
 	"       pane-broker migrate --config FILE [--sql DIR]\n"
 	"       pane-broker admin NAME --config FILE\n"
+	"       pane-broker directory --config FILE\n"
 	"       pane-broker routes\n"
 	"\n"
 	"  -c, --config FILE  configuration (INI)\n"
@@ -49,6 +52,7 @@ static const char usage[] =
 	"\n"
 	"Without a word it serves until SIGTERM. migrate brings the database schema up to date.\n"
 	"admin creates an administrator or resets one; the generated password is printed once.\n"
+	"directory talks to the directory for the broker, which starts it by itself.\n"
 	"routes lists what the broker answers and to whom.\n";
 
 struct server {
@@ -124,6 +128,8 @@ static int server_start(struct server *s, struct err *e)
 	s->broker.converter = converter_start(c, e);
 	if (c->store && !s->broker.converter)
 		return -EIO;
+	if (c->directory.uri && !(s->broker.directory = directory_start(c, s->broker.work, e)))
+		return -EAGAIN;
 	s->reconciler = reconciler_start(c, e);
 	if (!s->reconciler)
 		return -EAGAIN;
@@ -149,6 +155,7 @@ static void server_stop(struct server *s)
 	notifier_stop(s->notifier);
 	event_hub_stop(s->broker.events);
 	reconciler_stop(s->reconciler);
+	directory_stop(s->broker.directory);
 	converter_stop(s->broker.converter);
 	if (s->broker.work)
 		work_stop(s->broker.work); /* every suspended connection is answered */
@@ -250,7 +257,10 @@ static int run(const struct options *o, struct err *e)
 
 	if (r)
 		return r;
-	if (!strcmp(o->command, "serve"))
+	conf.path = o->config;
+	if (!strcmp(o->command, "directory"))
+		r = dirhelper_run(&conf.directory, e);
+	else if (!strcmp(o->command, "serve"))
 		r = serve(&conf, o->check, e);
 	else if (!strcmp(o->command, "migrate"))
 		r = broker_migrate(&conf, o->sql, e);
@@ -262,8 +272,9 @@ static int run(const struct options *o, struct err *e)
 
 static bool known_command(const struct options *o)
 {
-	return o->config && (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
-			     (!strcmp(o->command, "admin") && o->name));
+	return o->config &&
+	       (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
+		!strcmp(o->command, "directory") || (!strcmp(o->command, "admin") && o->name));
 }
 
 int main(int argc, char **argv)

@@ -113,7 +113,8 @@ bool recovery_normal(const char *typed, char out[RECOVERY_LEN + 1])
 	for (; *typed; typed++) {
 		if (*typed == '-' || *typed == ' ')
 			continue;
-		if (n == 16 || !(isalpha((unsigned char)*typed) || (*typed >= '2' && *typed <= '7')))
+		if (n == 16 ||
+		    !(isalpha((unsigned char)*typed) || (*typed >= '2' && *typed <= '7')))
 			return false;
 		out[n++] = (char)tolower((unsigned char)*typed);
 	}

@@ -28,7 +28,8 @@ void totp_uri(const char *secret, const char *issuer, const char *account, char 
 bool totp_split(const char *typed, char *password, size_t n, char code[TOTP_DIGITS + 1]);
 
 void recovery_make(char out[RECOVERY_LEN + 1]);
-/* As it is hashed: lower case, without dashes and blanks; false when it cannot be a recovery code. */
+/* As it is hashed: lower case, without dashes and blanks; false when it cannot be a recovery code.
+ */
 bool recovery_normal(const char *typed, char out[RECOVERY_LEN + 1]);
 
 #endif

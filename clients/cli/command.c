@@ -23,6 +23,19 @@ static const struct cli_option passwd_options[] = {
 	END,
 };
 
+static const struct cli_option directory_test_options[] = {
+	{"user", "USER", CLI_STRING, "user", NULL, false, "also look for this user"},
+	{"password-stdin", NULL, CLI_STDIN, "password", NULL, false,
+	 "and check their password, a line of standard input"},
+	END,
+};
+
+static const struct cli_option directory_sync_options[] = {
+	{"force", NULL, CLI_TRUE, "force", NULL, false,
+	 "also when many people are gone there at once: they are retired here"},
+	END,
+};
+
 static const struct cli_option policy_options[] = {
 	{"totp-roles", "LIST", CLI_LIST, "totp_roles", NULL, true,
 	 "who logs in with a second factor only: roles separated by commas; empty for none"},
@@ -368,6 +381,28 @@ const struct cli_command cli_commands[] = {
 	 .options = login_options,
 	 .run = cli_run_totp_end,
 	 .help = "give the second factor up"},
+	{.noun = "directory",
+	 .verb = "show",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/directory",
+	 .show = CLI_SHOW_DETAILS,
+	 .help = "where users come from, and how the last comparison went"},
+	{.noun = "directory",
+	 .verb = "test",
+	 .args = "",
+	 .method = "POST",
+	 .options = directory_test_options,
+	 .run = cli_run_directory_test,
+	 .help = "each step of asking the directory, until the first that fails"},
+	{.noun = "directory",
+	 .verb = "sync",
+	 .args = "",
+	 .method = "POST",
+	 .path = V "/directory/sync",
+	 .options = directory_sync_options,
+	 .done = "the comparison has begun: pane directory show",
+	 .help = "bring users and groups over now"},
 	{.noun = "policy",
 	 .verb = "show",
 	 .args = "",

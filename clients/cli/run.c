@@ -248,6 +248,27 @@ int cli_run_audit(struct cli_call *c, struct err *e)
 	return show_list(c, list);
 }
 
+static const struct cli_column step_columns[] = {
+	{"STEP", "step", CLI_TEXT}, {"OK", "ok", CLI_TEXT}, {"DETAIL", "detail", CLI_TEXT}, {0}};
+
+/* Exit status 1 when a step failed. */
+int cli_run_directory_test(struct cli_call *c, struct err *e)
+{
+	cleanup_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *body = NULL, *reply = NULL;
+	int r;
+
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0 ||
+	    (r = cli_ask(h, "POST", "/api/v1/directory/test", body, &reply, e)) < 0)
+		return r;
+	r = c->json ? cli_print(reply)
+		    : cli_table(stdout, json_object_get(reply, "steps"), step_columns);
+	if (r < 0)
+		return err_set(e, r, "out of memory");
+	return !json_is_true(json_object_get(reply, "ok"));
+}
+
 /* One request; 202 is told apart from 200 by *starting. */
 static int ask_ticket(struct http_client *h, const char *pool, json_t **reply, bool *starting,
 		      struct err *e)

@@ -49,7 +49,8 @@ void thin_add_reasons(json_t *reply, struct err *e);
 
 /* 0 or negative errno with *e; -ECANCELED soon after cancel fired. */
 int thin_api_login(const struct thin_site *site, const char *user, const struct secret *password,
-		   const char *code, GCancellable *cancel, struct secret *token, struct err *e) must_check;
+		   const char *code, GCancellable *cancel, struct secret *token,
+		   struct err *e) must_check;
 int thin_api_logout(const struct thin_site *site, const struct secret *token) must_check;
 int thin_api_desktops(const struct thin_site *site, const struct secret *token,
 		      GCancellable *cancel, struct thin_desktops *out, struct err *e) must_check;

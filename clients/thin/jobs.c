@@ -36,7 +36,8 @@ static int work(struct thin_job *j, GCancellable *cancel)
 {
 	switch (j->kind) {
 	case THIN_JOB_LOGIN:
-		return thin_api_login(&j->site, j->user, &j->secret, j->code, cancel, &j->token, &j->err);
+		return thin_api_login(&j->site, j->user, &j->secret, j->code, cancel, &j->token,
+				      &j->err);
 	case THIN_JOB_DESKTOPS:
 		return thin_api_desktops(&j->site, &j->secret, cancel, &j->desktops, &j->err);
 	case THIN_JOB_TICKET:

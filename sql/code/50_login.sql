@@ -99,6 +99,7 @@ BEGIN
 	IF FOUND THEN
 		PERFORM pane.refuse(409, 'user.disabled', format('User %s is disabled.', p_name));
 	END IF;
+	PERFORM pane.local_only(p_name, 'their password is there already');
 	DELETE FROM pane.welcome WHERE user_id = v;
 	INSERT INTO pane.welcome (hash, user_id, expires_at)
 		VALUES (p_hash, v, now() + make_interval(secs => p_ttl_s));

@@ -43,7 +43,7 @@ CREATE FUNCTION pane.admin_reset(p_name text, p_password text) RETURNS void LANG
 BEGIN
 	INSERT INTO pane.users (name, password, role) VALUES (p_name, p_password, 'admin')
 		ON CONFLICT (name) DO UPDATE SET password = p_password, role = 'admin',
-			disabled = false;
+			disabled = false, origin = 'local';
 	DELETE FROM pane.totp t USING pane.users u WHERE u.id = t.user_id AND u.name = p_name;
 	DELETE FROM pane.token t USING pane.users u WHERE u.id = t.user_id AND u.name = p_name;
 	INSERT INTO pane.audit (actor, action, object, outcome)
@@ -64,6 +64,9 @@ CREATE FUNCTION pane.user_update(p_name text, p_password text, p_role text, p_di
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE v uuid := pane.need_user(p_name);
 BEGIN
+	IF p_password IS NOT NULL THEN
+		PERFORM pane.local_only(p_name, 'their password is changed there');
+	END IF;
 	PERFORM pg_advisory_xact_lock(1885433447, 1); -- two admins cannot demote each other at once
 	UPDATE pane.users SET password = coalesce(p_password, password),
 		role = coalesce(p_role::pane.role, role), disabled = coalesce(p_disabled, disabled)
@@ -304,6 +307,10 @@ CREATE FUNCTION pane.group_member(p_group text, p_user text, p_in boolean, p_kee
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE v_group uuid := pane.need_group(p_group); v_user uuid := pane.need_user(p_user);
 BEGIN
+	PERFORM FROM pane.groups WHERE id = v_group AND origin = 'directory';
+	IF FOUND THEN
+		PERFORM pane.refuse(409, 'group.directory', format('Who is in group %s is said by the directory.', p_group));
+	END IF;
 	IF p_in THEN
 		INSERT INTO pane.membership VALUES (v_group, v_user) ON CONFLICT DO NOTHING;
 	ELSE

@@ -12,11 +12,11 @@ CREATE VIEW pane.user_view AS
 			JOIN pane.groups g ON g.id = m.group_id WHERE m.user_id = u.id), '[]') AS groups,
 		u.full_name, u.email,
 		EXISTS (SELECT FROM pane.welcome w WHERE w.user_id = u.id AND w.expires_at > now()) AS welcome_open,
-		pane.has_totp(u.id) AS totp
+		pane.has_totp(u.id) AS totp, u.origin
 	FROM pane.users u WHERE u.deleted_at IS NULL;
 
 CREATE VIEW pane.group_view AS
-	SELECT g.name, g.description, g.created_at,
+	SELECT g.name, g.description, g.created_at, g.origin,
 		(SELECT count(*) FROM pane.membership m WHERE m.group_id = g.id) AS members,
 		coalesce((SELECT jsonb_agg(p.name ORDER BY p.name) FROM pane.group_entitlement e
 			JOIN pane.pool p ON p.id = e.pool_id AND p.deleted_at IS NULL

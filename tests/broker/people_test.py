@@ -46,7 +46,7 @@ class People(unittest.TestCase):
         self.site.wait_state(self.held("bob")["own"]["name"], "ready")
         tokens = [i["welcome"] for i in r["items"]]
         self.assertEqual(self.b.connect(user="alice", password="anything").status, 403)
-        self.assertEqual(self.welcome(tokens[0]).json, {"user": "alice"})
+        self.assertEqual(self.welcome(tokens[0]).json, {"user": "alice", "totp_required": False})
         self.assertEqual(self.welcome(tokens[0], "another password").code, "welcome.refused")
         self.assertEqual(self.welcome("pw1_" + "A" * 43).status, 403)
         g = self.b.connect(user="alice", password="a long password")

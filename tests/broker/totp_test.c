@@ -8,7 +8,8 @@
 
 #include "broker/totp.h"
 
-/* RFC 6238 appendix B: SHA-1, the secret "12345678901234567890"; its eight digits end in these six. */
+/* RFC 6238 appendix B: SHA-1, the secret "12345678901234567890"; its eight digits end in these six.
+ */
 #define SECRET "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 static void test_vectors(void **state)
@@ -16,7 +17,7 @@ static void test_vectors(void **state)
 	static const struct {
 		time_t at;
 		const char *code;
-	} v[] = {{59, "287082"},	 {1111111109, "081804"},  {1111111111, "050471"},
+	} v[] = {{59, "287082"},	 {1111111109, "081804"}, {1111111111, "050471"},
 		 {1234567890, "005924"}, {2000000000, "279037"}, {20000000000, "353130"}};
 
 	(void)state;

@@ -84,6 +84,7 @@ class Broker:
         os.makedirs(self.dir, exist_ok=True)
         make_pki(self.pki)
         workers = policy.pop("workers", 8)
+        directory = policy.pop("directory", {})
         self.store = os.path.join(self.root, "images") # shared by brokers of one site
         images = policy.pop("pane_image", os.path.join(SOURCE, "tests", "lib", "standin_image.py"))
         lines = [
@@ -95,6 +96,7 @@ class Broker:
             "[pki]", f"ca_cert = {self.pki}/ca.crt", f"ca_key = {self.pki}/ca.key",
             f"grant_key = {self.pki}/grant.key", f"grant_pub = {self.pki}/grant.pub",
             "[images]", f"store = {self.store}", f"pane_image = {images}",
+            *(["[directory]"] if directory else []), *[f"{k} = {v}" for k, v in directory.items()],
             "[policy]", *[f"{k} = {v}" for k, v in policy.items()]]
         with open(self.config, "w", encoding="utf-8") as f:
             f.write("\n".join(lines) + "\n")

@@ -261,6 +261,16 @@ class Commands(Story):
         self.pane("policy", "set", "--totp-roles", "admin,operator")
         self.assertEqual(self.server.asked[-1][2], {"totp_roles": ["admin", "operator"]})
 
+    def test_directory(self):
+        """the directory's test is shown step by step, and its exit status says whether all went well"""
+        steps = [{"step": "connect", "ok": True, "detail": "ldaps://x"}, {"step": "bind", "ok": False, "detail": "Invalid"}]
+        self.server.answers["POST /api/v1/directory/test"] = (200, {"ok": False, "steps": steps})
+        out = self.pane("directory", "test", "--user", "ada", "--password-stdin", text="secret\n", status=1)
+        self.assertEqual(self.server.asked[-1][2], {"user": "ada", "password": "secret"})
+        self.assertRegex(out, r"connect +yes +ldaps://x\nbind +no +Invalid")
+        self.server.answers["POST /api/v1/directory/test"] = (200, {"ok": True, "steps": steps[:1]})
+        self.pane("directory", "test")
+
     def test_import(self):
         """a staff list: rows by line, quoted fields, a preview, tokens into a private file, status 1 for refused rows"""
         self.login()
