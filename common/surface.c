@@ -73,6 +73,8 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 		return encode_scanout(m, p);
 	case SURFACE_DAMAGE:
 		return m->damage.n && m->damage.n <= SURFACE_MAX_RECTS ? encode_damage(m, p) : 0;
+	case SURFACE_MONITORS:
+		return m->damage.n && m->damage.n <= SURFACE_MAX_MONITORS ? encode_damage(m, p) : 0;
 	case SURFACE_CURSOR_SHAPE:
 		if (m->cursor.width > SURFACE_MAX_CURSOR || m->cursor.height > SURFACE_MAX_CURSOR)
 			return 0;
@@ -282,6 +284,7 @@ static size_t fixed_length(enum surface_type t)
 	case SURFACE_CLIP_DATA:
 		return 16;
 	case SURFACE_DAMAGE:
+	case SURFACE_MONITORS:
 	case SURFACE_CURSOR_SHAPE:
 		return 0;
 	default:
@@ -310,6 +313,10 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 	case SURFACE_SCANOUT:
 		return decode_scanout(m, p);
 	case SURFACE_DAMAGE:
+		return decode_damage(m, p, n);
+	case SURFACE_MONITORS:
+		if (n > 8 + SURFACE_MAX_MONITORS * 16)
+			return -EPROTO;
 		return decode_damage(m, p, n);
 	case SURFACE_CURSOR_SHAPE:
 		return decode_cursor(m, p, n);

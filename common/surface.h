@@ -32,13 +32,14 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 
-#define SURFACE_VERSION	    1
-#define SURFACE_MAX_DIM	    8192 /* pixels, either way */
-#define SURFACE_MAX_RECTS   256
-#define SURFACE_MAX_CURSOR  96 /* pixels, either way */
-#define SURFACE_HEAD	    8
-#define SURFACE_CLIP_MAX    (1u << 20) /* bytes of one clipboard answer */
-#define SURFACE_MAX_MESSAGE (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
+#define SURFACE_VERSION	     1
+#define SURFACE_MAX_DIM	     8192 /* pixels, either way */
+#define SURFACE_MAX_RECTS    256
+#define SURFACE_MAX_MONITORS 16
+#define SURFACE_MAX_CURSOR   96 /* pixels, either way */
+#define SURFACE_HEAD	     8
+#define SURFACE_CLIP_MAX     (1u << 20) /* bytes of one clipboard answer */
+#define SURFACE_MAX_MESSAGE  (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
 
 enum surface_type {
 	/* desktop -> display */
@@ -61,6 +62,8 @@ enum surface_type {
 	SURFACE_KEYSYM = 40,	  /* u32 X keysym of a character (surface_keysym_ok): typed once */
 	SURFACE_LAYOUT =
 		41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
+	SURFACE_MONITORS = 42, /* u32 0, u32 n, n times rect: how the next, or the last, RESIZE is
+				  divided among the user's monitors, the primary one first */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
@@ -70,7 +73,8 @@ enum surface_type {
 /* In a desktop's HELLO. Unknown bits are ignored. */
 enum surface_flag {
 	SURFACE_HAS_CLIPBOARD = 1,
-	SURFACE_HAS_KEYSYMS = 2 /* takes KEYSYM and LAYOUT */
+	SURFACE_HAS_KEYSYMS = 2, /* takes KEYSYM and LAYOUT */
+	SURFACE_HAS_MONITORS = 4 /* takes MONITORS */
 };
 
 enum surface_clip_way {
@@ -110,7 +114,7 @@ struct surface_msg {
 		struct {
 			uint32_t seq, n;
 			struct surface_rect rects[SURFACE_MAX_RECTS];
-		} damage;
+		} damage; /* DAMAGE; MONITORS, of at most SURFACE_MAX_MONITORS */
 		struct {
 			uint32_t width, height, hot_x, hot_y;
 			uint32_t pixels[SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR];

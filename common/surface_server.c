@@ -136,7 +136,8 @@ static bool build(struct surface_server *s, unsigned flag)
 		m->type = SURFACE_HELLO;
 		m->hello.version = SURFACE_VERSION;
 		m->hello.flags = (has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0u) |
-				 (s->sink.keysym ? SURFACE_HAS_KEYSYMS : 0u);
+				 (s->sink.keysym ? SURFACE_HAS_KEYSYMS : 0u) |
+				 (s->sink.monitors ? SURFACE_HAS_MONITORS : 0u);
 		return true;
 	case SAY_SCANOUT:
 		m->type = SURFACE_SCANOUT;
@@ -381,6 +382,11 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 	case SURFACE_KEYSYM:
 	case SURFACE_LAYOUT:
 		return dispatch_characters(k, m);
+	case SURFACE_MONITORS:
+		if (!k->monitors)
+			return -EPROTO;
+		k->monitors(k->arg, m->damage.n, m->damage.rects);
+		return 0;
 	case SURFACE_POINTER_REL: /* no relative device */
 		return 0;
 	case SURFACE_CLIP_POLICY:

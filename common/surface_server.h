@@ -30,6 +30,8 @@ struct surface_sink {
 	/* With keysym the desktop types characters that no key of its keyboard may have. */
 	void (*keysym)(void *arg, uint32_t keysym);
 	void (*layout)(void *arg, uint32_t layout);
+	/* The user's monitors in the size asked for, before or after it was; the primary first. */
+	void (*monitors)(void *arg, uint32_t n, const struct surface_rect *rects);
 	/* With clip_ways the desktop has a clipboard: the display says what is allowed now (enum
 	 * surface_clip_way; 0 when it goes). The others come only while their way is allowed. */
 	void (*clip_ways)(void *arg, uint32_t ways);

@@ -50,6 +50,9 @@ struct disp_source {
 	bool armed; /* LOOP_WRITE was asked for */
 	uint32_t viewers;
 	uint32_t want_width, want_height, want_scale; /* last resize, said again to a new desktop */
+	bool has_monitors;
+	uint32_t n_monitors; /* of the last resize */
+	struct surface_rect monitors[SURFACE_MAX_MONITORS];
 };
 
 /* ---- input --------------------------------------------------------------------------------- */
@@ -103,6 +106,14 @@ static void input_message(const struct input *in, struct surface_msg *m)
 	}
 }
 
+/* Under s->lock. Monitors are state, not a queue of messages. */
+static void monitors_message(const struct disp_source *s, struct surface_msg *m)
+{
+	m->damage.seq = 0;
+	m->damage.n = s->n_monitors;
+	memcpy(m->damage.rects, s->monitors, s->n_monitors * sizeof(s->monitors[0]));
+}
+
 static void input_drop(struct input *in)
 {
 	if (in->fd >= 0)
@@ -119,6 +130,8 @@ static void flush_locked(struct disp_source *s)
 		int r;
 
 		input_message(&s->queue[s->head], &m);
+		if (m.type == SURFACE_MONITORS)
+			monitors_message(s, &m);
 		r = surface_send(s->sock, &m);
 		if (r == -EAGAIN)
 			return;
@@ -158,7 +171,7 @@ static bool merge_locked(struct disp_source *s, const struct input *in)
 	if (last->type != in->type)
 		return false;
 	if (in->type == SURFACE_POINTER || in->type == SURFACE_VIEWERS ||
-	    in->type == SURFACE_RESIZE) {
+	    in->type == SURFACE_RESIZE || in->type == SURFACE_MONITORS) {
 		*last = *in;
 		return true;
 	}
@@ -286,17 +299,53 @@ bool disp_source_foreign(struct disp_source *s)
 	return foreign;
 }
 
+void disp_source_monitors(struct disp_source *s, uint32_t n, const struct surface_rect *rects,
+			  uint32_t scale)
+{
+	int32_t w = 0, h = 0;
+	bool say;
+
+	if (!n || n > SURFACE_MAX_MONITORS)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		w = rects[i].x + rects[i].width > w ? rects[i].x + rects[i].width : w;
+		h = rects[i].y + rects[i].height > h ? rects[i].y + rects[i].height : h;
+	}
+	pthread_mutex_lock(&s->lock);
+	s->want_width = (uint32_t)w;
+	s->want_height = (uint32_t)h;
+	s->want_scale = scale;
+	s->n_monitors = n;
+	memcpy(s->monitors, rects, n * sizeof(*rects));
+	say = s->has_monitors;
+	pthread_mutex_unlock(&s->lock);
+	push(s, (struct input){SURFACE_RESIZE, w, h, (int32_t)scale, -1});
+	if (say)
+		push(s, (struct input){SURFACE_MONITORS, 0, 0, 0, -1});
+}
+
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale)
 {
-	if (!width || !height || width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM)
-		return;
+	const struct surface_rect all = {0, 0, (int32_t)width, (int32_t)height};
+
+	if (width && height && width <= SURFACE_MAX_DIM && height <= SURFACE_MAX_DIM)
+		disp_source_monitors(s, 1, &all, scale);
+}
+
+uint32_t disp_source_monitors_of(struct disp_source *s, uint32_t width, uint32_t height,
+				 struct surface_rect out[SURFACE_MAX_MONITORS])
+{
+	uint32_t n = 0;
+
 	pthread_mutex_lock(&s->lock);
-	s->want_width = width;
-	s->want_height = height;
-	s->want_scale = scale;
+	if (s->want_width == width && s->want_height == height) {
+		n = s->n_monitors;
+		memcpy(out, s->monitors, n * sizeof(*out));
+	}
 	pthread_mutex_unlock(&s->lock);
-	push(s,
-	     (struct input){SURFACE_RESIZE, (int32_t)width, (int32_t)height, (int32_t)scale, -1});
+	if (!n)
+		out[0] = (struct surface_rect){0, 0, (int32_t)width, (int32_t)height};
+	return n ? n : 1;
 }
 
 void disp_source_viewers(struct disp_source *s, uint32_t n)
@@ -356,15 +405,21 @@ void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *t
 		clip_answer(s, serial, SURFACE_CLIP_OK, fd, n);
 }
 
-/* A desktop that types characters is told which keyboard the user has. */
-static void hello_keyboard(struct disp_source *s, uint32_t flags)
+/* A desktop that types characters is told which keyboard the user has, one that knows of monitors
+ * which those are. */
+static void hello_hardware(struct disp_source *s, uint32_t flags)
 {
 	uint32_t layout;
+	bool monitors;
 
 	pthread_mutex_lock(&s->lock);
 	s->has_keysyms = (flags & SURFACE_HAS_KEYSYMS) != 0;
 	layout = s->layout;
+	s->has_monitors = (flags & SURFACE_HAS_MONITORS) != 0;
+	monitors = s->has_monitors && s->n_monitors;
 	pthread_mutex_unlock(&s->lock);
+	if (monitors)
+		push(s, (struct input){SURFACE_MONITORS, 0, 0, 0, -1});
 	if (flags & SURFACE_HAS_KEYSYMS)
 		push(s, (struct input){SURFACE_LAYOUT, (int32_t)layout, 0, 0, -1});
 }
@@ -374,7 +429,7 @@ static void on_hello(struct disp_source *s, uint32_t flags)
 {
 	uint32_t serial;
 
-	hello_keyboard(s, flags);
+	hello_hardware(s, flags);
 	if (!s->clip || !(flags & SURFACE_HAS_CLIPBOARD))
 		return;
 	pthread_mutex_lock(&s->lock);
@@ -570,6 +625,7 @@ static void disconnect(struct disp_source *s, const char *why)
 	s->sock = -1;
 	s->has_clip = false;
 	s->has_keysyms = false;
+	s->has_monitors = false;
 	drop_queue(s);
 	s->armed = false;
 	pthread_mutex_unlock(&s->lock);
@@ -640,7 +696,7 @@ static void on_connected(struct disp_source *s, int sock)
 	s->retry_ms = RETRY_MIN_MS;
 	disp_source_viewers(s, viewers);
 	if (w)
-		disp_source_resize(s, w, h, scale);
+		push(s, (struct input){SURFACE_RESIZE, (int32_t)w, (int32_t)h, (int32_t)scale, -1});
 	log_info("surface.connected", "viewers=%u", viewers);
 }
 

@@ -36,6 +36,12 @@ void disp_source_layout(struct disp_source *s, uint32_t layout);
 /* Whether the desktop's keys may not be those of a US keyboard. */
 bool disp_source_foreign(struct disp_source *s);
 void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, uint32_t scale);
+/* The same for monitors (1 to SURFACE_MAX_MONITORS; their corner is at 0, 0), the primary first. */
+void disp_source_monitors(struct disp_source *s, uint32_t n, const struct surface_rect *rects,
+			  uint32_t scale);
+/* The monitors last asked for, where they make up this size; else one of all of it. How many. */
+uint32_t disp_source_monitors_of(struct disp_source *s, uint32_t width, uint32_t height,
+				 struct surface_rect out[SURFACE_MAX_MONITORS]);
 void disp_source_viewers(struct disp_source *s, uint32_t n);
 
 /* Before the loop runs; NULL: no clipboard. Borrowed. */

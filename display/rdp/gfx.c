@@ -91,7 +91,7 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 		r = disp_gfx_put_delete(&g->plain, g->surface);
 	g->surface = (uint16_t)(g->surface % 0x7fff + 1);
 	if (r == 0)
-		r = disp_gfx_put_reset(&g->plain, width, height);
+		r = disp_gfx_put_reset(&g->plain, width, height, g->n_monitors, g->monitors);
 	if (r == 0)
 		r = disp_gfx_put_create(&g->plain, g->surface, width, height);
 	if (r == 0)

@@ -44,8 +44,10 @@ struct gfx {
 	bool has_surface;
 	uint16_t surface;
 	uint32_t width, height;
-	uint32_t frame;				   /* last one started */
-	struct gfx_flight flight[PACE_FRAMES_MAX]; /* oldest first */
+	uint32_t n_monitors; /* the peer's to set before a resize; 0: one of all of it */
+	struct surface_rect monitors[SURFACE_MAX_MONITORS]; /* the primary first */
+	uint32_t frame;					    /* last one started */
+	struct gfx_flight flight[PACE_FRAMES_MAX];	    /* oldest first */
 	unsigned in_flight;
 	uint32_t frame_bytes, bytes_in_flight;
 	struct disp_pace pace;

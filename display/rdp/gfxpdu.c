@@ -68,16 +68,26 @@ int disp_gfx_put_cache_reply(struct buf *b)
 	return put_pdu(b, GFX_CACHE_REPLY, p, sizeof(p));
 }
 
-int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height)
+int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height, uint32_t n,
+		       const struct surface_rect *monitors)
 {
-	uint8_t p[RESET_SIZE - GFX_HEAD] = {0};
+	const struct surface_rect all = {0, 0, (int32_t)width, (int32_t)height};
+	uint8_t p[RESET_SIZE - GFX_HEAD] = {0}, *m = p + 12;
 
+	if (!n || n > SURFACE_MAX_MONITORS) {
+		n = 1;
+		monitors = &all;
+	}
 	put_le32(p, width);
 	put_le32(p + 4, height);
-	put_le32(p + 8, 1); /* monitors; right and bottom are inclusive */
-	put_le32(p + 20, width - 1);
-	put_le32(p + 24, height - 1);
-	put_le32(p + 28, MONITOR_MAIN);
+	put_le32(p + 8, n);
+	for (uint32_t i = 0; i < n; i++, m += 20) { /* right and bottom are inclusive */
+		put_le32(m, (uint32_t)monitors[i].x);
+		put_le32(m + 4, (uint32_t)monitors[i].y);
+		put_le32(m + 8, (uint32_t)(monitors[i].x + monitors[i].width - 1));
+		put_le32(m + 12, (uint32_t)(monitors[i].y + monitors[i].height - 1));
+		put_le32(m + 16, i ? 0 : MONITOR_MAIN);
+	}
 	return put_pdu(b, GFX_RESET_GRAPHICS, p, sizeof(p));
 }
 

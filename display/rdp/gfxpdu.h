@@ -64,7 +64,9 @@ int disp_gfx_parse(const uint8_t *p, size_t n, struct gfx_client_pdu *out) must_
 /* Writers append to b; 0 or the error of buf_append(). */
 int disp_gfx_put_caps_confirm(struct buf *b, uint32_t version, uint32_t flags) must_check;
 int disp_gfx_put_cache_reply(struct buf *b) must_check; /* no entry imported */
-int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height) must_check;
+/* n monitors, the primary first, at most SURFACE_MAX_MONITORS; 0: one of all of it. */
+int disp_gfx_put_reset(struct buf *b, uint32_t width, uint32_t height, uint32_t n,
+		       const struct surface_rect *monitors) must_check;
 int disp_gfx_put_create(struct buf *b, uint16_t surface, uint32_t width,
 			uint32_t height) must_check;
 int disp_gfx_put_delete(struct buf *b, uint16_t surface) must_check;

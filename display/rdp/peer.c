@@ -84,6 +84,8 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 	struct rdp_peer *p = w;
 	int r;
 
+	p->gfx.n_monitors =
+		disp_source_monitors_of(p->viewer->source, width, height, p->gfx.monitors);
 	if (!p->fallback)
 		return disp_gfx_writer.resize(&p->gfx, width, height, pixels);
 	r = disp_bitmap_resize(&p->bitmap, width, height);
@@ -169,19 +171,56 @@ static int send_graphics(void *arg, const uint8_t *bytes, size_t n)
 
 /* ---- FreeRDP's callbacks ------------------------------------------------------------------- */
 
+/* The client's monitors ([MS-RDPBCGR] 2.2.1.3.6) into r, the primary first: how many, or 0 where it
+ * has one, or ones that no surface has room for. */
+static uint32_t client_monitors(const rdpSettings *s, struct surface_rect r[SURFACE_MAX_MONITORS])
+{
+	uint32_t n = freerdp_settings_get_uint32(s, FreeRDP_MonitorCount), primary = 0;
+
+	if (n < 2 || n > SURFACE_MAX_MONITORS)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const rdpMonitor *m =
+			freerdp_settings_get_pointer_array(s, FreeRDP_MonitorDefArray, i);
+
+		if (!m || abs(m->x) > SURFACE_MAX_DIM || abs(m->y) > SURFACE_MAX_DIM ||
+		    m->width < 1 || m->height < 1 || m->width > SURFACE_MAX_DIM ||
+		    m->height > SURFACE_MAX_DIM)
+			return 0;
+		r[i] = (struct surface_rect){m->x, m->y, m->width, m->height};
+		primary = m->is_primary ? i : primary;
+	}
+	return disp_ctl_place(n, r, primary) ? n : 0;
+}
+
+/* The first viewer's screen is what the desktop's becomes. */
+static void ask_size(const struct rdp_peer *p, const rdpSettings *s)
+{
+	uint32_t width = freerdp_settings_get_uint32(s, FreeRDP_DesktopWidth);
+	uint32_t height = freerdp_settings_get_uint32(s, FreeRDP_DesktopHeight);
+	uint32_t scale = freerdp_settings_get_uint32(s, FreeRDP_DesktopScaleFactor), w, h, n;
+	struct surface_rect monitors[SURFACE_MAX_MONITORS];
+
+	scale = scale >= 100 && scale <= 500 ? scale : 100;
+	disp_screen_size(p->viewer->screen, &w, &h);
+	n = client_monitors(s, monitors);
+	if (n)
+		disp_source_monitors(p->viewer->source, n, monitors, scale);
+	else if (width != w || height != h ||
+		 disp_source_monitors_of(p->viewer->source, w, h, monitors) > 1)
+		disp_source_resize(p->viewer->source, width, height, scale);
+}
+
 /* The client's core data is known, Demand Active is not sent yet. */
 static BOOL on_capabilities(freerdp_peer *client)
 {
 	struct rdp_peer *p = peer_of(client->context);
 	rdpSettings *s = client->context->settings;
-	uint32_t width = freerdp_settings_get_uint32(s, FreeRDP_DesktopWidth);
-	uint32_t height = freerdp_settings_get_uint32(s, FreeRDP_DesktopHeight);
-	uint32_t scale = freerdp_settings_get_uint32(s, FreeRDP_DesktopScaleFactor), w, h;
+	uint32_t w, h;
 
+	if (p->viewer->first)
+		ask_size(p, s);
 	disp_screen_size(p->viewer->screen, &w, &h);
-	if (p->viewer->first && (width != w || height != h))
-		disp_source_resize(p->viewer->source, width, height,
-				   scale >= 100 && scale <= 500 ? scale : 100);
 	disp_source_layout(p->viewer->source,
 			   freerdp_settings_get_uint32(s, FreeRDP_KeyboardLayout));
 	if (!w)
@@ -450,8 +489,8 @@ static int control_messages(struct rdp_peer *p)
 		if (r < 0)
 			return r;
 		if (r)
-			disp_source_resize(p->viewer->source, wish.width, wish.height,
-					   wish.scale_percent);
+			disp_source_monitors(p->viewer->source, wish.n, wish.monitors,
+					     wish.scale_percent);
 	}
 	return 0;
 }

@@ -105,6 +105,29 @@ static void only_keysyms_of_characters_pass(void **state)
 	}
 }
 
+static void monitors_are_a_few_on_one_screen(void **state)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_MONITORS), *r = fresh(SURFACE_HELLO);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+	int n;
+
+	(void)state;
+	for (int i = 0; i < SURFACE_MAX_MONITORS + 1; i++)
+		m->damage.rects[i] = (struct surface_rect){i * 100, 0, 100, 80};
+	m->damage.n = SURFACE_MAX_MONITORS;
+	n = surface_encode(m, wire, sizeof(wire));
+	assert_int_equal(surface_decode(r, wire, (size_t)n), 0);
+	assert_int_equal(r->damage.n, SURFACE_MAX_MONITORS);
+	assert_memory_equal(r->damage.rects, m->damage.rects,
+			    SURFACE_MAX_MONITORS * sizeof(m->damage.rects[0]));
+	m->damage.n = SURFACE_MAX_MONITORS + 1;
+	assert_int_equal(surface_encode(m, wire, sizeof(wire)), -EINVAL);
+	m->type = SURFACE_DAMAGE; /* the same bytes under another head */
+	n = surface_encode(m, wire, sizeof(wire));
+	put_le16(wire, SURFACE_MONITORS);
+	assert_int_equal(surface_decode(r, wire, (size_t)n), -EPROTO);
+}
+
 static void damage_outside_the_largest_screen_is_refused(void **state)
 {
 	static const struct surface_rect bad[] = {
@@ -276,6 +299,7 @@ int main(void)
 		cmocka_unit_test(scanout_and_its_descriptor_arrive),
 		cmocka_unit_test(every_small_message_round_trips),
 		cmocka_unit_test(only_keysyms_of_characters_pass),
+		cmocka_unit_test(monitors_are_a_few_on_one_screen),
 		cmocka_unit_test(damage_outside_the_largest_screen_is_refused),
 		cmocka_unit_test(cursor_geometry_is_checked),
 		cmocka_unit_test(damage_merges_instead_of_growing),

@@ -242,6 +242,33 @@ static void on_another_layout_every_character_goes_by_name(void **state)
 	expect_key(f, KEY_Y, 1);
 }
 
+static void monitors_are_told_to_a_desktop_that_knows_them(void **state)
+{
+	static const struct surface_rect two[] = {{800, 0, 1024, 768}, {0, 100, 800, 600}};
+	struct surface_msg hello = {.type = SURFACE_HELLO, .fd = -1}, *m;
+	struct surface_rect got[SURFACE_MAX_MONITORS];
+	struct fixture *f = *state;
+
+	disp_source_monitors(f->source, 2, two, 150);
+	m = next(f, SURFACE_RESIZE); /* all it needs to know so far */
+	assert_int_equal(m->resize.width, 1824);
+	assert_int_equal(m->resize.height, 768);
+	assert_int_equal(m->resize.scale_percent, 150);
+	hello.hello.version = SURFACE_VERSION;
+	hello.hello.flags = SURFACE_HAS_MONITORS;
+	assert_int_equal(surface_send(f->desktop, &hello), 0);
+	m = next(f, SURFACE_MONITORS);
+	assert_int_equal(m->damage.n, 2);
+	assert_memory_equal(m->damage.rects, two, sizeof(two));
+	assert_int_equal(disp_source_monitors_of(f->source, 1824, 768, got), 2);
+	assert_int_equal(disp_source_monitors_of(f->source, 1824, 767, got), 1);
+	assert_int_equal(got[0].height, 767);
+	disp_source_resize(f->source, 640, 480, 100);
+	m = next(f, SURFACE_MONITORS);
+	assert_int_equal(m->damage.n, 1);
+	assert_int_equal(m->damage.rects[0].width, 640);
+}
+
 static void the_pointer_stays_on_the_screen(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +397,7 @@ int main(void)
 		one(codes_no_keyboard_has_are_dropped),
 		one(characters_without_a_key_go_by_name),
 		one(on_another_layout_every_character_goes_by_name),
+		one(monitors_are_told_to_a_desktop_that_knows_them),
 		one(the_pointer_stays_on_the_screen),
 		one(shift_is_pressed_where_the_character_needs_it),
 		one(shift_is_lifted_where_the_character_has_none),

@@ -238,8 +238,7 @@ class Viewers(unittest.TestCase):
         rig.wait_equal("the desktop again")
 
     def test_control_line(self):
-        """The host agent hears at once when a viewer types or points, at most once a second while it goes on, and
-        nothing while nobody does"""
+        """The host agent hears at once when a viewer types, once a second while it goes on, and never while nobody does"""
         rig = self.rig()
         rig.tigervnc()
         rig.wait_equal("the desktop")
@@ -271,8 +270,7 @@ class Viewers(unittest.TestCase):
         self.assertLessEqual(said[0], took + 3)  # lines, of which there is one a second and one at either end
 
     def test_sandbox(self):
-        """A display with a viewer has no capability, no new privileges, a system call filter in every thread, and
-        its dialer ends with it"""
+        """A display at work has no capability and a system call filter in every thread; its dialer ends with it"""
         rig = self.rig()
         rig.freerdp("/gfx")
         rig.wait_equal("the desktop")

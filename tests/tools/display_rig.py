@@ -141,7 +141,7 @@ class Rig:
     # -- viewers
     def freerdp(self, *more, size="1280x800"):
         return self.spawn(["xfreerdp3", f"/v:127.0.0.1:{self.door('rdp').port}", "/u:alice", "/p:x",
-                           "/cert:ignore", "/size:" + size, "/log-level:WARN", *more], "xfreerdp.log")
+                           "/cert:ignore", *(["/size:" + size] if size else []), "/log-level:WARN", *more], "xfreerdp.log")
 
     def tigervnc(self, *more):
         port = self.door("rfb").port

@@ -241,6 +241,15 @@ static void sink_resize(void *arg, uint32_t width, uint32_t height)
 	drain(s);
 }
 
+static void sink_monitors(void *arg, uint32_t n, const struct surface_rect *rects)
+{
+	struct screen *s = arg;
+
+	xscreen_monitors(&s->x, n, rects);
+	log_info("screen.monitors", "asked=%u made=%u", n, s->x.n_monitors);
+	drain(s);
+}
+
 static void sink_clip_ways(void *arg, uint32_t ways)
 {
 	struct screen *s = arg;
@@ -316,6 +325,7 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 					  .button = sink_button,
 					  .wheel = sink_wheel,
 					  .resize = sink_resize,
+					  .monitors = sink_monitors,
 					  .clip_ways = sink_clip_ways,
 					  .clip_offer = sink_clip_offer,
 					  .clip_request = sink_clip_request,

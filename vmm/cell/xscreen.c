@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <xcb/xcbext.h>
 #include "common/wire.h"
 
 #define FB_FILE	       "Xvfb_screen0"
@@ -128,7 +129,7 @@ static int versions(struct xscreen *s, struct err *e)
 		return r;
 	d = xcb_damage_query_version(c, 1, 1);
 	f = xcb_xfixes_query_version(c, 5, 0);
-	n = xcb_randr_query_version(c, 1, 3);
+	n = xcb_randr_query_version(c, 1, 5);
 	free(xcb_damage_query_version_reply(c, d, NULL));
 	free(xcb_xfixes_query_version_reply(c, f, NULL));
 	free(xcb_randr_query_version_reply(c, n, NULL));
@@ -260,6 +261,63 @@ int xscreen_resize(struct xscreen *s, uint32_t width, uint32_t height)
 	s->height = s->scanout.height = h;
 	trim(s);
 	return 0;
+}
+
+static xcb_atom_t monitor_name(struct xscreen *s, uint32_t i)
+{
+	char name[16];
+	int n = snprintf(name, sizeof(name), "pane-%u", i + 1);
+	cleanup_free xcb_intern_atom_reply_t *r = xcb_intern_atom_reply(
+		s->conn, xcb_intern_atom(s->conn, 0, (uint16_t)n, name), NULL);
+
+	return r ? r->atom : XCB_ATOM_NONE;
+}
+
+/* RRSetMonitor (RANDR 1.5), written here: libxcb 1.15's call for it ends in a fault where a monitor
+ * has no output. The first has it, so that the one the server makes of the output goes. */
+static void add_monitor(struct xscreen *s, uint32_t i, const struct surface_rect *r)
+{
+	struct {
+		uint8_t head[4]; /* libxcb's to fill */
+		xcb_window_t root;
+		xcb_randr_monitor_info_t info;
+		xcb_randr_output_t output;
+	} m = {.root = s->root,
+	       .info = {.name = monitor_name(s, i),
+			.primary = i == 0,
+			.nOutput = i == 0,
+			.x = (int16_t)r->x,
+			.y = (int16_t)r->y,
+			.width = (uint16_t)r->width,
+			.height = (uint16_t)r->height,
+			.width_in_millimeters = (uint32_t)r->width * 254 / 960,
+			.height_in_millimeters = (uint32_t)r->height * 254 / 960},
+	       .output = s->output};
+	const xcb_protocol_request_t request = {
+		.count = 1, .ext = &xcb_randr_id, .opcode = XCB_RANDR_SET_MONITOR, .isvoid = 1};
+	struct iovec parts[3] = {
+		[2] = {.iov_base = &m, /* two are libxcb's */
+		       .iov_len = sizeof(m) - (m.info.nOutput ? 0 : sizeof(m.output))}};
+
+	xcb_send_request(s->conn, 0, parts + 2, &request);
+	s->monitor[i] = m.info.name;
+	s->n_monitors = i + 1;
+}
+
+void xscreen_monitors(struct xscreen *s, uint32_t n, const struct surface_rect *rects)
+{
+	bool fit = n > 1 && n <= SURFACE_MAX_MONITORS;
+
+	for (uint32_t i = 0; i < n && fit; i++)
+		fit = (uint32_t)(rects[i].x + rects[i].width) <= s->width &&
+		      (uint32_t)(rects[i].y + rects[i].height) <= s->height;
+	xcb_grab_server(s->conn);
+	while (s->n_monitors)
+		xcb_randr_delete_monitor(s->conn, s->root, s->monitor[--s->n_monitors]);
+	for (uint32_t i = 0; i < n && fit; i++)
+		add_monitor(s, i, &rects[i]);
+	xcb_ungrab_server(s->conn);
+	xcb_flush(s->conn);
 }
 
 /* ---- what was drawn ----------------------------------------------------------------------------

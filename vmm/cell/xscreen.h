@@ -26,9 +26,11 @@ struct xscreen {
 	xcb_xfixes_region_t region; /* what was drawn since last asked */
 	xcb_randr_output_t output;
 	xcb_randr_crtc_t crtc;
-	xcb_randr_mode_t mode; /* ours; 0: the server's first */
-	xcb_atom_t wm_check;   /* _NET_SUPPORTING_WM_CHECK */
-	int fb;		       /* owned: the framebuffer file */
+	xcb_randr_mode_t mode;			  /* ours; 0: the server's first */
+	xcb_atom_t monitor[SURFACE_MAX_MONITORS]; /* names of those we made */
+	uint32_t n_monitors;
+	xcb_atom_t wm_check; /* _NET_SUPPORTING_WM_CHECK */
+	int fb;		     /* owned: the framebuffer file */
 	struct surface_scanout scanout;
 };
 
@@ -37,6 +39,9 @@ int xscreen_init(struct xscreen *s, xcb_connection_t *conn, int fb_dir, struct e
 void xscreen_fini(struct xscreen *s);
 /* Changes the size, clipped to what the server can; s->width, height and scanout follow. */
 int xscreen_resize(struct xscreen *s, uint32_t width, uint32_t height) must_check;
+/* Divides the size among monitors, the first being the primary one; where there is one, or where
+ * they do not fit the size, the whole is one. */
+void xscreen_monitors(struct xscreen *s, uint32_t n, const struct surface_rect *rects);
 /* Fetches and forgets what was drawn: calls add for each rectangle on the screen. */
 void xscreen_take_damage(struct xscreen *s, void (*add)(void *arg, struct surface_rect r),
 			 void *arg);

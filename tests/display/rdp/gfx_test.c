@@ -139,6 +139,27 @@ static void a_size_resets_creates_and_maps(void **state)
 	assert_int_equal(next_cmd(f), GFX_DELETE_SURFACE);
 }
 
+static void a_reset_names_the_monitors(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t *p;
+
+	open_channel(f);
+	next_cmd(f);
+	f->g.n_monitors = 2;
+	f->g.monitors[0] = (struct surface_rect){640, 0, 800, 600};
+	f->g.monitors[1] = (struct surface_rect){0, 100, 640, 480};
+	assert_int_equal(disp_gfx_writer.resize(&f->g, 1440, 600, NULL), 0);
+	p = buf_head(&f->said);
+	assert_int_equal(get_le32(p + 16), 2);
+	assert_int_equal(get_le32(p + 20), 640);
+	assert_int_equal(get_le32(p + 28), 1439); /* inclusive */
+	assert_int_equal(get_le32(p + 36), 1);	  /* primary */
+	assert_int_equal(get_le32(p + 44), 100);
+	assert_int_equal(get_le32(p + 52), 579);
+	assert_int_equal(get_le32(p + 56), 0);
+}
+
 static void a_frame_is_framed(void **state)
 {
 	struct fixture *f = *state;
@@ -323,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		one(the_best_known_version_is_confirmed),
 		one(a_size_resets_creates_and_maps),
+		one(a_reset_names_the_monitors),
 		one(a_frame_is_framed),
 		one(two_frames_fill_the_window),
 		one(one_ack_stands_for_those_before),
