@@ -53,6 +53,19 @@ export default function Viewer({ name }: { name: string }) {
     });
     return () => connection.end();
   }, [name, attempt]);
+  // Whole pixels only: noVNC would ask for the same size again and again, and wait for an answer that never comes.
+  useEffect(() => {
+    const box = view.current!;
+    const room = box.parentElement!;
+    const fit = () => {
+      box.style.width = `${Math.floor(room.getBoundingClientRect().width)}px`;
+      box.style.height = `${Math.floor(room.getBoundingClientRect().height)}px`;
+    };
+    const watch = new ResizeObserver(fit);
+    watch.observe(room);
+    fit();
+    return () => watch.disconnect();
+  }, []);
   useEffect(() => {
     const follow = () => {
       setFull(!!document.fullscreenElement);
