@@ -432,14 +432,13 @@ class Console(unittest.TestCase):
     def test_own_restart(self):
         """portal: the employee restarts their own desktop and sees it come back, told by its events"""
         web, name = self.web, self.site.desktop_of("alice")["name"]
-        epoch = self.site.serial(self.site.desktop_of("alice")).count("pane.ready")
+        before = self.site.desktop(name)["since"]
         web.open(at="/my")
         web.press(name="Restart")
         web.see(text=f"Restart {name}?")
         web.press(name="Restart")
         web.see(text=f"{name} restarts")
-        self.site.wait(lambda: self.site.serial(self.site.desktop_of("alice")).count("pane.ready") > epoch, 30, "the restart")
-        self.site.wait_state(name, "ready")
+        self.site.wait(lambda: (lambda d: d["state"] == "ready" and d["since"] != before)(self.site.desktop(name)), 30, "the restart")
 
     def test_rdp_file(self):
         """console: the .rdp file carries a ticket that opens the employee's desktop"""
