@@ -13,13 +13,13 @@ enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r)
 
 	(void)b;
 	if (r->sort[0]) /* a page by number, with counts: the console's table */
-		return api_text(
-			r, db, 200,
-			db_text(db, "SELECT pane.desktop_page($1, $2, $3, $4, $5, $6, $7, $8)",
-				DB_INT(r->offset < 0 ? 0 : r->offset), DB_INT(r->limit), r->sort,
-				r->filter[0], r->filter[1], r->filter[2], r->filter[3],
-				r->filter[4]),
-			"not.found", "page");
+		return api_text(r, db, 200,
+				db_text(db,
+					"SELECT pane.desktop_page($1, $2, $3, $4, $5, $6, $7, $8)",
+					DB_INT(r->offset < 0 ? 0 : r->offset), DB_INT(r->limit),
+					r->sort, r->filter[0], r->filter[1], r->filter[2],
+					r->filter[3], r->filter[4]),
+				"not.found", "page");
 	for (int i = 0; i < REQ_FILTERS; i++)
 		all = all && !r->filter[i][0];
 	if (all)

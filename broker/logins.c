@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /me/logins and /users/{name}/logins: where somebody is logged in, and ending it. A login is a token
- * without a name; login_open() makes one once it is known who somebody is.
+ * /me/logins and /users/{name}/logins: where somebody is logged in, and ending it. A login is a
+ * token without a name; login_open() makes one once it is known who somebody is.
  */
 #include "broker/api.h"
 #include "broker/auth.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * POST /users/{name}/desktops: a desktop for somebody before they first log in; and restarting one's own.
+ * POST /users/{name}/desktops: a desktop for somebody before they first log in; and restarting
+ * one's own.
  */
 #include "broker/api.h"
 #include "broker/assign.h"

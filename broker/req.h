@@ -50,14 +50,14 @@ struct req {
 	enum req_listener listener;
 	char method[8];
 	char path[256];
-	char arg[REQ_ARGS][72]; /* path parameters */
-	char client[80];	/* X-Pane-Client: "ip:port", "" when unknown */
-	char cert[80];		/* X-Pane-Cert: "host/<uuid>" */
-	char conn[32];		/* X-Pane-Conn, else made here */
-	char bearer[96];	/* of Authorization, else of the browser's cookie */
+	char arg[REQ_ARGS][72];		       /* path parameters */
+	char client[80];		       /* X-Pane-Client: "ip:port", "" when unknown */
+	char cert[80];			       /* X-Pane-Cert: "host/<uuid>" */
+	char conn[32];			       /* X-Pane-Conn, else made here */
+	char bearer[96];		       /* of Authorization, else of the browser's cookie */
 	char origin[128], host[128], site[16]; /* Origin, Host, Sec-Fetch-Site */
-	char agent[128];	/* User-Agent, cut */
-	char cookie[96];	/* the login a browser keeps: browser.h */
+	char agent[128];		       /* User-Agent, cut */
+	char cookie[96];		       /* the login a browser keeps: browser.h */
 	char after[72];
 	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
 	char format[8];		      /* of ?format= */

@@ -103,6 +103,19 @@ const verbs = {
   async key({ keys }) {
     for (const k of keys) await page.keyboard.press(k);
   },
+  /** Tab until something of this name has the focus, as who has no mouse does. */
+  async tab({ name, most = 120 }) {
+    const at = () => page.evaluate(() => {
+      const e = document.activeElement;
+      const label = e?.id && document.querySelector(`label[for="${CSS.escape(e.id)}"]`);
+      return (e?.getAttribute("aria-label") ?? label?.textContent ?? e?.textContent ?? "").trim();
+    });
+    for (let i = 0; i < most; i++) {
+      if ((await at()).replace(/\s*\*$/, "") === name) return i;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`Tab does not lead to ${name}`);
+  },
   async type({ text, delay = 60 }) {
     await page.keyboard.type(text, { delay });
   },

@@ -51,6 +51,12 @@ class Cell(unittest.TestCase):
             return False
         cls.site.wait(ran, 30, command)
 
+    def test_resize(self):
+        """viewer: the desktop takes the size of the window"""
+        for size in ((900, 700), (390, 800), (1280, 860)):
+            self.web.size(width=size[0], height=size[1])
+            self.site.wait(lambda: self.web.canvas()[0] == size[0], 20, f"a desktop {size[0]} wide")
+
     def test_clipboard(self):
         """viewer: what is copied in the desktop is in the page's clipboard box; what is sent from there is pasted in the desktop"""
         # A terminal that copies by escape sequence (OSC 52) and pastes the clipboard by F5.
@@ -73,12 +79,6 @@ class Cell(unittest.TestCase):
             return False
         self.site.wait(pasted, 20, "the text in the desktop")
         web.key(keys=["Control+d"])
-
-    def test_resize(self):
-        """viewer: the desktop takes the size of the window"""
-        for size in ((900, 700), (1280, 860)):
-            self.web.size(width=size[0], height=size[1])
-            self.site.wait(lambda: self.web.canvas()[0] == size[0], 20, f"a desktop {size[0]} wide")
 
     def test_cut(self):
         """viewer: a cut is shown over the last picture, dimmed, and is mended by itself on the same desktop"""

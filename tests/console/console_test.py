@@ -307,6 +307,46 @@ class Console(unittest.TestCase):
         self.web.key(keys=["Tab"])
         self.assertIn("Skip to content", self.web.focused())
 
+    def test_keyboard_jobs(self):
+        """console: without a mouse a pool is made, an employee set up and a person found for the help desk"""
+        web = self.web
+        web.open(at="/")
+        for name in ("Pools", "Create pool"):
+            web.tab(name=name)
+            web.key(keys=["Enter"])
+        web.tab(name="Name")
+        web.type(text="keys", delay=5)
+        for name in ("Next", "Next"):
+            web.tab(name=name)
+            web.key(keys=["Enter"])
+        for name, text in (("Processors", "1"), ("Memory (MiB)", "128")):
+            web.tab(name=name)
+            web.key(keys=["Control+a"])
+            web.type(text=text, delay=5)
+        for name in ("Next", "Next"):
+            web.tab(name=name)
+            web.key(keys=["Enter"])
+        web.see(text="Room for")
+        web.tab(name="Create")
+        web.key(keys=["Enter"])
+        web.heading(text="Pool keys is made")
+        web.open(at="/new-employee")
+        web.tab(name="User name")
+        web.type(text="kim", delay=5)
+        web.tab(name="Desktop from pool")
+        web.type(text="keys", delay=5)
+        web.tab(name="Set up")
+        web.key(keys=["Enter"])
+        web.see(text="The desktop of kim is ready", timeout=40000)
+        web.open(at="/helpdesk")
+        web.tab(name="Find a person")
+        web.type(text="kim", delay=5)
+        web.see(text="not on a desktop")
+        web.tab(name="kim")
+        web.key(keys=["Enter"])
+        web.heading(text="kim")
+        self.site.admin.call("DELETE", "/pools/keys?force=true")
+
     def test_live(self):
         """console: what changes elsewhere shows by its event, without a reload and without asking in between"""
         web = self.web
@@ -356,7 +396,8 @@ class Console(unittest.TestCase):
         """console: the employee connects in the page, sees the desktop and types a word that is read inside the guest"""
         web, desktop = self.web, self.site.desktop_of("alice")
         web.open(at="/my")
-        web.press(name="Connect")
+        web.tab(name="Connect")
+        web.key(keys=["Enter"])
         web.screen()
         self.site.wait_session("alice", "connected")
         word = whole.word()
@@ -364,7 +405,9 @@ class Console(unittest.TestCase):
         web.key(keys=["Enter"])
         self.site.wait(lambda: f"line {word}" in self.site.serial(desktop), 20, f"'{word}' inside the guest")
         self.clean("viewer")
-        web.press(name="Disconnect")
+        web.key(keys=["Control+Alt+Shift"])
+        self.assertEqual(web.focused(), "Disconnect", "the way out without a mouse")
+        web.key(keys=["Enter"])
         self.site.wait_session("alice", "disconnected")
         with open(f"{self.site.logs}/gateway.log", encoding="utf-8") as file:
             log = file.read()
@@ -385,6 +428,17 @@ class Console(unittest.TestCase):
         web.screen()
         web.press(name="Disconnect")
         self.site.wait_session("alice", "disconnected")
+
+    def test_own_restart(self):
+        """portal: the employee restarts their own desktop and sees it come back, told by its events"""
+        web, name = self.web, self.site.desktop_of("alice")["name"]
+        before = self.site.desktop(name)["since"]
+        web.open(at="/my")
+        web.press(name="Restart")
+        web.see(text=f"Restart {name}?")
+        web.press(name="Restart")
+        web.see(text=f"{name} restarts")
+        self.site.wait(lambda: (lambda d: d["state"] == "ready" and d["since"] != before)(self.site.desktop(name)), 30, "the restart")
 
     def test_rdp_file(self):
         """console: the .rdp file carries a ticket that opens the employee's desktop"""

@@ -35,6 +35,7 @@ function Waiting({ phase }: { phase: Phase & { kind: "asking" | "connecting" } }
 export default function Viewer({ name }: { name: string }) {
   const view = useRef<HTMLDivElement>(null);
   const behind = useRef<HTMLDivElement>(null);
+  const bar = useRef<HTMLDivElement>(null);
   const rfb = useRef<RFB>(undefined);
   const [phase, setPhase] = useState<Phase>({ kind: "asking" });
   const [attempt, setAttempt] = useState(0);
@@ -53,6 +54,19 @@ export default function Viewer({ name }: { name: string }) {
     });
     return () => connection.end();
   }, [name, attempt]);
+  // Whole pixels only: noVNC would ask for the same size again and again, and wait for an answer that never comes.
+  useEffect(() => {
+    const box = view.current!;
+    const room = box.parentElement!;
+    const fit = () => {
+      box.style.width = `${Math.floor(room.getBoundingClientRect().width)}px`;
+      box.style.height = `${Math.floor(room.getBoundingClientRect().height)}px`;
+    };
+    const watch = new ResizeObserver(fit);
+    watch.observe(room);
+    fit();
+    return () => watch.disconnect();
+  }, []);
   useEffect(() => {
     const follow = () => {
       setFull(!!document.fullscreenElement);
@@ -66,6 +80,17 @@ export default function Viewer({ name }: { name: string }) {
       document.removeEventListener("fullscreenchange", follow);
       releaseKeys();
     };
+  }, []);
+
+  // The way out of the desktop for who has no mouse: every other key is the desktop's.
+  useEffect(() => {
+    const out = (event: KeyboardEvent) => {
+      if (!event.ctrlKey || !event.altKey || !event.shiftKey || !["Control", "Alt", "Shift"].includes(event.key)) return;
+      rfb.current?.blur();
+      bar.current?.querySelector("button")?.focus();
+    };
+    window.addEventListener("keydown", out, true);
+    return () => window.removeEventListener("keydown", out, true);
   }, []);
 
   const leave = () => {
@@ -94,9 +119,9 @@ export default function Viewer({ name }: { name: string }) {
     <Button size="sm" variant="secondary" isDisabled={!shown} onClick={onClick} aria-pressed={pressed}>{text}</Button>
   );
   return (
-    <main className="pane-screen">
+    <main className="pane-screen pf-v6-theme-dark">
       <h1 className="pf-v6-screen-reader">{name}</h1>
-      <div className="pane-screen-bar" role="toolbar" aria-label="Desktop">
+      <div className="pane-screen-bar" role="toolbar" aria-label="Desktop" ref={bar}>
         <span className="pane-screen-name">{name}</span>
         <Button size="sm" variant="secondary" onClick={leave}>Disconnect</Button>
         {button(full ? "Leave full screen" : "Full screen", toggleFull)}
@@ -104,6 +129,7 @@ export default function Viewer({ name }: { name: string }) {
         {button("Ctrl+Alt+Del", () => { rfb.current?.sendCtrlAltDel(); rfb.current?.focus(); })}
         {button("All keys", toggleKeys, captured)}
         {button("Fit window", toggleFits, fits)}
+        <span className="pane-screen-hint">Ctrl+Alt+Shift: from the desktop to these buttons</span>
       </div>
       <div className="pane-screen-room">
         <div className="pane-screen-behind" ref={behind} aria-hidden="true" hidden={shown} />
