@@ -44,7 +44,7 @@ int valid_apply_item(json_t *o, struct err *e) must_check;
 struct login_body {
 	const char *user, *password;
 	const char *code; /* of the second factor; NULL when there is none */
-	bool cookie; /* a browser: the login is kept in its cookie */
+	bool cookie;	  /* a browser: the login is kept in its cookie */
 };
 int valid_login(json_t *o, struct login_body *l, struct err *e) must_check;
 

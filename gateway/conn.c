@@ -13,8 +13,9 @@
 
 #define PENALTY_GARBAGE_MS 2000
 #define PENALTY_SILENCE_MS 2000
-#define PENALTY_LOGIN_MS   1000 /* the broker throttles accounts and sources by itself, and better \
-				 */
+#define PENALTY_LOGIN_MS                                                                           \
+	1000 /* the broker throttles accounts and sources by itself, and better                    \
+	      */
 
 static void log_refused(struct gw_worker *w, enum gw_proto proto, const char *peer, const char *why)
 {
