@@ -115,6 +115,28 @@ class Ordinary(container_test.Story):
         self.site.wait(lambda: not any(os.path.exists(f"/proc/{p}") and cell.comm(p) for p in inside), 10, "the old one's end")
         self.assertTrue(container_test.home_text(self.site, self.site.desktop_of("alice"), "word"))
 
+    def test_recycled(self):
+        """a recycled desktop's files are removed, hostile trees too, although they are nobody's of this host; so is a home that is given up"""
+        desktop = self.site.desktop_of("alice")
+        folder, home = f"{self.site.run}/host/desktops/{desktop['id']}", f"{self.site.run}/host/homes"
+
+        def act(screen, _):
+            screen.type("mkdir -m 0 /var/tmp/shut; cd /var/tmp; for i in $(seq 40); do mkdir $(printf %0200d) && cd $(printf %0200d); done; "
+                        "touch x; cd; mkdir -p a/b; touch a/b/c; chmod 0 a/b; echo made >made\n")
+            self.site.wait(lambda: container_test.home_text(self.site, desktop, "made") == "made", 20, "hostile trees")
+        self.visit("alice", act)
+        self.assertTrue(os.path.exists(f"{folder}/upper/upper/var/tmp/shut"))
+        self.assertEqual(len(os.listdir(home)), 1)
+        self.site.admin.post(f"/desktops/{desktop['name']}/recycle", {})
+        self.site.wait(lambda: not os.path.exists(f"{folder}/upper/upper/var/tmp/shut"), 30, "the desktop's files' end")
+        self.site.wait(lambda: any(d["state"] == "ready" for d in self.site.admin.items("/desktops")), 30, "a new desktop")
+        pool = desktop["pool"]
+        self.site.admin.call("DELETE", f"/pools/{pool}?force=true")
+        self.site.wait(lambda: not os.listdir(f"{self.site.run}/host/desktops"), 30, "the desktops' end")
+        for found in self.site.admin.items("/homes"):
+            self.site.admin.call("DELETE", f"/homes/{found['key']}")
+        self.site.wait(lambda: not os.listdir(home), 30, "the home's end")
+
 
 if __name__ == "__main__":
     unittest.main()
