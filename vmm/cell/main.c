@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/tree.h"
 #include "vmm/cell/cell.h"
 #include "vmm/cell/limits.h"
 #include "vmm/cell/options.h"
@@ -212,6 +213,19 @@ static int run_cleanup(struct app *a)
 	return EXIT_START;
 }
 
+/* An ordinary user's desktops leave files of subordinate ids, which are theirs as root of a user
+ * namespace only. */
+static int run_remove(const struct app *a)
+{
+	struct err e = {0};
+
+	if ((!a->opt.rootless || cell_rootless_enter(&e) == 0) &&
+	    tree_delete(a->opt.remove, &e) == 0)
+		return EXIT_OK;
+	log_err("cell.remove", "path=%s error=%s", LOG_Q(a->opt.remove), LOG_Q(e.msg));
+	return EXIT_START;
+}
+
 static int act(struct app *a, const struct err *bad)
 {
 	struct err e = {0};
@@ -226,6 +240,8 @@ static int act(struct app *a, const struct err *bad)
 			return EXIT_OK;
 		case CELL_PROBE:
 			return cell_probe_print() < 0 ? EXIT_INTERNAL : EXIT_OK;
+		case CELL_REMOVE:
+			return run_remove(a);
 		default:
 			return run_cleanup(a);
 		}

@@ -29,6 +29,7 @@ static const char help[] =
 	"usage: pane-cell --name NAME --root IMAGE --upper DIR --home DIR [options]\n"
 	"       pane-cell --probe\n"
 	"       pane-cell --cleanup NAME [--scope TEXT]\n"
+	"       pane-cell --remove PATH\n"
 	"\n"
 	"Runs one desktop as a container: the image read-only, changes and home on disks of\n"
 	"their own, an X server whose picture is handed to the display.\n"
@@ -59,6 +60,7 @@ static const char help[] =
 	"  --glx               OpenGL by GLX in the X server, for 25 MiB more a desktop\n"
 	"  --probe             print what this host can do for containers, as JSON\n"
 	"  --cleanup NAME      remove what a killed pane-cell of that name left behind\n"
+	"  --remove PATH       remove what an ordinary user's desktops left there\n"
 	"  --help              print this text\n"
 	"  --version           print the version\n"
 	"\n"
@@ -100,6 +102,7 @@ enum {
 	O_GLX,
 	O_PROBE,
 	O_CLEANUP,
+	O_REMOVE,
 	O_HELP,
 	O_VERSION,
 };
@@ -127,6 +130,7 @@ static const struct option longs[] = {
 	{"glx", no_argument, NULL, O_GLX},
 	{"probe", no_argument, NULL, O_PROBE},
 	{"cleanup", required_argument, NULL, O_CLEANUP},
+	{"remove", required_argument, NULL, O_REMOVE},
 	{"help", no_argument, NULL, O_HELP},
 	{"version", no_argument, NULL, O_VERSION},
 	{0},
@@ -318,6 +322,10 @@ static int set(struct cell_options *o, int opt, char *arg, struct err *e)
 	case O_CLEANUP:
 		o->action = CELL_CLEANUP;
 		return set_name(o, arg, e);
+	case O_REMOVE:
+		o->action = CELL_REMOVE;
+		o->remove = arg;
+		return 0;
 	case O_HELP:
 		o->action = CELL_HELP;
 		return 0;

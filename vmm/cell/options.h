@@ -16,7 +16,8 @@ enum cell_action {
 	CELL_HELP,
 	CELL_VERSION,
 	CELL_PROBE,
-	CELL_CLEANUP
+	CELL_CLEANUP,
+	CELL_REMOVE
 };
 
 enum cell_net_kind {
@@ -35,6 +36,7 @@ struct cell_net_options {
 struct cell_options {
 	enum cell_action action;
 	const char *name;
+	const char *remove; /* CELL_REMOVE: a path */
 	char key[64]; /* the name, with --scope told apart by it: what everything on the host goes
 			 by */
 	const char *root, *upper, *home;

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <ftw.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,6 +26,7 @@
 #include <sys/wait.h>
 #include "common/file.h"
 #include "common/surface.h"
+#include "common/tree.h"
 #include "vmm/cell/disk.h"
 #include "vmm/cell/idmap.h"
 #include "vmm/cell/options.h"
@@ -151,21 +151,6 @@ static int mount_lower(const struct cell_options *o, int userns, struct err *e)
 	return r < 0 ? r : shift(o, LOWER, userns, e);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-static int remove_tree(const char *path, struct err *e)
-{
-	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
-		return err_set(e, -errno, "%s: cannot be removed: %m", path);
-	return 0;
-}
-
 static int reset(const struct cell_options *o, struct err *e)
 {
 	static const char *const names[] = {"upper.img", "upper", "work"};
@@ -175,7 +160,7 @@ static int reset(const struct cell_options *o, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (path_join(path, sizeof(path), o->upper, names[i]) < 0)
 			return err_set(e, -ENAMETOOLONG, "%s: name too long", o->upper);
-		r = remove_tree(path, e);
+		r = tree_delete(path, e);
 		if (r < 0)
 			return r;
 	}

@@ -191,12 +191,12 @@ int host_desktop_save(struct host_desktop *d, struct err *e)
 	return file_write(path, text, strlen(text), 0600, e);
 }
 
-int host_desktop_delete(struct host_desktop *d, struct err *e)
+int host_desktop_delete(const struct host_config *c, struct host_desktop *d, struct err *e)
 {
-	int r = host_tree_delete(d->run, e);
+	int r = host_tree_delete(c, d->run, e);
 
 	if (r == 0)
-		r = host_tree_delete(d->dir, e);
+		r = host_tree_delete(c, d->dir, e);
 	if (r == 0)
 		d->files = false;
 	return r;

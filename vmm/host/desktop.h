@@ -64,7 +64,8 @@ int host_desktop_make(struct host_desktop *d, struct err *e) must_check;
 int host_desktop_load(struct host_desktop *d, struct err *e) must_check;
 int host_desktop_save(struct host_desktop *d, struct err *e) must_check;
 /* Deletes both directories and everything in them. */
-int host_desktop_delete(struct host_desktop *d, struct err *e) must_check;
+int host_desktop_delete(const struct host_config *c, struct host_desktop *d,
+			struct err *e) must_check;
 /* Keeps NAME in its directory below max bytes: what is over moves to NAME.1. */
 void host_desktop_bound_log(const struct host_desktop *d, const char *name, int64_t max);
 

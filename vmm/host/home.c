@@ -134,7 +134,7 @@ json_t *host_homes_report(const struct host_config *c)
 	return list;
 }
 
-static bool home_drop(const char *root, const char *key)
+static bool home_drop(const struct host_config *c, const char *root, const char *key)
 {
 	char path[PATH_MAX];
 	struct err e = {0};
@@ -145,7 +145,7 @@ static bool home_drop(const char *root, const char *key)
 	gone = unlink(path) == 0;
 	path[strlen(path) - 4] = 0;
 	if (access(path, F_OK) == 0)
-		gone = host_tree_delete(path, &e) == 0 || gone;
+		gone = host_tree_delete(c, path, &e) == 0 || gone;
 	if (e.code)
 		log_warn("home.remove", "key=%s error=%s", key, LOG_Q(e.msg));
 	return gone;
@@ -169,7 +169,7 @@ bool host_homes_drop(const struct host_config *c, json_t *keys,
 			continue;
 		if (in_use(arg, key)) {
 			log_warn("home.kept", "key=%s error=in-use", key);
-		} else if (home_drop(root, key)) {
+		} else if (home_drop(c, root, key)) {
 			log_info("home.remove", "key=%s", key);
 			any = true;
 		}

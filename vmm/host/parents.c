@@ -17,8 +17,8 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/tree.h"
 #include "vmm/host/agent.h"
-#include "vmm/host/tree.h"
 
 #define MAKING	       ".making"
 #define WANTS	       16
@@ -93,7 +93,7 @@ static void remove_dir(const char *dir)
 {
 	struct err e = {0};
 
-	if (host_tree_delete(dir, &e) < 0)
+	if (tree_delete(dir, &e) < 0)
 		log_warn("parent.remove", "dir=%s error=%s", LOG_Q(dir), LOG_Q(e.msg));
 }
 

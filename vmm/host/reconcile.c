@@ -408,7 +408,7 @@ static void step_delete(struct host_desktop *d)
 		host_display_stop(d->display);
 	host_display_free(d->display);
 	d->display = NULL;
-	if (host_desktop_delete(d, &e) < 0) {
+	if (host_desktop_delete(d->agent->config, d, &e) < 0) {
 		refuse(d, &e);
 		return;
 	}

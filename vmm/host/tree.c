@@ -1,50 +1,43 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Trees go from the leaves up, one open directory a level. Loop's thread.
+ * Loop's thread: it waits for the removal, as it does for its own.
  */
 #include "vmm/host/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/tree.h"
 
-#define TREE_DEPTH_MAX 200 /* one open directory a level */
+extern char **environ;
 
-/* What a cell leaves may be a tree. Nothing outside it is touched: links are not followed. */
-static int delete_tree(int at, const char *name, dev_t dev, unsigned depth, struct err *e)
+static int by_cell(const char *cell, const char *path, struct err *e)
 {
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-	struct stat st;
+	const char *argv[] = {cell, "--remove", path, NULL};
+	int status = 0, r;
+	pid_t pid;
 
-	if (!dir) {
-		r = errno;
-		if (fd >= 0)
-			close(fd);
-		return r == ENOENT ? 0 : err_set(e, -r, "%s: %s", name, strerror(r));
-	}
-	if (fstat(fd, &st) == 0 && dev && st.st_dev != dev)
-		r = err_set(e, -EBUSY, "%s: something is still mounted there", name);
-	while (r == 0 && (de = readdir(dir))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, de->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR || depth >= TREE_DEPTH_MAX)
-			r = err_set(e, -errno, "%s/%s: %s", name, de->d_name, strerror(errno));
-		else
-			r = delete_tree(fd, de->d_name, st.st_dev, depth + 1, e);
-	}
-	closedir(dir);
-	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
-		r = err_set(e, -errno, "%s: %s", name, strerror(errno));
-	return r;
+	r = posix_spawn(&pid, cell, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	if (r)
+		return err_set(e, -r, "cannot run %s: %s", cell, strerror(r));
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_set(e, -errno, "%s: %s", cell, strerror(errno));
+	return status ? err_set(e, -EACCES, "%s: pane-cell could not remove it, see the log", path)
+		      : 0;
 }
 
-int host_tree_delete(const char *path, struct err *e)
+int host_tree_delete(const struct host_config *c, const char *path, struct err *e)
 {
-	return delete_tree(AT_FDCWD, path, 0, 0, e);
+	struct err own = {0};
+	int r = tree_delete(path, &own);
+
+	if ((r == -EACCES || r == -EPERM) && c->cell && geteuid() != 0)
+		return by_cell(c->cell, path, e);
+	if (r < 0 && e)
+		*e = own;
+	return r;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Deletes a directory and everything in it.
+ * Removes what a desktop left, whoever's it is.
  */
 #ifndef PANE_HOST_TREE_H
 #define PANE_HOST_TREE_H
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "vmm/host/config.h"
 
-/* Links are not followed, and what is mounted inside stops it. Missing is fine. */
-int host_tree_delete(const char *path, struct err *e) must_check;
+/* As tree_delete(); where that is not allowed to an ordinary user, pane-cell does it as the
+ * subordinate ids whose files they are. */
+int host_tree_delete(const struct host_config *c, const char *path, struct err *e) must_check;
 
 #endif

@@ -47,7 +47,7 @@ static int teardown(void **state)
 	char path[160];
 
 	(void)state;
-	if (host_desktop_delete(&d, NULL) < 0)
+	if (host_desktop_delete(&conf, &d, NULL) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/state/desktops", root);
 	rmdir(path);
