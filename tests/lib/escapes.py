@@ -18,7 +18,7 @@ def attempts(test, machine, display, *more):
         file.write("host")
     os.chmod(folder.name, 0o755)
     subprocess.run(["cc", "-D_GNU_SOURCE", "-static", "-O1", "-o", program,
-                    *(os.path.join(vm.SOURCE, "tests/vmm/cell", name) for name in ("escape.c", "escape_more.c"))], check=True)
+                    *(os.path.join(vm.SOURCE, "tests/vmm/cell", name) for name in ("escape.c", "escape_more.c", "escape_deep.c"))], check=True)
     abstract = socket.socket(socket.AF_UNIX)
     abstract.bind("\0pane-escape-" + machine.name)
     abstract.listen()

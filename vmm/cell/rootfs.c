@@ -41,6 +41,7 @@
 
 static pid_t fuse; /* our child fuse2fs, or 0 */
 
+#define PTYS	 "128"
 #define FB_BYTES "size=48m,nr_inodes=64,mode=755" /* 3840x2160x4 and the header */
 
 static const char *const suffixes[CELL_MNTS] = {
@@ -58,6 +59,7 @@ static const char *const suffixes[CELL_MNTS] = {
 	[CELL_MNT_X0] = "/x/X0",
 	[CELL_MNT_X_HOST] = "/x.sock",
 	[CELL_MNT_FB] = "/fb",
+	[CELL_MNT_PTS] = "/pts",
 };
 
 const char *cell_at(enum cell_at where)
@@ -85,11 +87,21 @@ static int mount_tmpfs(const char *at, const char *options, struct err *e)
 	return 0;
 }
 
+/* Terminals are counted for the whole machine (kernel.pty.max): without a limit of its own one
+ * desktop could leave none for others. */
+static int mount_terminals(struct err *e)
+{
+	if (mount("devpts", cell_at(CELL_MNT_PTS), "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=620,max=" PTYS) < 0)
+		return err_set(e, -errno, "%s: devpts: %m", cell_at(CELL_MNT_PTS));
+	return 0;
+}
+
 static int enter(struct err *e)
 {
 	static const enum cell_at dirs[] = {CELL_MNT_LOWER, CELL_MNT_DISK, CELL_MNT_STORE,
 					    CELL_MNT_NAMES, CELL_MNT_ROOT, CELL_MNT_X,
-					    CELL_MNT_FB};
+					    CELL_MNT_FB,    CELL_MNT_PTS};
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
@@ -263,6 +275,7 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 	r = r ? r : mount_overlay(o, base, e);
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_X), "size=64k,mode=755", e);
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_FB), FB_BYTES, e);
+	r = r ? r : mount_terminals(e);
 	return r ? r : make_dir(cell_at(CELL_MNT_FB), 0755, base + CELL_UID_USER, e);
 }
 
@@ -285,10 +298,10 @@ unsigned cell_rootfs_devices(dev_t *out)
 
 void cell_rootfs_free(void)
 {
-	static const enum cell_at order[] = {CELL_MNT_ROOT,  CELL_MNT_FB,    CELL_MNT_X,
-					     CELL_MNT_NAMES, CELL_MNT_STORE, CELL_MNT_STORE,
-					     CELL_MNT_DISK,  CELL_MNT_DISK,  CELL_MNT_LOWER,
-					     CELL_MNT_LOWER, CELL_MNT};
+	static const enum cell_at order[] = {CELL_MNT_PTS,   CELL_MNT_ROOT,  CELL_MNT_FB,
+					     CELL_MNT_X,     CELL_MNT_NAMES, CELL_MNT_STORE,
+					     CELL_MNT_STORE, CELL_MNT_DISK,  CELL_MNT_DISK,
+					     CELL_MNT_LOWER, CELL_MNT_LOWER, CELL_MNT};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		(void)umount2(cell_at(order[i]), 0);

@@ -3,8 +3,8 @@
  * Runs inside a container desktop and tries to get out: escape HOSTPID HOSTFILE ABSTRACT PORT,
  * where these name a process, a file, an abstract socket and a loopback port of the host. One line
  * an attempt: "refused NAME ERRNO" or "ESCAPED NAME"; the last line counts them. Compiled
- * statically with escape_more.c by the story (cell_test.py); each attempt has a process of its own,
- * as some end in a signal.
+ * statically with escape_more.c and escape_deep.c by the story (cell_test.py); each attempt has a
+ * process of its own, as some end in a signal.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -629,6 +629,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		out += (unsigned)attempt(attempts[i].name, attempts[i].fn);
 	for (const struct escape *e = more_attempts; e->name; e++, n++)
+		out += (unsigned)attempt(e->name, e->fn);
+	for (const struct escape *e = deep_attempts; e->name; e++, n++)
 		out += (unsigned)attempt(e->name, e->fn);
 	printf("attempts %u escaped %u\n", n, out);
 	return out ? 1 : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the two halves of the escape program share: what the story said of the host, and the table
+ * What the parts of the escape program share: what the story said of the host, and the table
  * of attempts.
  */
 #ifndef TESTS_VMM_CELL_ESCAPE_H
@@ -18,7 +18,7 @@ struct escape {
 
 extern int host_pid, host_port;
 extern const char *host_file, *host_socket;
-extern const struct escape more_attempts[]; /* the last has no name */
+extern const struct escape more_attempts[], deep_attempts[]; /* the last has no name */
 
 long connect_to(const char *address); /* host_port there */
 
