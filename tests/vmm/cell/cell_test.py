@@ -317,6 +317,47 @@ class Desktop(unittest.TestCase):
                 self.assertIn(words, state["reason"])
 
 
+FLOOD = r"""use Socket;
+socket(S, AF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un("/tmp/.X11-unix/X0")) or die;
+syswrite S, pack("CxSSSSx2", 0x6c, 11, 0, 0, 0); sysread S, $b, 8; read S, $s, 4 * unpack("x6S", $b);
+$at = 32 + ((unpack("x16S", $s) + 3) & ~3) + 8 * unpack("x21C", $s); $root = unpack("x${at}L", $s);
+$many = pack("CCSLLLCx3La4", 18, 0, 7, $root, 39, 31, 8, 4, "boom") x 1000;
+for (1 .. 300) { $n = 0; $n += syswrite S, $many, 28000 - $n, $n while $n < 28000 }
+syswrite S, pack("CxS", 43, 1); read S, $b, 32; print "flooded\n";
+"""
+
+
+@unittest.skipIf(cell.why_not(), cell.why_not())
+class Hostile(unittest.TestCase):
+    def test_screen(self):
+        """floods of properties, selections and sizes, then the framebuffer cut off: the agent stays small, only this desktop ends"""
+        bad, good = cell.Cell(), cell.Cell()
+        self.addCleanup(bad.close)
+        self.addCleanup(good.close)
+        display = bad.terminal()
+        good.ready()
+        agent = next(p for p in cell.tree(bad.process.pid)[1:] if cell.comm(p) == "pane-cell")
+
+        def most_mib():
+            with open(f"/proc/{agent}/status", encoding="ascii") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+        before = most_mib()
+        cell.put(bad, "flood", FLOOD.encode())
+        self.assertEqual(bad.run(display, "perl flood", 60), "flooded\n")
+        self.assertEqual(bad.run(display, "for i in $(seq 200); do head -c 3000 /dev/urandom | base64 -w0 | sed 's/.*/\\x1b]52;c;&\\x07/'; "
+                                          "done >/dev/tty; echo copied", 60), "copied\n")
+        self.assertIn("resized", bad.run(display, "for i in $(seq 20); do xrandr --output screen --off; xrandr --output screen "
+                                                  "--mode 3840x2160; xrandr --output screen --mode pane-1280x800; done 2>/dev/null; echo resized", 60))
+        print(f"# the agent took {before:.1f} MiB at most before, {most_mib():.1f} after")
+        self.assertLess(most_mib(), before + 8)
+        self.assertTrue(bad.ask(op="status")["ready"])
+        display.type("truncate -s 0 /run/desktop-screen/Xvfb_screen0; xrefresh\n", pace_s=0.002)
+        self.assertEqual(bad.wait(30), (4, {"code": 4, "reason": "error: the X server ended"}))
+        self.assertEqual(groups(bad.name), [])
+        self.assertTrue(good.ask(op="status")["ready"])
+        self.assertEqual(good.run(good.terminal(), "echo here"), "here\n")
+
+
 @unittest.skipIf(cell.why_not(), cell.why_not())
 class Escape(unittest.TestCase):
     def attempt(self, net):
