@@ -143,6 +143,19 @@ def comm(pid):
         return ""
 
 
+def count(name, *files):
+    """A number that the kernel keeps for a desktop's control group: that of the first file there is, or of its line KEY as in
+    FILE:KEY. None: this host does not count."""
+    for file in files:
+        file, _, key = file.partition(":")
+        for top in ("/sys/fs/cgroup", *(f"/sys/fs/cgroup/{c}" for c in ("memory", "cpu", "pids"))):
+            if os.path.exists(f"{top}/pane/{name}/{file}"):
+                with open(f"{top}/pane/{name}/{file}", encoding="ascii") as lines:
+                    words = lines.read().split()
+                return int(words[words.index(key) + 1] if key else words[0])
+    return None
+
+
 def written(name):
     """Bytes that a desktop has written to its own disks, by the kernel's count for its control group. What it wrote to others,
     as its disks are files on one, is not counted twice. None: this host does not count."""
