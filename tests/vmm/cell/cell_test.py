@@ -49,6 +49,15 @@ def groups(name):
         capture_output=True, text=True, check=False).stdout.split()]
 
 
+def gone(pid):
+    """Whether a process has ended; one that waits for its parent to take notice has."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 @unittest.skipIf(cell.why_not(), cell.why_not())
 class Desktop(unittest.TestCase):
     def start(self, *args, **kwargs):
@@ -65,7 +74,7 @@ class Desktop(unittest.TestCase):
     def leaves_nothing(self, machine, pids):
         for pid in pids:
             with self.subTest(pid=pid):
-                self.assertFalse(os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().split()[2])
+                self.assertTrue(gone(pid))
         self.assertEqual(groups(machine.name), [])
         with open("/proc/self/mountinfo", encoding="ascii") as file:
             self.assertNotIn(machine.folder, file.read())
@@ -184,6 +193,7 @@ class Desktop(unittest.TestCase):
         end = time.monotonic() + 5
         while any(os.path.exists(f"/proc/{p}") for p in pids) and time.monotonic() < end:
             time.sleep(0.01)
+        self.assertEqual([cell.comm(p) for p in pids if not gone(p)], [], "before anybody cleans up")
         subprocess.run([cell.PROGRAM, "--cleanup", machine.name], check=True)
         self.leaves_nothing(machine, pids)
         again = self.start(folder=machine.folder, name=machine.name).ready()
@@ -260,13 +270,16 @@ class Desktop(unittest.TestCase):
         # A terminal that takes the clipboard by escape sequence (OSC 52), and pastes it by F5.
         display.wait(lambda: display.scanout)
         display.type("xterm -xrm 'XTerm*disallowedWindowOps:' -xrm 'XTerm*VT100.translations: #override "
-                     "<Key>F5: insert-selection(CLIPBOARD)' -e sh -c 'printf \"\\033]52;c;Z3LDvMOf\\007\"; echo x >shown; cat >pasted'\n",
+                     "<Key>F5: insert-selection(CLIPBOARD)' -e sh -c 'printf \"\\033]52;c;Z3LDvMOf\\007\"; echo x >shown; head -n1 >pasted; "
+                     "printf \"\\033]52;c;c2Vjb25k\\007\"; echo x >again; sleep 99'\n",
                      pace_s=0.002)
         serial, formats, _ = display.next(CLIP_OFFER)
         self.assertEqual(formats, TEXT)
         display.send(CLIP_REQUEST, struct.pack("<II", serial, TEXT))
         self.assertEqual(display.next(CLIP_DATA), (serial, TEXT, 0, 6, "gr\u00fc\u00df"))
         machine.wait_file("shown")
+        display.send(CLIP_OFFER, struct.pack("<II", 76, TEXT))  # which this policy does not let in
+        cell.quiet(display)
         display.send(vm.KEY, struct.pack("<II", 63, 1))
         display.send(vm.KEY, struct.pack("<II", 63, 0))
         display.send(CLIP_POLICY, struct.pack("<I", CLIP_IN))
@@ -284,6 +297,9 @@ class Desktop(unittest.TestCase):
         os.close(fd)
         display.type("\n")
         self.assertIn("from the display", machine.wait_file("pasted", "display"))
+        machine.wait_file("again")
+        cell.quiet(display)
+        self.assertEqual([m for m in display.told if m[0] in (CLIP_OFFER, CLIP_DATA)], [])  # nor this one out
 
     def test_io_ceiling(self):
         """unbuffered writing is held to the ceiling where blkio or io is there, beside a desktop with one that is out of reach; the status says so"""
