@@ -88,14 +88,14 @@ static long try_set_id_by_mkdir(void)
 static long try_take_terminals(void)
 {
 	struct rlimit l = {4096, 4096};
-	int n = 0;
+	int fd = 0, n = 0;
 
 	getrlimit(RLIMIT_NOFILE, &l);
 	l.rlim_cur = l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
-	while (n < 600 && open("/dev/ptmx", O_RDWR | O_NOCTTY) >= 0)
-		n++;
-	return n == 600 ? 0 : -1;
+	for (; n < 600 && fd >= 0; n++) /* left open: the process ends with the attempt */
+		fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	return fd;
 }
 
 /* So is what asynchronous I/O has reserved (fs.aio-max-nr). */

@@ -55,6 +55,8 @@ class Bridge(unittest.TestCase):
         self.assertEqual(subprocess.run(["bash", "-c", PROBE.format(f"{NET}.2", 7000)], capture_output=True, text=True,
                                         check=True).stdout, "reached\n", "the host itself reaches the desktop")
         self.assertEqual(two.run(second, PROBE.format(f"{NET}.2", 7000)), "not reached\n")
+        # Not on the wire either: where the host's packet filter sees bridged packets, it alone would do the above.
+        self.assertNotIn("lladdr", ip("neigh", "show", f"{NET}.2", pid=two.inside()).stdout)
         self.assertEqual(two.run(second, PROBE.format(f"{NET}.1", host.getsockname()[1])), "not reached\n")
 
         # The address of the desktop is learnt by the host, a false one is not: its ARP never arrives.
