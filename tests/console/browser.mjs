@@ -148,14 +148,14 @@ const verbs = {
   async gone({ text, timeout = 20000 }) {
     await page.getByText(text, { exact: false }).first().waitFor({ state: "hidden", timeout });
   },
-  /** Arms a watch in the page for a text; seen() is how long it took from the given time of the clock, in ms. */
+  /** Arms a watch in the page for one more of a text; seen() is how long it took from the given time of the clock, in ms. */
   async watch({ text }) {
     await page.evaluate((wanted) => {
       window.paneSeen = new Promise((done) => {
-        const look = () => document.body.textContent.includes(wanted) && (watcher.disconnect(), done(Date.now()));
-        const watcher = new MutationObserver(look);
+        const count = () => document.body.textContent.split(wanted).length;
+        const before = count();
+        const watcher = new MutationObserver(() => count() > before && (watcher.disconnect(), done(Date.now())));
         watcher.observe(document.body, { subtree: true, childList: true, characterData: true });
-        look();
       });
     }, text);
   },
