@@ -11,7 +11,6 @@ import vmm_test
 TIMEOUT = 1800
 
 
-@unittest.skipUnless(os.environ.get("PANE_GUESTS") == "all", "a long row: PANE_GUESTS=all")
 class Lab(unittest.TestCase):
     def test_clones(self):
         """two clones of a parked Debian desktop: each somebody of its own, in a fraction of its boot's time and memory"""
