@@ -240,7 +240,8 @@ uint64_t directory_ask(struct directory *d, json_t *ask)
 	while ((old = unlink_job(d, 0)))
 		job_free(old);
 	if (j && ask && !d->stopping && waiting(d) < QUEUE_MAX) {
-		*j = (struct job){.id = id = ++d->last_id, .ask = ask, .at_ms = clock_ms()};
+		id = ++d->last_id;
+		*j = (struct job){.id = id, .ask = ask, .at_ms = clock_ms()};
 		while (*end)
 			end = &(*end)->next;
 		*end = j;

@@ -98,9 +98,10 @@ static SSL_CTX *front(const struct material *m, int i, bool ask, struct gw_ticke
 
 static void free_fronts(SSL_CTX *list[GW_FRONTS_MAX + 1])
 {
-	for (int i = 0; i <= GW_FRONTS_MAX; i++)
+	for (int i = 0; i <= GW_FRONTS_MAX; i++) {
 		SSL_CTX_free(list[i]);
-	memset(list, 0, (GW_FRONTS_MAX + 1) * sizeof(*list));
+		list[i] = NULL;
+	}
 }
 
 /* One door's contexts, from what was gathered. */

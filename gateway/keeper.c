@@ -395,7 +395,7 @@ int gw_keeper_file(int sock, enum gw_keeper_file f, char **text, struct err *e)
 {
 	const struct gw_keeper_ask q = {.op = GW_KEEPER_FILE, .arg = f};
 	char *p = malloc(GW_FILE_MAX + 1);
-	size_t len;
+	size_t len = 0;
 	int r = p ? gw_keeper_call(sock, &q, p, GW_FILE_MAX, &len, e) : -ENOMEM;
 
 	if (r) {
