@@ -110,7 +110,7 @@ static int apply_all(struct db *db, const char *dir, struct err *e)
 	newest = db_text_n(db, "SELECT max(name) FROM pane.migration", 0, NULL);
 	if (!r && newest && strcmp(newest, list[n - 1]->d_name) > 0)
 		r = err_set(e, -EINVAL,
-			    "the database is at %s, which this program (at %s) does not know: "
+			    "the database is at %s, newer than what this program (at %s) knows: "
 			    "use the pane-broker that made it; a demo from before Pane's first "
 			    "release is begun anew by make demo-clean",
 			    newest, list[n - 1]->d_name);

@@ -75,7 +75,7 @@ class Ordinary(container_test.Story):
         def act(screen, desktop):
             word = self.write(screen, desktop)
             screen.type("ip -4 -br addr >net; cat /proc/net/route >>net; id -u >id\n")
-            self.site.wait(lambda: container_test.home_text(self.site, desktop, "id") == "1000", 20, "the user's id inside")
+            self.site.wait(lambda: cell.home_text(self.site, desktop, "id") == "1000", 20, "the user's id inside")
             names = self.processes()
             self.assertLessEqual({"pane-host", "pane-cell", "pane-display", "bwrap", "Xvfb", "icewm", "bash"}, set(names.values()))
             for pid, name in names.items():
@@ -87,10 +87,10 @@ class Ordinary(container_test.Story):
             return word
         word = self.visit("alice", act)
         desktop = self.site.desktop_of("alice")
-        net = container_test.home_text(self.site, desktop, "net")
+        net = cell.home_text(self.site, desktop, "net")
         self.assertIn("10.0.2.100/24", net)
         self.visit("alice", self.write, "vncviewer")
-        self.assertNotEqual(container_test.home_text(self.site, desktop, "word"), word)
+        self.assertNotEqual(cell.home_text(self.site, desktop, "word"), word)
 
     def test_told(self):
         """what its desktops go without is in `pane hosts`: which limits there are, and why not the others"""
@@ -113,7 +113,7 @@ class Ordinary(container_test.Story):
         self.site.wait(lambda: self.site.process_of(desktop, "vmm") not in (None, machine), 30, "the next session")
         self.site.wait_state(desktop["name"], "ready")
         self.site.wait(lambda: not any(os.path.exists(f"/proc/{p}") and cell.comm(p) for p in inside), 10, "the old one's end")
-        self.assertTrue(container_test.home_text(self.site, self.site.desktop_of("alice"), "word"))
+        self.assertTrue(cell.home_text(self.site, self.site.desktop_of("alice"), "word"))
 
     def test_recycled(self):
         """a recycled desktop's files are removed, hostile trees too, although they are nobody's of this host; so is a home that is given up"""
@@ -123,7 +123,7 @@ class Ordinary(container_test.Story):
         def act(screen, _):
             screen.type("mkdir -m 0 /var/tmp/shut; cd /var/tmp; for i in $(seq 40); do mkdir $(printf %0200d) && cd $(printf %0200d); done; "
                         "touch x; cd; mkdir -p a/b; touch a/b/c; chmod 0 a/b; echo made >made\n")
-            self.site.wait(lambda: container_test.home_text(self.site, desktop, "made") == "made", 20, "hostile trees")
+            self.site.wait(lambda: cell.home_text(self.site, desktop, "made") == "made", 20, "hostile trees")
         self.visit("alice", act)
         self.assertTrue(os.path.exists(f"{folder}/upper/upper/var/tmp/shut"))
         self.assertEqual(len(os.listdir(home)), 1)
