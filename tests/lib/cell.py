@@ -164,7 +164,7 @@ def written(name):
             with open(path, encoding="ascii") as file:
                 lines = [line.split() for line in file if line.startswith("7:")]  # loop devices
             return sum(int(word.partition("=")[2]) for line in lines for word in line if word.startswith("wbytes=")) + \
-                sum(int(line[2]) for line in lines if line[1] == "Write")
+                sum(int(line[2]) for line in lines if line[1:2] == ["Write"])
     return None
 
 
