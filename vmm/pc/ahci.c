@@ -259,7 +259,6 @@ static void *worker_main(void *arg)
 {
 	struct ahci *a = arg;
 
-	pthread_setname_np(pthread_self(), "ahci");
 	pthread_mutex_lock(&a->lock);
 	while (!a->quit) {
 		if (runnable(a))
@@ -561,6 +560,9 @@ int ahci_start(struct ahci *a, struct err *e)
 	int r = pthread_create(&a->worker, NULL, worker_main, a);
 
 	a->started = r == 0;
+	/* By us: the thread itself might get to it only when it is jailed. */
+	if (a->started)
+		pthread_setname_np(a->worker, "ahci");
 	return r ? err_set(e, -r, "AHCI: %s", strerrorname_np(r)) : 0;
 }
 
