@@ -8,7 +8,7 @@ import unittest
 import cell
 import vm
 
-TIMEOUT = 1200
+TIMEOUT = 300
 
 
 @unittest.skipUnless(cell.image(), "no golden image with Xvfb: build one (make demo), or set PANE_CELL_IMAGE")

@@ -9,7 +9,7 @@ import unittest
 
 import vm
 
-TIMEOUT = 900
+TIMEOUT = 600
 
 
 def run(path):
