@@ -166,9 +166,7 @@ def keep_machine():
         kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
         machine = fcntl.ioctl(kvm, create_vm, 0)
         fcntl.ioctl(machine, create_irqchip, 0)
-        processor = fcntl.ioctl(machine, create_vcpu, 0)
-        for fd in (machine, processor):
-            os.set_inheritable(fd, False)
+        fcntl.ioctl(machine, create_vcpu, 0)
     except OSError as problem:
         print("lab: no machine of its own:", problem, flush=True)
 

@@ -8,33 +8,17 @@ import unittest
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cell  # noqa: E402
 
-from tools.display_rig import Rig, missing, wait_for  # noqa: E402
+from tools import desktop_rig  # noqa: E402
+from tools.display_rig import wait_for  # noqa: E402
 
 TIMEOUT = 400
 TEXT = "Grüße, façade: 5 € ŻŁ αΩ яЖ ñ¿ 😀"
 
 
-class DesktopRig(Rig):
-    """The rig with a container desktop in place of the replayer."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        super().__init__()
-
-    def start_replay(self, size, more):
-        self.surface = self.machine.path("surface.sock")
-
-
 @unittest.skipIf(cell.why_not(), cell.why_not())
 class Characters(unittest.TestCase):
     def setUp(self):
-        if missing():
-            self.skipTest("not installed: " + ", ".join(missing()))
-        self.machine = cell.Cell()
-        self.addCleanup(self.machine.close)
-        self.machine.terminal().close()
-        self.rig = DesktopRig(self.machine)
-        self.addCleanup(self.rig.close)
+        self.machine, self.rig = desktop_rig.start(self)
 
     def shown(self, viewers=1):
         """Until that many viewers came and the last one's window shows something."""

@@ -8,32 +8,16 @@ import unittest
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cell  # noqa: E402
 
-from tools.display_rig import Rig, missing, wait_for  # noqa: E402
+from tools import desktop_rig  # noqa: E402
+from tools.display_rig import wait_for  # noqa: E402
 
 TIMEOUT = 300
-
-
-class DesktopRig(Rig):
-    """The rig with a container desktop in place of the replayer, seen on two monitors side by side."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        super().__init__(screen="2048x700")
-
-    def start_replay(self, size, more):
-        self.surface = self.machine.path("surface.sock")
 
 
 @unittest.skipIf(cell.why_not(), cell.why_not())
 class Monitors(unittest.TestCase):
     def setUp(self):
-        if missing():
-            self.skipTest("not installed: " + ", ".join(missing()))
-        self.machine = cell.Cell()
-        self.addCleanup(self.machine.close)
-        self.machine.terminal().close()
-        self.rig = DesktopRig(self.machine)
-        self.addCleanup(self.rig.close)
+        self.machine, self.rig = desktop_rig.start(self, screen="2048x700")
 
     def made(self):
         """What the agent says of monitors, a word each: asked=2 made=2."""
