@@ -52,6 +52,8 @@ struct loop {
 	bool stop;
 	struct loop_io *dead;
 	struct loop_io *wake_io, *sig_io;
+	loop_fn before_wait;
+	void *before_wait_arg;
 	struct loop_timer **heap; /* heap[1..n] */
 	size_t n, size;
 	pthread_mutex_t lock; /* guards posted */
@@ -393,14 +395,24 @@ static unsigned from_epoll(uint32_t e)
 	       (e & (EPOLLHUP | EPOLLERR) ? LOOP_HUP : 0u);
 }
 
+void loop_before_wait(struct loop *l, loop_fn fn, void *arg)
+{
+	l->before_wait = fn;
+	l->before_wait_arg = arg;
+}
+
 int loop_run(struct loop *l)
 {
 	struct epoll_event ev[LOOP_EVENTS];
 
 	l->stop = false;
 	while (!l->stop) {
-		int n = epoll_wait(l->epfd, ev, LOOP_EVENTS, next_timeout(l));
+		int n = 0;
 
+		if (l->before_wait)
+			l->before_wait(l->before_wait_arg);
+		if (!l->stop)
+			n = epoll_wait(l->epfd, ev, LOOP_EVENTS, next_timeout(l));
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n && !l->stop; i++) {

@@ -42,6 +42,10 @@ void loop_timer_del(struct loop_timer *t);		     /* NULL is fine */
 /* Blocks signo in the calling thread and delivers it to fn; call before other threads start. */
 int loop_signal(struct loop *l, int signo, loop_signal_fn fn, void *arg) must_check;
 
+/* Runs fn(arg) before each wait for events: for a library that keeps events of its own, which no
+ * descriptor shows (xcb's queue). One per loop; NULL ends it. */
+void loop_before_wait(struct loop *l, loop_fn fn, void *arg);
+
 /* Runs fn(arg) in the loop's thread soon; callable from any thread. */
 int loop_post(struct loop *l, loop_fn fn, void *arg) must_check;
 

@@ -47,6 +47,31 @@ static void on_stop(void *arg)
 	loop_stop(t->l);
 }
 
+static void on_before(void *arg)
+{
+	struct trace *t = arg;
+
+	note(t, 'w');
+	if (t->n > 2)
+		loop_stop(t->l); /* from there: no wait follows */
+}
+
+static void before_each_wait_the_hook_runs(void **state)
+{
+	struct trace t = {.l = loop_new()};
+
+	(void)state;
+	loop_before_wait(t.l, on_before, &t);
+	assert_int_equal(loop_post(t.l, on_a, &t), 0);
+	assert_int_equal(loop_run(t.l), 0);
+	assert_string_equal(t.seen, "waw");
+	loop_before_wait(t.l, NULL, NULL);
+	assert_int_equal(loop_post(t.l, on_stop, &t), 0);
+	assert_int_equal(loop_run(t.l), 0);
+	assert_string_equal(t.seen, "waws");
+	loop_free(t.l);
+}
+
 static void timers_fire_by_deadline_not_by_age(void **state)
 {
 	struct trace t = {.l = loop_new()};
@@ -142,6 +167,7 @@ static void signals_arrive_as_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(before_each_wait_the_hook_runs),
 		cmocka_unit_test(timers_fire_by_deadline_not_by_age),
 		cmocka_unit_test(a_deleted_source_is_not_called),
 		cmocka_unit_test(posts_from_a_thread_arrive_in_order),

@@ -65,8 +65,6 @@ static void ask_damage(struct screen *s)
 	xscreen_take_damage(&s->x, on_rect, s);
 }
 
-static void drain(struct screen *s);
-
 static void on_frame(void *arg)
 {
 	struct screen *s = arg;
@@ -74,7 +72,6 @@ static void on_frame(void *arg)
 	s->waiting = false;
 	if (s->dirty)
 		ask_damage(s);
-	drain(s);
 }
 
 static void on_damage(struct screen *s)
@@ -149,17 +146,19 @@ static void on_event(struct screen *s, const xcb_generic_event_t *ev)
 		xclip_event(s->clip, ev);
 }
 
-/* Whoever reads a reply or has to wait for room to write may queue events without the socket
- * becoming readable again: every path that talks to X ends here. */
-static void drain(struct screen *s)
+/* Before each wait: what was asked is sent, and what came is seen. Whoever reads a reply or writes
+ * (xcb reads while it does) may have queued events that the socket shows no more. */
+static void settle(void *arg)
 {
+	struct screen *s = arg;
 	xcb_generic_event_t *ev;
 
-	while ((ev = xcb_poll_for_event(s->conn))) {
+	xcb_flush(s->conn);
+	while ((ev = xcb_poll_for_queued_event(s->conn))) {
 		on_event(s, ev);
 		free(ev);
+		xcb_flush(s->conn);
 	}
-	xcb_flush(s->conn);
 	if (xcb_connection_has_error(s->conn)) {
 		log_info("screen.end", "reason=\"the X server is gone\"");
 		s->status = 4;
@@ -169,9 +168,14 @@ static void drain(struct screen *s)
 
 static void on_x(void *arg, int fd, unsigned events)
 {
+	struct screen *s = arg;
+	xcb_generic_event_t *ev = xcb_poll_for_event(s->conn); /* queues all there is */
+
 	(void)fd;
 	(void)events;
-	drain(arg);
+	if (ev)
+		on_event(s, ev);
+	free(ev);
 }
 
 /* ---- display to X ------------------------------------------------------------------------------
@@ -182,7 +186,6 @@ static void sink_key(void *arg, uint32_t code, bool down)
 	struct screen *s = arg;
 
 	xinput_key(&s->in, code, down);
-	drain(s);
 }
 
 static void sink_keysym(void *arg, uint32_t keysym)
@@ -190,7 +193,6 @@ static void sink_keysym(void *arg, uint32_t keysym)
 	struct screen *s = arg;
 
 	xtype_keysym(&s->type, keysym);
-	drain(s);
 }
 
 static void sink_layout(void *arg, uint32_t layout)
@@ -198,7 +200,6 @@ static void sink_layout(void *arg, uint32_t layout)
 	struct screen *s = arg;
 
 	xtype_layout(&s->type, layout);
-	drain(s);
 }
 
 static void sink_pointer(void *arg, uint32_t x, uint32_t y, uint32_t width, uint32_t height)
@@ -208,7 +209,6 @@ static void sink_pointer(void *arg, uint32_t x, uint32_t y, uint32_t width, uint
 	(void)width;
 	(void)height;
 	xinput_pointer(&s->in, x, y);
-	drain(s);
 }
 
 static void sink_button(void *arg, uint32_t code, bool down)
@@ -216,7 +216,6 @@ static void sink_button(void *arg, uint32_t code, bool down)
 	struct screen *s = arg;
 
 	xinput_button(&s->in, code, down);
-	drain(s);
 }
 
 static void sink_wheel(void *arg, int32_t vertical, int32_t horizontal)
@@ -224,7 +223,6 @@ static void sink_wheel(void *arg, int32_t vertical, int32_t horizontal)
 	struct screen *s = arg;
 
 	xinput_wheel(&s->in, vertical, horizontal);
-	drain(s);
 }
 
 static void sink_resize(void *arg, uint32_t width, uint32_t height)
@@ -238,7 +236,6 @@ static void sink_resize(void *arg, uint32_t width, uint32_t height)
 			 strerrorname_np(-r));
 	else if (w != s->x.width || h != s->x.height)
 		show_screen(s);
-	drain(s);
 }
 
 static void sink_monitors(void *arg, uint32_t n, const struct surface_rect *rects)
@@ -247,7 +244,6 @@ static void sink_monitors(void *arg, uint32_t n, const struct surface_rect *rect
 
 	xscreen_monitors(&s->x, n, rects);
 	log_info("screen.monitors", "asked=%u made=%u", n, s->x.n_monitors);
-	drain(s);
 }
 
 static void sink_clip_ways(void *arg, uint32_t ways)
@@ -255,7 +251,6 @@ static void sink_clip_ways(void *arg, uint32_t ways)
 	struct screen *s = arg;
 
 	xclip_ways(s->clip, ways);
-	drain(s);
 }
 
 static void sink_clip_offer(void *arg, uint32_t serial, uint32_t formats)
@@ -263,7 +258,6 @@ static void sink_clip_offer(void *arg, uint32_t serial, uint32_t formats)
 	struct screen *s = arg;
 
 	xclip_offer(s->clip, serial, formats);
-	drain(s);
 }
 
 static void sink_clip_request(void *arg, uint32_t serial, uint32_t format)
@@ -272,7 +266,6 @@ static void sink_clip_request(void *arg, uint32_t serial, uint32_t format)
 
 	(void)format; /* text is the only one */
 	xclip_request(s->clip, serial);
-	drain(s);
 }
 
 static void sink_clip_data(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n)
@@ -280,7 +273,6 @@ static void sink_clip_data(void *arg, uint32_t serial, uint32_t status, const ch
 	struct screen *s = arg;
 
 	xclip_data(s->clip, serial, status, text, n);
-	drain(s);
 }
 
 static void sink_connected(void *arg)
@@ -291,7 +283,6 @@ static void sink_connected(void *arg)
 	if (s->dirty) /* shown whole by the server; what follows is asked for again */
 		ask_damage(s);
 	show_cursor(s);
-	drain(s);
 }
 
 static void sink_release(void *arg)
@@ -367,7 +358,7 @@ static int start(struct screen *s, const struct cell_screen_config *c, struct er
 	show_screen(s);
 	show_cursor(s);
 	tell(s, CELL_SCREEN_SIZED);
-	drain(s);
+	loop_before_wait(s->loop, settle, s);
 	return 0;
 }
 

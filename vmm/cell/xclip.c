@@ -203,7 +203,6 @@ void xclip_request(struct xclip *c, uint32_t serial)
 	xcb_delete_property(c->conn, c->window, c->out_property);
 	xcb_convert_selection(c->conn, c->window, c->atoms[A_CLIPBOARD], c->atoms[A_UTF8],
 			      c->out_property, XCB_CURRENT_TIME);
-	xcb_flush(c->conn);
 	loop_timer_set(c->out_timer, OUT_MS);
 }
 
@@ -224,7 +223,6 @@ static void answer(struct xclip *c, const xcb_selection_request_event_t *ev, boo
 
 	memcpy(event, &n, sizeof(n));
 	xcb_send_event(c->conn, 0, ev->requestor, 0, event);
-	xcb_flush(c->conn);
 }
 
 /* ICCCM §2.2: obsolete requestors name no property. */
@@ -310,7 +308,6 @@ static void disown(struct xclip *c)
 {
 	if (c->own)
 		xcb_set_selection_owner(c->conn, XCB_NONE, c->atoms[A_CLIPBOARD], XCB_CURRENT_TIME);
-	xcb_flush(c->conn);
 	c->own = false;
 	forget_in(c);
 }
@@ -326,7 +323,6 @@ void xclip_offer(struct xclip *c, uint32_t serial, uint32_t formats)
 	c->own = true;
 	tell_offer(c, 0); /* the desktop's selection is no more */
 	xcb_set_selection_owner(c->conn, c->window, c->atoms[A_CLIPBOARD], XCB_CURRENT_TIME);
-	xcb_flush(c->conn);
 }
 
 void xclip_data(struct xclip *c, uint32_t serial, uint32_t status, const char *text, size_t n)
@@ -423,7 +419,6 @@ struct xclip *xclip_new(struct loop *l, xcb_connection_t *conn, xcb_window_t roo
 		XCB_XFIXES_SELECTION_EVENT_MASK_SET_SELECTION_OWNER |
 			XCB_XFIXES_SELECTION_EVENT_MASK_SELECTION_WINDOW_DESTROY |
 			XCB_XFIXES_SELECTION_EVENT_MASK_SELECTION_CLIENT_CLOSE);
-	xcb_flush(conn);
 	return c;
 }
 

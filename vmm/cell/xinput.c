@@ -15,7 +15,6 @@
 static void fake(struct xinput *in, uint8_t type, uint8_t detail, int16_t x, int16_t y)
 {
 	xcb_test_fake_input(in->conn, type, detail, XCB_CURRENT_TIME, in->root, x, y, 0);
-	xcb_flush(in->conn);
 }
 
 void xinput_key(struct xinput *in, uint32_t evdev, bool down)

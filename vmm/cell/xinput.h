@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Keys, buttons, wheel and pointer of displays, injected by XTEST. What is held down is known, so
- * that it can be let go when the display is gone.
+ * that it can be let go when the display is gone. Requests wait for the caller's xcb_flush().
  */
 #ifndef PANE_CELL_XINPUT_H
 #define PANE_CELL_XINPUT_H

@@ -254,7 +254,6 @@ int xscreen_resize(struct xscreen *s, uint32_t width, uint32_t height)
 				  w * 254 / 960 /* mm at 96 dpi */, h * 254 / 960);
 	ok = s->mode && set_crtc(s, s->mode);
 	xcb_ungrab_server(s->conn);
-	xcb_flush(s->conn);
 	if (!ok)
 		return xcb_connection_has_error(s->conn) ? -ECONNRESET : -EINVAL;
 	s->width = s->scanout.width = w;
@@ -317,7 +316,6 @@ void xscreen_monitors(struct xscreen *s, uint32_t n, const struct surface_rect *
 	for (uint32_t i = 0; i < n && fit; i++)
 		add_monitor(s, i, &rects[i]);
 	xcb_ungrab_server(s->conn);
-	xcb_flush(s->conn);
 }
 
 /* ---- what was drawn ----------------------------------------------------------------------------

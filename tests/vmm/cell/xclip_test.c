@@ -226,15 +226,26 @@ static int paste(struct desk *d, const char *want, pid_t *left)
 static void on_x(void *arg, int fd, unsigned events)
 {
 	struct desk *d = arg;
-	xcb_generic_event_t *ev;
+	xcb_generic_event_t *ev = xcb_poll_for_event(d->conn);
 
 	(void)fd;
 	(void)events;
-	while ((ev = xcb_poll_for_event(d->conn))) {
+	if (ev)
+		xclip_event(d->clip, ev);
+	free(ev);
+}
+
+static void settle(void *arg)
+{
+	struct desk *d = arg;
+	xcb_generic_event_t *ev;
+
+	xcb_flush(d->conn);
+	while ((ev = xcb_poll_for_queued_event(d->conn))) {
 		xclip_event(d->clip, ev);
 		free(ev);
+		xcb_flush(d->conn);
 	}
-	xcb_flush(d->conn);
 }
 
 static void on_ways(void *arg, uint32_t ways)
@@ -274,7 +285,6 @@ static struct surface_msg *next(struct desk *d)
 			struct loop_io *io =
 				loop_io_add(d->loop, d->sock, LOOP_READ, on_child, d->loop);
 
-			on_x(d, 0, 0); /* replies read since may have queued events */
 			assert_int_equal(loop_run(d->loop), 0);
 			loop_io_del(io);
 		}
@@ -361,7 +371,9 @@ static int make(void **state)
 	d->clip = xclip_new(d->loop, d->conn,
 			    xcb_setup_roots_iterator(xcb_get_setup(d->conn)).data->root,
 			    fixes->first_event, d->server, NULL);
+	(void)owner_of(d->conn); /* the server has all that was asked of it */
 	d->x_io = loop_io_add(d->loop, xcb_get_file_descriptor(d->conn), LOOP_READ, on_x, d);
+	loop_before_wait(d->loop, settle, d);
 	d->limit = loop_timer_add(d->loop, 20000, on_limit, d);
 	d->sock = sock_connect(addr, SOCK_SEQPACKET, &pending, NULL);
 	return d->server && d->clip && d->sock >= 0 ? 0 : -1;

@@ -107,12 +107,13 @@ static uint32_t keysym_of(struct desk *d, uint8_t code, unsigned level)
 	return k;
 }
 
-/* The code of the next key press the program gets. */
+/* Sends what was asked for; the code of the next key press the program gets. */
 static uint8_t pressed(struct desk *d)
 {
 	xcb_generic_event_t *ev;
 	uint8_t type, detail;
 
+	xcb_flush(d->conn);
 	do {
 		ev = xcb_wait_for_event(d->program);
 		assert_non_null(ev);
