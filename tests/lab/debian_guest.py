@@ -19,7 +19,7 @@ class Debian(unittest.TestCase):
         machine = vm.Vm(cmdline, "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--net", "user", kernel=f"{IMAGE}/vmlinuz",
                         disk=f"{IMAGE}/disk.raw", memory=768, folder=folder)
         self.addCleanup(machine.close)
-        machine.ready()
+        machine.ready(900)
         display = machine.surface()
         display.wait(lambda: display.scanout)
         return machine, display

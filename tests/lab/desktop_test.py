@@ -5,7 +5,7 @@ import unittest
 
 import whole
 
-TIMEOUT = 700
+TIMEOUT = 1200
 TERMINAL = (0x1d, 0x24, 0x30)  # the golden image's terminal background: no client has this colour of its own
 
 

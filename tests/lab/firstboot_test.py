@@ -13,7 +13,7 @@ import whole
 sys.path.insert(0, f"{whole.TOP}/tests/vmm/image")
 import cloudimage  # noqa: E402
 
-TIMEOUT = 700
+TIMEOUT = 1200
 TOP = whole.TOP
 CACHE = os.environ.get("PANE_CLOUD", f"{TOP}/build/cloud-image")
 

@@ -9,7 +9,7 @@ import unittest
 
 import vm
 
-TIMEOUT = 600
+TIMEOUT = 1800
 
 
 def run(path):
