@@ -26,6 +26,7 @@
 #include "common/file.h"
 #include "common/grant.h"
 #include "common/log.h"
+#include "common/notify.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -194,6 +195,7 @@ static int serve(struct broker_conf *conf, bool check_only, struct err *e)
 			log_info("broker.ready", "api=%s internal=%s workers=%d version=%s",
 				 LOG_Q(conf->api_socket), LOG_Q(conf->internal_socket),
 				 conf->workers, PANE_VERSION);
+			notify_ready();
 			wait_for_signal(&s, &set);
 			log_info("broker.stop", "reason=signal");
 		}

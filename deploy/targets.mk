@@ -8,7 +8,7 @@ IMAGE ?= debian
 JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
-.PHONY: deps demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
+.PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
 	bench bench-vmm bench-broker bench-gateway test-history lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
@@ -104,4 +104,9 @@ install: all man ## install programs and manual pages under DESTDIR/PREFIX
 	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql
 	install -m 644 sql/code/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql/code
 	cp -r --no-preserve=ownership deploy/image $(DESTDIR)$(PREFIX)/share/pane/
+	install -D -m 755 deploy/setup $(DESTDIR)$(PREFIX)/sbin/pane-setup
+	install -m 755 deploy/pki $(DESTDIR)$(PREFIX)/share/pane/pki
 	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+deb: all man ## Debian packages of the release build (build/deb)
+	@deploy/deb

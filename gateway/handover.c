@@ -4,6 +4,7 @@
  */
 #include "gateway/handover.h"
 #include "common/log.h"
+#include "common/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define ENV_SOCKETS "PANE_GATEWAY_SOCKETS"
 #define ENV_READY   "PANE_GATEWAY_READY"
@@ -83,35 +83,13 @@ int gw_handover_next(struct gw_inherited *in, enum gw_proto proto, const char *a
 	return -1;
 }
 
-/* sd_notify(3): the service manager learns that we are up and which process to watch. */
-static void notify_manager(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	cleanup_close int fd = -1;
-	char text[64];
-	int n;
-
-	if (!path || strlen(path) >= sizeof(sa.sun_path))
-		return;
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	if (sa.sun_path[0] == '@')
-		sa.sun_path[0] = '\0'; /* an abstract name */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	n = snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", (int)getpid());
-	if (fd < 0 ||
-	    sendto(fd, text, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&sa,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
-		log_warn("notify", "error=%s", strerror(errno));
-}
-
 void gw_handover_ready(struct gw_inherited *in)
 {
 	for (unsigned i = 0; i < in->n; i++)
 		if (in->socks[i].fd >= 0)
 			close(in->socks[i].fd); /* the configuration no longer has this address */
 	in->n = 0;
-	notify_manager();
+	notify_ready();
 	if (in->ready < 0)
 		return;
 	if (write(in->ready, "r", 1) != 1)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
+#include "common/notify.h"
 #include "common/secret.h"
 #include "vmm/host/agent.h"
 
@@ -204,8 +205,10 @@ static int cmd_run(const struct host_config *c, struct err *e)
 	    (r = loop_signal(l, SIGINT, on_term, l)) == 0 &&
 	    (r = host_agent_init(&a, l, c, true, e)) == 0) {
 		r = host_agent_start(&a, e);
-		if (r == 0)
+		if (r == 0) {
+			notify_ready();
 			r = loop_run(l);
+		}
 		host_agent_fini(&a);
 	}
 	loop_free(l);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian packages on a machine that knows nothing of Pane yet, by the words of docs/install.md: installed, set up, logged into,
+upgraded, removed, under a real system manager with the units as they are shipped."""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+import fresh
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TIMEOUT = 600
+
+
+def exposure(machine, unit):
+    """systemd-analyze security: 0 (safe) to 10."""
+    return float(re.search(r"level for \S+: ([\d.]+)", machine.run(f"systemd-analyze security {unit} --no-pager"))[1])
+
+
+class Packages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        why = fresh.why_not()
+        if why:
+            raise unittest.SkipTest(why)
+        for program in ("dh", "systemd-nspawn"):
+            if not shutil.which(program):
+                raise unittest.SkipTest(f"{program} is missing: run 'make deps'")
+        subprocess.run([f"{TOP}/deploy/deb"], check=True, stdout=subprocess.DEVNULL)
+        cls.machine = fresh.Fresh(glob.glob(f"{TOP}/build/deb/*.deb"))
+        cls.addClassCleanup(cls.machine.down)
+        try:
+            cls.machine.up()
+        except (RuntimeError, TimeoutError) as problem: # of the machine, on which there is nothing of Pane yet
+            raise unittest.SkipTest(f"no second system manager runs here: {' '.join(str(problem).split())[-300:]}") from None
+
+    def pane(self, words, stdin=""):
+        return self.machine.run(f"pane {words}", stdin=stdin)
+
+    def test_install(self):
+        """the packages install with what Debian has, and nothing runs before the machine is set up"""
+        self.machine.run("pg_dropcluster --stop 15 main; rm -rf /etc/postgresql/15; pg_createcluster 15 main; systemctl daemon-reload", check=False)
+        self.machine.run("dpkg -i /root/debs/*.deb")
+        for unit in ("pane-broker", "pane-gateway", "pane-host"):
+            self.assertEqual(self.machine.run(f"systemctl is-enabled {unit}").strip(), "enabled")
+            self.assertEqual(self.machine.run(f"systemctl is-active {unit}", check=False).strip(), "inactive")
+        self.assertEqual(self.machine.run("systemd-analyze verify pane-broker.service pane-migrate.service pane-gateway.service "
+                                          "pane-host.service 2>&1 | grep -F pane- ; true"), "")
+
+    def test_site(self):
+        """pane-setup site makes database, keys and an administrator, who logs in; a second run keeps everything"""
+        said = self.machine.run("pane-setup site --name localhost --https 8443")
+        type(self).password = re.search(r"password (\S+)", said)[1]
+        for unit in ("pane-broker", "pane-gateway"):
+            self.assertEqual(self.machine.run(f"systemctl is-active {unit}").strip(), "active")
+        self.pane("login --server https://localhost:8443 --ca /etc/pane/pki/ca.crt --password-stdin admin", self.password + "\n")
+        self.assertIn("admin", self.pane("me"))
+        self.assertIn("<title>", self.machine.run("curl -sf --cacert /etc/pane/pki/ca.crt https://localhost:8443/"))
+        again = self.machine.run("pane-setup site --name localhost --https 8443")
+        self.assertNotIn("password", again)
+        self.assertIn("kept /etc/pane/broker.conf", again)
+        self.assertIn("admin", self.pane("me"))
+
+    def test_rights(self):
+        """the services run as accounts of their own, keys are theirs alone, and the units leave them little"""
+        users = self.machine.run("for p in broker gateway; do ps -o user:20= -p $(systemctl show -P MainPID pane-$p); done").split()
+        self.assertEqual(users, ["pane-broker", "pane-gateway"])
+        for account, file in (("pane-gateway", "ca.key"), ("pane-gateway", "grant.key"), ("pane-owner", "ca.key"), ("pane-broker", "gateway.key"),
+                              ("nobody", "ca.key"), ("nobody", "gateway.key")):
+            self.assertIn("Permission denied", self.machine.run(f"runuser -u {account} -- cat /etc/pane/pki/{file}", check=False))
+        self.assertIn("permission denied", self.machine.run("runuser -u pane-broker -- psql -d pane -c 'drop table pane.users'", check=False).lower()
+                      .replace("must be owner", "permission denied"))
+        self.assertLessEqual(exposure(self.machine, "pane-broker"), 2.0)
+        self.assertLessEqual(exposure(self.machine, "pane-gateway"), 2.0)
+
+    def test_host(self):
+        """pane-setup host enrols the machine with a one-time token, and the site sees it"""
+        token = json.loads(self.pane("hosts create h1 --json"))["token"]
+        self.machine.run("pane-setup host --url https://localhost:8443 --address 127.0.0.1 --name h1 --token -", stdin=token + "\n")
+        self.assertEqual(self.machine.run("systemctl is-active pane-host").strip(), "active")
+        self.machine.run("for i in $(seq 100); do pane hosts list | grep -q '^h1 *online' && exit; sleep 0.1; done; exit 1")
+
+    def test_upgrade(self):
+        """an upgrade hands the gateway's ports over without closing them, restarts the broker, and keeps the login"""
+        before = self.machine.run("systemctl show -P MainPID pane-gateway").strip()
+        self.machine.run("""(while [ ! -e /root/done ]; do curl -s -o /dev/null --cacert /etc/pane/pki/ca.crt https://localhost:8443/ ||
+            echo failed; done) >/root/seen 2>&1 & dpkg -i /root/debs/*.deb; for i in $(seq 200); do
+            p=$(systemctl show -P MainPID pane-gateway); [ $p != %s ] && [ $p != 0 ] && break; sleep 0.1; done; touch /root/done; wait""" % before)
+        self.assertNotEqual(self.machine.run("systemctl show -P MainPID pane-gateway").strip(), before)
+        self.assertEqual(self.machine.run("cat /root/seen"), "")
+        self.machine.run("for i in $(seq 100); do pane me | grep -q admin && exit; sleep 0.1; done; exit 1")
+
+    def test_crash(self):
+        """a broker, a gateway and an agent that were killed are back by themselves"""
+        for part in ("broker", "gateway", "host"):
+            self.machine.run(f"systemctl kill --kill-whom=main -s KILL pane-{part}")
+        self.machine.run("for i in $(seq 150); do pane me | grep -q admin && systemctl is-active -q pane-host && exit; sleep 0.1; done; exit 1")
+
+    def test_remove(self):
+        """removed packages leave no process, and the site's data; installed again, all is there"""
+        packages = "pane-broker pane-gateway pane-host pane-images pane-thin pane-cli"
+        self.machine.run(f"dpkg -r {packages}")
+        self.assertEqual(self.machine.run("pgrep -f '^/usr/bin/pane-'", check=False), "")
+        self.machine.run("dpkg -i /root/debs/*.deb; for i in $(seq 100); do pane me | grep -q admin && exit; sleep 0.1; done; exit 1")
