@@ -61,7 +61,7 @@ extern const struct cli_option cli_globals[];
 
 #define CLI_FILE_MAX	(1u << 20)
 #define CLI_ARGS_MAX	3
-#define CLI_OPTIONS_MAX 24
+#define CLI_OPTIONS_MAX 48
 
 /* A parsed command line. */
 struct cli_call {

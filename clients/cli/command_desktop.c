@@ -13,11 +13,17 @@ static const struct cli_column desktop_columns[] = {
 };
 
 static const struct cli_column session_columns[] = {
-	{"SESSION", "id", CLI_TEXT},	  {"USER", "user", CLI_TEXT},
-	{"DESKTOP", "desktop", CLI_TEXT}, {"STATE", "state", CLI_TEXT},
-	{"AGE", "since_s", CLI_AGE},	  {"PROTOCOL", "protocol", CLI_TEXT},
-	{"CLIENT", "client", CLI_TEXT},	  {"CONN", "conn", CLI_TEXT},
-	{"REASON", "reason", CLI_TEXT},	  END,
+	{"SESSION", "id", CLI_TEXT},
+	{"USER", "user", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"AGE", "since_s", CLI_AGE},
+	{"PROTOCOL", "protocol", CLI_TEXT},
+	{"CLIENT", "client", CLI_TEXT},
+	{"CONN", "conn", CLI_TEXT},
+	{"REASON", "reason", CLI_TEXT},
+	{"WARNED", "warned", CLI_TEXT},
+	END,
 };
 
 static const struct cli_column host_columns[] = {

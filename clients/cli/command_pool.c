@@ -5,6 +5,50 @@
 #include "clients/cli/part.h"
 #include "clients/cli/run.h"
 
+/* What create and set share of policy. */
+#define POLICY_OPTIONS                                                                               \
+	{"idle",                                                                                     \
+	 "SECONDS",                                                                                  \
+	 CLI_NUMBER,                                                                                 \
+	 "idle_s",                                                                                   \
+	 NULL,                                                                                       \
+	 false,                                                                                      \
+	 "so long a viewer may do nothing; 0 is for ever"},                                          \
+		{"idle-action",                                                                      \
+		 "WHAT",                                                                             \
+		 CLI_STRING,                                                                         \
+		 "idle_action",                                                                      \
+		 NULL,                                                                               \
+		 false,                                                                              \
+		 "then: disconnect or logoff"},                                                      \
+		{"disconnected",                                                                     \
+		 "SECONDS",                                                                          \
+		 CLI_NUMBER,                                                                         \
+		 "logoff_after_s",                                                                   \
+		 NULL,                                                                               \
+		 false,                                                                              \
+		 "so long a session waits without a viewer; 0 is for ever"},                         \
+		{"disconnected-action",                                                              \
+		 "WHAT",                                                                             \
+		 CLI_STRING,                                                                         \
+		 "disconnected_action",                                                              \
+		 NULL,                                                                               \
+		 false,                                                                              \
+		 "then: keep (without this of dedicated desktops) or logoff (of floating ones)"},    \
+		{"session-max",                                                                      \
+		 "SECONDS",                                                                          \
+		 CLI_NUMBER,                                                                         \
+		 "session_max_s",                                                                    \
+		 NULL,                                                                               \
+		 false,                                                                              \
+		 "so long a session may last; 0 is for ever"},                                       \
+		{"session-max-action",	      "WHAT", CLI_STRING, "session_max_action", NULL, false, \
+		 "then: disconnect or logoff"},                                                      \
+	{                                                                                            \
+		"warn", "SECONDS", CLI_NUMBER, "warn_s", NULL, false,                                \
+			"so long before one of these a warning event is sent (60)"                   \
+	}
+
 static const struct cli_option pool_create_options[] = {
 	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false,
 	 "the tag of the image it follows (stable)"},
@@ -37,6 +81,7 @@ static const struct cli_option pool_create_options[] = {
 	 "desktop's user)"},
 	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
 	 "the same: the account may not become root"},
+	POLICY_OPTIONS,
 	END,
 };
 
@@ -66,6 +111,7 @@ static const struct cli_option pool_set_options[] = {
 	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
 	 "the same: the account may not become root"},
 	{"sudo", NULL, CLI_TRUE, "customize.sudo", NULL, false, "undo --no-sudo"},
+	POLICY_OPTIONS,
 	END,
 };
 

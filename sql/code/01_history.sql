@@ -24,7 +24,7 @@ CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.eve
 
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.kind = 'session' THEN
+	IF NEW.kind IN ('session', 'warning') THEN
 		NEW.user_name := NEW.name;
 	ELSIF NEW.kind = 'machine' THEN
 		NEW.user_name := coalesce((SELECT u.name FROM pane.desktop d JOIN pane.users u ON u.id = d.user_id

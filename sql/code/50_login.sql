@@ -214,8 +214,11 @@ BEGIN
 	ELSIF v_state = 'logging_off' THEN
 		RETURN false;
 	END IF;
-	UPDATE pane.session SET protocol = p_protocol, client = p_client, conn = p_conn,
-		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END
+	UPDATE pane.session s SET protocol = p_protocol, client = p_client, conn = p_conn, ending = '',
+		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END,
+		admitted = pane.admitted(s, p_conn), -- one that was cut begins its time anew
+		max_from = CASE WHEN cut_at > coalesce(max_from, created_at) THEN clock_timestamp() ELSE max_from END,
+		warned = CASE WHEN cut_at > coalesce(max_from, created_at) THEN '{}' ELSE warned END
 		WHERE id = v_session;
 	RETURN true;
 END $$;

@@ -21,9 +21,15 @@ CREATE FUNCTION pane.get_pool(p_name text) RETURNS text LANGUAGE sql STABLE AS $
 		'spare', coalesce(p.spare_wanted, p.spare), 'provision', p.provision,
 		'name_pattern', p.name_pattern, 'size_min', p.size_min, 'hosts', p.hosts,
 		'placement', p.placement, 'overcommit', p.overcommit, 'policy', p.policy, 'idle_s', p.idle_s,
-		'session_max_s', p.session_max_s, 'totp', p.totp))::text
+		'session_max_s', p.session_max_s, 'totp', p.totp) || pane.policy_json(p))::text
 	FROM pane.pool_view x JOIN pane.pool p ON p.name = x.name AND p.deleted_at IS NULL
 	WHERE x.name = p_name
+$$;
+
+-- What a pool says of sessions and capacity, beside its first fields.
+CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
+		'session_max_action', p.session_max_action, 'warn_s', p.warn_s)
 $$;
 
 CREATE FUNCTION pane.list_pools(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
@@ -71,6 +77,10 @@ BEGIN
 		idle_s = coalesce((p ->> 'idle_s')::integer, idle_s),
 		session_max_s = coalesce((p ->> 'session_max_s')::integer, session_max_s),
 		totp = coalesce(p ->> 'totp', totp),
+		idle_action = coalesce(p ->> 'idle_action', idle_action),
+		disconnected_action = coalesce(p ->> 'disconnected_action', disconnected_action),
+		session_max_action = coalesce(p ->> 'session_max_action', session_max_action),
+		warn_s = coalesce((p ->> 'warn_s')::integer, warn_s),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
 			(SELECT c.body FROM pane.customization c WHERE c.id = q.customize), '{}')
 			|| (p -> 'customize'))) ELSE customize END
@@ -137,7 +147,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER policy_changed AFTER UPDATE ON pane.pool FOR EACH ROW
-	WHEN ((NEW.policy, NEW.idle_s) IS DISTINCT FROM (OLD.policy, OLD.idle_s))
+	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s) IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s))
 	EXECUTE FUNCTION pane.policy_changed();
 
 -- The fields of a pool that a file may set, as they are.
@@ -145,7 +155,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
-		'placement,overcommit,policy,totp}')
+		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

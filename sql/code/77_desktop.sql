@@ -94,21 +94,12 @@ LANGUAGE sql STABLE AS $$
 		FROM pane.session_view WHERE id::text > p_after ORDER BY id LIMIT p_limit + 1) x
 $$;
 
--- Logs a session off: floating desktops are released and recycled, dedicated ones restarted.
 CREATE FUNCTION pane.session_delete(p_id text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE s pane.session; v_kind pane.assignment_kind;
+DECLARE v uuid;
 BEGIN
-	SELECT * INTO s FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
+	SELECT desktop_id INTO v FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM pane.refuse(404, 'session.unknown', 'There is no such live session.');
 	END IF;
-	SELECT p.assignment INTO v_kind FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
-		WHERE d.id = s.desktop_id;
-	IF v_kind = 'dedicated' THEN
-		UPDATE pane.session SET state = 'ended', reason = 'logged off by an administrator'
-			WHERE id = s.id;
-		PERFORM pane.machine_restart(s.desktop_id, 'logged off by an administrator');
-	ELSE
-		PERFORM pane.release(s.desktop_id, 'logged off by an administrator');
-	END IF;
+	PERFORM pane.logoff(v, 'logged off by an administrator');
 END $$;

@@ -54,7 +54,7 @@ BEGIN
 		ELSIF s.state = 'connecting' THEN
 			PERFORM pane.session_to(s.id, 'disconnected', 'did not connect');
 		ELSIF s.state = 'disconnected' THEN
-			PERFORM pane.release(s.desktop_id, 'disconnected too long');
+			PERFORM pane.logoff(s.desktop_id, 'disconnected too long');
 		ELSE
 			PERFORM pane.session_to(s.id, 'ended', 'logged off');
 		END IF;
@@ -190,27 +190,6 @@ BEGIN
 		AND provision <> 'login' ORDER BY id
 	LOOP
 		n := n + pane.provision_pool(p);
-	END LOOP;
-	RETURN n;
-END $$;
-
--- Sessions that have lasted as long as their pool allows.
-CREATE FUNCTION pane.rec_timers() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE s record; n integer := 0;
-BEGIN
-	FOR s IN SELECT x.id, x.desktop_id, p.assignment FROM pane.session x
-		JOIN pane.desktop d ON d.id = x.desktop_id JOIN pane.pool p ON p.id = d.pool_id
-		WHERE p.session_max_s > 0 AND x.state NOT IN ('ended', 'logging_off')
-		AND x.created_at < now() - make_interval(secs => p.session_max_s)
-		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
-	LOOP
-		n := n + 1;
-		IF s.assignment = 'floating' THEN
-			PERFORM pane.release(s.desktop_id, 'its time is over');
-		ELSE
-			UPDATE pane.session SET state = 'ended', reason = 'its time is over' WHERE id = s.id;
-			PERFORM pane.machine_restart(s.desktop_id, 'the session''s time is over');
-		END IF;
 	END LOOP;
 	RETURN n;
 END $$;
