@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Bodies that set policy: the timers of a pool's sessions. See valid.h; what the words mean is in
- * docs/contracts.md, "Policy".
+ * Bodies that set policy: the timers of a pool's sessions, and quotas. See valid.h; what the words
+ * mean is in docs/contracts.md, "Policy".
  */
 #include "broker/valid.h"
 #include "common/json.h"
@@ -18,4 +18,20 @@ int valid_policy(json_t *o, struct err *e)
 	if (!r)
 		r = valid_word(o, "session_max_action", ways, NULL, e);
 	return r ? r : json_opt_int(o, "warn_s", 0, 3600, &n, e);
+}
+
+int valid_quota(json_t *o, struct err *e)
+{
+	static const char *const fields[] = {VALID_QUOTA_FIELDS};
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		int64_t n;
+		int r = json_is_null(json_object_get(o, fields[i]))
+				? 0
+				: json_opt_int(o, fields[i], 0, INT32_MAX, &n, e);
+
+		if (r)
+			return r;
+	}
+	return 0;
 }

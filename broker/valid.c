@@ -409,7 +409,8 @@ int valid_apply_item(json_t *o, struct err *e)
 {
 	static const char *const pool[] = {"kind", "name", "assignment", "isolation", POOL_FIELDS};
 	static const char *const group[] = {"kind", "name", "description", "pools", NULL};
-	static const char *const kinds[] = {"pool", "group", NULL};
+	static const char *const quota[] = {"kind", "name", VALID_QUOTA_FIELDS, NULL};
+	static const char *const kinds[] = {"pool", "group", "quota", NULL};
 	const char *kind = "", *name = NULL, *text = NULL;
 	json_t *list = json_object_get(o, "pools"), *v;
 	size_t i;
@@ -417,13 +418,15 @@ int valid_apply_item(json_t *o, struct err *e)
 				  : err_set(e, -EINVAL, "an item must be an object");
 
 	if (!r && !*kind)
-		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\" or \"group\".");
+		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\", \"group\" or \"quota\".");
 	if (!r)
-		r = valid_keys(o, *kind == 'p' ? pool : group, e);
+		r = valid_keys(o, *kind == 'p' ? pool : *kind == 'q' ? quota : group, e);
 	if (!r)
-		r = json_need_str(o, "name", 1, 64, &name, e);
+		r = json_need_str(o, "name", 1, 71, &name, e);
 	if (r)
 		return r;
+	if (*kind == 'q')
+		return valid_quota(o, e);
 	if (*kind == 'p')
 		return valid_pool_name(name, e) ? -EINVAL : pool_fields(o, false, e);
 	r = valid_group_name(name, e);

@@ -42,6 +42,9 @@ int valid_pool(json_t *o, bool create, struct err *e) must_check;
 /* policy.c: what a pool says of sessions and capacity. */
 #define VALID_POLICY_FIELDS "idle_action", "disconnected_action", "session_max_action", "warn_s"
 int valid_policy(json_t *o, struct err *e) must_check;
+/* The limits of a quota: numbers, or null for none. */
+#define VALID_QUOTA_FIELDS "desktops", "running", "cpus", "memory_mib", "disk_mib"
+int valid_quota(json_t *o, struct err *e) must_check;
 /* customize.c: the first boot of a pool's desktops; o may be NULL. */
 int valid_customize(json_t *o, struct err *e) must_check;
 

@@ -18,3 +18,27 @@ ALTER TABLE pane.session
 	ADD COLUMN cut_at timestamptz,
 	ADD COLUMN admitted text[] NOT NULL DEFAULT '{}', -- conns let in since cut_at
 	ADD COLUMN ending text NOT NULL DEFAULT '';       -- why its viewers are being ended
+
+-- ---- quotas ----
+
+-- What somebody may have; NULL = as much as there is. 'user' one user, 'member' each member of a group (without
+-- a rule of their own), 'everyone' each user without either, 'group' all its members together, 'pool' all its desktops.
+CREATE TABLE pane.quota (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	kind text NOT NULL CHECK (kind IN ('everyone', 'user', 'member', 'group', 'pool')),
+	user_id uuid REFERENCES pane.users ON DELETE CASCADE,
+	group_id uuid REFERENCES pane.groups ON DELETE CASCADE,
+	pool_id uuid REFERENCES pane.pool ON DELETE CASCADE,
+	desktops bigint CHECK (desktops >= 0),
+	running bigint CHECK (running >= 0),
+	cpus bigint CHECK (cpus >= 0),         -- of running ones
+	memory_mib bigint CHECK (memory_mib >= 0), -- the same
+	disk_mib bigint CHECK (disk_mib >= 0), -- of all, with homes
+	UNIQUE NULLS NOT DISTINCT (kind, user_id, group_id, pool_id),
+	CONSTRAINT quota_of CHECK ((user_id IS NOT NULL) = (kind = 'user') AND (pool_id IS NOT NULL) = (kind = 'pool')
+		AND (group_id IS NOT NULL) = (kind IN ('member', 'group'))),
+	CONSTRAINT quota_says CHECK (num_nonnulls(desktops, running, cpus, memory_mib, disk_mib) > 0)
+);
+CREATE INDEX quota_user ON pane.quota (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX quota_group ON pane.quota (group_id) WHERE group_id IS NOT NULL;
+CREATE INDEX quota_pool ON pane.quota (pool_id) WHERE pool_id IS NOT NULL;

@@ -154,6 +154,21 @@ static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEX
 							{"BLOCKED BY", "blocked", CLI_TEXT},
 							END};
 
+static const struct cli_option quota_options[] = {
+	{"desktops", "N", CLI_NUMBER, "desktops", NULL, false, "at most this many desktops"},
+	{"running", "N", CLI_NUMBER, "running", NULL, false, "at most this many that run"},
+	{"cpus", "N", CLI_NUMBER, "cpus", NULL, false, "processors of those that run"},
+	{"memory", "MIB", CLI_NUMBER, "memory_mib", NULL, false, "memory of those that run"},
+	{"disk", "MIB", CLI_NUMBER, "disk_mib", NULL, false, "disk of all, with homes"},
+	END,
+};
+
+static const struct cli_column quota_columns[] = {
+	{"WHO", "who", CLI_TEXT},
+	{"USED", "says", CLI_TEXT},
+	END,
+};
+
 const struct cli_command cli_pool[] = {
 	{.noun = "pools",
 	 .verb = "list",
@@ -228,14 +243,48 @@ const struct cli_command cli_pool[] = {
 	 .done = "{2} may no longer use pool {1}",
 	 .help = "take that back; a used dedicated desktop goes to the bin, others are released"},
 
+	{.noun = "quotas",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/quotas",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = quota_columns,
+	 .help = "who may have how much, and what is in use"},
+	{.noun = "quotas",
+	 .verb = "of",
+	 .args = "USER",
+	 .method = "GET",
+	 .path = V "/quotas?user={1}",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = quota_columns,
+	 .help = "the quotas that hold for a user, and what the user has"},
+	{.noun = "quotas",
+	 .verb = "set",
+	 .args = "WHO",
+	 .method = "POST",
+	 .path = V "/quotas",
+	 .keys = "who",
+	 .options = quota_options,
+	 .done = "the quota of {1} is set",
+	 .help = "limit user:NAME, member:GROUP (each), group:GROUP (together), pool:NAME or "
+		 "everyone; what is not given is not limited"},
+	{.noun = "quotas",
+	 .verb = "remove",
+	 .args = "WHO",
+	 .method = "DELETE",
+	 .path = V "/quotas/{1}",
+	 .done = "{1} has no quota any more",
+	 .help = "take a quota away"},
+
 	{.noun = "apply",
 	 .args = "FILE",
 	 .options = apply_options,
 	 .run = cli_run_apply,
-	 .help = "make pools and groups what a YAML file says; others are left alone"},
+	 .help = "make pools, groups and quotas what a YAML file says; others are left alone"},
 	{.noun = "export",
 	 .args = "",
 	 .run = cli_run_export,
-	 .help = "pools and groups as YAML, for apply"},
+	 .help = "pools, groups and quotas as YAML, for apply"},
 	END,
 };

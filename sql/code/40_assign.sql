@@ -159,6 +159,10 @@ BEGIN
 		reasons := pane.pool_full(v_pool, p_only);
 		RETURN;
 	END IF;
+	reasons := pane.quota_pool_why_not(v_pool);
+	IF reasons <> '{}' THEN
+		RETURN;
+	END IF;
 	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool, p_only) p;
 	IF v_host IS NULL THEN
 		RETURN;
@@ -238,6 +242,10 @@ BEGIN
 		ELSE
 			RETURN pane.desktop_brief(v_desktop);
 		END IF;
+	END IF;
+	v_reasons := pane.quota_why_not(p_user, p_pool, true);
+	IF v_reasons <> '{}' THEN
+		RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
 	END IF;
 	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'),
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));

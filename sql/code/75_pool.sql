@@ -162,7 +162,8 @@ CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce((SELECT jsonb_agg(o ORDER BY n, o ->> 'name') FROM (
 		SELECT 1 AS n, pane.pool_file(name) AS o FROM pane.pool WHERE deleted_at IS NULL
 		UNION ALL SELECT 2, jsonb_build_object('kind', 'group', 'name', name, 'description', description,
-			'pools', pools) FROM pane.group_view) x), '[]'))::text
+			'pools', pools) FROM pane.group_view
+		UNION ALL SELECT 3, pane.quota_file(q) FROM pane.quota q) x), '[]'))::text
 $$;
 
 CREATE FUNCTION pane.apply_pool(o jsonb, OUT action text, OUT changes text[]) LANGUAGE plpgsql AS $$
@@ -267,11 +268,13 @@ CREATE FUNCTION pane.apply(p_items jsonb, p_keep_s integer) RETURNS jsonb LANGUA
 DECLARE o jsonb; x record; v_out jsonb := '[]'; v_pools text[] := '{}';
 BEGIN
 	FOR o IN SELECT i FROM jsonb_array_elements(p_items) WITH ORDINALITY e (i, n)
-		ORDER BY i ->> 'kind' DESC, n -- pools before the groups that name them
+		ORDER BY array_position('{pool,group,quota}', i ->> 'kind'), n -- what is named before what names it
 	LOOP
 		IF o ->> 'kind' = 'pool' THEN
 			SELECT * INTO x FROM pane.apply_pool(o - 'kind');
 			v_pools := v_pools || (o ->> 'name');
+		ELSIF o ->> 'kind' = 'quota' THEN
+			SELECT * INTO x FROM pane.apply_quota(o - 'kind');
 		ELSE
 			SELECT * INTO x FROM pane.apply_group(o - 'kind', p_keep_s);
 		END IF;
