@@ -405,10 +405,31 @@ int valid_pool(json_t *o, bool create, struct err *e)
 	return r;
 }
 
+/* {"office":{"hours":[…],…}}: how a group's entitlements are restricted. */
+static int group_access(json_t *o, struct err *e)
+{
+	static const char *const keys[] = {VALID_ACCESS_FIELDS, NULL};
+	const char *pool;
+	json_t *v;
+
+	if (o && !json_is_object(o))
+		return err_set(e, -EINVAL, "\"access\" must be an object of pools.");
+	json_object_foreach(o, pool, v)
+	{
+		int r = valid_keys(v, keys, e);
+
+		if (!r)
+			r = valid_access(v, e);
+		if (r)
+			return err_prefix(e, "access.%.40s", pool);
+	}
+	return 0;
+}
+
 int valid_apply_item(json_t *o, struct err *e)
 {
 	static const char *const pool[] = {"kind", "name", "assignment", "isolation", POOL_FIELDS};
-	static const char *const group[] = {"kind", "name", "description", "pools", NULL};
+	static const char *const group[] = {"kind", "name", "description", "pools", "access", NULL};
 	static const char *const quota[] = {"kind", "name", VALID_QUOTA_FIELDS, NULL};
 	static const char *const kinds[] = {"pool", "group", "quota", NULL};
 	const char *kind = "", *name = NULL, *text = NULL;
@@ -436,7 +457,7 @@ int valid_apply_item(json_t *o, struct err *e)
 		r = err_set(e, -EINVAL, "\"pools\" must be a list of names.");
 	json_array_foreach(list, i, v) if (!r && !json_is_string(v)) r =
 		err_set(e, -EINVAL, "\"pools\" must be a list of names.");
-	return r;
+	return r ? r : group_access(json_object_get(o, "access"), e);
 }
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)

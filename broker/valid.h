@@ -40,8 +40,13 @@ int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
 /* create: every field that has no default must be there. The object itself goes to SQL. */
 int valid_pool(json_t *o, bool create, struct err *e) must_check;
 /* policy.c: what a pool says of sessions and capacity. */
-#define VALID_POLICY_FIELDS "idle_action", "disconnected_action", "session_max_action", "warn_s"
+#define VALID_ACCESS_FIELDS "hours", "networks", "refusal"
+#define VALID_POLICY_FIELDS                                                                        \
+	"idle_action", "disconnected_action", "session_max_action", "warn_s", "timezone",          \
+		VALID_ACCESS_FIELDS
 int valid_policy(json_t *o, struct err *e) must_check;
+/* When and from where: "hours" and "networks" as lists, read by sql/code/44_access.sql. */
+int valid_access(json_t *o, struct err *e) must_check;
 /* The limits of a quota: numbers, or null for none. */
 #define VALID_QUOTA_FIELDS "desktops", "running", "cpus", "memory_mib", "disk_mib"
 int valid_quota(json_t *o, struct err *e) must_check;

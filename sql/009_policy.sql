@@ -42,3 +42,23 @@ CREATE TABLE pane.quota (
 CREATE INDEX quota_user ON pane.quota (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX quota_group ON pane.quota (group_id) WHERE group_id IS NOT NULL;
 CREATE INDEX quota_pool ON pane.quota (pool_id) WHERE pool_id IS NOT NULL;
+
+-- ---- when, and from where ----
+
+ALTER TABLE pane.pool ADD COLUMN timezone text NOT NULL DEFAULT 'UTC'; -- of its hours and its schedule
+
+-- Where and when a pool, or (user or group) an entitlement to it, holds. Goes with the entitlement.
+CREATE TABLE pane.access (
+	pool_id uuid NOT NULL REFERENCES pane.pool ON DELETE CASCADE,
+	user_id uuid,
+	group_id uuid,
+	hours text[] NOT NULL DEFAULT '{}',    -- as in 'mon-fri 08:00-18:00'; none = always
+	open int4multirange,                   -- the same as minutes of the week, from Monday 00:00
+	networks cidr[] NOT NULL DEFAULT '{}', -- none = from anywhere
+	refusal text NOT NULL DEFAULT '' CHECK (length(refusal) <= 400),
+	UNIQUE NULLS NOT DISTINCT (pool_id, user_id, group_id),
+	FOREIGN KEY (pool_id, user_id) REFERENCES pane.entitlement (pool_id, user_id) ON DELETE CASCADE,
+	FOREIGN KEY (pool_id, group_id) REFERENCES pane.group_entitlement (pool_id, group_id) ON DELETE CASCADE,
+	CONSTRAINT access_of CHECK (num_nonnulls(user_id, group_id) <= 1),
+	CONSTRAINT access_hours CHECK ((hours = '{}') = (open IS NULL) AND open <@ '{[0,10080)}'::int4multirange)
+);

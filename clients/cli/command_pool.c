@@ -5,49 +5,39 @@
 #include "clients/cli/part.h"
 #include "clients/cli/run.h"
 
-/* What create and set share of policy. */
-#define POLICY_OPTIONS                                                                               \
-	{"idle",                                                                                     \
-	 "SECONDS",                                                                                  \
-	 CLI_NUMBER,                                                                                 \
-	 "idle_s",                                                                                   \
-	 NULL,                                                                                       \
-	 false,                                                                                      \
-	 "so long a viewer may do nothing; 0 is for ever"},                                          \
-		{"idle-action",                                                                      \
-		 "WHAT",                                                                             \
-		 CLI_STRING,                                                                         \
-		 "idle_action",                                                                      \
-		 NULL,                                                                               \
-		 false,                                                                              \
-		 "then: disconnect or logoff"},                                                      \
-		{"disconnected",                                                                     \
-		 "SECONDS",                                                                          \
-		 CLI_NUMBER,                                                                         \
-		 "logoff_after_s",                                                                   \
-		 NULL,                                                                               \
-		 false,                                                                              \
-		 "so long a session waits without a viewer; 0 is for ever"},                         \
-		{"disconnected-action",                                                              \
-		 "WHAT",                                                                             \
-		 CLI_STRING,                                                                         \
-		 "disconnected_action",                                                              \
-		 NULL,                                                                               \
-		 false,                                                                              \
-		 "then: keep (without this of dedicated desktops) or logoff (of floating ones)"},    \
-		{"session-max",                                                                      \
-		 "SECONDS",                                                                          \
-		 CLI_NUMBER,                                                                         \
-		 "session_max_s",                                                                    \
-		 NULL,                                                                               \
-		 false,                                                                              \
-		 "so long a session may last; 0 is for ever"},                                       \
-		{"session-max-action",	      "WHAT", CLI_STRING, "session_max_action", NULL, false, \
-		 "then: disconnect or logoff"},                                                      \
-	{                                                                                            \
-		"warn", "SECONDS", CLI_NUMBER, "warn_s", NULL, false,                                \
-			"so long before one of these a warning event is sent (60)"                   \
+#define OPTION(name, arg, kind, key, help)                                                         \
+	{                                                                                          \
+		name, arg, kind, key, NULL, false, help                                            \
 	}
+
+/* When and from where a pool or an entitlement holds. */
+#define ACCESS_OPTIONS                                                                             \
+	OPTION("hours", "LIST", CLI_LIST, "hours",                                                 \
+	       "when it may be entered: mon-fri 08:00-18:00,sat 09:00-12:00; empty is always"),    \
+		OPTION("networks", "LIST", CLI_LIST, "networks",                                   \
+		       "from where: 192.0.2.0/24,2001:db8::/32; empty is anywhere"),               \
+		OPTION("refusal", "TEXT", CLI_STRING, "refusal", "what the refused read")
+
+/* What create and set share of policy. */
+#define POLICY_OPTIONS                                                                             \
+	OPTION("idle", "SECONDS", CLI_NUMBER, "idle_s",                                            \
+	       "so long a viewer may do nothing; 0 is for ever"),                                  \
+		OPTION("idle-action", "WHAT", CLI_STRING, "idle_action",                           \
+		       "then: disconnect or logoff"),                                              \
+		OPTION("disconnected", "SECONDS", CLI_NUMBER, "logoff_after_s",                    \
+		       "so long a session waits without a viewer; 0 is for ever"),                 \
+		OPTION("disconnected-action", "WHAT", CLI_STRING, "disconnected_action",           \
+		       "then: keep (without this of dedicated desktops) or logoff (of floating "   \
+		       "ones)"),                                                                   \
+		OPTION("session-max", "SECONDS", CLI_NUMBER, "session_max_s",                      \
+		       "so long a session may last; 0 is for ever"),                               \
+		OPTION("session-max-action", "WHAT", CLI_STRING, "session_max_action",             \
+		       "then: disconnect or logoff"),                                              \
+		OPTION("warn", "SECONDS", CLI_NUMBER, "warn_s",                                    \
+		       "so long before one of these a warning event is sent (60)"),                \
+		OPTION("zone", "ZONE", CLI_STRING, "timezone",                                     \
+		       "the time zone of its hours, like Europe/Berlin (UTC)"),                    \
+		ACCESS_OPTIONS
 
 static const struct cli_option pool_create_options[] = {
 	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false,
@@ -115,6 +105,11 @@ static const struct cli_option pool_set_options[] = {
 	END,
 };
 
+static const struct cli_option entitle_options[] = {
+	ACCESS_OPTIONS,
+	END,
+};
+
 static const struct cli_option pool_update_options[] = {
 	{"image-version", "VERSION", CLI_STRING, "version", NULL, false,
 	 "to this version instead of the one its tag points at"},
@@ -152,6 +147,8 @@ static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEX
 							{"THROUGH", "groups", CLI_TEXT},
 							{"DESKTOP", "desktop", CLI_TEXT},
 							{"BLOCKED BY", "blocked", CLI_TEXT},
+							{"HOURS", "hours", CLI_TEXT},
+							{"NETWORKS", "networks", CLI_TEXT},
 							END};
 
 static const struct cli_option quota_options[] = {
@@ -232,6 +229,7 @@ const struct cli_command cli_pool[] = {
 	 .method = "POST",
 	 .path = V "/pools/{1}/entitlements",
 	 .keys = "-,user",
+	 .options = entitle_options,
 	 .done = "{2} may use pool {1}",
 	 .help = "let a user, or all of group:GROUP, have a desktop of a pool"},
 	{.noun = "pools",

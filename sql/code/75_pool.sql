@@ -29,7 +29,8 @@ $$;
 -- What a pool says of sessions and capacity, beside its first fields.
 CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
-		'session_max_action', p.session_max_action, 'warn_s', p.warn_s)
+		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone)
+		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
 CREATE FUNCTION pane.list_pools(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
@@ -81,10 +82,14 @@ BEGIN
 		disconnected_action = coalesce(p ->> 'disconnected_action', disconnected_action),
 		session_max_action = coalesce(p ->> 'session_max_action', session_max_action),
 		warn_s = coalesce((p ->> 'warn_s')::integer, warn_s),
+		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
 			(SELECT c.body FROM pane.customization c WHERE c.id = q.customize), '{}')
 			|| (p -> 'customize'))) ELSE customize END
 		WHERE id = p_pool;
+	IF p ?| '{hours,networks,refusal}' THEN
+		PERFORM pane.access_set(p_pool, NULL, NULL, p);
+	END IF;
 	UPDATE pane.desktop d SET reset = pane.resets(q) = 'on_logoff'
 		FROM pane.pool q WHERE q.id = p_pool AND d.pool_id = p_pool AND d.isolation = 'container';
 	DELETE FROM pane.customization c WHERE p ? 'customize' AND NOT EXISTS (SELECT FROM pane.pool q
@@ -155,14 +160,15 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
-		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s}')
+		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
+		'networks,refusal}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce((SELECT jsonb_agg(o ORDER BY n, o ->> 'name') FROM (
 		SELECT 1 AS n, pane.pool_file(name) AS o FROM pane.pool WHERE deleted_at IS NULL
-		UNION ALL SELECT 2, jsonb_build_object('kind', 'group', 'name', name, 'description', description,
-			'pools', pools) FROM pane.group_view
+		UNION ALL SELECT 2, jsonb_build_object('kind', 'group', 'name', name, 'description', v.description,
+			'pools', v.pools, 'access', pane.group_access(g.id)) FROM pane.group_view v JOIN pane.groups g USING (name)
 		UNION ALL SELECT 3, pane.quota_file(q) FROM pane.quota q) x), '[]'))::text
 $$;
 
@@ -221,6 +227,9 @@ BEGIN
 				changes := changes || format('pool %s withdrawn', v);
 			END IF;
 		END LOOP;
+	END IF;
+	IF o ? 'access' THEN
+		changes := changes || pane.group_access_set(pane.need_group(v_name), o -> 'access');
 	END IF;
 	IF action = 'unchanged' AND changes <> '{}' THEN
 		action := 'update';

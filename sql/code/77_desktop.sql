@@ -50,14 +50,16 @@ CREATE FUNCTION pane.desktop_message(d pane.desktop) RETURNS text LANGUAGE sql S
 		ELSE 'It is ' || d.state || '.' END
 $$;
 
-CREATE FUNCTION pane.my_desktops(p_user uuid) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION pane.my_desktops(p_user uuid, p_client text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('pool', p.name,
 		'desktop', d.name, 'machine', coalesce(d.state::text, 'none'),
-		'session', coalesce(s.state::text, 'none'), 'message', pane.desktop_message(d))
+		'session', coalesce(s.state::text, 'none'), 'message', coalesce(w.message,
+		pane.desktop_message(d)))
 		ORDER BY p.name), '[]'))::text
 	FROM pane.entitlement e JOIN pane.pool p ON p.id = e.pool_id AND p.deleted_at IS NULL
 	LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.user_id = e.user_id AND d.state <> 'deleted'
 	LEFT JOIN pane.session s ON s.desktop_id = d.id AND s.state <> 'ended'
+	CROSS JOIN LATERAL pane.access_why_not(p_user, p.id, p_client) w
 	WHERE e.user_id = p_user
 $$;
 
