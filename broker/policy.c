@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Bodies that set policy: the timers of a pool's sessions, when and from where it is open, and
- * quotas. See valid.h; what the words mean is in docs/contracts.md, "Policy".
+ * Bodies that set policy: the timers of a pool's sessions, when and from where it is open, how many
+ * desktops are kept ready, and quotas. See valid.h; what the words mean is in docs/contracts.md,
+ * "Policy".
  */
 #include "broker/valid.h"
 #include "common/json.h"
 
 #include <errno.h>
 
-#define LIST_MAX 64
+#define LIST_MAX 168 /* a line for each hour of the week */
 
 static int text_list(json_t *o, const char *key, size_t max, struct err *e)
 {
@@ -53,6 +54,10 @@ int valid_policy(json_t *o, struct err *e)
 		r = json_opt_int(o, "warn_s", 0, 3600, &n, e);
 	if (!r)
 		r = json_opt_str(o, "timezone", 63, &zone, e);
+	if (!r)
+		r = text_list(o, "schedule", 60, e);
+	if (!r)
+		r = json_opt_int(o, "buffer_percent", 0, 100, &n, e);
 	return r ? r : valid_access(o, e);
 }
 

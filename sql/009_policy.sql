@@ -62,3 +62,12 @@ CREATE TABLE pane.access (
 	CONSTRAINT access_of CHECK (num_nonnulls(user_id, group_id) <= 1),
 	CONSTRAINT access_hours CHECK ((hours = '{}') = (open IS NULL) AND open <@ '{[0,10080)}'::int4multirange)
 );
+
+-- ---- how many are kept ready ----
+
+ALTER TABLE pane.pool
+	ADD COLUMN schedule text[] NOT NULL DEFAULT '{}', -- as in 'mon-fri 07:00-09:00 10'
+	ADD COLUMN grid integer[],                        -- the same, by hour of the week; NULL = as without
+	ADD COLUMN buffer_percent integer NOT NULL DEFAULT 0 CHECK (buffer_percent BETWEEN 0 AND 100), -- of those in use
+	ADD COLUMN spare_why text NOT NULL DEFAULT '',    -- why spare is what it is now
+	ADD CONSTRAINT pool_grid CHECK (cardinality(grid) = 168 AND (schedule = '{}') = (grid IS NULL));

@@ -35,8 +35,12 @@
 		       "then: disconnect or logoff"),                                              \
 		OPTION("warn", "SECONDS", CLI_NUMBER, "warn_s",                                    \
 		       "so long before one of these a warning event is sent (60)"),                \
+		OPTION("schedule", "LIST", CLI_LIST, "schedule",                                   \
+		       "spare by hours of the week: mon-fri 07:00-09:00 10,sat 08:00-12:00 2"),    \
+		OPTION("buffer", "PERCENT", CLI_NUMBER, "buffer_percent",                          \
+		       "keep at least this share of those in use ready"),                          \
 		OPTION("zone", "ZONE", CLI_STRING, "timezone",                                     \
-		       "the time zone of its hours, like Europe/Berlin (UTC)"),                    \
+		       "the time zone of hours and schedule, like Europe/Berlin (UTC)"),           \
 		ACCESS_OPTIONS
 
 static const struct cli_option pool_create_options[] = {

@@ -29,7 +29,9 @@ $$;
 -- What a pool says of sessions and capacity, beside its first fields.
 CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
-		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone)
+		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
+		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
+		'spare_why', p.spare_why)
 		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
@@ -82,6 +84,11 @@ BEGIN
 		disconnected_action = coalesce(p ->> 'disconnected_action', disconnected_action),
 		session_max_action = coalesce(p ->> 'session_max_action', session_max_action),
 		warn_s = coalesce((p ->> 'warn_s')::integer, warn_s),
+		schedule = CASE WHEN p ? 'schedule' THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule'))
+			ELSE schedule END,
+		grid = CASE WHEN p ? 'schedule' THEN pane.grid(ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule')))
+			ELSE grid END,
+		buffer_percent = coalesce((p ->> 'buffer_percent')::integer, buffer_percent),
 		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
 			(SELECT c.body FROM pane.customization c WHERE c.id = q.customize), '{}')
@@ -161,7 +168,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
-		'networks,refusal}')
+		'networks,refusal,schedule,buffer_percent}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

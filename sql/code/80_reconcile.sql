@@ -89,19 +89,6 @@ BEGIN
 	RETURN n;
 END $$;
 
--- A floor: with few desktops in use, more spare ones.
-CREATE FUNCTION pane.rec_spares() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE n integer;
-BEGIN
-	UPDATE pane.pool p SET spare = x.spare FROM (SELECT q.id, least(q.size_max, greatest(q.spare_wanted,
-		q.size_min - (SELECT count(*) FROM pane.assignment a WHERE a.pool_id = q.id
-			AND a.released_at IS NULL)))::integer AS spare FROM pane.pool q
-		WHERE q.spare_wanted IS NOT NULL AND q.deleted_at IS NULL) x
-		WHERE p.id = x.id AND p.spare <> x.spare;
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN n;
-END $$;
-
 -- Requested machines get a host; pools get their spare ones; deleted pools lose theirs.
 CREATE FUNCTION pane.rec_pools() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_spare integer;
