@@ -79,6 +79,7 @@ enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_retry(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req *r);

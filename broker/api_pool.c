@@ -47,6 +47,13 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 			"pool.unknown", "pool");
 }
 
+enum req_step api_pool_retry(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_text(r, db, 200, db_text(db, "SELECT pane.pool_retry($1)", r->arg[0]),
+			"pool.unknown", "pool");
+}
+
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;

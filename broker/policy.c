@@ -58,6 +58,8 @@ int valid_policy(json_t *o, struct err *e)
 		r = text_list(o, "schedule", 60, e);
 	if (!r)
 		r = json_opt_int(o, "buffer_percent", 0, 100, &n, e);
+	if (!r)
+		r = json_opt_int(o, "breaker_failures", 0, 100, &n, e);
 	return r ? r : valid_access(o, e);
 }
 

@@ -79,6 +79,7 @@ static const struct route routes[] = {
 	{A, "GET", V "/pools/{name}", ROLE_READONLY, api_pool_get, NULL, false},
 	{A, "PATCH", V "/pools/{name}", ROLE_OPERATOR, api_pool_update, "pool.update", true},
 	{A, "DELETE", V "/pools/{name}", ROLE_OPERATOR, api_pool_delete, "pool.delete", false},
+	{A, "POST", V "/pools/{name}/retry", ROLE_OPERATOR, api_pool_retry, "pool.retry", false},
 	{A, "GET", V "/pools/{name}/entitlements", ROLE_READONLY, api_entitlement_list, NULL,
 	 false},
 	{A, "POST", V "/pools/{name}/entitlements", ROLE_OPERATOR, api_entitlement_create,

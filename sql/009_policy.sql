@@ -71,3 +71,14 @@ ALTER TABLE pane.pool
 	ADD COLUMN buffer_percent integer NOT NULL DEFAULT 0 CHECK (buffer_percent BETWEEN 0 AND 100), -- of those in use
 	ADD COLUMN spare_why text NOT NULL DEFAULT '',    -- why spare is what it is now
 	ADD CONSTRAINT pool_grid CHECK (cardinality(grid) = 168 AND (schedule = '{}') = (grid IS NULL));
+
+-- ---- the circuit breaker ----
+
+ALTER TABLE pane.pool
+	ADD COLUMN breaker_failures integer NOT NULL DEFAULT 5 CHECK (breaker_failures BETWEEN 0 AND 100), -- 0: never
+	ADD COLUMN failures integer NOT NULL DEFAULT 0, -- starts of new desktops that failed, since one succeeded
+	ADD COLUMN stopped_at timestamptz,              -- no desktop is made since
+	ADD COLUMN stopped_reason text NOT NULL DEFAULT '',
+	ADD COLUMN try_at timestamptz,                  -- then with one
+	ADD CONSTRAINT pool_stopped CHECK ((stopped_at IS NULL) = (stopped_reason = '')
+		AND (stopped_at IS NULL) = (try_at IS NULL));

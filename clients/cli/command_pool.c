@@ -39,6 +39,9 @@
 		       "spare by hours of the week: mon-fri 07:00-09:00 10,sat 08:00-12:00 2"),    \
 		OPTION("buffer", "PERCENT", CLI_NUMBER, "buffer_percent",                          \
 		       "keep at least this share of those in use ready"),                          \
+		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \
+		       "make no more after so many in a row could not be started (5); 0 is "       \
+		       "never"),                                                                   \
 		OPTION("zone", "ZONE", CLI_STRING, "timezone",                                     \
 		       "the time zone of hours and schedule, like Europe/Berlin (UTC)"),           \
 		ACCESS_OPTIONS
@@ -138,13 +141,21 @@ static const struct cli_option apply_options[] = {
 };
 
 static const struct cli_column pool_columns[] = {
-	{"POOL", "name", CLI_TEXT},	      {"IMAGE", "image", CLI_TEXT},
-	{"ISOLATION", "isolation", CLI_TEXT}, {"RESET", "reset", CLI_TEXT},
-	{"CPUS", "cpus", CLI_TEXT},	      {"MEMORY", "memory_mib", CLI_TEXT},
-	{"DESKTOPS", "desktops", CLI_TEXT},   {"MAX", "size_max", CLI_TEXT},
-	{"SPARE", "spare", CLI_TEXT},	      {"READY", "ready", CLI_TEXT},
-	{"ASSIGNED", "assigned", CLI_TEXT},   {"FAILED", "failed", CLI_TEXT},
-	{"BLOCKED BY", "blocked", CLI_TEXT},  END,
+	{"POOL", "name", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"IMAGE", "image", CLI_TEXT},
+	{"ISOLATION", "isolation", CLI_TEXT},
+	{"RESET", "reset", CLI_TEXT},
+	{"CPUS", "cpus", CLI_TEXT},
+	{"MEMORY", "memory_mib", CLI_TEXT},
+	{"DESKTOPS", "desktops", CLI_TEXT},
+	{"MAX", "size_max", CLI_TEXT},
+	{"SPARE", "spare", CLI_TEXT},
+	{"READY", "ready", CLI_TEXT},
+	{"ASSIGNED", "assigned", CLI_TEXT},
+	{"FAILED", "failed", CLI_TEXT},
+	{"BLOCKED BY", "blocked", CLI_TEXT},
+	END,
 };
 
 static const struct cli_column entitlement_columns[] = {{"USER", "user", CLI_TEXT},
@@ -211,6 +222,13 @@ const struct cli_command cli_pool[] = {
 	 .options = pool_update_options,
 	 .run = cli_run_pool_update,
 	 .help = "take its desktops to the newest version of their image, one after another"},
+	{.noun = "pools",
+	 .verb = "retry",
+	 .args = "POOL",
+	 .method = "POST",
+	 .path = V "/pools/{1}/retry",
+	 .done = "pool {1} tries again",
+	 .help = "go on now: of a stopped pool, and with desktops that failed"},
 	{.noun = "pools",
 	 .verb = "delete",
 	 .args = "POOL",

@@ -139,6 +139,8 @@ CREATE FUNCTION pane.metrics() RETURNS text LANGUAGE sql STABLE AS $$
 			AND d.user_id IS NULL AND NOT d.dirty WHERE p.deleted_at IS NULL GROUP BY p.name
 		UNION ALL SELECT 'pane_pool_blocked', '1 when a pool cannot grow as it should', format('{pool="%s"}', name),
 			(blocked <> '{}')::integer FROM pane.pool WHERE deleted_at IS NULL
+		UNION ALL SELECT 'pane_pool_stopped', '1 when its breaker is open', format('{pool="%s"}', name),
+			(stopped_at IS NOT NULL)::integer FROM pane.pool WHERE deleted_at IS NULL
 		UNION ALL SELECT 'pane_sessions', 'Live sessions by state', format('{state="%s"}', state), count(*)
 			FROM pane.session WHERE state <> 'ended' GROUP BY state
 		UNION ALL SELECT 'pane_hosts', 'Hosts by state', format('{state="%s"}', CASE WHEN online THEN 'online'

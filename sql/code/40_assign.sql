@@ -154,6 +154,10 @@ BEGIN
 		reasons := ARRAY['the pool is being deleted'];
 		RETURN;
 	END IF;
+	IF NOT pane.pool_may_make(p_pool) THEN
+		reasons := ARRAY[pane.pool_stopped_text(p_pool)];
+		RETURN;
+	END IF;
 	v_full := pane.pool_size(p_pool) >= v_pool.size_max;
 	IF v_full AND p_only IS NULL THEN
 		reasons := pane.pool_full(v_pool, p_only);

@@ -31,7 +31,8 @@ CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE 
 	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
 		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
 		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
-		'spare_why', p.spare_why)
+		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
+		'stopped_at', p.stopped_at, 'try_at', p.try_at)
 		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
@@ -88,6 +89,7 @@ BEGIN
 			ELSE schedule END,
 		grid = CASE WHEN p ? 'schedule' THEN pane.grid(ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule')))
 			ELSE grid END,
+		breaker_failures = coalesce((p ->> 'breaker_failures')::integer, breaker_failures),
 		buffer_percent = coalesce((p ->> 'buffer_percent')::integer, buffer_percent),
 		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
@@ -168,7 +170,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
-		'networks,refusal,schedule,buffer_percent}')
+		'networks,refusal,schedule,buffer_percent,breaker_failures}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

@@ -67,11 +67,12 @@ END $$;
 CREATE FUNCTION pane.rec_repair() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE d record; n integer := 0;
 BEGIN
-	FOR d IN SELECT x.id, x.user_id, x.dirty, x.reason FROM pane.desktop x
+	FOR d IN SELECT x.id, x.user_id, x.dirty, x.reason, x.pool_id FROM pane.desktop x
 		JOIN pane.host h ON h.id = x.host_id AND h.online
 		WHERE x.state = 'failed' AND x.retry_at < now()
 		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
+		CONTINUE WHEN NOT d.dirty AND NOT pane.pool_may_make(d.pool_id);
 		n := n + 1;
 		IF d.user_id IS NOT NULL AND d.dirty THEN
 			PERFORM pane.machine_restart(d.id, 'restarting after: ' || d.reason);
@@ -101,8 +102,12 @@ BEGIN
 		WHERE x.state = 'requested' AND q.deleted_at IS NULL
 		ORDER BY x.user_id IS NULL, x.since LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
-		SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
-			pane.home_host(d.user_id, d.pool_id));
+		v_host := NULL;
+		v_reasons := ARRAY[pane.pool_stopped_text(d.pool_id)];
+		IF pane.pool_may_make(d.pool_id) THEN
+			SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
+				pane.home_host(d.user_id, d.pool_id));
+		END IF;
 		IF v_host IS NOT NULL THEN
 			PERFORM pane.place(d.id, v_host);
 			n := n + 1;
@@ -120,6 +125,9 @@ BEGIN
 			v_spare := v_spare + 1;
 			n := n + 1;
 		END LOOP;
+		IF coalesce(v_reasons, '{}') = '{}' AND p.stopped_at IS NOT NULL THEN
+			v_reasons := ARRAY[pane.pool_stopped_text(p.id)];
+		END IF;
 		UPDATE pane.pool SET blocked = coalesce(v_reasons, '{}')
 			WHERE id = p.id AND blocked IS DISTINCT FROM coalesce(v_reasons, '{}');
 		-- Idle surplus goes; the newest first.

@@ -189,6 +189,8 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/quotas", {"who": "everyone", "running": 9}, 200)
         self.ask("POST", v + "/quotas", {"who": "nobody", "running": 9}, 400)
         self.ask("POST", v + "/quotas", {"who": "group:nope", "running": 9}, 404)
+        self.ask("POST", v + "/pools/{name}/retry", None, 200, values=["office"])
+        self.ask("POST", v + "/pools/{name}/retry", None, 404, values=["nope"])
         self.ask("GET", v + "/quotas", expect=200)
         self.ask("GET", v + "/quotas", expect=200, query="?user=alice")
         self.ask("GET", v + "/export", expect=200)
