@@ -41,6 +41,7 @@ int valid_access(json_t *o, struct err *e)
 int valid_policy(json_t *o, struct err *e)
 {
 	static const char *const ways[] = {"disconnect", "logoff", NULL};
+	static const char *const afters[] = {"keep", "off", "recycle", NULL};
 	static const char *const stays[] = {"keep", "logoff", NULL};
 	const char *zone = NULL;
 	int64_t n;
@@ -50,6 +51,8 @@ int valid_policy(json_t *o, struct err *e)
 		r = valid_word(o, "disconnected_action", stays, NULL, e);
 	if (!r)
 		r = valid_word(o, "session_max_action", ways, NULL, e);
+	if (!r)
+		r = valid_word(o, "after_logoff", afters, NULL, e);
 	if (!r)
 		r = json_opt_int(o, "warn_s", 0, 3600, &n, e);
 	if (!r)

@@ -82,3 +82,9 @@ ALTER TABLE pane.pool
 	ADD COLUMN try_at timestamptz,                  -- then with one
 	ADD CONSTRAINT pool_stopped CHECK ((stopped_at IS NULL) = (stopped_reason = '')
 		AND (stopped_at IS NULL) = (try_at IS NULL));
+
+-- ---- after the logoff ----
+
+ALTER TABLE pane.pool
+	ADD COLUMN after_logoff text CHECK (after_logoff IN ('keep', 'off', 'recycle')), -- NULL: by assignment
+	ADD CONSTRAINT pool_after_logoff CHECK (assignment = 'dedicated' OR coalesce(after_logoff, 'recycle') = 'recycle');

@@ -39,6 +39,8 @@
 		       "spare by hours of the week: mon-fri 07:00-09:00 10,sat 08:00-12:00 2"),    \
 		OPTION("buffer", "PERCENT", CLI_NUMBER, "buffer_percent",                          \
 		       "keep at least this share of those in use ready"),                          \
+		OPTION("after-logoff", "WHAT", CLI_STRING, "after_logoff",                         \
+		       "of a dedicated desktop: keep, off (until its user comes) or recycle"),     \
 		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \
 		       "make no more after so many in a row could not be started (5); 0 is "       \
 		       "never"),                                                                   \

@@ -244,7 +244,11 @@ BEGIN
 			AND d.state = 'ready' AND d.user_id IS NULL AND NOT d.dirty) THEN
 			PERFORM pane.release(v_desktop, 'failed');
 		ELSE
-			RETURN pane.desktop_brief(v_desktop);
+			IF v_state = 'suspended' THEN
+				v_reasons := pane.machine_wanted(v_desktop, p_user, p_pool);
+			END IF;
+			RETURN CASE WHEN v_reasons <> '{}' THEN jsonb_build_object('reasons', to_jsonb(v_reasons))
+				ELSE pane.desktop_brief(v_desktop) END;
 		END IF;
 	END IF;
 	v_reasons := pane.quota_why_not(p_user, p_pool, true);

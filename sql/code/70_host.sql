@@ -162,7 +162,7 @@ END $$;
 -- One line of a report, under the current epoch.
 CREATE FUNCTION pane.machine_observed(d pane.desktop, p_state text, p_reason text) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE v_to pane.machine_state; v_kind pane.assignment_kind;
+DECLARE v_to pane.machine_state; v_kind pane.assignment_kind; v_after text;
 BEGIN
 	IF d.want = 'absent' THEN
 		IF p_state = 'absent' THEN
@@ -179,12 +179,14 @@ BEGIN
 		END IF;
 		RETURN;
 	END IF;
-	SELECT p.assignment INTO v_kind FROM pane.pool p WHERE p.id = d.pool_id;
+	SELECT p.assignment, pane.after_logoff(p) INTO v_kind, v_after FROM pane.pool p WHERE p.id = d.pool_id;
 	IF p_state = 'failed' THEN
 		PERFORM pane.machine_failed(d, coalesce(nullif(p_reason, ''), 'failed on its host'));
 	ELSIF p_state = 'stopped' THEN
 		IF v_kind = 'floating' AND d.dirty AND p_reason LIKE 'guest powered off%' THEN
 			PERFORM pane.release(d.id, 'guest powered off');
+		ELSIF v_kind = 'dedicated' AND v_after <> 'keep' AND d.dirty AND p_reason LIKE 'guest powered off%' THEN
+			PERFORM pane.logoff(d.id, 'guest powered off');
 		ELSIF d.state NOT IN ('booting', 'failed') THEN
 			PERFORM pane.machine_to(d.id, 'booting', coalesce(nullif(p_reason, ''),
 				'guest stopped'));

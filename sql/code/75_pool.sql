@@ -32,7 +32,7 @@ CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE 
 		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
 		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
 		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
-		'stopped_at', p.stopped_at, 'try_at', p.try_at)
+		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p))
 		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
@@ -49,6 +49,8 @@ BEGIN
 			'its system is always reset on logoff (the user''s home is kept).'
 		WHEN p_error LIKE '%pool_reset_vm%' THEN 'Only container desktops can be reset on logoff '
 			'and stay with their user; for virtual machines choose floating.'
+		WHEN p_error LIKE '%pool_after_logoff%' THEN 'A floating desktop goes to the next user: after a logoff it is '
+			'always recycled.'
 		WHEN p_error LIKE '%pool_size_min%' THEN 'size_min cannot be more than size_max.'
 		WHEN p_error LIKE '%name_pattern%' THEN 'name_pattern needs {n} (or {nnn} for three digits) '
 			'and only a-z, 0-9, ''-'' and {pool} beside it.'
@@ -89,6 +91,7 @@ BEGIN
 			ELSE schedule END,
 		grid = CASE WHEN p ? 'schedule' THEN pane.grid(ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule')))
 			ELSE grid END,
+		after_logoff = coalesce(p ->> 'after_logoff', after_logoff),
 		breaker_failures = coalesce((p ->> 'breaker_failures')::integer, breaker_failures),
 		buffer_percent = coalesce((p ->> 'buffer_percent')::integer, buffer_percent),
 		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
@@ -170,7 +173,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
-		'networks,refusal,schedule,buffer_percent,breaker_failures}')
+		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

@@ -46,6 +46,7 @@ CREATE FUNCTION pane.desktop_message(d pane.desktop) RETURNS text LANGUAGE sql S
 		WHEN d.state = 'failed' THEN 'Failed: ' || d.reason
 			|| CASE WHEN d.retry_at IS NOT NULL THEN '; tried again soon.'
 			ELSE '; an administrator must look at it.' END
+		WHEN d.state = 'suspended' THEN 'Off. It starts when you connect.'
 		WHEN d.state = 'lost' THEN 'Its host does not answer: ' || d.reason
 		ELSE 'It is ' || d.state || '.' END
 $$;

@@ -18,19 +18,6 @@ CREATE FUNCTION pane.disconnected_action(p pane.pool) RETURNS text LANGUAGE sql 
 	SELECT coalesce(p.disconnected_action, CASE p.assignment WHEN 'floating' THEN 'logoff' ELSE 'keep' END)
 $$;
 
--- The session ends: a floating desktop is let go and made new, a dedicated one starts again.
-CREATE FUNCTION pane.logoff(p_desktop uuid, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v_kind pane.assignment_kind;
-BEGIN
-	SELECT p.assignment INTO v_kind FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id WHERE d.id = p_desktop;
-	IF v_kind IS DISTINCT FROM 'dedicated' THEN
-		PERFORM pane.release(p_desktop, p_reason);
-		RETURN;
-	END IF;
-	UPDATE pane.session SET state = 'ended', reason = p_reason WHERE desktop_id = p_desktop AND state <> 'ended';
-	PERFORM pane.machine_restart(p_desktop, p_reason);
-END $$;
-
 -- Once for each time a timer comes near.
 CREATE FUNCTION pane.session_warn(p_session uuid, p_timer text, p_text text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
