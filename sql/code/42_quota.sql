@@ -16,7 +16,7 @@ CREATE VIEW pane.desktop_use AS
 	SELECT d.id, d.pool_id, d.user_id, r.running,
 		CASE WHEN NOT r.running THEN 0 WHEN d.cpus > 0 THEN d.cpus ELSE p.cpus END AS cpus,
 		CASE WHEN NOT r.running THEN 0 WHEN d.memory_mib > 0 THEN d.memory_mib ELSE p.memory_mib END AS memory_mib,
-		pane.disk_mib(p, d.disk_mib) AS disk_mib
+		pane.disk_mib(p, CASE WHEN d.cpus > 0 THEN d.disk_mib ELSE p.disk_mib END) AS disk_mib
 	FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id CROSS JOIN LATERAL (SELECT d.want <> 'absent'
 		AND d.state IN ('requested', 'cloning', 'booting', 'ready', 'draining', 'recycling') AS running) r
 	WHERE d.state NOT IN ('deleted', 'deleting');
