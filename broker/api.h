@@ -79,12 +79,17 @@ enum req_step api_pool_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_pool_retry(struct broker *b, struct db *db, struct req *r);
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_apply(struct broker *b, struct db *db, struct req *r);
 enum req_step api_export(struct broker *b, struct db *db, struct req *r);
+/* api_quota.c */
+enum req_step api_quota_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_quota_set(struct broker *b, struct db *db, struct req *r);
+enum req_step api_quota_delete(struct broker *b, struct db *db, struct req *r);
 /* api_desktop.c */
 enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r);

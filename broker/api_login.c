@@ -135,6 +135,7 @@ enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)
 enum req_step api_me_desktops(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;
-	return api_text(r, db, 200, db_text(db, "SELECT pane.my_desktops($1)", r->user_id),
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.my_desktops($1, $2)", r->user_id, r->client),
 			"not.found", "list");
 }

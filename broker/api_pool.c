@@ -47,6 +47,13 @@ enum req_step api_pool_update(struct broker *b, struct db *db, struct req *r)
 			"pool.unknown", "pool");
 }
 
+enum req_step api_pool_retry(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_text(r, db, 200, db_text(db, "SELECT pane.pool_retry($1)", r->arg[0]),
+			"pool.unknown", "pool");
+}
+
 enum req_step api_pool_delete(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;
@@ -68,16 +75,19 @@ enum req_step api_entitlement_list(struct broker *b, struct db *db, struct req *
 
 enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req *r)
 {
-	static const char *const keys[] = {"user", NULL};
+	static const char *const keys[] = {"user", VALID_ACCESS_FIELDS, NULL};
+	cleanup_free char *text = NULL;
 	const char *user = NULL;
 	struct err e = {0};
 
-	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 71, &user, &e))
+	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 71, &user, &e) ||
+	    valid_access(r->json, &e))
 		return req_fail_err(r, &e);
+	text = json_dumps(r->json, JSON_COMPACT);
 	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], user);
 	return api_text(r, db, 201,
-			db_text(db, "SELECT pane.entitle_who($1, $2, $3)", r->arg[0], user,
-				DB_INT(b->conf->retention_s)),
+			db_text(db, "SELECT pane.entitle_who($1, $2, $3, $4)", r->arg[0], user,
+				DB_INT(b->conf->retention_s), text),
 			"pool.unknown", "pool");
 }
 

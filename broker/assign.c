@@ -98,9 +98,10 @@ int broker_assign(struct db *db, const char *user_id, const char *pool_id, struc
 }
 
 enum req_step broker_pick_pool(struct db *db, struct req *r, const char *user_id, const char *name,
-			       char pool[40])
+			       const char *client, char pool[40])
 {
-	cleanup_free char *text = db_text(db, "SELECT pane.pick_pool($1, $2)::text", user_id, name);
+	cleanup_free char *text =
+		db_text(db, "SELECT pane.pick_pool($1, $2, $3)::text", user_id, name, client);
 	cleanup_json json_t *o = text ? json_loads(text, 0, NULL) : NULL;
 	cleanup_json json_t *none = NULL;
 
@@ -204,7 +205,7 @@ enum req_step api_ticket(struct broker *b, struct db *db, struct req *r)
 	desktop = give_at_once(b, db, r, name, &t);
 	if (desktop)
 		return reply_ticket(b, r, &t, desktop);
-	step = broker_pick_pool(db, r, r->user_id, name, pool);
+	step = broker_pick_pool(db, r, r->user_id, name, r->client, pool);
 	if (step != REQ_DONE)
 		return step;
 	if (broker_assign(db, r->user_id, pool, &a))

@@ -31,9 +31,10 @@ void assignment_fini(struct assignment *a);
 /* Negative on database failure (db->fail). */
 int broker_assign(struct db *db, const char *user_id, const char *pool_id,
 		  struct assignment *a) must_check;
-/* Names the pool a user means into pool[40]; REQ_FAIL with the reply set when there is none. */
+/* Names the pool a user means into pool[40]; REQ_FAIL with the reply set when there is none, or
+ * when it is not open to them from client now. client NULL: somebody else asks for them. */
 enum req_step broker_pick_pool(struct db *db, struct req *r, const char *user_id, const char *name,
-			       char pool[40]) must_check;
+			       const char *client, char pool[40]) must_check;
 /* The sentence for a desktop that is on its way. */
 const char *assign_message(const struct assignment *a);
 /* Pure: reads the answer of pane.assign(); -EINVAL when it makes no sense. */

@@ -97,6 +97,15 @@ static enum req_step bad_ticket(struct db *db, struct req *r, const char *user, 
 	return auth_denied(r);
 }
 
+/* Who may not enter a pool here and now, or not by this protocol, is on record. The reply is set.
+ */
+static int audit_refusal(struct db *db, const struct req *r, const char *user)
+{
+	if (strcmp(r->code, "access.refused") && strcmp(r->code, "protocol.refused"))
+		return 0;
+	return audit_write(db, r, user, "connect", "", "refused", r->code);
+}
+
 /* REQ_DONE with a status: the grant is the reply; without: the desktop is not ready yet. */
 static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
 			       const struct connect_body *c, const char *ticket)
@@ -117,8 +126,10 @@ static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
 			break;
 	}
 	o = text ? json_loads(text, 0, NULL) : NULL;
-	if (!o)
-		return req_fail_db(r, db);
+	if (!o) {
+		step = req_fail_db(r, db);
+		return audit_refusal(db, r, "") ? req_fail_db(r, db) : step;
+	}
 	snprintf(who.name, sizeof(who.name), "%s", text_of(o, "user"));
 	if (!json_is_true(json_object_get(o, "ok")))
 		return bad_ticket(db, r, who.name, text_of(o, "why"));
@@ -145,7 +156,9 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 						.where = AUTH_CODE_IN_PASSWORD},
 			     &who);
 	if (step == REQ_DONE)
-		step = broker_pick_pool(db, r, who.id, c->desktop, pool);
+		step = broker_pick_pool(db, r, who.id, c->desktop, r->client, pool);
+	if (step == REQ_FAIL && audit_refusal(db, r, who.name))
+		return req_fail_db(r, db);
 	if (step == REQ_DONE)
 		step = remember(r, &who, pool, "");
 	return step;
@@ -222,8 +235,10 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		return refused(db, r, s, why);
 	}
 	if (a.kind == ASSIGN_READY) {
-		if (begin(db, r, s, c, &a, &begun))
-			return req_fail_db(r, db);
+		if (begin(db, r, s, c, &a, &begun)) {
+			req_fail_db(r, db);
+			return audit_refusal(db, r, s->who.name) ? req_fail_db(r, db) : REQ_FAIL;
+		}
 		if (begun && audit_connect(db, r, s, a.name))
 			return req_fail_db(r, db);
 		if (begun)

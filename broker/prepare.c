@@ -38,7 +38,7 @@ enum req_step api_prepare(struct broker *b, struct db *db, struct req *r)
 	user = db_text(db, "SELECT pane.need_user($1)", r->arg[0]);
 	if (!user)
 		return req_fail_db(r, db);
-	step = broker_pick_pool(db, r, user, name, pool);
+	step = broker_pick_pool(db, r, user, name, NULL, pool);
 	if (step != REQ_DONE)
 		return step;
 	if (broker_assign(db, user, pool, &a))

@@ -29,7 +29,7 @@ static const struct {
 	{"repair", "SELECT pane.rec_repair()"},	      {"rollouts", "SELECT pane.rec_rollouts()"},
 	{"timers", "SELECT pane.rec_timers()"},	      {"spares", "SELECT pane.rec_spares()"},
 	{"pools", "SELECT pane.rec_pools()"},	      {"bin", "SELECT pane.rec_bin()"},
-	{"provision", "SELECT pane.rec_provision()"},
+	{"provision", "SELECT pane.rec_provision()"}, {"power", "SELECT pane.rec_power()"},
 };
 
 /* Now and then: what is old. */

@@ -43,6 +43,7 @@ enum req_step {
 #define REQ_KEY_MAX   80
 #define REQ_ARGS      4
 #define REQ_FILTERS   5
+#define REQ_USER      3
 #define REQ_CHUNK_MAX (4u << 20) /* of an upload */
 
 struct req {

@@ -154,8 +154,8 @@ bad:
 	return err_set(e, -EINVAL, "\"address\" must be ip:port or [ip]:port, not \"%.60s\".", s);
 }
 
-static int one_of(json_t *o, const char *key, const char *const *words, const char **out,
-		  struct err *e)
+int valid_word(json_t *o, const char *key, const char *const *words, const char **out,
+	       struct err *e)
 {
 	const char *s = NULL;
 	int r = json_opt_str(o, key, 40, &s, e);
@@ -188,7 +188,7 @@ static int user_common(json_t *o, struct user_body *u, struct err *e)
 	if (!r && u->password)
 		r = valid_password(u->password, e);
 	if (!r)
-		r = one_of(o, "role", roles, &u->role, e);
+		r = valid_word(o, "role", roles, &u->role, e);
 	if (!r)
 		r = json_opt_bool(o, "disabled", &disabled, e);
 	if (!r && json_is_boolean(json_object_get(o, "disabled")))
@@ -283,7 +283,7 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "logoff_after_s", "reset", \
 		"image_tag", "home_mib", "provision", "name_pattern", "size_min", "hosts",         \
 		"placement", "overcommit", "policy", "idle_s", "session_max_s", "customize",       \
-		"totp", NULL
+		"totp", VALID_POLICY_FIELDS, NULL
 
 static int pool_hosts(json_t *o, struct err *e)
 {
@@ -318,7 +318,7 @@ static int pool_policy(json_t *o, struct err *e)
 		return 0;
 	r = valid_keys(p, keys, e);
 	for (i = 1; i < 4 && !r; i++)
-		r = one_of(p, keys[i], ways, NULL, e);
+		r = valid_word(p, keys[i], ways, NULL, e);
 	if (!r)
 		r = json_opt_bool(p, "recording", &flag, e);
 	list = json_object_get(p, "protocols");
@@ -343,18 +343,18 @@ static int pool_words(json_t *o, struct err *e)
 	static const char *const placements[] = {"spread", "pack", NULL};
 	static const char *const totps[] = {"optional", "required", NULL};
 	const char *tag = NULL, *pattern = NULL, *image = NULL;
-	int r = one_of(o, "assignment", kinds, NULL, e);
+	int r = valid_word(o, "assignment", kinds, NULL, e);
 
 	if (!r)
-		r = one_of(o, "isolation", ways, NULL, e);
+		r = valid_word(o, "isolation", ways, NULL, e);
 	if (!r)
-		r = one_of(o, "reset", resets, NULL, e);
+		r = valid_word(o, "reset", resets, NULL, e);
 	if (!r)
-		r = one_of(o, "provision", provisions, NULL, e);
+		r = valid_word(o, "provision", provisions, NULL, e);
 	if (!r)
-		r = one_of(o, "placement", placements, NULL, e);
+		r = valid_word(o, "placement", placements, NULL, e);
 	if (!r)
-		r = one_of(o, "totp", totps, NULL, e);
+		r = valid_word(o, "totp", totps, NULL, e);
 	if (!r)
 		r = json_opt_str(o, "name_pattern", 63, &pattern, e);
 	if (!r)
@@ -379,6 +379,8 @@ static int pool_fields(json_t *o, bool create, struct err *e)
 		r = pool_hosts(o, e);
 	if (!r)
 		r = pool_policy(o, e);
+	if (!r)
+		r = valid_policy(o, e);
 	return r ? r : valid_customize(json_object_get(o, "customize"), e);
 }
 
@@ -403,25 +405,49 @@ int valid_pool(json_t *o, bool create, struct err *e)
 	return r;
 }
 
+/* {"office":{"hours":[…],…}}: how a group's entitlements are restricted. */
+static int group_access(json_t *o, struct err *e)
+{
+	static const char *const keys[] = {VALID_ACCESS_FIELDS, NULL};
+	const char *pool;
+	json_t *v;
+
+	if (o && !json_is_object(o))
+		return err_set(e, -EINVAL, "\"access\" must be an object of pools.");
+	json_object_foreach(o, pool, v)
+	{
+		int r = valid_keys(v, keys, e);
+
+		if (!r)
+			r = valid_access(v, e);
+		if (r)
+			return err_prefix(e, "access.%.40s", pool);
+	}
+	return 0;
+}
+
 int valid_apply_item(json_t *o, struct err *e)
 {
 	static const char *const pool[] = {"kind", "name", "assignment", "isolation", POOL_FIELDS};
-	static const char *const group[] = {"kind", "name", "description", "pools", NULL};
-	static const char *const kinds[] = {"pool", "group", NULL};
+	static const char *const group[] = {"kind", "name", "description", "pools", "access", NULL};
+	static const char *const quota[] = {"kind", "name", VALID_QUOTA_FIELDS, NULL};
+	static const char *const kinds[] = {"pool", "group", "quota", NULL};
 	const char *kind = "", *name = NULL, *text = NULL;
 	json_t *list = json_object_get(o, "pools"), *v;
 	size_t i;
-	int r = json_is_object(o) ? one_of(o, "kind", kinds, &kind, e)
+	int r = json_is_object(o) ? valid_word(o, "kind", kinds, &kind, e)
 				  : err_set(e, -EINVAL, "an item must be an object");
 
 	if (!r && !*kind)
-		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\" or \"group\".");
+		r = err_set(e, -EINVAL, "\"kind\" must be \"pool\", \"group\" or \"quota\".");
 	if (!r)
-		r = valid_keys(o, *kind == 'p' ? pool : group, e);
+		r = valid_keys(o, *kind == 'p' ? pool : *kind == 'q' ? quota : group, e);
 	if (!r)
-		r = json_need_str(o, "name", 1, 64, &name, e);
+		r = json_need_str(o, "name", 1, 71, &name, e);
 	if (r)
 		return r;
+	if (*kind == 'q')
+		return valid_quota(o, e);
 	if (*kind == 'p')
 		return valid_pool_name(name, e) ? -EINVAL : pool_fields(o, false, e);
 	r = valid_group_name(name, e);
@@ -431,7 +457,7 @@ int valid_apply_item(json_t *o, struct err *e)
 		r = err_set(e, -EINVAL, "\"pools\" must be a list of names.");
 	json_array_foreach(list, i, v) if (!r && !json_is_string(v)) r =
 		err_set(e, -EINVAL, "\"pools\" must be a list of names.");
-	return r;
+	return r ? r : group_access(json_object_get(o, "access"), e);
 }
 
 int valid_login(json_t *o, struct login_body *l, struct err *e)
@@ -462,7 +488,7 @@ int valid_connect(json_t *o, struct connect_body *c, struct err *e)
 
 	*c = (struct connect_body){.desktop = ""};
 	if (!r)
-		r = one_of(o, "protocol", protocols, &c->protocol, e);
+		r = valid_word(o, "protocol", protocols, &c->protocol, e);
 	if (!r && !c->protocol)
 		r = err_set(e, -EINVAL, "\"protocol\" must be \"rdp\" or \"rfb\".");
 	if (!r)
@@ -541,7 +567,7 @@ static int sync_desktop(json_t *d, struct err *e)
 	if (!r)
 		r = json_need_int(d, "epoch", 0, INT64_MAX, &n, e);
 	if (!r)
-		r = one_of(d, "state", states, &state, e);
+		r = valid_word(d, "state", states, &state, e);
 	if (!r && !state)
 		r = err_set(e, -EINVAL, "\"state\" is missing");
 	if (!r)
@@ -561,7 +587,7 @@ static int sync_image(json_t *i, struct err *e)
 	if (!r)
 		r = json_opt_str(i, "version", 128, &version, e);
 	if (!r)
-		r = one_of(i, "state", states, NULL, e);
+		r = valid_word(i, "state", states, NULL, e);
 	if (!r)
 		r = json_opt_int(i, "percent", 0, 100, &n, e);
 	if (!r)
@@ -637,7 +663,7 @@ static int sync_capacity(json_t *c, struct err *e)
 		if (r)
 			return r;
 	}
-	return one_of(c, "kvm", kvms, NULL, e);
+	return valid_word(c, "kvm", kvms, NULL, e);
 }
 
 int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)

@@ -15,6 +15,10 @@
 /* Every key of o must be in the NULL-terminated list. */
 int valid_keys(json_t *o, const char *const *allowed, struct err *e) must_check;
 
+/* A field that is one of some words, if it is there; out may be NULL. */
+int valid_word(json_t *o, const char *key, const char *const *words, const char **out,
+	       struct err *e) must_check;
+
 int valid_user_name(const char *s, struct err *e) must_check;
 int valid_pool_name(const char *s, struct err *e) must_check;
 int valid_host_name(const char *s, struct err *e) must_check;
@@ -35,6 +39,18 @@ int valid_user_update(json_t *o, struct user_body *u, struct err *e) must_check;
 
 /* create: every field that has no default must be there. The object itself goes to SQL. */
 int valid_pool(json_t *o, bool create, struct err *e) must_check;
+/* policy.c: what a pool says of sessions and capacity. */
+#define VALID_ACCESS_FIELDS "hours", "networks", "refusal"
+#define VALID_POLICY_FIELDS                                                                        \
+	"idle_action", "disconnected_action", "session_max_action", "warn_s", "timezone",          \
+		"schedule", "buffer_percent", "breaker_failures", "after_logoff",                  \
+		VALID_ACCESS_FIELDS
+int valid_policy(json_t *o, struct err *e) must_check;
+/* When and from where: "hours" and "networks" as lists, read by sql/code/44_access.sql. */
+int valid_access(json_t *o, struct err *e) must_check;
+/* The limits of a quota: numbers, or null for none. */
+#define VALID_QUOTA_FIELDS "desktops", "running", "cpus", "memory_mib", "disk_mib"
+int valid_quota(json_t *o, struct err *e) must_check;
 /* customize.c: the first boot of a pool's desktops; o may be NULL. */
 int valid_customize(json_t *o, struct err *e) must_check;
 

@@ -106,7 +106,7 @@ static int get_list(struct http_client *h, const char *path, size_t limit, json_
 		json_t *next;
 		int r;
 
-		snprintf(url, sizeof(url), "%s?limit=%zu%s", path,
+		snprintf(url, sizeof(url), "%s%climit=%zu%s", path, strchr(path, '?') ? '&' : '?',
 			 limit ? limit : (size_t)PAGE_LIMIT, after && tail ? tail : "");
 		if ((r = cli_ask(h, "GET", url, NULL, &page, e)) < 0)
 			return r;

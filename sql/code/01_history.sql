@@ -24,7 +24,7 @@ CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.eve
 
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.kind = 'session' THEN
+	IF NEW.kind IN ('session', 'warning') THEN
 		NEW.user_name := NEW.name;
 	ELSIF NEW.kind = 'machine' THEN
 		NEW.user_name := coalesce((SELECT u.name FROM pane.desktop d JOIN pane.users u ON u.id = d.user_id
@@ -59,6 +59,7 @@ CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGU
 		WHEN 'user' THEN (SELECT to_jsonb(u) - '{password,id,last_login_at}'::text[] FROM pane.users u
 			WHERE u.name = p_name)
 		WHEN 'pool' THEN pane.pool_file(p_name)
+		WHEN 'quota' THEN pane.get_quota(p_name)::jsonb - '{used,says}'::text[]
 		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
 		WHEN 'host' THEN (SELECT jsonb_build_object('name', h.name, 'address', h.address, 'maintenance',
 			h.maintenance, 'enrolled_at', h.enrolled_at) FROM pane.host h WHERE h.name = p_name)
@@ -138,6 +139,8 @@ CREATE FUNCTION pane.metrics() RETURNS text LANGUAGE sql STABLE AS $$
 			AND d.user_id IS NULL AND NOT d.dirty WHERE p.deleted_at IS NULL GROUP BY p.name
 		UNION ALL SELECT 'pane_pool_blocked', '1 when a pool cannot grow as it should', format('{pool="%s"}', name),
 			(blocked <> '{}')::integer FROM pane.pool WHERE deleted_at IS NULL
+		UNION ALL SELECT 'pane_pool_stopped', '1 when its breaker is open', format('{pool="%s"}', name),
+			(stopped_at IS NOT NULL)::integer FROM pane.pool WHERE deleted_at IS NULL
 		UNION ALL SELECT 'pane_sessions', 'Live sessions by state', format('{state="%s"}', state), count(*)
 			FROM pane.session WHERE state <> 'ended' GROUP BY state
 		UNION ALL SELECT 'pane_hosts', 'Hosts by state', format('{state="%s"}', CASE WHEN online THEN 'online'

@@ -118,11 +118,10 @@ BEGIN
 	NEW.since := clock_timestamp();
 	NEW.deadline := clock_timestamp() + make_interval(secs =>
 		(SELECT t.seconds FROM pane.session_timeout t WHERE t.state = NEW.state));
-	IF NEW.state = 'disconnected' THEN -- a floating desktop is let go after a while
-		NEW.deadline := (SELECT clock_timestamp() + make_interval(secs => p.logoff_after_s)
-			FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
-			WHERE d.id = NEW.desktop_id AND p.assignment = 'floating'
-			AND p.logoff_after_s > 0);
+	IF NEW.state = 'disconnected' THEN
+		NEW.deadline := (SELECT clock_timestamp() + make_interval(secs => pane.disconnected_s(p))
+			FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id WHERE d.id = NEW.desktop_id);
+		NEW.warned := array_remove(array_remove(NEW.warned, 'idle'), 'disconnected');
 	ELSIF NEW.state = 'ended' THEN
 		NEW.ended_at := clock_timestamp();
 		NEW.viewers := 0;

@@ -154,9 +154,17 @@ BEGIN
 		reasons := ARRAY['the pool is being deleted'];
 		RETURN;
 	END IF;
+	IF NOT pane.pool_may_make(p_pool) THEN
+		reasons := ARRAY[pane.pool_stopped_text(p_pool)];
+		RETURN;
+	END IF;
 	v_full := pane.pool_size(p_pool) >= v_pool.size_max;
 	IF v_full AND p_only IS NULL THEN
 		reasons := pane.pool_full(v_pool, p_only);
+		RETURN;
+	END IF;
+	reasons := pane.quota_pool_why_not(v_pool);
+	IF reasons <> '{}' THEN
 		RETURN;
 	END IF;
 	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool, p_only) p;
@@ -236,8 +244,16 @@ BEGIN
 			AND d.state = 'ready' AND d.user_id IS NULL AND NOT d.dirty) THEN
 			PERFORM pane.release(v_desktop, 'failed');
 		ELSE
-			RETURN pane.desktop_brief(v_desktop);
+			IF v_state = 'suspended' THEN
+				v_reasons := pane.machine_wanted(v_desktop, p_user, p_pool);
+			END IF;
+			RETURN CASE WHEN v_reasons <> '{}' THEN jsonb_build_object('reasons', to_jsonb(v_reasons))
+				ELSE pane.desktop_brief(v_desktop) END;
 		END IF;
+	END IF;
+	v_reasons := pane.quota_why_not(p_user, p_pool, true);
+	IF v_reasons <> '{}' THEN
+		RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
 	END IF;
 	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'),
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
@@ -266,8 +282,8 @@ BEGIN
 END $$;
 
 -- What a pool asks of its users beside the entitlement: refused, or {"pool":uuid}. Who has a second factor
--- showed it at the login.
-CREATE FUNCTION pane.pool_open(p_user uuid, p_pool uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+-- showed it at the login. p_client: where they come from; NULL: somebody else asks for them, maybe at night.
+CREATE FUNCTION pane.pool_open(p_user uuid, p_pool uuid, p_client text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE p pane.pool;
 BEGIN
 	SELECT * INTO p FROM pane.pool WHERE id = p_pool;
@@ -275,12 +291,15 @@ BEGIN
 		PERFORM pane.refuse(403, 'totp.enroll', format('Desktops of %s ask for a second factor. Set one up '
 			'in the portal (your account), or with pane totp enroll.', p.name));
 	END IF;
+	IF p_client IS NOT NULL THEN
+		PERFORM pane.access_check(p_user, p_pool, p_client);
+	END IF;
 	RETURN jsonb_build_object('pool', p_pool);
 END $$;
 
 -- Which pool a user means: by pool name, by the name of a desktop they hold, or the only one
 -- they have. {"pool":uuid}, {"choose":[names]}, {"unknown":true} or {"none":true}.
-CREATE FUNCTION pane.pick_pool(p_user uuid, p_name text) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE FUNCTION pane.pick_pool(p_user uuid, p_name text, p_client text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE v_pool uuid; v_names text[];
 BEGIN
 	IF p_name IS NOT NULL AND p_name <> '' THEN
@@ -292,7 +311,7 @@ BEGIN
 		IF v_pool IS NULL THEN
 			RETURN '{"unknown":true}';
 		END IF;
-		RETURN pane.pool_open(p_user, v_pool);
+		RETURN pane.pool_open(p_user, v_pool, p_client);
 	END IF;
 	SELECT array_agg(p.name ORDER BY p.name), (array_agg(p.id))[1] INTO v_names, v_pool
 		FROM pane.pool p JOIN pane.entitlement e ON e.pool_id = p.id AND e.user_id = p_user
@@ -302,5 +321,5 @@ BEGIN
 	ELSIF cardinality(v_names) > 1 THEN
 		RETURN jsonb_build_object('choose', to_jsonb(v_names));
 	END IF;
-	RETURN pane.pool_open(p_user, v_pool);
+	RETURN pane.pool_open(p_user, v_pool, p_client);
 END $$;

@@ -145,7 +145,7 @@ END $$;
 -- way stays, as a user who asks again expects.
 CREATE FUNCTION pane.ticket_give(p_user uuid, p_pool text, p_hash bytea, p_source text, p_ttl_s integer,
 	p_actor text, p_client text, p_conn text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE v_pool uuid := (pane.pick_pool(p_user, p_pool) ->> 'pool')::uuid; o jsonb;
+DECLARE v_pool uuid := (pane.pick_pool(p_user, p_pool, p_client) ->> 'pool')::uuid; o jsonb;
 BEGIN
 	IF v_pool IS NULL THEN
 		RETURN NULL;
@@ -190,14 +190,15 @@ END $$;
 -- False when the desktop is no longer theirs, ready and of that epoch. A pool may keep to some protocols.
 CREATE FUNCTION pane.session_begin(p_user uuid, p_desktop uuid, p_epoch bigint, p_protocol text,
 	p_client text, p_conn text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE v_session uuid; v_state pane.session_state; v_only jsonb;
+DECLARE v_session uuid; v_state pane.session_state; v_only jsonb; v_pool uuid;
 BEGIN
-	SELECT p.policy -> 'protocols' INTO v_only FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
+	SELECT p.id, p.policy -> 'protocols' INTO v_pool, v_only FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
 		WHERE d.id = p_desktop;
 	IF v_only IS NOT NULL AND NOT v_only ? p_protocol THEN
 		PERFORM pane.refuse(403, 'protocol.refused', format('This desktop is not reached by %s, but by %s.',
 			p_protocol, (SELECT string_agg(x, ', ') FROM jsonb_array_elements_text(v_only) x)));
 	END IF;
+	PERFORM pane.access_check(p_user, v_pool, p_client);
 	UPDATE pane.desktop SET dirty = true
 		WHERE id = p_desktop AND user_id = p_user AND epoch = p_epoch AND state = 'ready'
 		AND want = 'running';
@@ -214,8 +215,11 @@ BEGIN
 	ELSIF v_state = 'logging_off' THEN
 		RETURN false;
 	END IF;
-	UPDATE pane.session SET protocol = p_protocol, client = p_client, conn = p_conn,
-		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END
+	UPDATE pane.session s SET protocol = p_protocol, client = p_client, conn = p_conn, ending = '',
+		state = CASE WHEN state = 'connected' THEN state ELSE 'connecting' END,
+		admitted = pane.admitted(s, p_conn), -- one that was cut begins its time anew
+		max_from = CASE WHEN cut_at > coalesce(max_from, created_at) THEN clock_timestamp() ELSE max_from END,
+		warned = CASE WHEN cut_at > coalesce(max_from, created_at) THEN '{}' ELSE warned END
 		WHERE id = v_session;
 	RETURN true;
 END $$;

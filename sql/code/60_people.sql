@@ -325,7 +325,8 @@ BEGIN
 END $$;
 
 -- p_who: a user, or "group:NAME".
-CREATE FUNCTION pane.entitle_who(p_pool text, p_who text, p_keep_s integer) RETURNS text
+-- p_access: when and from where; what it leaves out stays.
+CREATE FUNCTION pane.entitle_who(p_pool text, p_who text, p_keep_s integer, p_access jsonb DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE v_pool uuid := pane.need_pool(p_pool); v uuid;
 BEGIN
@@ -334,12 +335,14 @@ BEGIN
 		INSERT INTO pane.group_entitlement VALUES (v_pool, v) ON CONFLICT DO NOTHING;
 		PERFORM pane.entitlements_settle((SELECT coalesce(array_agg(user_id), '{}')
 			FROM pane.membership WHERE group_id = v), p_keep_s);
+		PERFORM pane.access_set(v_pool, NULL, v, p_access);
 		RETURN jsonb_build_object('pool', p_pool, 'group', substr(p_who, 7))::text;
 	END IF;
 	v := pane.need_user(p_who);
 	INSERT INTO pane.entitlement (pool_id, user_id) VALUES (v_pool, v)
 		ON CONFLICT (pool_id, user_id) DO UPDATE SET direct = true;
 	PERFORM pane.entitlements_settle(ARRAY[v], p_keep_s);
+	PERFORM pane.access_set(v_pool, v, NULL, p_access);
 	RETURN jsonb_build_object('pool', p_pool, 'user', p_who)::text;
 END $$;
 
@@ -376,14 +379,14 @@ END $$;
 CREATE FUNCTION pane.list_entitled(p_pool text) RETURNS text LANGUAGE sql STABLE AS $$
 	WITH p AS (SELECT id FROM pane.pool WHERE name = p_pool AND deleted_at IS NULL), x AS (
 		SELECT 1 AS n, g.name, jsonb_build_object('user', 'group:' || g.name, 'direct', true,
-			'groups', '[]'::jsonb, 'desktop', NULL, 'blocked', '[]'::jsonb) AS o
+			'groups', '[]'::jsonb, 'desktop', NULL, 'blocked', '[]'::jsonb) || pane.access_json(p.id, NULL, g.id) AS o
 		FROM p JOIN pane.group_entitlement e ON e.pool_id = p.id JOIN pane.groups g ON g.id = e.group_id
 		UNION ALL
 		SELECT 2, u.name, jsonb_build_object('user', u.name, 'direct', e.direct, 'groups',
 			(SELECT coalesce(jsonb_agg(g.name ORDER BY g.name), '[]') FROM pane.membership m
 			JOIN pane.group_entitlement ge ON ge.group_id = m.group_id AND ge.pool_id = p.id
 			JOIN pane.groups g ON g.id = m.group_id WHERE m.user_id = u.id),
-			'desktop', d.name, 'blocked', to_jsonb(e.blocked))
+			'desktop', d.name, 'blocked', to_jsonb(e.blocked)) || pane.access_json(p.id, u.id, NULL)
 		FROM p JOIN pane.entitlement e ON e.pool_id = p.id JOIN pane.users u ON u.id = e.user_id
 		LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.user_id = u.id AND d.state <> 'deleted')
 	SELECT jsonb_build_object('items', coalesce(jsonb_agg(o ORDER BY n, name), '[]'))::text FROM x

@@ -81,7 +81,7 @@ CREATE FUNCTION pane.may_view(d pane.desktop, p_user text) RETURNS boolean LANGU
 		WHERE u.id = d.user_id AND NOT u.disabled AND u.name = coalesce(p_user, u.name))
 $$;
 
--- Also viewers who did nothing for longer than their pool allows.
+-- Also viewers who did nothing for longer than their pool allows, and those of a session that was cut.
 CREATE FUNCTION pane.host_drops(p_host uuid, p_report jsonb) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
 	SELECT jsonb_object_agg(x.id, x.conns) FROM (
@@ -91,8 +91,9 @@ LANGUAGE sql STABLE AS $$
 			THEN r -> 'viewers' ELSE '[]' END) v
 		JOIN pane.desktop d ON d.id = (r ->> 'id')::uuid AND d.host_id = p_host
 		LEFT JOIN pane.pool p ON p.id = d.pool_id
+		LEFT JOIN pane.session s ON s.desktop_id = d.id AND s.state <> 'ended' AND s.cut_at IS NOT NULL
 		WHERE v ->> 'conn' <> '' AND (NOT pane.may_view(d, v ->> 'user')
-			OR (p.idle_s > 0 AND jsonb_typeof(v -> 'idle_s') = 'number'
+			OR NOT v ->> 'conn' = ANY (s.admitted) OR (p.idle_s > 0 AND jsonb_typeof(v -> 'idle_s') = 'number'
 			AND (v ->> 'idle_s')::numeric >= p.idle_s))
 		GROUP BY 1) x
 $$;
@@ -143,7 +144,7 @@ BEGIN
 				OR conn IS DISTINCT FROM v ->> 'conn');
 	ELSIF s.state = 'connected' THEN
 		UPDATE pane.session SET viewers = 0, state = 'disconnected',
-			reason = 'no viewer' WHERE id = s.id;
+			reason = coalesce(nullif(ending, ''), 'no viewer'), ending = '' WHERE id = s.id;
 	END IF;
 END $$;
 
@@ -161,7 +162,7 @@ END $$;
 -- One line of a report, under the current epoch.
 CREATE FUNCTION pane.machine_observed(d pane.desktop, p_state text, p_reason text) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE v_to pane.machine_state; v_kind pane.assignment_kind;
+DECLARE v_to pane.machine_state; v_kind pane.assignment_kind; v_after text;
 BEGIN
 	IF d.want = 'absent' THEN
 		IF p_state = 'absent' THEN
@@ -178,12 +179,14 @@ BEGIN
 		END IF;
 		RETURN;
 	END IF;
-	SELECT p.assignment INTO v_kind FROM pane.pool p WHERE p.id = d.pool_id;
+	SELECT p.assignment, pane.after_logoff(p) INTO v_kind, v_after FROM pane.pool p WHERE p.id = d.pool_id;
 	IF p_state = 'failed' THEN
 		PERFORM pane.machine_failed(d, coalesce(nullif(p_reason, ''), 'failed on its host'));
 	ELSIF p_state = 'stopped' THEN
 		IF v_kind = 'floating' AND d.dirty AND p_reason LIKE 'guest powered off%' THEN
 			PERFORM pane.release(d.id, 'guest powered off');
+		ELSIF v_kind = 'dedicated' AND v_after <> 'keep' AND d.dirty AND p_reason LIKE 'guest powered off%' THEN
+			PERFORM pane.logoff(d.id, 'guest powered off');
 		ELSIF d.state NOT IN ('booting', 'failed') THEN
 			PERFORM pane.machine_to(d.id, 'booting', coalesce(nullif(p_reason, ''),
 				'guest stopped'));
@@ -336,6 +339,7 @@ BEGIN
 		ELSE
 			PERFORM pane.machine_observed(d, r.state, r.reason);
 			PERFORM pane.session_viewers(d.id, r.viewers);
+			PERFORM pane.session_idle(d, r.viewers);
 		END IF;
 	END LOOP;
 	PERFORM pane.report_missing(p_host, coalesce((p_report ->> 'generation')::bigint, 0), v_list);
@@ -343,10 +347,11 @@ BEGIN
 		'drop', pane.host_drops(p_host, p_report) IS NOT NULL);
 END $$;
 
--- What a host is told of a desktop's pool; NULL = nothing in particular.
+-- What a host is told of a desktop's pool; NULL = nothing in particular. From its idle_s on it reports often: that
+-- is when to warn.
 CREATE FUNCTION pane.pool_orders(p pane.pool) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-	SELECT nullif(p.policy || CASE WHEN p.idle_s > 0 THEN jsonb_build_object('idle_s', p.idle_s)
-		ELSE '{}' END, '{}')
+	SELECT nullif(p.policy || CASE WHEN p.idle_s > 0 THEN jsonb_build_object('idle_s',
+		p.idle_s - pane.warns_s(p, p.idle_s)) ELSE '{}' END, '{}')
 $$;
 
 -- Versions a host is to hold: those its desktops are made from or its pools' next ones will be,

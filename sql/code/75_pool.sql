@@ -21,9 +21,19 @@ CREATE FUNCTION pane.get_pool(p_name text) RETURNS text LANGUAGE sql STABLE AS $
 		'spare', coalesce(p.spare_wanted, p.spare), 'provision', p.provision,
 		'name_pattern', p.name_pattern, 'size_min', p.size_min, 'hosts', p.hosts,
 		'placement', p.placement, 'overcommit', p.overcommit, 'policy', p.policy, 'idle_s', p.idle_s,
-		'session_max_s', p.session_max_s, 'totp', p.totp))::text
+		'session_max_s', p.session_max_s, 'totp', p.totp) || pane.policy_json(p))::text
 	FROM pane.pool_view x JOIN pane.pool p ON p.name = x.name AND p.deleted_at IS NULL
 	WHERE x.name = p_name
+$$;
+
+-- What a pool says of sessions and capacity, beside its first fields.
+CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
+		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
+		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
+		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
+		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p))
+		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
 CREATE FUNCTION pane.list_pools(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
@@ -39,6 +49,8 @@ BEGIN
 			'its system is always reset on logoff (the user''s home is kept).'
 		WHEN p_error LIKE '%pool_reset_vm%' THEN 'Only container desktops can be reset on logoff '
 			'and stay with their user; for virtual machines choose floating.'
+		WHEN p_error LIKE '%pool_after_logoff%' THEN 'A floating desktop goes to the next user: after a logoff it is '
+			'always recycled.'
 		WHEN p_error LIKE '%pool_size_min%' THEN 'size_min cannot be more than size_max.'
 		WHEN p_error LIKE '%name_pattern%' THEN 'name_pattern needs {n} (or {nnn} for three digits) '
 			'and only a-z, 0-9, ''-'' and {pool} beside it.'
@@ -71,10 +83,25 @@ BEGIN
 		idle_s = coalesce((p ->> 'idle_s')::integer, idle_s),
 		session_max_s = coalesce((p ->> 'session_max_s')::integer, session_max_s),
 		totp = coalesce(p ->> 'totp', totp),
+		idle_action = coalesce(p ->> 'idle_action', idle_action),
+		disconnected_action = coalesce(p ->> 'disconnected_action', disconnected_action),
+		session_max_action = coalesce(p ->> 'session_max_action', session_max_action),
+		warn_s = coalesce((p ->> 'warn_s')::integer, warn_s),
+		schedule = CASE WHEN p ? 'schedule' THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule'))
+			ELSE schedule END,
+		grid = CASE WHEN p ? 'schedule' THEN pane.grid(ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule')))
+			ELSE grid END,
+		after_logoff = coalesce(p ->> 'after_logoff', after_logoff),
+		breaker_failures = coalesce((p ->> 'breaker_failures')::integer, breaker_failures),
+		buffer_percent = coalesce((p ->> 'buffer_percent')::integer, buffer_percent),
+		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
 		customize = CASE WHEN p ? 'customize' THEN pane.customization_take(jsonb_strip_nulls(coalesce(
 			(SELECT c.body FROM pane.customization c WHERE c.id = q.customize), '{}')
 			|| (p -> 'customize'))) ELSE customize END
 		WHERE id = p_pool;
+	IF p ?| '{hours,networks,refusal}' THEN
+		PERFORM pane.access_set(p_pool, NULL, NULL, p);
+	END IF;
 	UPDATE pane.desktop d SET reset = pane.resets(q) = 'on_logoff'
 		FROM pane.pool q WHERE q.id = p_pool AND d.pool_id = p_pool AND d.isolation = 'container';
 	DELETE FROM pane.customization c WHERE p ? 'customize' AND NOT EXISTS (SELECT FROM pane.pool q
@@ -137,7 +164,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER policy_changed AFTER UPDATE ON pane.pool FOR EACH ROW
-	WHEN ((NEW.policy, NEW.idle_s) IS DISTINCT FROM (OLD.policy, OLD.idle_s))
+	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s) IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s))
 	EXECUTE FUNCTION pane.policy_changed();
 
 -- The fields of a pool that a file may set, as they are.
@@ -145,14 +172,16 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
-		'placement,overcommit,policy,totp}')
+		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
+		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce((SELECT jsonb_agg(o ORDER BY n, o ->> 'name') FROM (
 		SELECT 1 AS n, pane.pool_file(name) AS o FROM pane.pool WHERE deleted_at IS NULL
-		UNION ALL SELECT 2, jsonb_build_object('kind', 'group', 'name', name, 'description', description,
-			'pools', pools) FROM pane.group_view) x), '[]'))::text
+		UNION ALL SELECT 2, jsonb_build_object('kind', 'group', 'name', name, 'description', v.description,
+			'pools', v.pools, 'access', pane.group_access(g.id)) FROM pane.group_view v JOIN pane.groups g USING (name)
+		UNION ALL SELECT 3, pane.quota_file(q) FROM pane.quota q) x), '[]'))::text
 $$;
 
 CREATE FUNCTION pane.apply_pool(o jsonb, OUT action text, OUT changes text[]) LANGUAGE plpgsql AS $$
@@ -211,6 +240,9 @@ BEGIN
 			END IF;
 		END LOOP;
 	END IF;
+	IF o ? 'access' THEN
+		changes := changes || pane.group_access_set(pane.need_group(v_name), o -> 'access');
+	END IF;
 	IF action = 'unchanged' AND changes <> '{}' THEN
 		action := 'update';
 	END IF;
@@ -257,11 +289,13 @@ CREATE FUNCTION pane.apply(p_items jsonb, p_keep_s integer) RETURNS jsonb LANGUA
 DECLARE o jsonb; x record; v_out jsonb := '[]'; v_pools text[] := '{}';
 BEGIN
 	FOR o IN SELECT i FROM jsonb_array_elements(p_items) WITH ORDINALITY e (i, n)
-		ORDER BY i ->> 'kind' DESC, n -- pools before the groups that name them
+		ORDER BY array_position('{pool,group,quota}', i ->> 'kind'), n -- what is named before what names it
 	LOOP
 		IF o ->> 'kind' = 'pool' THEN
 			SELECT * INTO x FROM pane.apply_pool(o - 'kind');
 			v_pools := v_pools || (o ->> 'name');
+		ELSIF o ->> 'kind' = 'quota' THEN
+			SELECT * INTO x FROM pane.apply_quota(o - 'kind');
 		ELSE
 			SELECT * INTO x FROM pane.apply_group(o - 'kind', p_keep_s);
 		END IF;

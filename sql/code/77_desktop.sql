@@ -46,18 +46,21 @@ CREATE FUNCTION pane.desktop_message(d pane.desktop) RETURNS text LANGUAGE sql S
 		WHEN d.state = 'failed' THEN 'Failed: ' || d.reason
 			|| CASE WHEN d.retry_at IS NOT NULL THEN '; tried again soon.'
 			ELSE '; an administrator must look at it.' END
+		WHEN d.state = 'suspended' THEN 'Off. It starts when you connect.'
 		WHEN d.state = 'lost' THEN 'Its host does not answer: ' || d.reason
 		ELSE 'It is ' || d.state || '.' END
 $$;
 
-CREATE FUNCTION pane.my_desktops(p_user uuid) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION pane.my_desktops(p_user uuid, p_client text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('pool', p.name,
 		'desktop', d.name, 'machine', coalesce(d.state::text, 'none'),
-		'session', coalesce(s.state::text, 'none'), 'message', pane.desktop_message(d))
+		'session', coalesce(s.state::text, 'none'), 'message', coalesce(w.message,
+		pane.desktop_message(d)))
 		ORDER BY p.name), '[]'))::text
 	FROM pane.entitlement e JOIN pane.pool p ON p.id = e.pool_id AND p.deleted_at IS NULL
 	LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.user_id = e.user_id AND d.state <> 'deleted'
 	LEFT JOIN pane.session s ON s.desktop_id = d.id AND s.state <> 'ended'
+	CROSS JOIN LATERAL pane.access_why_not(p_user, p.id, p_client) w
 	WHERE e.user_id = p_user
 $$;
 
@@ -94,21 +97,12 @@ LANGUAGE sql STABLE AS $$
 		FROM pane.session_view WHERE id::text > p_after ORDER BY id LIMIT p_limit + 1) x
 $$;
 
--- Logs a session off: floating desktops are released and recycled, dedicated ones restarted.
 CREATE FUNCTION pane.session_delete(p_id text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE s pane.session; v_kind pane.assignment_kind;
+DECLARE v uuid;
 BEGIN
-	SELECT * INTO s FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
+	SELECT desktop_id INTO v FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM pane.refuse(404, 'session.unknown', 'There is no such live session.');
 	END IF;
-	SELECT p.assignment INTO v_kind FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
-		WHERE d.id = s.desktop_id;
-	IF v_kind = 'dedicated' THEN
-		UPDATE pane.session SET state = 'ended', reason = 'logged off by an administrator'
-			WHERE id = s.id;
-		PERFORM pane.machine_restart(s.desktop_id, 'logged off by an administrator');
-	ELSE
-		PERFORM pane.release(s.desktop_id, 'logged off by an administrator');
-	END IF;
+	PERFORM pane.logoff(v, 'logged off by an administrator');
 END $$;

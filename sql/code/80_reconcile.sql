@@ -54,7 +54,7 @@ BEGIN
 		ELSIF s.state = 'connecting' THEN
 			PERFORM pane.session_to(s.id, 'disconnected', 'did not connect');
 		ELSIF s.state = 'disconnected' THEN
-			PERFORM pane.release(s.desktop_id, 'disconnected too long');
+			PERFORM pane.logoff(s.desktop_id, 'disconnected too long');
 		ELSE
 			PERFORM pane.session_to(s.id, 'ended', 'logged off');
 		END IF;
@@ -67,11 +67,12 @@ END $$;
 CREATE FUNCTION pane.rec_repair() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE d record; n integer := 0;
 BEGIN
-	FOR d IN SELECT x.id, x.user_id, x.dirty, x.reason FROM pane.desktop x
+	FOR d IN SELECT x.id, x.user_id, x.dirty, x.reason, x.pool_id FROM pane.desktop x
 		JOIN pane.host h ON h.id = x.host_id AND h.online
 		WHERE x.state = 'failed' AND x.retry_at < now()
 		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
+		CONTINUE WHEN NOT d.dirty AND NOT pane.pool_may_make(d.pool_id);
 		n := n + 1;
 		IF d.user_id IS NOT NULL AND d.dirty THEN
 			PERFORM pane.machine_restart(d.id, 'restarting after: ' || d.reason);
@@ -89,19 +90,6 @@ BEGIN
 	RETURN n;
 END $$;
 
--- A floor: with few desktops in use, more spare ones.
-CREATE FUNCTION pane.rec_spares() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE n integer;
-BEGIN
-	UPDATE pane.pool p SET spare = x.spare FROM (SELECT q.id, least(q.size_max, greatest(q.spare_wanted,
-		q.size_min - (SELECT count(*) FROM pane.assignment a WHERE a.pool_id = q.id
-			AND a.released_at IS NULL)))::integer AS spare FROM pane.pool q
-		WHERE q.spare_wanted IS NOT NULL AND q.deleted_at IS NULL) x
-		WHERE p.id = x.id AND p.spare <> x.spare;
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN n;
-END $$;
-
 -- Requested machines get a host; pools get their spare ones; deleted pools lose theirs.
 CREATE FUNCTION pane.rec_pools() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_spare integer;
@@ -114,8 +102,12 @@ BEGIN
 		WHERE x.state = 'requested' AND q.deleted_at IS NULL
 		ORDER BY x.user_id IS NULL, x.since LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
-		SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
-			pane.home_host(d.user_id, d.pool_id));
+		v_host := NULL;
+		v_reasons := ARRAY[pane.pool_stopped_text(d.pool_id)];
+		IF pane.pool_may_make(d.pool_id) THEN
+			SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
+				pane.home_host(d.user_id, d.pool_id));
+		END IF;
 		IF v_host IS NOT NULL THEN
 			PERFORM pane.place(d.id, v_host);
 			n := n + 1;
@@ -133,6 +125,9 @@ BEGIN
 			v_spare := v_spare + 1;
 			n := n + 1;
 		END LOOP;
+		IF coalesce(v_reasons, '{}') = '{}' AND p.stopped_at IS NOT NULL THEN
+			v_reasons := ARRAY[pane.pool_stopped_text(p.id)];
+		END IF;
 		UPDATE pane.pool SET blocked = coalesce(v_reasons, '{}')
 			WHERE id = p.id AND blocked IS DISTINCT FROM coalesce(v_reasons, '{}');
 		-- Idle surplus goes; the newest first.
@@ -190,27 +185,6 @@ BEGIN
 		AND provision <> 'login' ORDER BY id
 	LOOP
 		n := n + pane.provision_pool(p);
-	END LOOP;
-	RETURN n;
-END $$;
-
--- Sessions that have lasted as long as their pool allows.
-CREATE FUNCTION pane.rec_timers() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE s record; n integer := 0;
-BEGIN
-	FOR s IN SELECT x.id, x.desktop_id, p.assignment FROM pane.session x
-		JOIN pane.desktop d ON d.id = x.desktop_id JOIN pane.pool p ON p.id = d.pool_id
-		WHERE p.session_max_s > 0 AND x.state NOT IN ('ended', 'logging_off')
-		AND x.created_at < now() - make_interval(secs => p.session_max_s)
-		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
-	LOOP
-		n := n + 1;
-		IF s.assignment = 'floating' THEN
-			PERFORM pane.release(s.desktop_id, 'its time is over');
-		ELSE
-			UPDATE pane.session SET state = 'ended', reason = 'its time is over' WHERE id = s.id;
-			PERFORM pane.machine_restart(s.desktop_id, 'the session''s time is over');
-		END IF;
 	END LOOP;
 	RETURN n;
 END $$;

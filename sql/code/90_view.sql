@@ -38,7 +38,8 @@ CREATE VIEW pane.pool_view AS
 		count(d.*) FILTER (WHERE d.state = 'failed') AS failed,
 		pane.resets(p) AS reset, p.image_tag, pane.pool_version(p.id) AS image_version, p.home_mib,
 		coalesce((SELECT c.body - 'script' FROM pane.customization c WHERE c.id = p.customize),
-			'{}') AS customize
+			'{}') AS customize,
+		CASE WHEN p.stopped_at IS NULL THEN 'active' ELSE 'stopped' END AS state, p.stopped_reason
 	FROM pane.pool p LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.state <> 'deleted'
 	WHERE p.deleted_at IS NULL GROUP BY p.id;
 
@@ -54,7 +55,8 @@ CREATE VIEW pane.desktop_view AS
 
 CREATE VIEW pane.session_view AS
 	SELECT s.id, d.name AS desktop, s.user_name AS user, s.state, s.reason, s.protocol, s.client,
-		s.conn, s.viewers, s.since, pane.seconds_since(s.since) AS since_s, s.created_at
+		s.conn, s.viewers, s.since, pane.seconds_since(s.since) AS since_s, s.created_at,
+		to_jsonb(s.warned) AS warned
 	FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.state <> 'ended';
 
 CREATE VIEW pane.host_view AS

@@ -185,7 +185,17 @@ class OpenApi(unittest.TestCase):
         """Groups, imports, the bin, tokens and lockouts."""
         self.ask("POST", v + "/groups", {"name": "sales"}, 201)
         self.ask("POST", v + "/apply", {"items": [{"kind": "pool", "name": "office", "size_max": 9}]}, 200, query="?dry_run=1")
+        self.ask("POST", v + "/quotas", {"who": "pool:office", "desktops": 9, "cpus": 40}, 200)
+        self.ask("POST", v + "/quotas", {"who": "everyone", "running": 9}, 200)
+        self.ask("POST", v + "/quotas", {"who": "nobody", "running": 9}, 400)
+        self.ask("POST", v + "/quotas", {"who": "group:nope", "running": 9}, 404)
+        self.ask("POST", v + "/pools/{name}/retry", None, 200, values=["office"])
+        self.ask("POST", v + "/pools/{name}/retry", None, 404, values=["nope"])
+        self.ask("GET", v + "/quotas", expect=200)
+        self.ask("GET", v + "/quotas", expect=200, query="?user=alice")
         self.ask("GET", v + "/export", expect=200)
+        self.ask("DELETE", v + "/quotas/{who}", None, 204, values=["everyone"])
+        self.ask("DELETE", v + "/quotas/{who}", None, 404, values=["everyone"])
         self.ask("GET", v + "/groups", expect=200)
         self.ask("POST", v + "/pools/{name}/entitlements", {"user": "group:sales"}, 201, values=["office"])
         row = {"user": "zoe", "groups": ["sales"]}

@@ -66,9 +66,9 @@ class Pools(unittest.TestCase):
         self.site.pool(policy={"clipboard": "in", "protocols": ["rdp"]}, idle_s=600)
         self.site.wait_state("office-1", "ready")
         order = h.sync({**h.report(), "wait_s": 0}).json["desktops"][0]
-        self.assertEqual(order["policy"], {"clipboard": "in", "protocols": ["rdp"], "idle_s": 600})
+        self.assertEqual(order["policy"], {"clipboard": "in", "protocols": ["rdp"], "idle_s": 540})
         self.b.call("PATCH", "/pools/office", {"policy": {"recording": True}})
-        self.b.wait(lambda: h.policies.get(order["id"]) == {"recording": True, "idle_s": 600}, "the new policy", 5)
+        self.b.wait(lambda: h.policies.get(order["id"]) == {"recording": True, "idle_s": 540}, "the new policy", 5)
         for bad in ({"clipboard": "maybe"}, {"protocols": []}, {"protocols": ["spice"]}, {"color": 1}, {"recording": 1}):
             self.assertEqual(self.b.call("PATCH", "/pools/office", {"policy": bad}).status, 400, bad)
 

@@ -66,6 +66,36 @@ static void arguments_go_into_the_path_encoded(void **state)
 	json_decref(body);
 }
 
+static void policy_goes_into_the_body(void **state)
+{
+	struct cli_call c;
+	json_t *body, *want;
+	char *path;
+
+	(void)state;
+	assert_int_equal(parse("pools set office --idle 600 --idle-action logoff --networks "
+			       "10.0.0.0/8,2001:db8::/32 --hours= --after-logoff off --buffer 20",
+			       &c, NULL),
+			 0);
+	assert_int_equal(cli_body(&c, &body, NULL), 0);
+	want = json_pack("{s:i,s:s,s:[s,s],s:[],s:s,s:i}", "idle_s", 600, "idle_action", "logoff",
+			 "networks", "10.0.0.0/8", "2001:db8::/32", "hours", "after_logoff", "off",
+			 "buffer_percent", 20);
+	assert_true(json_equal(body, want));
+	json_decref(body);
+	json_decref(want);
+	assert_int_equal(parse("quotas set group:sales --desktops 3 --disk 9000", &c, NULL), 0);
+	assert_int_equal(cli_body(&c, &body, NULL), 0);
+	want = json_pack("{s:s,s:i,s:i}", "who", "group:sales", "desktops", 3, "disk_mib", 9000);
+	assert_true(json_equal(body, want));
+	json_decref(body);
+	json_decref(want);
+	assert_int_equal(parse("quotas of a&b", &c, NULL), 0);
+	path = cli_fill(c.command->path, &c, true);
+	assert_string_equal(path, "/api/v1/quotas?user=a%26b");
+	free(path);
+}
+
 static void options_stand_anywhere(void **state)
 {
 	struct cli_call c;
@@ -131,22 +161,23 @@ static void help_needs_nothing_else(void **state)
 
 static void a_name_means_the_same_everywhere(void **state)
 {
+	const struct cli_command *c, *d;
+
 	(void)state;
-	for (size_t i = 0; i < cli_n_commands; i++) {
+	assert_string_equal(cli_command_at(0)->noun, "login");
+	for (size_t i = 0; (c = cli_command_at(i)); i++) {
 		size_t n = 0;
 
-		for (const struct cli_option *o = cli_commands[i].options; o && o->name; o++, n++) {
-			for (size_t k = 0; k < cli_n_commands; k++)
-				for (const struct cli_option *p = cli_commands[k].options;
-				     p && p->name; p++)
+		for (const struct cli_option *o = c->options; o && o->name; o++, n++) {
+			for (size_t k = 0; (d = cli_command_at(k)); k++)
+				for (const struct cli_option *p = d->options; p && p->name; p++)
 					if (strcmp(o->name, p->name) == 0)
 						assert_int_equal(o->arg != NULL, p->arg != NULL);
 			for (const struct cli_option *g = cli_globals; g->name; g++)
 				assert_string_not_equal(o->name, g->name);
 		}
 		assert_true(n <= CLI_OPTIONS_MAX);
-		assert_true(cli_commands[i].run ||
-			    (cli_commands[i].method && cli_commands[i].path));
+		assert_true(c->run || (c->method && c->path));
 	}
 }
 
@@ -170,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pools_create_makes_the_whole_body),
 		cmocka_unit_test(arguments_go_into_the_path_encoded),
+		cmocka_unit_test(policy_goes_into_the_body),
 		cmocka_unit_test(options_stand_anywhere),
 		cmocka_unit_test(wrong_lines_are_explained),
 		cmocka_unit_test(help_needs_nothing_else),
