@@ -21,22 +21,22 @@ struct gw_conn {
 	char id[ID_LEN + 1];
 	char peer[SOCK_ADDR_MAX];
 	enum gw_proto proto;
-	int slot;	  /* in the limits */
-	bool inner;	  /* travels in another's tunnel, and counts as that one does */
-	int64_t since_ms; /* clock_ms() of accept */
-	char user[128];	  /* "" before login */
-	char desktop[64]; /* its name; "" before login */
+	int slot;		/* in the limits */
+	bool inner;		/* travels in another's tunnel, and counts as that one does */
+	int64_t since_ms;	/* clock_ms() of accept */
+	char user[128];		/* "" before login */
+	char desktop[64];	/* its name; "" before login */
 	struct gw_claim *claim; /* owned: an inner one's; else NULL */
-	gw_end_fn end;	  /* frees the holder, and this with it */
-	void *holder;	  /* borrowed: who that is */
+	gw_end_fn end;		/* frees the holder, and this with it */
+	void *holder;		/* borrowed: who that is */
 };
 
 /* NULL when refused by the limits or out of memory (logged). proxied: peer is a load balancer,
  * whose own address has no limit; gw_conn_readdress() follows. */
 struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
 			    bool proxied);
-/* The RDP connection inside the tunnel that outer is: its id and peer, a login of its own. Takes the
- * claim over on success. NULL when out of memory. */
+/* The RDP connection inside the tunnel that outer is: its id and peer, a login of its own. Takes
+ * the claim over on success. NULL when out of memory. */
 struct gw_conn *gw_conn_inner(struct gw_conn *outer, struct gw_claim *claim);
 /* The connection is peer's, who counts from now on; -EACCES when the limits refuse that one. */
 int gw_conn_readdress(struct gw_conn *c, const char *peer) must_check;

@@ -37,8 +37,7 @@ static void block(uint32_t state[4], const uint8_t *p)
 	memcpy(v, state, sizeof(v));
 	for (unsigned i = 0; i < 48; i++) {
 		unsigned round = i / 16, a = (48 - i) % 4;
-		uint32_t x = v[a] +
-			     mix(round, v[(a + 1) % 4], v[(a + 2) % 4], v[(a + 3) % 4]) +
+		uint32_t x = v[a] + mix(round, v[(a + 1) % 4], v[(a + 2) % 4], v[(a + 3) % 4]) +
 			     get_le32(p + (size_t)4 * order[round][i % 16]) + add[round];
 
 		v[a] = rotate(x, turns[round][i % 4]);

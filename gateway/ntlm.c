@@ -13,8 +13,8 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
-#define SIGNATURE "NTLMSSP" /* with its NUL, 8 bytes */
-#define MD5_LEN	  16
+#define SIGNATURE    "NTLMSSP" /* with its NUL, 8 bytes */
+#define MD5_LEN	     16
 #define PASSWORD_MAX 1024 /* bytes of UTF-16 */
 
 /* NEGOTIATE flags, [MS-NLMP] 2.2.2.5 */
@@ -180,7 +180,8 @@ static bool response_key(uint8_t out[MD5_LEN], const struct ntlm_proof *proof, c
 	return ok;
 }
 
-/* 3.3.2: NTProofStr = HMAC_MD5(ResponseKeyNT, ServerChallenge, temp), temp being what follows it. */
+/* 3.3.2: NTProofStr = HMAC_MD5(ResponseKeyNT, ServerChallenge, temp), temp being what follows it.
+ */
 bool ntlm_proves(const struct ntlm_proof *proof, const char *password)
 {
 	uint8_t key[MD5_LEN], want[EVP_MAX_MD_SIZE];

@@ -43,8 +43,7 @@ enum tsgu_state {
 	TS_OPEN
 };
 
-static const char *const state_names[] = {"http", "handshake", "tunnel",
-					  "auth", "channel",   "open"};
+static const char *const state_names[] = {"http", "handshake", "tunnel", "auth", "channel", "open"};
 
 struct tsgu {
 	struct gw_conn *conn;	     /* borrowed: the front's */
@@ -108,8 +107,8 @@ static bool refuse(struct tsgu *t, const char *scheme, const struct buf *challen
 		EVP_EncodeBlock((unsigned char *)b64, buf_head(challenge), (int)challenge->len);
 		snprintf(head, sizeof(head), "WWW-Authenticate: %s %s\r\n", scheme, b64);
 	}
-	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 401 Unauthorized\r\n%sContent-Length: 0\r\n\r\n", head);
+	n = snprintf(text, sizeof(text), "HTTP/1.1 401 Unauthorized\r\n%sContent-Length: 0\r\n\r\n",
+		     head);
 	return gw_stream_send(t->client, text, (size_t)n) || ++t->refusals >= REFUSALS_MAX;
 }
 
@@ -289,8 +288,9 @@ static bool on_tunnel(struct tsgu *t, const struct tsgu_piece *m)
 	if (r)
 		return garbage(t, r);
 	if (!t->claim && claim_cookie(t, &q)) {
-		log_info("login.refused", "conn=%s proto=rdp client=%s via=tunnel code=login.failed "
-					  "detail=\"the access token is not a ticket\"",
+		log_info("login.refused",
+			 "conn=%s proto=rdp client=%s via=tunnel code=login.failed "
+			 "detail=\"the access token is not a ticket\"",
 			 t->conn->id, t->conn->peer);
 		gw_conn_blame_login(t->conn, "login.failed");
 		return answer(t, out, tsgu_write_tunnel(out, TSGU_ERR_COOKIE)) ||
@@ -323,7 +323,8 @@ static int open_inner(struct tsgu *t)
 	for (int i = 0; i < 2; i++)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	c = gw_conn_inner(t->conn, t->claim);
-	if (!c || gw_stream_init(&t->inner, t->conn->w->loop, pair[0], QUEUE_MAX, t->step, t->arg)) {
+	if (!c ||
+	    gw_stream_init(&t->inner, t->conn->w->loop, pair[0], QUEUE_MAX, t->step, t->arg)) {
 		if (c) {
 			c->claim = NULL;
 			gw_conn_free(c);
@@ -378,11 +379,11 @@ static bool on_close(struct tsgu *t, const struct tsgu_piece *m)
 /* Messages come in one order only; those two may come at any time. True when it is over. */
 static bool on_message(struct tsgu *t, const struct tsgu_piece *m)
 {
-	static bool (*const steps[])(struct tsgu *t, const struct tsgu_piece *m) = {
-		[TS_HANDSHAKE] = on_handshake,
-		[TS_TUNNEL] = on_tunnel,
-		[TS_AUTH] = on_tunnel_auth,
-		[TS_CHANNEL] = on_channel};
+	static bool (*const steps[])(struct tsgu * t,
+				     const struct tsgu_piece *m) = {[TS_HANDSHAKE] = on_handshake,
+								    [TS_TUNNEL] = on_tunnel,
+								    [TS_AUTH] = on_tunnel_auth,
+								    [TS_CHANNEL] = on_channel};
 	static const enum tsgu_type types[] = {[TS_HANDSHAKE] = TSGU_HANDSHAKE,
 					       [TS_TUNNEL] = TSGU_TUNNEL,
 					       [TS_AUTH] = TSGU_TUNNEL_AUTH,
@@ -519,11 +520,8 @@ struct tsgu *tsgu_start(struct gw_conn *conn, struct gw_stream *client, struct l
 
 	if (!t)
 		return NULL;
-	*t = (struct tsgu){.conn = conn,
-			   .client = client,
-			   .deadline = deadline,
-			   .step = step,
-			   .arg = arg};
+	*t = (struct tsgu){
+		.conn = conn, .client = client, .deadline = deadline, .step = step, .arg = arg};
 	gw_stream_none(&t->inner);
 	t->silence = loop_timer_add(conn->w->loop, -1, on_silence, t);
 	if (!t->silence) {

@@ -2,8 +2,8 @@
  *
  * An RD Gateway for clients that reach HTTPS only: RDP in a tunnel in a WebSocket at
  * /remoteDesktopGateway/ ([MS-TSGU]; docs/contracts.md "RD Gateway"). Whatever computer the client
- * names, the tunnel's other end is this gateway's own RDP login. Lives inside the HTTPS front, whose
- * stream of the client it uses.
+ * names, the tunnel's other end is this gateway's own RDP login. Lives inside the HTTPS front,
+ * whose stream of the client it uses.
  */
 #ifndef PANE_GATEWAY_TSGU_H
 #define PANE_GATEWAY_TSGU_H

@@ -88,7 +88,7 @@ static int take_control(struct tsgu_reader *r, const uint8_t *p, size_t n, struc
 	if (r->left)
 		return (int)now;
 	*piece = (struct tsgu_piece){.type = (enum tsgu_type)get_le16(r->head),
-				     .p = buf_head(&r->held),
+				     .p = r->held.len ? buf_head(&r->held) : r->head,
 				     .n = r->held.len};
 	r->n_head = 0;
 	r->done = true;

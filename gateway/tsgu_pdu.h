@@ -35,9 +35,9 @@ enum tsgu_type {
 #define TSGU_AUTH_PAA  0x2
 
 /* Return codes, 2.2.6 */
-#define TSGU_OK		    0u
-#define TSGU_ERR_INTERNAL   0x800759D8u /* E_PROXY_INTERNALERROR */
-#define TSGU_ERR_COOKIE	    0x800759F8u /* E_PROXY_COOKIE_AUTHENTICATION_ACCESS_DENIED */
+#define TSGU_OK		     0u
+#define TSGU_ERR_INTERNAL    0x800759D8u /* E_PROXY_INTERNALERROR */
+#define TSGU_ERR_COOKIE	     0x800759F8u /* E_PROXY_COOKIE_AUTHENTICATION_ACCESS_DENIED */
 #define TSGU_ERR_AUTH_METHOD 0x800759F9u /* E_PROXY_UNSUPPORTED_AUTHENTICATION_METHOD */
 
 /* Where a client's stream stands. All zero at its start; tsgu_reader_fini() at its end. */
@@ -58,8 +58,8 @@ struct tsgu_piece {
 /* Takes bytes from p until there is a piece: how many, 0 only for n = 0. Data comes in as many
  * pieces as its bytes arrive in, any other message whole. -EPROTO for what no client sends,
  * -EMSGSIZE, -ENOMEM. A piece lasts until the next call. */
-int tsgu_read(struct tsgu_reader *r, const uint8_t *p, size_t n, struct tsgu_piece *piece)
-	must_check;
+int tsgu_read(struct tsgu_reader *r, const uint8_t *p, size_t n,
+	      struct tsgu_piece *piece) must_check;
 void tsgu_reader_fini(struct tsgu_reader *r);
 
 struct tsgu_handshake {
@@ -87,8 +87,7 @@ int tsgu_parse_channel(const uint8_t *p, size_t n, struct tsgu_channel *c) must_
 int tsgu_parse_close(const uint8_t *p, size_t n) must_check;
 
 /* Each: a whole message, its length returned. */
-size_t tsgu_write_handshake(uint8_t out[TSGU_ANSWER_MAX], uint32_t error,
-			    uint16_t extended_auth);
+size_t tsgu_write_handshake(uint8_t out[TSGU_ANSWER_MAX], uint32_t error, uint16_t extended_auth);
 size_t tsgu_write_tunnel(uint8_t out[TSGU_ANSWER_MAX], uint32_t error);
 size_t tsgu_write_tunnel_auth(uint8_t out[TSGU_ANSWER_MAX]);
 size_t tsgu_write_channel(uint8_t out[TSGU_ANSWER_MAX], uint32_t error);

@@ -78,7 +78,8 @@ int ws_request_parse(const char *text, const struct http_head *h, struct ws_requ
 
 	*q = (struct ws_request){0};
 	*why = "This is not a WebSocket of version 13.";
-	if (!http_head_has_word(text, h, "connection", "upgrade") || !version || !is_text(version, v, "13"))
+	if (!http_head_has_word(text, h, "connection", "upgrade") || !version ||
+	    !is_text(version, v, "13"))
 		return -EPROTO;
 	if (!key || ws_accept(key, n, q->accept))
 		return -EPROTO;
