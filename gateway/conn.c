@@ -3,6 +3,7 @@
  * Connections' identities; see conn.h. The worker's list is doubly linked and intrusive.
  */
 #include "gateway/conn.h"
+#include "gateway/claim.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,14 @@ static void log_refused(struct gw_worker *w, enum gw_proto proto, const char *pe
 
 static const char *const refusals[] = {"", "per_source_max", "penalty", "max_connections"};
 
+static void enlist(struct gw_conn *c)
+{
+	c->next = c->w->conns;
+	if (c->next)
+		c->next->prev = c;
+	c->w->conns = c;
+}
+
 struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
 			    bool proxied)
 {
@@ -45,10 +54,21 @@ struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char
 	*c = (struct gw_conn){.w = w, .proto = proto, .slot = slot, .since_ms = clock_ms()};
 	random_id(c->id);
 	memcpy(c->peer, peer, strnlen(peer, sizeof(c->peer) - 1));
-	c->next = w->conns;
-	if (c->next)
-		c->next->prev = c;
-	w->conns = c;
+	enlist(c);
+	return c;
+}
+
+struct gw_conn *gw_conn_inner(struct gw_conn *outer, struct gw_claim *claim)
+{
+	struct gw_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = (struct gw_conn){.w = outer->w, .proto = GW_RDP, .inner = true, .claim = claim};
+	c->since_ms = clock_ms();
+	memcpy(c->id, outer->id, sizeof(c->id));
+	memcpy(c->peer, outer->peer, sizeof(c->peer));
+	enlist(c);
 	return c;
 }
 
@@ -75,7 +95,9 @@ void gw_conn_free(struct gw_conn *c)
 {
 	struct gw_worker *w = c->w;
 
-	gw_limits_drop(w->limits, w->index, c->slot);
+	if (!c->inner)
+		gw_limits_drop(w->limits, w->index, c->slot);
+	gw_claim_free(c->claim);
 	if (c->prev)
 		c->prev->next = c->next;
 	else

@@ -13,24 +13,31 @@
 
 typedef void (*gw_end_fn)(void *holder);
 
+struct gw_claim;
+
 struct gw_conn {
 	struct gw_worker *w; /* borrowed */
 	struct gw_conn *prev, *next;
 	char id[ID_LEN + 1];
 	char peer[SOCK_ADDR_MAX];
 	enum gw_proto proto;
-	int slot;	  /* in the limits */
-	int64_t since_ms; /* clock_ms() of accept */
-	char user[128];	  /* "" before login */
-	char desktop[64]; /* its name; "" before login */
-	gw_end_fn end;	  /* frees the holder, and this with it */
-	void *holder;	  /* borrowed: who that is */
+	int slot;		/* in the limits */
+	bool inner;		/* travels in another's tunnel, and counts as that one does */
+	int64_t since_ms;	/* clock_ms() of accept */
+	char user[128];		/* "" before login */
+	char desktop[64];	/* its name; "" before login */
+	struct gw_claim *claim; /* owned: an inner one's; else NULL */
+	gw_end_fn end;		/* frees the holder, and this with it */
+	void *holder;		/* borrowed: who that is */
 };
 
 /* NULL when refused by the limits or out of memory (logged). proxied: peer is a load balancer,
  * whose own address has no limit; gw_conn_readdress() follows. */
 struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char *peer,
 			    bool proxied);
+/* The RDP connection inside the tunnel that outer is: its id and peer, a login of its own. Takes
+ * the claim over on success. NULL when out of memory. */
+struct gw_conn *gw_conn_inner(struct gw_conn *outer, struct gw_claim *claim);
 /* The connection is peer's, who counts from now on; -EACCES when the limits refuse that one. */
 int gw_conn_readdress(struct gw_conn *c, const char *peer) must_check;
 /* Milliseconds left of the login's deadline, at least 1. */

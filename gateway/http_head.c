@@ -188,6 +188,31 @@ const char *http_head_field(const char *p, const struct http_head *h, const char
 	return NULL;
 }
 
+bool http_next_word(const char **at, const char *end, const char **word, size_t *n)
+{
+	while (*at < end && (**at == ',' || **at == ' ' || **at == '\t'))
+		++*at;
+	*word = *at;
+	while (*at < end && **at != ',')
+		++*at;
+	*n = (size_t)(*at - *word);
+	while (*n && ((*word)[*n - 1] == ' ' || (*word)[*n - 1] == '\t'))
+		--*n;
+	return *n > 0;
+}
+
+bool http_head_has_word(const char *p, const struct http_head *h, const char *name,
+			const char *want)
+{
+	size_t n, w;
+	const char *at = http_head_field(p, h, name, &n), *end = at ? at + n : NULL, *word;
+
+	while (at && http_next_word(&at, end, &word, &w))
+		if (w == strlen(want) && !strncasecmp(word, want, w))
+			return true;
+	return false;
+}
+
 static bool is_dropped(const struct line *name)
 {
 	static const char *const names[] = {"connection", "keep-alive", "upgrade",

@@ -29,6 +29,11 @@ struct http_client_facts {
 int http_head_parse(const char *p, size_t n, struct http_head *h) must_check;
 /* The value of the first field of that name; NULL when there is none. h must have been accepted. */
 const char *http_head_field(const char *p, const struct http_head *h, const char *name, size_t *n);
+/* Walks a comma-separated list; false at its end. */
+bool http_next_word(const char **at, const char *end, const char **word, size_t *n);
+/* Does the list in the field of that name have the word, in any case? */
+bool http_head_has_word(const char *p, const struct http_head *h, const char *name,
+			const char *want);
 /* The head as the broker gets it. */
 int http_head_rewrite(struct buf *out, const char *p, const struct http_head *h,
 		      const struct http_client_facts *f) must_check;

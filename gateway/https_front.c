@@ -10,6 +10,7 @@
 #include "gateway/http_head.h"
 #include "gateway/login.h"
 #include "gateway/session.h"
+#include "gateway/tsgu.h"
 #include "gateway/ws_desktop.h"
 
 #include <ctype.h>
@@ -30,6 +31,7 @@ enum front_state {
 	FRONT_BROKER,
 	FRONT_FILE,
 	FRONT_DESKTOP,
+	FRONT_TUNNEL,
 	FRONT_ENDING
 };
 
@@ -42,12 +44,14 @@ struct https_front {
 	const uint8_t *body; /* of a file, what is still to be sent; borrowed from the worker */
 	size_t n_body;
 	struct ws_desktop *desktop; /* owned */
+	struct tsgu *tunnel;	    /* owned */
 };
 
 static void front_free(struct https_front *h)
 {
 	loop_timer_del(h->deadline);
 	ws_desktop_free(h->desktop);
+	tsgu_free(h->tunnel);
 	gw_stream_fini(&h->client);
 	gw_stream_fini(&h->broker);
 	if (h->conn)
@@ -242,6 +246,34 @@ static void start_desktop(struct https_front *h, const struct http_head *head)
 		drop(h, "memory", "no room for a desktop");
 }
 
+static void step_tunnel(struct https_front *h)
+{
+	if (h->late) {
+		drop(h, "deadline", "the tunnel was not set up in time");
+		return;
+	}
+	if (!tsgu_step(h->tunnel))
+		return;
+	tsgu_free(h->tunnel);
+	h->tunnel = NULL;
+	say_farewell(h);
+}
+
+static void start_tunnel(struct https_front *h, const struct http_head *head)
+{
+	if (!tsgu_is_upgrade((const char *)buf_head(&h->client.in), head)) {
+		answer(h, "426 Upgrade Required", "tunnel.websocket",
+		       "This RD Gateway speaks WebSocket only.");
+		return;
+	}
+	h->state = FRONT_TUNNEL;
+	h->tunnel = tsgu_start(h->conn, &h->client, h->deadline, front_step, h);
+	if (!h->tunnel)
+		drop(h, "memory", "no room for a tunnel");
+	else
+		step_tunnel(h);
+}
+
 /* A target that is not the broker's. */
 static void on_own_target(struct https_front *h, const struct http_head *head)
 {
@@ -251,6 +283,8 @@ static void on_own_target(struct https_front *h, const struct http_head *head)
 		start_file(h, head, f);
 	else if (ws_is_request((const char *)buf_head(&h->client.in), head))
 		start_desktop(h, head);
+	else if (tsgu_is_request(head))
+		start_tunnel(h, head);
 	else
 		answer(h, "404 Not Found", "path.unknown", "There is nothing at this path.");
 }
@@ -304,6 +338,10 @@ static void front_step(void *arg)
 	}
 	if (h->state == FRONT_DESKTOP) {
 		step_desktop(h);
+		return;
+	}
+	if (h->state == FRONT_TUNNEL) {
+		step_tunnel(h);
 		return;
 	}
 	if (h->client.error) {

@@ -165,6 +165,9 @@ static int add_rules(scmp_filter_ctx f, bool net)
 	for (size_t i = 0; !r && net && i < ARRAY_LEN(families); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				     SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+	if (!r && net) /* a tunnel's own end of the RDP door */
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+				     SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX, 0));
 	for (size_t i = 0; !r && i < ARRAY_LEN(deadly); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	return r;

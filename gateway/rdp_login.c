@@ -18,6 +18,7 @@
  * blanked.
  */
 #include "common/json.h"
+#include "gateway/claim.h"
 #include "gateway/login.h"
 #include "gateway/rdp_info.h"
 #include "gateway/rdp_pdu.h"
@@ -244,7 +245,7 @@ static int on_join(struct rdp_login *l, const uint8_t *p, size_t n)
 	return r;
 }
 
-/* A ticket in the routing token wins over what was typed. */
+/* A ticket in the routing token wins over what was typed; a tunnel's claim must agree. */
 static int take_credentials(struct rdp_login *l, const struct rdp_info *i)
 {
 	int r = gw_credentials_user(&l->cred, i->user);
@@ -252,8 +253,10 @@ static int take_credentials(struct rdp_login *l, const struct rdp_info *i)
 	if (r)
 		return r;
 	if (!strncmp(l->cr.token, "pt1_", 4))
-		return secret_set(&l->cred.ticket, l->cr.token, strlen(l->cr.token));
-	return secret_set(&l->cred.password, i->password.bytes, i->password.len);
+		r = secret_set(&l->cred.ticket, l->cr.token, strlen(l->cr.token));
+	else
+		r = secret_set(&l->cred.password, i->password.bytes, i->password.len);
+	return r ? r : gw_claim_settle(l->conn->claim, &l->cred);
 }
 
 static int start_route(struct rdp_login *l);
@@ -403,6 +406,11 @@ static bool step_client(struct rdp_login *l)
 		}
 		if (!r)
 			r = on_pdu(l, buf_head(&l->client.in), n, &e);
+		if (r == -EACCES) {
+			refuse(l, &(struct gw_refusal){.code = "login.failed",
+						       .detail = "not who the tunnel said"});
+			return false;
+		}
 		if (r == -EINVAL || r == -ENAMETOOLONG || r == -E2BIG) {
 			/* Names and passwords nobody can have. */
 			refuse(l, &(struct gw_refusal){.code = "login.failed"});

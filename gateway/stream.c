@@ -132,10 +132,12 @@ static void on_io(void *arg, int fd, unsigned events)
 		flush(s);
 		fill(s);
 	}
-	if ((events & LOOP_HUP) && (s->paused || s->eof || gw_stream_full(s)))
+	if ((events & LOOP_HUP) && (s->paused || s->eof))
 		fail(s, -ECONNRESET);
-	if (s->error) {
-		loop_io_del(s->io); /* a hung-up descriptor would be reported for ever */
+	/* A hung-up descriptor would be reported for ever. What a full stream's peer said before it
+	 * left is still there for gw_stream_pull(). */
+	if (s->error || ((events & LOOP_HUP) && gw_stream_full(s))) {
+		loop_io_del(s->io);
 		s->io = NULL;
 	}
 	watch(s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * UTF-16LE to UTF-8 (RFC 2781, RFC 3629); see utf16.h. No state.
+ * UTF-16LE and UTF-8 (RFC 2781, RFC 3629); see utf16.h. No state.
  */
 #include "gateway/utf16.h"
 #include "common/wire.h"
@@ -75,5 +75,46 @@ long utf16_to_utf8(char *out, size_t size, const uint8_t *p, size_t n)
 			out[at++] = (char)o[k];
 	}
 	out[at] = '\0';
+	return (long)at;
+}
+
+/* Code point at s, which moves behind it; 0 for what RFC 3629 §4 does not allow. */
+static uint32_t next_code_point(const uint8_t **s)
+{
+	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+	const uint8_t *p = *s;
+	unsigned len = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : 4;
+	uint32_t c = len == 1 ? p[0] : p[0] & (0x7Fu >> len);
+
+	if (len == 4 && p[0] >> 3 != 30)
+		return 0;
+	for (unsigned i = 1; i < len; i++) {
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3Fu);
+	}
+	*s += len;
+	return c < least[len] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF) ? 0 : c;
+}
+
+long utf8_to_utf16(uint8_t *out, size_t size, const char *s)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t at = 0;
+
+	while (*p) {
+		uint32_t c = next_code_point(&p);
+		size_t len = c < 0x10000 ? 2 : 4;
+
+		if (!c || at + len > size)
+			return -1;
+		if (len == 4) {
+			put_le16(out + at, (uint16_t)(0xD800 + ((c - 0x10000) >> 10)));
+			put_le16(out + at + 2, (uint16_t)(0xDC00 + ((c - 0x10000) & 0x3FF)));
+		} else {
+			put_le16(out + at, (uint16_t)c);
+		}
+		at += len;
+	}
 	return (long)at;
 }

@@ -40,36 +40,10 @@ static bool is_text(const char *p, size_t n, const char *text)
 	return n == strlen(text) && !strncasecmp(p, text, n);
 }
 
-/* Walks a comma-separated list; false at its end. */
-static bool next_word(const char **at, const char *end, const char **word, size_t *n)
-{
-	while (*at < end && (**at == ',' || **at == ' ' || **at == '\t'))
-		++*at;
-	*word = *at;
-	while (*at < end && **at != ',')
-		++*at;
-	*n = (size_t)(*at - *word);
-	while (*n && ((*word)[*n - 1] == ' ' || (*word)[*n - 1] == '\t'))
-		--*n;
-	return *n > 0;
-}
-
-static bool has_word(const char *text, const struct http_head *h, const char *field,
-		     const char *want)
-{
-	size_t n, w;
-	const char *at = http_head_field(text, h, field, &n), *end = at ? at + n : NULL, *word;
-
-	while (at && next_word(&at, end, &word, &w))
-		if (is_text(word, w, want))
-			return true;
-	return false;
-}
-
 bool ws_is_request(const char *text, const struct http_head *h)
 {
 	return h->target_len == 4 && !memcmp(h->target, "/rfb", 4) && h->method_len == 3 &&
-	       !memcmp(h->method, "GET", 3) && has_word(text, h, "upgrade", "websocket");
+	       !memcmp(h->method, "GET", 3) && http_head_has_word(text, h, "upgrade", "websocket");
 }
 
 /* A page of another site must not use a browser's connection, whatever it holds. */
@@ -89,7 +63,7 @@ static int read_ticket(const char *text, const struct http_head *h, struct secre
 	const char *at = http_head_field(text, h, "sec-websocket-protocol", &n);
 	const char *end = at ? at + n : NULL, *word;
 
-	while (at && next_word(&at, end, &word, &w))
+	while (at && http_next_word(&at, end, &word, &w))
 		if (gw_is_ticket(word, w))
 			return secret_set(ticket, word, w);
 	return -EINVAL;
@@ -104,7 +78,8 @@ int ws_request_parse(const char *text, const struct http_head *h, struct ws_requ
 
 	*q = (struct ws_request){0};
 	*why = "This is not a WebSocket of version 13.";
-	if (!has_word(text, h, "connection", "upgrade") || !version || !is_text(version, v, "13"))
+	if (!http_head_has_word(text, h, "connection", "upgrade") || !version ||
+	    !is_text(version, v, "13"))
 		return -EPROTO;
 	if (!key || ws_accept(key, n, q->accept))
 		return -EPROTO;
@@ -112,7 +87,7 @@ int ws_request_parse(const char *text, const struct http_head *h, struct ws_requ
 	if (!same_origin(text, h))
 		return -EACCES;
 	*why = "The subprotocols must be pane.rfb and a ticket.";
-	if (!has_word(text, h, "sec-websocket-protocol", PROTOCOL))
+	if (!http_head_has_word(text, h, "sec-websocket-protocol", PROTOCOL))
 		return -EPROTO;
 	return read_ticket(text, h, &q->ticket);
 }

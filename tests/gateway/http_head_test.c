@@ -126,11 +126,26 @@ static void rewritten(void **state)
 	buf_fini(&b);
 }
 
+static void words(void **state)
+{
+	static const char in[] = "GET /x HTTP/1.1\r\nHost: h\r\n"
+				 "Connection: keep-alive ,\tUpgrade\r\nUpgrade: websockets\r\n\r\n";
+	struct http_head h;
+
+	(void)state;
+	assert_int_equal(parse(in, &h), 0);
+	assert_true(http_head_has_word(in, &h, "connection", "upgrade"));
+	assert_true(http_head_has_word(in, &h, "connection", "keep-alive"));
+	assert_false(http_head_has_word(in, &h, "connection", "keep"));
+	assert_false(http_head_has_word(in, &h, "upgrade", "websocket"));
+	assert_false(http_head_has_word(in, &h, "absent", "x"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepted), cmocka_unit_test(refused),	 cmocka_unit_test(paths),
-		cmocka_unit_test(oversize), cmocka_unit_test(rewritten),
+		cmocka_unit_test(oversize), cmocka_unit_test(rewritten), cmocka_unit_test(words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

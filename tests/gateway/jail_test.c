@@ -64,6 +64,8 @@ static int inside(jail_fn jail, attempt_fn attempt)
 static char *const none[] = {NULL};
 static struct sockaddr_in any = {.sin_family = AF_INET};
 
+static int pair[2];
+
 TRY(run_a_program, execve("/bin/true", none, none))
 TRY(make_a_process, (int)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0))
 TRY(trace, (int)ptrace(PTRACE_ATTACH, getppid(), 0, 0))
@@ -82,6 +84,7 @@ TRY(netlink_socket, socket(AF_NETLINK, SOCK_RAW, 0))
 TRY(change_user, setuid(65534))
 TRY(inet_socket, socket(AF_INET, SOCK_STREAM, 0))
 TRY(unix_socket, socket(AF_UNIX, SOCK_STREAM, 0))
+TRY(unix_pair, socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 
 /* A port of its own would be a second door. */
 static int open_a_port(void)
@@ -150,7 +153,7 @@ static void test_worker_files(void **state)
 
 static void test_worker_may(void **state)
 {
-	static const attempt_fn fine[] = {inet_socket, unix_socket, unexecutable_memory};
+	static const attempt_fn fine[] = {inet_socket, unix_socket, unix_pair, unexecutable_memory};
 
 	(void)state;
 	NEEDS_JAIL;
@@ -166,6 +169,7 @@ static void test_keeper(void **state)
 	assert_int_equal(inside(gw_jail_keeper, trace), KILLED);
 	assert_int_equal(inside(gw_jail_keeper, inet_socket), EPERM);
 	assert_int_equal(inside(gw_jail_keeper, unix_socket), EPERM);
+	assert_int_equal(inside(gw_jail_keeper, unix_pair), EPERM);
 	assert_int_equal(inside(gw_jail_keeper, write_a_file), EPERM);
 	assert_int_equal(inside(gw_jail_keeper, read_a_file), 0); /* a reload */
 }

@@ -124,6 +124,29 @@ static void lingers_for_the_last_word(void **state)
 	assert_true(gw_stream_linger(&r->s));
 }
 
+/* A peer that said much and left: the rest is there for an owner who takes it piece by piece. */
+static void the_last_words_of_a_full_stream(void **state)
+{
+	struct rig *r = *state;
+	char big[500] = "";
+	size_t got = 0;
+
+	assert_int_equal(write(r->peer, big, sizeof(big)), sizeof(big));
+	close(r->peer);
+	r->peer = -1;
+	run(r);
+	run(r);
+	assert_true(gw_stream_full(&r->s));
+	while (r->s.in.len) {
+		got += r->s.in.len;
+		buf_consume(&r->s.in, r->s.in.len);
+		gw_stream_pull(&r->s);
+	}
+	assert_int_equal(got, sizeof(big));
+	assert_true(r->s.eof);
+	assert_int_equal(r->s.error, 0);
+}
+
 static void clear_text_before_tls_is_refused(void **state)
 {
 	struct rig *r = *state;
@@ -158,6 +181,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(idle_owns_no_buffer, setup, teardown),
 		cmocka_unit_test_setup_teardown(end_and_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(lingers_for_the_last_word, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_words_of_a_full_stream, setup, teardown),
 		cmocka_unit_test_setup_teardown(clear_text_before_tls_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused_connect_is_told, setup, teardown),
 	};

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <string.h>
 #include "gateway/utf16.h"
 
 static void planes(void **state)
@@ -47,12 +48,32 @@ static void length(void **state)
 	assert_int_equal(utf16_length(in, 0), 0);
 }
 
+static void back(void **state)
+{
+	static const char *const bad[] = {
+		"\x80", "\xc1\xbf", "\xe0\x80\x80",	   "\xed\xa0\x80", "\xf4\x90\x80\x80",
+		"\xff", "\xe2\x82", "\xf8\x88\x80\x80\x80"};
+	static const char text[] = "a\u00e9\u20ac\U0001f600\uffff";
+	uint8_t out[16];
+	char again[32];
+
+	(void)state;
+	assert_int_equal(utf8_to_utf16(out, 12, text), 12);
+	assert_int_equal(utf16_to_utf8(again, sizeof(again), out, 12), (long)strlen(text));
+	assert_string_equal(again, text);
+	assert_int_equal(utf8_to_utf16(out, 11, text), -1);
+	assert_int_equal(utf8_to_utf16(out, 0, ""), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(utf8_to_utf16(out, sizeof(out), bad[i]), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(planes),
 		cmocka_unit_test(invalid),
 		cmocka_unit_test(length),
+		cmocka_unit_test(back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,7 +292,7 @@ class Gateway:
                 "broker_internal": rig.broker.internal, "workers": 1, "drain_ms": 300, **more}
         self.config = rig.dir + "/gateway.conf"
         with open(self.config, "w", encoding="ascii") as f:
-            f.write("[gateway]\n" + "".join(f"{k} = {v}\n" for k, v in conf.items()))
+            f.write("[gateway]\n" + "".join(f"{k} = {v}\n" for k, v in conf.items() if v is not None))
         build = os.environ.get("BUILD", TOP + "/build/release")
         self.program = os.environ.get("PANE_GATEWAY", build + "/bin/pane-gateway")
         self.start()
