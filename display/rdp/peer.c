@@ -698,6 +698,11 @@ void disp_rdp_run(struct disp_viewer *v)
 	log_info("rdp.end", "conn=%s why=\"%s\" path=%s frames=%llu bytes=%llu", v->conn,
 		 r == -EPIPE ? "closed" : strerror(-r), p->fallback ? "bitmap" : "gfx",
 		 (unsigned long long)p->gfx.frames, (unsigned long long)p->gfx.bytes);
+	if (p->sound.blocks)
+		log_info("rdp.sound.end", "conn=%s blocks=%llu bytes=%llu lost=%llu best_ms=%lld",
+			 v->conn, (unsigned long long)p->sound.blocks,
+			 (unsigned long long)p->sound.bytes, (unsigned long long)p->sound.ear.lost,
+			 (long long)p->sound.best_ms);
 	teardown(p);
 	free(p);
 }

@@ -68,6 +68,17 @@ class Ear:
 
 
 def pitch(samples):
-    """Hertz, by how often it rises through zero."""
+    """Hertz, by how often it rises through zero. A busy machine's gaps count for nothing."""
     rises = [i for i in range(1, len(samples)) if samples[i - 1] < 0 <= samples[i]]
-    return (len(rises) - 1) * RATE / (rises[-1] - rises[0]) if len(rises) > 1 else 0
+    waves = sorted(b - a for a, b in zip(rises, rises[1:]))
+    if not waves:
+        return 0
+    usual = waves[len(waves) // 2]
+    whole = [w for w in waves if abs(w - usual) <= 1 + usual // 20]
+    return RATE * len(whole) / sum(whole)
+
+
+def loud_s(samples):
+    """Seconds of it that are no gap, counted in milliseconds that are not silence."""
+    step = RATE // 1000
+    return sum(any(samples[i:i + step]) for i in range(0, len(samples), step)) / 1000
