@@ -94,7 +94,7 @@ static size_t formats(uint8_t *p, uint16_t version, uint32_t rate)
 /* Through the sequence to a client that hears. */
 static void start(struct fixture *f, uint16_t version)
 {
-	uint8_t p[100];
+	uint8_t p[100] = {0};
 
 	assert_int_equal(tell(f, 7, p, formats(p, version, 44100)), 0);
 	assert_int_equal(f->said[f->last], 6);
@@ -250,7 +250,7 @@ static void confirmations_of_what_is_not_in_flight_change_nothing(void **state)
 static void nonsense_ends_the_client(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t p[100];
+	uint8_t p[100] = {0};
 	size_t n = formats(p, 8, 44100);
 
 	assert_int_equal(disp_rdpsnd_receive(&f->s, p, 3, 0), -EPROTO);
@@ -269,7 +269,7 @@ static void nonsense_ends_the_client(void **state)
 static void a_client_without_pcm_hears_nothing(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t p[100];
+	uint8_t p[100] = {0};
 
 	assert_int_equal(tell(f, 7, p, formats(p, 8, 22050)), 0);
 	assert_int_equal(f->s.state, RDPSND_DEAF);
