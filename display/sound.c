@@ -140,10 +140,13 @@ static void place(const struct disp_sound *s, struct disp_ear *e, uint32_t late_
 void disp_sound_take(struct disp_sound *s, struct disp_ear *e, uint32_t late_ms, uint8_t *out,
 		     uint32_t max, struct disp_heard *heard)
 {
+	bool sounds;
+
 	pthread_mutex_lock(&s->lock);
-	*heard = (struct disp_heard){.rate = s->ring ? s->rate : 0};
-	heard->ended = e->stream && (!heard->rate || e->stream != s->stream);
-	if (!heard->rate) {
+	sounds = s->ring && s->rate;
+	*heard = (struct disp_heard){.rate = sounds ? s->rate : 0};
+	heard->ended = e->stream && (!sounds || e->stream != s->stream);
+	if (!sounds) {
 		e->stream = 0;
 	} else {
 		place(s, e, late_ms);
