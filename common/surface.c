@@ -110,7 +110,13 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 			p, 4,
 			(uint32_t[]){m->clip.serial, m->clip.format, m->clip.status, m->clip.size});
 	case SURFACE_AUDIO:
-		break;
+		return encode_words(
+			p, 4, (uint32_t[]){m->audio.stream, m->audio.rate, m->audio.frames, 0});
+	case SURFACE_AUDIO_POS:
+		put_le64(p + 8, m->audio.pos);
+		return 8 + encode_words(p, 2, (uint32_t[]){m->audio.stream, 0});
+	case SURFACE_AUDIO_LISTEN:
+		return encode_words(p, 1, &m->listen);
 	}
 	return 0;
 }
@@ -133,7 +139,8 @@ int surface_encode(const struct surface_msg *m, uint8_t *out, size_t size)
 int surface_send(int sock, const struct surface_msg *m)
 {
 	uint8_t out[SURFACE_MAX_MESSAGE];
-	bool carries = m->type == SURFACE_SCANOUT || m->type == SURFACE_CLIP_DATA;
+	bool carries = m->type == SURFACE_SCANOUT || m->type == SURFACE_CLIP_DATA ||
+		       m->type == SURFACE_AUDIO;
 	int n = surface_encode(m, out, sizeof(out));
 	ssize_t r;
 
@@ -268,6 +275,27 @@ static int decode_clip(struct surface_msg *m, const uint8_t *p)
 	return 0;
 }
 
+static int decode_audio(struct surface_msg *m, const uint8_t *p)
+{
+	m->audio.stream = get_le32(p);
+	m->audio.pos = 0;
+	m->audio.rate = m->audio.frames = 0;
+	if (m->type == SURFACE_AUDIO_POS) {
+		m->audio.pos = get_le64(p + 8);
+		return get_le32(p + 4) ? -EPROTO : 0;
+	}
+	m->audio.rate = get_le32(p + 4);
+	m->audio.frames = get_le32(p + 8);
+	if (get_le32(p + 12))
+		return -EPROTO;
+	if (!m->audio.frames)
+		return 0;
+	if (m->audio.rate != 44100 && m->audio.rate != 48000)
+		return -EPROTO;
+	return m->audio.frames < SURFACE_AUDIO_MIN || m->audio.frames > SURFACE_AUDIO_MAX ? -EPROTO
+											  : 0;
+}
+
 /* Payload length of the fixed-size messages; 0 for those that check their own. */
 static size_t fixed_length(enum surface_type t)
 {
@@ -280,8 +308,11 @@ static size_t fixed_length(enum surface_type t)
 	case SURFACE_CLIP_POLICY:
 	case SURFACE_KEYSYM:
 	case SURFACE_LAYOUT:
+	case SURFACE_AUDIO_LISTEN:
 		return 4;
 	case SURFACE_CLIP_DATA:
+	case SURFACE_AUDIO:
+	case SURFACE_AUDIO_POS:
 		return 16;
 	case SURFACE_DAMAGE:
 	case SURFACE_MONITORS:
@@ -352,7 +383,11 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 	case SURFACE_CLIP_DATA:
 		return decode_clip(m, p);
 	case SURFACE_AUDIO:
-		break;
+	case SURFACE_AUDIO_POS:
+		return decode_audio(m, p);
+	case SURFACE_AUDIO_LISTEN:
+		m->listen = get_le32(p);
+		return m->listen <= 1 ? 0 : -EPROTO;
 	}
 	return -EPROTO;
 }
@@ -362,6 +397,8 @@ static uint64_t wants_bytes(const struct surface_msg *m)
 {
 	if (m->type == SURFACE_SCANOUT && m->scanout.width)
 		return m->scanout.size;
+	if (m->type == SURFACE_AUDIO)
+		return (uint64_t)m->audio.frames * SURFACE_AUDIO_FRAME;
 	return m->type == SURFACE_CLIP_DATA ? m->clip.size : 0;
 }
 

@@ -17,6 +17,14 @@
  * selections to itself and takes none. Text is UTF-8 with LF line ends, without NUL, at most
  * SURFACE_CLIP_MAX bytes.
  *
+ * Sound is S16LE stereo in a ring: a memfd that the desktop makes and writes, frame p (4 bytes) of
+ * a stream at p mod frames. AUDIO names the ring, AUDIO_POS how far it is written; older frames
+ * than `frames` before that are gone, and the newest of those may be overwritten at any moment, so
+ * a reader takes what it wants at once and copies it. Nothing is captured before the display says
+ * that somebody listens (AUDIO_LISTEN), and what was to be heard before that is never sent. A
+ * desktop whose HELLO lacks SURFACE_HAS_AUDIO knows none of these messages. While there is only
+ * silence there is no stream.
+ *
  * Pixels are XRGB8888: a little-endian u32 0xffRRGGBB, byte order B,G,R,X.
  * Cursor pixels are ARGB8888, not premultiplied.
  *
@@ -39,6 +47,9 @@
 #define SURFACE_MAX_CURSOR   96 /* pixels, either way */
 #define SURFACE_HEAD	     8
 #define SURFACE_CLIP_MAX     (1u << 20) /* bytes of one clipboard answer */
+#define SURFACE_AUDIO_FRAME  4		/* bytes: two samples of 16 bits */
+#define SURFACE_AUDIO_MIN    2048	/* frames of a ring */
+#define SURFACE_AUDIO_MAX    65536
 #define SURFACE_MAX_MESSAGE  (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
 
 enum surface_type {
@@ -49,7 +60,9 @@ enum surface_type {
 	SURFACE_DAMAGE = 3,	  /* u32 seq, u32 n, n times rect */
 	SURFACE_CURSOR_SHAPE = 4, /* u32 width, height, hot_x, hot_y, pixels; 0x0 hides it */
 	SURFACE_CURSOR_POS = 5,	  /* s32 x, y of the hot spot, in pixels, moved by the desktop */
-	SURFACE_AUDIO = 6,	  /* reserved */
+	SURFACE_AUDIO = 6,	  /* u32 stream, rate (44100 or 48000), frames of the ring, 0 + one
+				     descriptor; frames 0, without one: that stream has ended */
+	SURFACE_AUDIO_POS = 7,	  /* u32 stream, u32 0, u64 frames of it written so far */
 	/* display -> desktop */
 	SURFACE_KEY = 32,     /* u32 evdev key code, u32 down (0/1; 2 = auto-repeat is not sent) */
 	SURFACE_POINTER = 33, /* u32 x, y pixels in the current scanout */
@@ -64,6 +77,7 @@ enum surface_type {
 		41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
 	SURFACE_MONITORS = 42, /* u32 0, u32 n, n times rect: how the next, or the last, RESIZE is
 				  divided among the user's monitors, the primary one first */
+	SURFACE_AUDIO_LISTEN = 43, /* u32 0 or 1: whether somebody listens */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
@@ -73,8 +87,9 @@ enum surface_type {
 /* In a desktop's HELLO. Unknown bits are ignored. */
 enum surface_flag {
 	SURFACE_HAS_CLIPBOARD = 1,
-	SURFACE_HAS_KEYSYMS = 2, /* takes KEYSYM and LAYOUT */
-	SURFACE_HAS_MONITORS = 4 /* takes MONITORS */
+	SURFACE_HAS_KEYSYMS = 2,  /* takes KEYSYM and LAYOUT */
+	SURFACE_HAS_MONITORS = 4, /* takes MONITORS */
+	SURFACE_HAS_AUDIO = 8	  /* takes AUDIO_LISTEN */
 };
 
 enum surface_clip_way {
@@ -136,20 +151,25 @@ struct surface_msg {
 		uint32_t keysym;
 		uint32_t layout;
 		struct {
+			uint32_t stream, rate, frames; /* AUDIO */
+			uint64_t pos;		       /* AUDIO_POS */
+		} audio;
+		uint32_t listen;
+		struct {
 			uint32_t serial, format; /* OFFER: formats */
 			uint32_t status, size;	 /* DATA */
 		} clip;
 	};
 };
 
-/* Sends m as one datagram (m->fd is passed along, by SCANOUT and CLIP_DATA, when >= 0 and stays the
- * caller's). 0, -EAGAIN when the socket is full, or another negative errno. */
+/* Sends m as one datagram (m->fd is passed along, by SCANOUT, AUDIO and CLIP_DATA, when >= 0 and
+ * stays the caller's). 0, -EAGAIN when the socket is full, or another negative errno. */
 int surface_send(int sock, const struct surface_msg *m) must_check;
 /* Receives and validates one datagram: 1 when *m was filled, 0 at end of stream, -EAGAIN when
  * nothing is there, -EPROTO when the peer sent nonsense. Rectangles are non-empty and lie within
  * SURFACE_MAX_DIM; whether they lie in the scanout is the receiver's to clip. A SCANOUT's geometry
- * fits its size, and the descriptor is at least that long (fstat). A CLIP_DATA's descriptor is a
- * memfd that can neither shrink nor change (its seals). */
+ * fits its size, and the descriptor is at least that long (fstat), as is an AUDIO's. A CLIP_DATA's
+ * descriptor is a memfd that can neither shrink nor change (its seals). */
 int surface_recv(int sock, struct surface_msg *m) must_check;
 /* The two halves of the above, for tests and fuzzing: size or negative errno. */
 int surface_encode(const struct surface_msg *m, uint8_t *out, size_t size) must_check;

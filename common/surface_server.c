@@ -30,7 +30,9 @@ enum {
 	SAY_CLIP_OFFER = 32,
 	SAY_CLIP_REQUEST = 64,
 	SAY_CLIP_DATA = 128,
-	SAY_LAST = SAY_CLIP_DATA,
+	SAY_AUDIO = 256,
+	SAY_AUDIO_POS = 512, /* after SAY_AUDIO: of the stream that one names */
+	SAY_LAST = SAY_AUDIO_POS,
 	MESSAGES_A_ROUND = 64 /* input messages taken before others get their turn */
 };
 
@@ -60,7 +62,14 @@ struct surface_server {
 		int fd; /* owned: the answer's bytes; -1 without */
 	} clip;
 
+	struct {
+		int fd; /* owned: the ring; -1 while there is no stream */
+		uint32_t stream, rate, frames;
+		uint64_t pos;
+	} audio;
+
 	/* loop thread */
+	bool listening;		    /* the display said so */
 	int listen_fd, wake_fd, fd; /* owned; fd -1 without a display */
 	struct loop_io *listen_io, *wake_io, *io;
 	struct surface_msg *msg; /* owned scratch */
@@ -125,6 +134,20 @@ static bool build_clip(struct surface_server *s, unsigned flag)
 	       (flag == SAY_CLIP_DATA && m->clip.status != SURFACE_CLIP_OK);
 }
 
+/* Lock held. */
+static bool build_audio(struct surface_server *s, unsigned flag)
+{
+	struct surface_msg *m = s->msg;
+
+	m->type = flag == SAY_AUDIO ? SURFACE_AUDIO : SURFACE_AUDIO_POS;
+	m->audio.stream = s->audio.stream;
+	m->audio.rate = s->audio.rate;
+	m->audio.frames = s->audio.frames;
+	m->audio.pos = s->audio.pos;
+	m->fd = flag == SAY_AUDIO ? s->audio.fd : -1;
+	return flag == SAY_AUDIO || s->audio.fd >= 0;
+}
+
 /* Fills s->msg with what the flag stands for; false when there is nothing to send. Lock held. */
 static bool build(struct surface_server *s, unsigned flag)
 {
@@ -137,7 +160,8 @@ static bool build(struct surface_server *s, unsigned flag)
 		m->hello.version = SURFACE_VERSION;
 		m->hello.flags = (has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0u) |
 				 (s->sink.keysym ? SURFACE_HAS_KEYSYMS : 0u) |
-				 (s->sink.monitors ? SURFACE_HAS_MONITORS : 0u);
+				 (s->sink.monitors ? SURFACE_HAS_MONITORS : 0u) |
+				 (s->sink.audio_listen ? SURFACE_HAS_AUDIO : 0u);
 		return true;
 	case SAY_SCANOUT:
 		m->type = SURFACE_SCANOUT;
@@ -165,6 +189,9 @@ static bool build(struct surface_server *s, unsigned flag)
 		m->point.x = s->cur_x;
 		m->point.y = s->cur_y;
 		return s->cur_pos_known;
+	case SAY_AUDIO:
+	case SAY_AUDIO_POS:
+		return build_audio(s, flag);
 	default:
 		return build_clip(s, flag);
 	}
@@ -217,6 +244,9 @@ static void disconnect(struct surface_server *s, const char *why)
 	log_info("surface.disconnected", "reason=%s", LOG_Q(why));
 	if (had_clip && s->sink.clip_ways)
 		s->sink.clip_ways(s->sink.arg, 0);
+	if (s->listening && s->sink.audio_listen)
+		s->sink.audio_listen(s->sink.arg, false);
+	s->listening = false;
 	if (s->sink.release)
 		s->sink.release(s->sink.arg);
 	if (s->sink.viewers)
@@ -348,6 +378,16 @@ static int dispatch_characters(const struct surface_sink *k, const struct surfac
 	return 0;
 }
 
+static int audio_listen(struct surface_server *s, bool on)
+{
+	if (!s->sink.audio_listen)
+		return -EPROTO;
+	if (on != s->listening)
+		s->sink.audio_listen(s->sink.arg, on);
+	s->listening = on;
+	return 0;
+}
+
 /* 0, or -EPROTO when the display says what it may not. */
 static int dispatch(struct surface_server *s, const struct surface_msg *m)
 {
@@ -387,6 +427,8 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 			return -EPROTO;
 		k->monitors(k->arg, m->damage.n, m->damage.rects);
 		return 0;
+	case SURFACE_AUDIO_LISTEN:
+		return audio_listen(s, m->listen != 0);
 	case SURFACE_POINTER_REL: /* no relative device */
 		return 0;
 	case SURFACE_CLIP_POLICY:
@@ -582,6 +624,33 @@ void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_
 	pthread_mutex_unlock(&s->lock);
 }
 
+void surface_server_audio(struct surface_server *s, int fd, uint32_t rate, uint32_t frames)
+{
+	int mine = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	bool had;
+
+	pthread_mutex_lock(&s->lock);
+	had = s->audio.fd >= 0;
+	cleanup_close_fn(&s->audio.fd);
+	s->audio.fd = mine;
+	s->audio.rate = rate;
+	s->audio.frames = mine >= 0 ? frames : 0;
+	s->audio.stream += mine >= 0;
+	s->audio.pos = 0;
+	if (had || mine >= 0)
+		say(s, SAY_AUDIO);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void surface_server_audio_pos(struct surface_server *s, uint64_t pos)
+{
+	pthread_mutex_lock(&s->lock);
+	s->audio.pos = pos;
+	if (s->audio.fd >= 0)
+		say(s, SAY_AUDIO_POS);
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool surface_server_connected(struct surface_server *s)
 {
 	bool yes;
@@ -611,6 +680,7 @@ void surface_server_free(struct surface_server *s)
 	}
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
+	cleanup_close_fn(&s->audio.fd);
 	drop_answer(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->cur_pixels);
@@ -631,7 +701,7 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 	}
 	s->loop = loop;
 	s->sink = *sink;
-	s->listen_fd = s->fd = s->scanout_fd = s->clip.fd = -1;
+	s->listen_fd = s->fd = s->scanout_fd = s->clip.fd = s->audio.fd = -1;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&s->lock, NULL);
 	s->path = strdup(path);

@@ -39,6 +39,8 @@ struct surface_sink {
 	void (*clip_request)(void *arg, uint32_t serial, uint32_t format);
 	/* text: n bytes and a NUL, borrowed, NULL unless status is SURFACE_CLIP_OK. */
 	void (*clip_data)(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n);
+	/* With audio_listen the desktop has sound: whether somebody listens now. */
+	void (*audio_listen)(void *arg, bool on);
 	void (*connected)(void *arg); /* a display is there, before anything was said */
 	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
 };
@@ -66,6 +68,10 @@ int surface_server_clip_request(struct surface_server *s, uint32_t serial,
  * answered with the status that says so. */
 void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_t status,
 			      const char *text, size_t n);
+/* A stream begins: fd (duplicated) is its ring of `frames` frames. fd -1: it has ended. */
+void surface_server_audio(struct surface_server *s, int fd, uint32_t rate, uint32_t frames);
+/* So many frames of the stream are written. */
+void surface_server_audio_pos(struct surface_server *s, uint64_t pos);
 bool surface_server_connected(struct surface_server *s);
 
 #endif

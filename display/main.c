@@ -20,19 +20,21 @@
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
 #include "display/sandbox.h"
+#include "display/sound.h"
 
 #define LARGE_BYTES (1 << 20)
 
 struct options {
 	const char *surface, *listen, *name;
 	int idle_exit_s; /* 0 = never */
-	unsigned clip_ways;
+	unsigned clip_ways, audio_ways;
 };
 
 struct display {
 	struct loop *loop;
 	struct disp_screen screen;
 	struct disp_clip *clip;
+	struct disp_sound *sound;
 	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
@@ -45,12 +47,14 @@ struct display {
 static void usage(FILE *f)
 {
 	fputs("usage: pane-display --surface SOCK --listen SOCK --name NAME [--idle-exit SECONDS]\n"
-	      "                    [--clipboard both|in|out|none]\n"
+	      "                    [--clipboard both|in|out|none] [--audio both|in|out|none]\n"
 	      "  --surface SOCK       the desktop's surface socket\n"
 	      "  --listen SOCK        where viewers' streams arrive\n"
 	      "  --name NAME          the desktop's name, shown by viewers\n"
 	      "  --idle-exit SECONDS  leave after so long without a viewer\n"
 	      "  --clipboard WAYS     text to the desktop (in), from it (out), both (the default), "
+	      "none\n"
+	      "  --audio WAYS         what is played on the desktop (out), both (the default), "
 	      "none\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
@@ -84,6 +88,7 @@ static int parse(int argc, char **argv, struct options *o)
 					      {"name", required_argument, NULL, 'n'},
 					      {"idle-exit", required_argument, NULL, 'i'},
 					      {"clipboard", required_argument, NULL, 'c'},
+					      {"audio", required_argument, NULL, 'a'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'v'},
 					      {NULL, 0, NULL, 0}};
@@ -108,6 +113,10 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'c':
 			if (parse_ways(optarg, &o->clip_ways) < 0)
+				return -1;
+			break;
+		case 'a':
+			if (parse_ways(optarg, &o->audio_ways) < 0)
 				return -1;
 			break;
 		case 'h':
@@ -179,14 +188,17 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	disp_rdp_setup();
 	disp_rfb_setup();
 	d->clip = disp_clip_new(&d->screen, o->clip_ways);
+	d->sound = disp_sound_new((o->audio_ways & SURFACE_CLIP_OUT) != 0);
 	d->source = disp_source_new(d->loop, d->dialer, &d->screen);
-	if (!d->clip || !d->source)
+	if (!d->clip || !d->sound || !d->source)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_source_set_clip(d->source, d->clip);
+	disp_source_set_sound(d->source, d->sound);
 	d->viewers = disp_viewers_new(d->loop, &d->screen, d->source, o->name, on_count, d);
 	if (!d->viewers)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_viewers_set_clip(d->viewers, d->clip);
+	disp_viewers_set_sound(d->viewers, d->sound);
 	if (o->idle_exit_s) {
 		d->idle_exit_s = o->idle_exit_s;
 		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
@@ -209,6 +221,7 @@ static void stop(struct display *d)
 	disp_source_free(d->source);
 	disp_dialer_free(d->dialer);
 	disp_clip_free(d->clip);
+	disp_sound_free(d->sound);
 	loop_timer_del(d->idle);
 	loop_free(d->loop);
 	disp_screen_fini(&d->screen);
@@ -216,7 +229,8 @@ static void stop(struct display *d)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT};
+	struct options o = {.clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT,
+			    .audio_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT};
 	struct display d = {0};
 	struct err e = {0};
 	int r = parse(argc, argv, &o);

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "display/clip.h"
 #include "display/dialer.h"
+#include "display/sound.h"
 
 #define RETRY_MIN_MS   50
 #define RETRY_MAX_MS   1000
@@ -36,15 +37,18 @@ struct disp_source {
 	struct log_bucket bucket;
 	int scanout_fd; /* owned; -1 = none */
 	struct surface_scanout scanout;
-	uint8_t *band;		/* owned; BAND_BYTES of scratch */
-	struct surface_msg msg; /* being received; main thread */
-	struct disp_clip *clip; /* borrowed; NULL = none */
+	uint8_t *band;		  /* owned; BAND_BYTES of scratch */
+	struct surface_msg msg;	  /* being received; main thread */
+	struct disp_clip *clip;	  /* borrowed; NULL = none */
+	struct disp_sound *sound; /* likewise */
+	struct disp_ring ring;	  /* main thread */
 
 	pthread_mutex_t lock; /* guards what follows */
 	int sock;	      /* owned; -1 while not connected */
 	bool has_clip;	      /* the desktop said so */
 	bool has_keysyms;     /* likewise */
-	uint32_t layout;      /* of the user's keyboard; said again to a new desktop */
+	bool has_audio;
+	uint32_t layout; /* of the user's keyboard; said again to a new desktop */
 	struct input queue[INPUT_MAX];
 	uint32_t head, count;
 	bool armed; /* LOOP_WRITE was asked for */
@@ -98,6 +102,9 @@ static void input_message(const struct input *in, struct surface_msg *m)
 		break;
 	case SURFACE_LAYOUT:
 		m->layout = (uint32_t)in->a;
+		break;
+	case SURFACE_AUDIO_LISTEN:
+		m->listen = (uint32_t)in->a;
 		break;
 	default:
 		m->point.x = in->a;
@@ -171,7 +178,8 @@ static bool merge_locked(struct disp_source *s, const struct input *in)
 	if (last->type != in->type)
 		return false;
 	if (in->type == SURFACE_POINTER || in->type == SURFACE_VIEWERS ||
-	    in->type == SURFACE_RESIZE || in->type == SURFACE_MONITORS) {
+	    in->type == SURFACE_RESIZE || in->type == SURFACE_MONITORS ||
+	    in->type == SURFACE_AUDIO_LISTEN) {
 		*last = *in;
 		return true;
 	}
@@ -405,6 +413,42 @@ void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *t
 		clip_answer(s, serial, SURFACE_CLIP_OK, fd, n);
 }
 
+/* ---- sound --------------------------------------------------------------------------------- */
+
+/* Whether somebody listens. */
+static void on_listen(void *arg, bool on)
+{
+	struct disp_source *s = arg;
+	bool has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_audio;
+	pthread_mutex_unlock(&s->lock);
+	if (has)
+		push(s, (struct input){SURFACE_AUDIO_LISTEN, on, 0, 0, -1});
+}
+
+void disp_source_set_sound(struct disp_source *s, struct disp_sound *sound)
+{
+	s->sound = sound;
+	disp_sound_set_listen(sound, on_listen, s);
+}
+
+static int on_audio(struct disp_source *s, struct surface_msg *m)
+{
+	int r = 0;
+
+	if (!s->sound)
+		return 0;
+	if (m->type == SURFACE_AUDIO)
+		disp_ring_begin(&s->ring, s->sound, m);
+	else
+		r = disp_ring_read(&s->ring, s->sound, m->audio.stream, m->audio.pos);
+	if (r < 0 && log_allow(&s->bucket, 1))
+		log_warn("surface.sound", "error=\"%s\"", strerror(-r));
+	return 0; /* its own sound suffers, nothing else */
+}
+
 /* A desktop that types characters is told which keyboard the user has, one that knows of monitors
  * which those are. */
 static void hello_hardware(struct disp_source *s, uint32_t flags)
@@ -416,6 +460,7 @@ static void hello_hardware(struct disp_source *s, uint32_t flags)
 	s->has_keysyms = (flags & SURFACE_HAS_KEYSYMS) != 0;
 	layout = s->layout;
 	s->has_monitors = (flags & SURFACE_HAS_MONITORS) != 0;
+	s->has_audio = (flags & SURFACE_HAS_AUDIO) != 0;
 	monitors = s->has_monitors && s->n_monitors;
 	pthread_mutex_unlock(&s->lock);
 	if (monitors)
@@ -430,6 +475,8 @@ static void on_hello(struct disp_source *s, uint32_t flags)
 	uint32_t serial;
 
 	hello_hardware(s, flags);
+	if (s->sound)
+		disp_sound_tell(s->sound);
 	if (!s->clip || !(flags & SURFACE_HAS_CLIPBOARD))
 		return;
 	pthread_mutex_lock(&s->lock);
@@ -599,8 +646,10 @@ static int handle(struct disp_source *s, struct surface_msg *m)
 		disp_screen_cursor(s->screen, m->cursor.width, m->cursor.height, m->cursor.hot_x,
 				   m->cursor.hot_y, m->cursor.pixels);
 		return 0;
-	case SURFACE_CURSOR_POS:
 	case SURFACE_AUDIO:
+	case SURFACE_AUDIO_POS:
+		return on_audio(s, m);
+	case SURFACE_CURSOR_POS:
 		return 0;
 	default:
 		return -EPROTO; /* a display's message */
@@ -626,11 +675,14 @@ static void disconnect(struct disp_source *s, const char *why)
 	s->has_clip = false;
 	s->has_keysyms = false;
 	s->has_monitors = false;
+	s->has_audio = false;
 	drop_queue(s);
 	s->armed = false;
 	pthread_mutex_unlock(&s->lock);
 	if (s->clip)
 		disp_clip_on_offer(s->clip, 0, 0);
+	if (s->sound)
+		disp_ring_end(&s->ring, s->sound);
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
 	s->scanout_fd = -1;
@@ -729,6 +781,7 @@ struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
 	s->screen = screen;
 	s->sock = -1;
 	s->scanout_fd = -1;
+	s->ring.fd = -1;
 	s->retry_ms = RETRY_MIN_MS;
 	s->layout = DISP_LAYOUT_US;
 	pthread_mutex_init(&s->lock, NULL);
@@ -751,6 +804,7 @@ void disp_source_free(struct disp_source *s)
 		close(s->sock);
 	if (s->scanout_fd >= 0)
 		close(s->scanout_fd);
+	cleanup_close_fn(&s->ring.fd);
 	drop_queue(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->band);

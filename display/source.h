@@ -18,6 +18,7 @@
 
 struct disp_clip;
 struct disp_dialer;
+struct disp_sound;
 struct disp_source;
 
 struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
@@ -46,6 +47,8 @@ void disp_source_viewers(struct disp_source *s, uint32_t n);
 
 /* Before the loop runs; NULL: no clipboard. Borrowed. */
 void disp_source_set_clip(struct disp_source *s, struct disp_clip *clip);
+/* Likewise, of sound. */
+void disp_source_set_sound(struct disp_source *s, struct disp_sound *sound);
 /* SURFACE_CLIP_OFFER or _REQUEST; nothing while the desktop has no clipboard. */
 void disp_source_clip(struct disp_source *s, enum surface_type type, uint32_t serial,
 		      uint32_t format);

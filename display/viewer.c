@@ -20,6 +20,7 @@ struct disp_viewers {
 	struct disp_screen *screen; /* borrowed */
 	struct disp_source *source; /* borrowed */
 	struct disp_clip *clip;	    /* borrowed; NULL = none */
+	struct disp_sound *sound;   /* likewise */
 	const char *name;	    /* borrowed */
 	disp_count_fn changed;
 	void *arg;
@@ -157,6 +158,11 @@ void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip)
 	s->clip = clip;
 }
 
+void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound)
+{
+	s->sound = sound;
+}
+
 void disp_viewers_set_touch(struct disp_viewers *s, void (*fn)(void *arg), void *arg)
 {
 	s->touch = fn;
@@ -249,6 +255,7 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	v->screen = s->screen;
 	v->source = s->source;
 	v->clip = s->clip;
+	v->sound = s->sound;
 	v->name = s->name;
 	v->first = s->count == 0;
 	atomic_store(&v->input_ms, clock_ms());

@@ -17,6 +17,7 @@
 #include "display/clip.h"
 #include "display/keys.h"
 #include "display/screen.h"
+#include "display/sound.h"
 #include "display/source.h"
 
 #define DISP_MAX_VIEWERS 16
@@ -39,6 +40,7 @@ struct disp_viewer {
 	struct disp_screen *screen;	/* borrowed */
 	struct disp_source *source;	/* borrowed */
 	struct disp_clip *clip;		/* borrowed; NULL = none */
+	struct disp_sound *sound;	/* likewise */
 	bool first;			/* no other viewer was there: its size decides */
 	_Atomic int64_t input_ms;	/* clock_ms() of its last input; its coming counts */
 	int64_t told_ms;		/* of that which was told last; main thread's */
@@ -56,6 +58,7 @@ struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen
 				      disp_count_fn changed, void *arg);
 /* What viewers that come from now on share. Borrowed. */
 void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip);
+void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound);
 /* Ends every viewer and waits for their threads. */
 void disp_viewers_free(struct disp_viewers *s);
 unsigned disp_viewers_count(const struct disp_viewers *s);

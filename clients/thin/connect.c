@@ -185,8 +185,11 @@ static void on_wake(struct thin_session *s, void *arg)
 static void start_session(struct thin_app *a, const struct thin_ticket *t)
 {
 	struct thin_site site = a->site;
-	struct thin_session_params p = {
-		.site = &site, .ticket = &t->ticket, .wake = on_wake, .arg = a};
+	struct thin_session_params p = {.site = &site,
+					.ticket = &t->ticket,
+					.no_sound = a->opts->no_sound,
+					.wake = on_wake,
+					.arg = a};
 	struct err e = {0};
 
 	if (t->rdp_port && !a->opts->rdp_port)

@@ -228,6 +228,7 @@ struct thin_session *thin_session_start(const struct thin_session_params *p, str
 	s->width = p->width;
 	s->height = p->height;
 	s->scale_percent = p->scale_percent;
+	s->no_sound = p->no_sound;
 	s->wake = p->wake;
 	s->arg = p->arg;
 	s->kick = CreateEventA(NULL, TRUE, FALSE, NULL);

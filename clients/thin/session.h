@@ -32,6 +32,7 @@ struct thin_session_params {
 	const struct secret *ticket;  /* copied, wiped once sent */
 	int width, height;	      /* wanted desktop size */
 	int scale_percent;	      /* of the screen: 100, 200, … */
+	bool no_sound;		      /* what the desktop plays is not asked for */
 	/* Called in the session thread when events wait and none waited before. */
 	void (*wake)(struct thin_session *s, void *arg);
 	void *arg;

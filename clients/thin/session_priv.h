@@ -19,6 +19,7 @@ struct thin_session {
 	struct thin_site site;
 	struct secret ticket;
 	int width, height, scale_percent;
+	bool no_sound;
 	void (*wake)(struct thin_session *, void *);
 	void *arg;
 

@@ -255,7 +255,7 @@ static BOOL on_new(freerdp *instance, rdpContext *context)
 	return TRUE;
 }
 
-static bool set_flags(rdpSettings *st)
+static bool set_flags(rdpSettings *st, const struct thin_session *s)
 {
 	static const struct {
 		FreeRDP_Settings_Keys_Bool key;
@@ -282,7 +282,6 @@ static bool set_flags(rdpSettings *st)
 		{FreeRDP_SupportHeartbeatPdu, TRUE},
 		{FreeRDP_HasHorizontalWheel, TRUE},
 		{FreeRDP_HasExtendedMouseEvent, TRUE},
-		{FreeRDP_AudioPlayback, FALSE},
 		{FreeRDP_AudioCapture, FALSE},
 		{FreeRDP_RedirectClipboard, FALSE},
 		{FreeRDP_DeviceRedirection, FALSE},
@@ -295,7 +294,8 @@ static bool set_flags(rdpSettings *st)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (!freerdp_settings_set_bool(st, flags[i].key, flags[i].value))
 			return false;
-	return true;
+	/* Played by FreeRDP's own means: PulseAudio, or ALSA. */
+	return freerdp_settings_set_bool(st, FreeRDP_AudioPlayback, !s->no_sound);
 }
 
 static bool set_numbers(rdpSettings *st, const struct thin_session *s)
@@ -359,7 +359,7 @@ rdpContext *thin_rdp_new(struct thin_session *s, struct err *e)
 		return NULL;
 	}
 	((struct thin_rdp_context *)c)->session = s;
-	if (!set_flags(c->settings) || !set_numbers(c->settings, s) ||
+	if (!set_flags(c->settings, s) || !set_numbers(c->settings, s) ||
 	    !set_strings(c->settings, s)) {
 		err_set(e, -EINVAL, "cannot set up the RDP client");
 		freerdp_client_context_free(c);

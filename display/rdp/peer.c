@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <freerdp/channels/channels.h>
 #include <freerdp/channels/drdynvc.h>
+#include <freerdp/channels/rdpsnd.h>
 #include <freerdp/channels/wtsvc.h>
 #include <freerdp/crypto/certificate.h>
 #include <freerdp/freerdp.h>
@@ -27,6 +28,7 @@
 #include "display/rdp/gfx.h"
 #include "display/rdp/input.h"
 #include "display/rdp/pointer.h"
+#include "display/rdp/rdpsnd.h"
 
 #define CONNECT_MS  30000 /* to become active */
 #define MESSAGE_MAX 65536 /* the longest one from a client's dynamic channel */
@@ -63,8 +65,11 @@ struct rdp_peer {
 	struct gfx gfx;
 	struct bitmap_out bitmap;
 	struct pointer_cache pointers;
-	struct channel graphics, control;
+	struct channel graphics, control, audio;
 	struct rdp_clip clip;
+	struct rdpsnd sound;
+	bool sound_static; /* the static channel, where there is no dynamic one */
+	bool listens;
 	bool opened;	 /* the channels were asked for */
 	bool fallback;	 /* bitmap updates */
 	bool active;	 /* the client may be drawn to */
@@ -169,6 +174,16 @@ static int send_graphics(void *arg, const uint8_t *bytes, size_t n)
 	return 0;
 }
 
+static int send_audio(void *arg, const uint8_t *bytes, size_t n)
+{
+	struct rdp_peer *p = arg;
+	ULONG written = 0;
+
+	return WTSVirtualChannelWrite(p->audio.handle, (PCHAR)(uintptr_t)bytes, (ULONG)n, &written)
+		       ? 0
+		       : -EPIPE;
+}
+
 /* ---- FreeRDP's callbacks ------------------------------------------------------------------- */
 
 /* The client's monitors ([MS-RDPBCGR] 2.2.1.3.6) into r, the primary first: how many, or 0 where it
@@ -269,6 +284,7 @@ static BOOL on_channel_created(void *arg, UINT32 id, INT32 status)
 	struct rdp_peer *p = arg;
 	struct channel *c = p->graphics.id == id  ? &p->graphics
 			    : p->control.id == id ? &p->control
+			    : p->audio.id == id	  ? &p->audio
 						  : NULL;
 
 	if (c) {
@@ -390,6 +406,7 @@ static int setup(struct rdp_peer *p)
 		r = disp_bitmap_init(&p->bitmap, p->client->context);
 	if (r < 0)
 		return r;
+	disp_rdpsnd_init(&p->sound, send_audio, p);
 	p->vcm = WTSOpenServerA((LPSTR)p->client->context);
 	p->wake = CreateFileDescriptorEvent(NULL, TRUE, FALSE, p->planner.feed.wake_fd,
 					    WINPR_FD_READ);
@@ -405,6 +422,10 @@ static void teardown(struct rdp_peer *p)
 		WTSVirtualChannelClose(p->graphics.handle);
 	if (p->control.handle)
 		WTSVirtualChannelClose(p->control.handle);
+	if (p->audio.handle)
+		WTSVirtualChannelClose(p->audio.handle);
+	if (p->listens)
+		disp_sound_leave(p->viewer->sound, &p->sound.ear);
 	disp_rdp_clip_fini(&p->clip);
 	if (p->client && p->client->context)
 		p->client->Disconnect(p->client);
@@ -435,6 +456,12 @@ static void open_channel(struct rdp_peer *p, struct channel *c, const char *name
 	(void)p;
 }
 
+/* What a pool's policy forbids has no channel at all. */
+static bool may_hear(const struct rdp_peer *p)
+{
+	return p->viewer->sound && disp_sound_allowed(p->viewer->sound);
+}
+
 static void open_channels(struct rdp_peer *p)
 {
 	DWORD session = 0, size = 0;
@@ -454,6 +481,8 @@ static void open_channels(struct rdp_peer *p)
 	else
 		p->graphics.refused = true;
 	open_channel(p, &p->control, "Microsoft::Windows::RDS::DisplayControl", session);
+	if (may_hear(p))
+		open_channel(p, &p->audio, RDPSND_DVC_CHANNEL_NAME, session);
 }
 
 /* The next message: its length, 0 when none waits, -EPROTO for one too long. */
@@ -495,6 +524,44 @@ static int control_messages(struct rdp_peer *p)
 	return 0;
 }
 
+/* The static channel of clients that have no dynamic one for sound ([MS-RDPEA] 2.1). */
+static void open_static_audio(struct rdp_peer *p)
+{
+	bool dynamic = p->audio.handle && !p->audio.refused;
+
+	if (p->sound_static || !may_hear(p) || dynamic || !(p->fallback || p->audio.refused) ||
+	    !WTSVirtualChannelManagerIsChannelJoined(p->vcm, RDPSND_CHANNEL_NAME))
+		return;
+	p->sound_static = true;
+	if (p->audio.handle)
+		WTSVirtualChannelClose(p->audio.handle);
+	p->audio = (struct channel){
+		.handle = WTSVirtualChannelOpen(p->vcm, WTS_CURRENT_SESSION,
+						(LPSTR)(uintptr_t)RDPSND_CHANNEL_NAME)};
+	p->audio.ready = p->audio.handle != NULL;
+}
+
+static int run_audio(struct rdp_peer *p)
+{
+	int n, r = 0;
+
+	open_static_audio(p);
+	if (!p->audio.ready)
+		return 0;
+	if (p->sound.state == RDPSND_CLOSED)
+		r = disp_rdpsnd_open(&p->sound);
+	while (r == 0 && (n = read_message(p, &p->audio)) != 0)
+		r = n < 0 ? n : disp_rdpsnd_receive(&p->sound, p->message, (size_t)n, clock_ms());
+	if (r == 0 && p->sound.state == RDPSND_READY && !p->listens) {
+		p->listens = true;
+		p->sound.ear.wake_fd = p->planner.feed.wake_fd;
+		disp_sound_listen(p->viewer->sound, &p->sound.ear);
+		log_info("rdp.sound", "conn=%s channel=%s", p->viewer->conn,
+			 p->sound_static ? "static" : "dynamic");
+	}
+	return r == 0 ? disp_rdpsnd_run(&p->sound, p->viewer->sound, clock_ms()) : r;
+}
+
 static int greet_control(struct rdp_peer *p)
 {
 	uint8_t caps[DISPCTL_CAPS_SIZE];
@@ -532,6 +599,8 @@ static int run_channels(struct rdp_peer *p)
 		r = control_messages(p);
 	if (r == 0)
 		r = disp_rdp_clip_run(&p->clip, p->viewer, p->vcm);
+	if (r == 0)
+		r = run_audio(p);
 	return r;
 }
 
@@ -629,6 +698,11 @@ void disp_rdp_run(struct disp_viewer *v)
 	log_info("rdp.end", "conn=%s why=\"%s\" path=%s frames=%llu bytes=%llu", v->conn,
 		 r == -EPIPE ? "closed" : strerror(-r), p->fallback ? "bitmap" : "gfx",
 		 (unsigned long long)p->gfx.frames, (unsigned long long)p->gfx.bytes);
+	if (p->sound.blocks)
+		log_info("rdp.sound.end", "conn=%s blocks=%llu bytes=%llu lost=%llu best_ms=%lld",
+			 v->conn, (unsigned long long)p->sound.blocks,
+			 (unsigned long long)p->sound.bytes, (unsigned long long)p->sound.ear.lost,
+			 (long long)p->sound.best_ms);
 	teardown(p);
 	free(p);
 }

@@ -61,7 +61,7 @@ static void every_small_message_round_trips(void **state)
 		SURFACE_HELLO,	     SURFACE_CURSOR_POS,  SURFACE_KEY,	      SURFACE_POINTER,
 		SURFACE_BUTTON,	     SURFACE_WHEEL,	  SURFACE_RESIZE,     SURFACE_VIEWERS,
 		SURFACE_POINTER_REL, SURFACE_CLIP_POLICY, SURFACE_CLIP_OFFER, SURFACE_CLIP_REQUEST,
-		SURFACE_CLIP_DATA,   SURFACE_KEYSYM,	  SURFACE_LAYOUT};
+		SURFACE_CLIP_DATA,   SURFACE_KEYSYM,	  SURFACE_LAYOUT,     SURFACE_AUDIO_LISTEN};
 	cleanup_free struct surface_msg *m = fresh(SURFACE_HELLO), *r = fresh(SURFACE_HELLO);
 	static uint8_t wire[SURFACE_MAX_MESSAGE];
 
@@ -80,6 +80,67 @@ static void every_small_message_round_trips(void **state)
 		assert_memory_equal(&m->resize, &r->resize, all[i] == SURFACE_RESIZE ? 12 : 4);
 		assert_int_equal(surface_decode(r, wire, (size_t)n - 1), -EPROTO);
 	}
+}
+
+/* What decoding says of an AUDIO of these. */
+static int audio(uint32_t rate, uint32_t frames)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_AUDIO);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+	int n;
+
+	m->audio.stream = 3;
+	m->audio.rate = rate;
+	m->audio.frames = frames;
+	n = surface_encode(m, wire, sizeof(wire));
+	return surface_decode(m, wire, (size_t)n);
+}
+
+static void sound_has_one_of_two_rates_and_a_ring_of_a_size(void **state)
+{
+	(void)state;
+	assert_int_equal(audio(44100, SURFACE_AUDIO_MIN), 0);
+	assert_int_equal(audio(48000, SURFACE_AUDIO_MAX), 0);
+	assert_int_equal(audio(0, 0), 0); /* the end of one */
+	assert_int_equal(audio(0, SURFACE_AUDIO_MIN), -EPROTO);
+	assert_int_equal(audio(44101, SURFACE_AUDIO_MIN), -EPROTO);
+	assert_int_equal(audio(44100, SURFACE_AUDIO_MIN - 1), -EPROTO);
+	assert_int_equal(audio(44100, SURFACE_AUDIO_MAX + 1), -EPROTO);
+}
+
+static void a_ring_arrives_and_is_as_long_as_it_is_said_to_be(void **state)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_AUDIO), *r = fresh(SURFACE_HELLO);
+	int sv[2], fd = memfd_create("t", 0);
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	assert_int_equal(ftruncate(fd, 4096 * SURFACE_AUDIO_FRAME), 0);
+	m->audio.stream = 9;
+	m->audio.rate = 44100;
+	m->audio.frames = 4096;
+	m->fd = fd;
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), 1);
+	assert_int_equal(r->audio.stream, 9);
+	assert_int_equal(r->audio.frames, 4096);
+	assert_true(r->fd >= 0);
+	close(r->fd);
+	m->type = SURFACE_AUDIO_POS;
+	m->audio.pos = 1ull << 40;
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), 1);
+	assert_true(r->audio.pos == 1ull << 40 && r->fd < 0);
+	m->type = SURFACE_AUDIO;
+	m->audio.frames = 4097; /* than the file has */
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	m->audio.frames = 0; /* the end, with a descriptor */
+	assert_int_equal(surface_send(sv[0], m), 0);
+	assert_int_equal(surface_recv(sv[1], r), -EPROTO);
+	close(sv[0]);
+	close(sv[1]);
+	close(fd);
 }
 
 static void only_keysyms_of_characters_pass(void **state)
@@ -298,6 +359,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scanout_and_its_descriptor_arrive),
 		cmocka_unit_test(every_small_message_round_trips),
+		cmocka_unit_test(sound_has_one_of_two_rates_and_a_ring_of_a_size),
+		cmocka_unit_test(a_ring_arrives_and_is_as_long_as_it_is_said_to_be),
 		cmocka_unit_test(only_keysyms_of_characters_pass),
 		cmocka_unit_test(monitors_are_a_few_on_one_screen),
 		cmocka_unit_test(damage_outside_the_largest_screen_is_refused),

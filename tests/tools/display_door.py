@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 
 def exactly(sock, n):
@@ -92,6 +93,7 @@ class Door:
         self.port = self.listener.getsockname()[1]
         self.count = [0, 0]  # bytes to the display, bytes to the viewers
         self.n = 0
+        self.arrivals = None  # a list: (microseconds, bytes) of what goes to RDP viewers
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -131,6 +133,8 @@ class Door:
                     if not data:
                         break
                     self.count[1] += len(data)
+                    if self.arrivals is not None:
+                        self.arrivals.append((time.monotonic_ns() // 1000, len(data)))
                     tls.sendall(data)
         except OSError:
             pass

@@ -9,6 +9,7 @@
 #   {"op":"truncate"}  {"op":"drop"} (close the display's connection)  {"op":"dump","file":} (PPM)
 #   {"op":"animate","ms":16,"count":100,"what":"box|scroll|drag|type|video"}, in the background;
 #   {"op":"wait"} is answered at its end;  {"op":"prepare","what":"video|drag","x":,"y":,"w":,"h":,"frames":}
+#   {"op":"tone","hertz":,"seconds":} (with --sound), in real time;
 #   {"op":"copy","text":} and {"op":"paste"} are the clipboard;  {"op":"quit"}
 # With --react a left click paints the square around the pointer in the next of two colours, which
 # is what latency is measured with. With --follow it obeys resize requests.
@@ -16,6 +17,7 @@
 import argparse
 import fcntl
 import json
+import math
 import mmap
 import os
 import random
@@ -30,11 +32,13 @@ from tools import content  # noqa: E402
 from tools.content import BLACK, CELL_H  # noqa: E402
 
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
+AUDIO, AUDIO_POS, AUDIO_LISTEN = 6, 7, 43
+RATE, RING, BLOCK = 44100, 16384, 1024  # frames
 KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY, KEYSYM, LAYOUT = range(32, 42)
 CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = range(64, 67)
 NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
          RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy", KEYSYM: "keysym", LAYOUT: "layout",
-         CLIP_OFFER: "clip-offer", CLIP_REQUEST: "clip-request", CLIP_DATA: "clip-data"}
+         AUDIO_LISTEN: "listen", CLIP_OFFER: "clip-offer", CLIP_REQUEST: "clip-request", CLIP_DATA: "clip-data"}
 BTN_LEFT = 0x110
 
 
@@ -117,6 +121,27 @@ class Surface:
             f.write(b"P6\n%d %d\n255\n" % (self.width, self.height) + bytes(rgb))
 
 
+class Tone:
+    """A sine wave into a ring, block by block as time passes."""
+
+    def __init__(self, stream, hertz, seconds):
+        self.stream, self.hertz, self.left = stream, hertz, int(RATE * seconds) // BLOCK
+        self.pos, self.begin = 0, time.monotonic()
+        self.fd = os.memfd_create("sound")
+        os.ftruncate(self.fd, RING * 4)
+
+    def due(self):
+        return self.begin + self.pos / RATE
+
+    def block(self):
+        samples = []
+        for i in range(self.pos, self.pos + BLOCK):
+            samples += [round(8000 * math.sin(2 * math.pi * self.hertz * i / RATE))] * 2
+        os.pwrite(self.fd, struct.pack("<%dh" % len(samples), *samples), self.pos % RING * 4)
+        self.pos += BLOCK
+        self.left -= 1
+
+
 class Replay:
     def __init__(self, options):
         self.options = options
@@ -136,6 +161,7 @@ class Replay:
         self.cursor = None
         self.pending = []
         self.animation = None
+        self.tone, self.streams = None, 0
         self.waiting = False
         self.clip, self.clip_serial, self.offered = b"", 0, 0
         self.film, self.place = [], (0, 0, 0, 0)
@@ -184,7 +210,7 @@ class Replay:
         self.peer = peer
         self.poll.register(peer, select.POLLIN)
         self.note(event="connected")
-        self.send(message(HELLO, struct.pack("<II", 1, 3 if self.options.keysyms else 1)))  # it has a clipboard
+        self.send(message(HELLO, struct.pack("<II", 1, 1 | 2 * self.options.keysyms | 8 * self.options.sound)))  # it has a clipboard
         self.send_scanout()
         self.send_cursor()
 
@@ -217,7 +243,7 @@ class Replay:
             event.update(w=words[0], h=words[1], scale=words[2])
         elif kind in (KEYSYM, LAYOUT):
             event.update(value=words[0])
-        elif kind == VIEWERS:
+        elif kind in (VIEWERS, AUDIO_LISTEN):
             event.update(count=words[0])
         self.note(**event)
         if kind == RESIZE and self.options.follow:
@@ -293,6 +319,10 @@ class Replay:
             self.prepare(c)
         elif op == "wait":
             self.waiting = True
+        elif op == "tone":
+            self.streams += 1
+            self.tone = Tone(self.streams, c["hertz"], c["seconds"])
+            self.send(message(AUDIO, struct.pack("<IIII", self.streams, RATE, RING, 0)), self.tone.fd)
         elif op == "copy":
             self.clip, self.clip_serial = c["text"].encode(), self.clip_serial + 1
             self.send(message(CLIP_OFFER, struct.pack("<II", self.clip_serial, 1)))
@@ -352,6 +382,21 @@ class Replay:
             return 0
         return int((due - now) * 1000) + 1
 
+    def sound(self):
+        """A block when it is due, the end after the last. Returns the milliseconds to wait."""
+        tone = self.tone
+        if time.monotonic() < tone.due():
+            return int((tone.due() - time.monotonic()) * 1000) + 1
+        if tone.left:
+            tone.block()
+            self.send(message(AUDIO_POS, struct.pack("<IIQ", tone.stream, 0, tone.pos)))
+            self.note(event="block", pos=tone.pos)
+        else:
+            self.send(message(AUDIO, struct.pack("<IIII", tone.stream, 0, 0, 0)))
+            os.close(tone.fd)
+            self.tone = None
+        return 0
+
     def commands(self):
         data = os.read(0, 65536)
         if not data:
@@ -370,7 +415,9 @@ class Replay:
         self.pending = b""
         os.write(1, b'{"ready":true}\n')
         while True:
-            timeout = self.animate() if self.animation else None
+            waits = [self.animate()] if self.animation else []
+            waits += [self.sound()] if self.tone else []
+            timeout = min(waits, default=None)
             for fd, _ in self.poll.poll(timeout):
                 if fd == self.listener.fileno():
                     self.accept()
@@ -390,6 +437,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--follow", action="store_true", help="obey resize requests")
     p.add_argument("--keysyms", action="store_true", help="take characters by name, and layouts")
+    p.add_argument("--sound", action="store_true", help="have sound")
     p.add_argument("--react", action="store_true", help="paint on a left click")
     Replay(p.parse_args()).run()
 

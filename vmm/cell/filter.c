@@ -123,8 +123,6 @@ static const int refused[] = {C(add_key),
 			      C(open_by_handle_at),
 			      C(iopl),
 			      C(ioperm),
-			      C(mknod),
-			      C(mknodat),
 			      C(process_vm_writev),
 			      C(vhangup),
 			      C(pidfd_getfd),
@@ -190,6 +188,33 @@ static int add_modes(scmp_filter_ctx f)
 				    SCMP_A2(SCMP_CMP_MASKED_EQ, bits, 0));
 }
 
+/* FIFOs may be made, as anybody's programs do (the sound server for one); no devices. */
+static int add_fifos(scmp_filter_ctx f)
+{
+	const unsigned bits = S_IFMT | S_ISUID | S_ISGID;
+	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, C(mknod), 1,
+				 SCMP_A1(SCMP_CMP_MASKED_EQ, bits, S_IFIFO));
+
+	return r ? r
+		 : seccomp_rule_add(f, SCMP_ACT_ALLOW, C(mknodat), 1,
+				    SCMP_A2(SCMP_CMP_MASKED_EQ, bits, S_IFIFO));
+}
+
+static int refuse_devices(scmp_filter_ctx f)
+{
+	static const unsigned kinds[] = {S_IFCHR, S_IFBLK};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && r == 0; i++) {
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(mknod), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+		r = r ? r
+		      : seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), C(mknodat), 1,
+					 SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+	}
+	return r;
+}
+
 /* A file that is made with a set-id bit. */
 static int refuse_made(scmp_filter_ctx f, unsigned bit)
 {
@@ -238,7 +263,7 @@ static int refuse(scmp_filter_ctx f)
 					 SCMP_A2(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
 		r = r ? r : refuse_made(f, bits[i]);
 	}
-	return r;
+	return r ? r : refuse_devices(f);
 }
 
 static int fill(scmp_filter_ctx f)
@@ -249,6 +274,7 @@ static int fill(scmp_filter_ctx f)
 	r = r ? r : add_sockets(f);
 	r = r ? r : add_clone(f);
 	r = r ? r : add_modes(f);
+	r = r ? r : add_fifos(f);
 	return r ? r : seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 }
 

@@ -60,6 +60,7 @@ static const char *const suffixes[CELL_MNTS] = {
 	[CELL_MNT_X_HOST] = "/x.sock",
 	[CELL_MNT_FB] = "/fb",
 	[CELL_MNT_PTS] = "/pts",
+	[CELL_MNT_SOUND] = "/sound",
 };
 
 const char *cell_at(enum cell_at where)
@@ -94,6 +95,17 @@ static int mount_terminals(struct err *e)
 	if (mount("devpts", cell_at(CELL_MNT_PTS), "devpts", MS_NOSUID | MS_NOEXEC,
 		  "newinstance,ptmxmode=0666,mode=620,max=" PTYS) < 0)
 		return err_set(e, -errno, "%s: devpts: %m", cell_at(CELL_MNT_PTS));
+	return 0;
+}
+
+/* Where the sound server inside puts what is played (sound.h). */
+static int make_sound(uid_t base, struct err *e)
+{
+	const char *path = cell_at(CELL_MNT_SOUND);
+	uid_t id = base + CELL_UID_USER;
+
+	if (mkfifo(path, 0600) < 0 || chown(path, id, id) < 0)
+		return err_set(e, -errno, "%s: %m", path);
 	return 0;
 }
 
@@ -276,6 +288,7 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_X), "size=64k,mode=755", e);
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_FB), FB_BYTES, e);
 	r = r ? r : mount_terminals(e);
+	r = r ? r : make_sound(base, e);
 	return r ? r : make_dir(cell_at(CELL_MNT_FB), 0755, base + CELL_UID_USER, e);
 }
 

@@ -28,8 +28,9 @@ enum cell_at {
 	CELL_MNT_X,    /* listening sockets of the X server */
 	CELL_MNT_X0,
 	CELL_MNT_X_HOST,
-	CELL_MNT_FB,  /* its framebuffer file */
-	CELL_MNT_PTS, /* terminals */
+	CELL_MNT_FB,	/* its framebuffer file */
+	CELL_MNT_PTS,	/* terminals */
+	CELL_MNT_SOUND, /* FIFO of what is played */
 	CELL_MNTS
 };
 

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/surface_server.h"
+#include "vmm/cell/sound.h"
 #include "vmm/cell/xclip.h"
 #include "vmm/cell/xinput.h"
 #include "vmm/cell/xscreen.h"
@@ -31,6 +32,7 @@ struct screen {
 	struct xinput in;
 	struct xtype type;
 	struct xclip *clip;	  /* owned; NULL without --surface */
+	struct cell_sound *sound; /* owned; NULL without --surface */
 	struct loop_timer *frame; /* armed while the next question has to wait */
 	int64_t asked_ms;
 	bool waiting, dirty, ready;
@@ -275,6 +277,13 @@ static void sink_clip_data(void *arg, uint32_t serial, uint32_t status, const ch
 	xclip_data(s->clip, serial, status, text, n);
 }
 
+static void sink_audio_listen(void *arg, bool on)
+{
+	struct screen *s = arg;
+
+	cell_sound_listen(s->sound, on);
+}
+
 static void sink_connected(void *arg)
 {
 	struct screen *s = arg;
@@ -321,13 +330,17 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 					  .clip_offer = sink_clip_offer,
 					  .clip_request = sink_clip_request,
 					  .clip_data = sink_clip_data,
+					  .audio_listen = sink_audio_listen,
 					  .connected = sink_connected,
 					  .release = sink_release};
 
 	if (!c->surface)
 		return 0;
 	s->server = surface_server_new(s->loop, c->surface, &sink, e);
-	return s->server ? 0 : -EINVAL;
+	if (!s->server)
+		return -EINVAL;
+	s->sound = cell_sound_new(s->loop, s->server, c->sound, e);
+	return s->sound ? 0 : -ENOMEM;
 }
 
 static int start(struct screen *s, const struct cell_screen_config *c, struct err *e)
@@ -365,6 +378,7 @@ static int start(struct screen *s, const struct cell_screen_config *c, struct er
 static void stop(struct screen *s)
 {
 	surface_server_free(s->server); /* its sink says no more */
+	cell_sound_free(s->sound);
 	xclip_free(s->clip);
 	loop_timer_del(s->frame);
 	loop_io_del(s->conn_io);

@@ -2,7 +2,8 @@
  *
  * The X agent: a process beside the sandbox, with an id of its own and no files, that is the X
  * server's first client. It turns DAMAGE, cursor and RANDR into the surface protocol, handing on
- * the server's framebuffer file itself, and injects what displays send.
+ * the server's framebuffer file itself, and injects what displays send. It also hands on what the
+ * desktop plays (sound.h).
  *
  * X server and programs inside are not trusted: whatever they say can end this process, no more.
  */
@@ -25,6 +26,7 @@ struct cell_screen_config {
 	const char *surface; /* path of the surface socket, or NULL */
 	uint32_t width, height;
 	int x;	   /* connection to the X server, handed over */
+	int sound; /* FIFO of what is played, open both ways */
 	int fb;	   /* directory that will hold the framebuffer file */
 	int tell;  /* owned by the caller */
 	uid_t uid; /* what to become once the socket listens */

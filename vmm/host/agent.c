@@ -150,7 +150,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->isolation == b->isolation && a->reset == b->reset && a->idle_s == b->idle_s &&
 	       a->recording == b->recording && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
-	       strcmp(a->clipboard, b->clipboard) == 0;
+	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -168,7 +168,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 	} else {
 		d->rec.order = *o;
 		if (had.clipboard[0] && d->display &&
-		    (strcmp(had.clipboard, o->clipboard) != 0 || had.recording != o->recording))
+		    (strcmp(had.clipboard, o->clipboard) != 0 || strcmp(had.audio, o->audio) != 0 ||
+		     had.recording != o->recording))
 			host_display_renew(d->display);
 	}
 	if (o->epoch > had.epoch && d->agent->door)

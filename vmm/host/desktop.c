@@ -48,7 +48,7 @@ static int proc_field(json_t *o, const char *key, pid_t *pid, uint64_t *started,
 
 static int order_fields(json_t *o, struct host_order *v, struct err *e)
 {
-	const char *want, *way = "vm", *clipboard = "both";
+	const char *want, *way = "vm", *clipboard = "both", *audio = "both";
 	int64_t cpus, memory, disk = 0;
 	int r;
 
@@ -62,6 +62,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_opt_int(o, "disk_mib", 0, 1 << 30, &disk, e)) < 0 ||
 	    (r = json_opt_str(o, "isolation", 16, &way, e)) < 0 ||
 	    (r = json_opt_str(o, "clipboard", 8, &clipboard, e)) < 0 ||
+	    (r = json_opt_str(o, "audio", 8, &audio, e)) < 0 ||
 	    (r = text_field(o, "home", v->home, sizeof(v->home), e)) < 0 ||
 	    (r = json_opt_bool(o, "recording", &v->recording, e)) < 0 ||
 	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
@@ -69,11 +70,11 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
 	    !host_name_ok(v->image) || host_want_parse(want, &v->want) < 0 ||
 	    host_isolation_parse(way, &v->isolation) < 0 ||
-	    host_clipboard_parse(clipboard, v->clipboard) < 0 ||
+	    host_ways_parse(clipboard, v->clipboard) < 0 || host_ways_parse(audio, v->audio) < 0 ||
 	    (v->home[0] && !host_uuid_ok(v->home)))
 		return err_set(e, -EPROTO,
-			       "id, name, image, want, isolation, clipboard or home is not what it "
-			       "should be");
+			       "id, name, image, want, isolation, clipboard, audio or home is not "
+			       "what it should be");
 	v->cpus = (int)cpus;
 	v->memory_mib = (int)memory;
 	v->disk_mib = (int)disk;
@@ -121,7 +122,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:b}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -131,7 +132,8 @@ json_t *host_record_json(const struct host_record *r)
 			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
 			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
 			 "address", (int)r->address, "parent", r->parent, "clipboard",
-			 v->clipboard[0] ? v->clipboard : "both", "recording", (int)v->recording);
+			 v->clipboard[0] ? v->clipboard : "both", "audio",
+			 v->audio[0] ? v->audio : "both", "recording", (int)v->recording);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

@@ -78,6 +78,8 @@ static int display_start(struct host_display *d, struct err *e)
 			      d->name,
 			      "--clipboard",
 			      d->p.clipboard,
+			      "--audio",
+			      d->p.audio,
 			      "--idle-exit",
 			      idle,
 			      NULL};
@@ -90,7 +92,7 @@ static int display_start(struct host_display *d, struct err *e)
 	snprintf(listen, sizeof(listen), "%s/display.sock", d->run);
 	snprintf(idle, sizeof(idle), "%d", d->p.config->display_idle_s);
 	if (d->p.config->display_idle_s == 0)
-		argv[9] = NULL;
+		argv[11] = NULL;
 	if ((r = path_join(log, sizeof(log), d->dir, "display.log")) < 0)
 		return err_set(e, r, "path too long");
 	unlink(listen);

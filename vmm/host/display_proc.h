@@ -22,7 +22,7 @@ struct host_display_params {
 	struct loop *loop;		  /* borrowed */
 	const struct host_config *config; /* borrowed */
 	const char *name, *dir, *run;	  /* copied */
-	const char *clipboard;		  /* borrowed; read at each start */
+	const char *clipboard, *audio;	  /* borrowed; read at each start */
 	/* A viewer's last input was so long ago; NULL: nobody asks. */
 	void (*input)(void *arg, const char *conn, int64_t ago_ms);
 	/* The process is about to run, or (pid 0) is gone: it is to be written down. */

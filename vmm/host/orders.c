@@ -135,7 +135,7 @@ static int order_firstboot(json_t *o, struct host_order *v, struct err *e)
 	return 0;
 }
 
-int host_clipboard_parse(const char *s, char out[5])
+int host_ways_parse(const char *s, char out[5])
 {
 	static const char *const ways[] = {"both", "in", "out", "none"};
 
@@ -151,12 +151,14 @@ int host_clipboard_parse(const char *s, char out[5])
 static int order_policy(json_t *o, struct host_order *v, struct err *e)
 {
 	json_t *policy = json_object_get(o, "policy");
-	const char *clipboard = "both";
+	const char *clipboard = "both", *audio = "both";
 	int64_t idle = 0;
 	int r = 0;
 
 	if (json_is_object(policy))
 		r = json_opt_str(policy, "clipboard", 8, &clipboard, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_str(policy, "audio", 8, &audio, e);
 	if (r == 0 && json_is_object(policy))
 		r = json_opt_int(policy, "idle_s", 0, INT32_MAX, &idle, e);
 	if (r == 0 && json_is_object(policy))
@@ -164,9 +166,10 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 	if (r < 0)
 		return r;
 	v->idle_s = (int)idle;
-	return host_clipboard_parse(clipboard, v->clipboard) == 0
-		       ? 0
-		       : err_set(e, -EPROTO, "policy.clipboard is not both, in, out or none");
+	if (host_ways_parse(clipboard, v->clipboard) < 0 || host_ways_parse(audio, v->audio) < 0)
+		return err_set(e, -EPROTO,
+			       "policy.clipboard or policy.audio is not both, in, out or none");
+	return 0;
 }
 
 /* What only a desktop that is to exist must say: an order to be absent needs its id alone. */

@@ -47,6 +47,7 @@ struct host_order {
 	int idle_s;	   /* viewers without input for so long are unwelcome; 0 = never */
 	bool recording;	   /* its sessions are to be recorded */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
+	char audio[5];	   /* likewise */
 };
 
 struct host_drop {
@@ -65,8 +66,8 @@ struct host_orders {
 int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e) must_check;
 void host_orders_free(struct host_orders *o);
 const char *host_want_name(enum host_want w);
-/* Of "policy"; -EINVAL for another word. */
-int host_clipboard_parse(const char *s, char out[5]) must_check;
+/* Of "policy", both, in, out or none; -EINVAL for another word. */
+int host_ways_parse(const char *s, char out[5]) must_check;
 int host_want_parse(const char *s, enum host_want *out) must_check;
 const char *host_isolation_name(enum host_isolation i);
 int host_isolation_parse(const char *s, enum host_isolation *out) must_check;

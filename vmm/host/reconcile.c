@@ -517,6 +517,7 @@ static struct host_display *display_make(struct host_desktop *d)
 		.dir = d->dir,
 		.run = d->run,
 		.clipboard = d->rec.order.clipboard,
+		.audio = d->rec.order.audio,
 		.input = on_input,
 		.changed = on_display,
 		.arg = d,

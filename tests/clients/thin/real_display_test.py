@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-thin against a real pane-gateway and pane-display: the picture is exact to the pixel, input arrives,
-the desktop follows the window, and a display that dies comes back under the same window."""
+the desktop follows the window, what is played there is heard, and a display that dies comes back under the same window."""
 import os
 import subprocess
 import sys
 import unittest
 
+from tools import ear
 from tools.display_rig import Rig, missing, wait_for
 from tools.gateway_rig import GatewayRig
 
@@ -29,7 +30,7 @@ class RealDisplay(unittest.TestCase):
         self.gw = GatewayRig()
         self.addCleanup(self.gw.close)
         self.gw.broker.tickets = AnyTicket()
-        self.rig = Rig(replay=("--follow", "--keysyms"))
+        self.rig = Rig(replay=("--follow", "--keysyms", "--sound"))
         self.addCleanup(self.rig.close)
         self.rig.env.update(HOME=self.rig.dir, XDG_CONFIG_HOME=self.rig.dir, XDG_RUNTIME_DIR=self.rig.dir,
                             GSK_RENDERER="cairo", GTK_A11Y="none", GDK_BACKEND="x11", PANE_LOG="info")
@@ -99,6 +100,27 @@ class RealDisplay(unittest.TestCase):
         subprocess.run(["setxkbmap", "-layout", "fr"], env=self.rig.env, check=True)
         self.thin()
         wait_for("the layout", lambda: self.rig.events("layout") and self.rig.events("layout")[-1]["value"] == 0x40c, 20)
+
+    def test_sound(self):
+        """what the desktop plays is heard, and with --no-sound it is not even asked for"""
+        if ear.missing():
+            self.skipTest("not installed: " + ", ".join(ear.missing()))
+        ears = ear.Ear(self.rig)
+        self.rig.env.update(ears.env)
+        child = self.thin()
+        wait_for("that somebody listens", lambda: self.rig.events("listen"), 20)
+        self.rig.command(op="tone", hertz=700, seconds=3)
+        wait_for("sound, and silence again", lambda: ears.sound() and ears.sound()[1] + ear.RATE // 2 < ears.now())
+        first, last = ears.sound()
+        self.assertAlmostEqual(ear.pitch(ears.heard(first)[:last - first]), 700, delta=5)
+        self.assertGreater(ear.loud_s(ears.heard(first)[:last - first]), 0.3)  # of three, on a very busy machine
+        child.terminate()
+        child.wait()
+        wait_for("that nobody listens", lambda: self.rig.events("listen")[-1]["count"] == 0)
+        self.thin("--no-sound")
+        wait_for("the session", lambda: self.rig.log().count("viewer.start") == 2, 20)
+        self.rig.wait_equal("the desktop's picture in the window", 20)
+        self.assertEqual(self.rig.events("listen")[-1]["count"], 0)
 
     def test_screenshot(self):
         """--screenshot of a real display exits 0"""

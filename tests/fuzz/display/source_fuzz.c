@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A desktop's datagrams as the display takes them: decoded, and the damage copied from a scanout
- * that may be shorter than it says.
+ * that may be shorter than it says, the sound from a ring that is.
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "common/wire.h"
+#include "display/sound.h"
 #include "display/source.h"
 
 #define BAND  (64 * 8192 * 4)
@@ -21,6 +23,20 @@ static struct disp_screen screen;
 static struct surface_scanout scanout;
 static uint8_t *band;
 static int fd = -1;
+static struct disp_sound *sound;
+static struct disp_ring ring = {.fd = -1};
+static struct disp_ear ear = {.wake_fd = -1};
+
+static void hear(void)
+{
+	static uint8_t out[1000 * DISP_SOUND_FRAME];
+	struct disp_heard h;
+
+	(void)!disp_ring_read(&ring, sound, m.audio.stream, m.audio.pos);
+	disp_sound_take(sound, &ear, 100, out, 1000, &h);
+	if (h.frames > 1000)
+		abort();
+}
 
 static void handle(void)
 {
@@ -41,6 +57,13 @@ static void handle(void)
 		disp_screen_cursor(&screen, m.cursor.width, m.cursor.height, m.cursor.hot_x,
 				   m.cursor.hot_y, m.cursor.pixels);
 		break;
+	case SURFACE_AUDIO:
+		m.fd = m.audio.frames ? dup(fd) : -1;
+		disp_ring_begin(&ring, sound, &m);
+		break;
+	case SURFACE_AUDIO_POS:
+		hear();
+		break;
 	default:
 		break;
 	}
@@ -51,7 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0) {
 		fd = memfd_create("scanout", 0);
 		band = malloc(BAND);
-		if (fd < 0 || !band || ftruncate(fd, 100000) < 0 || disp_screen_init(&screen) < 0)
+		sound = disp_sound_new(true);
+		if (sound)
+			disp_sound_listen(sound, &ear);
+		if (fd < 0 || !band || !sound || ftruncate(fd, 100000) < 0 ||
+		    disp_screen_init(&screen) < 0)
 			return 0;
 	}
 	/* Datagrams one after another, each with its length in front. */
@@ -65,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 2 + n;
 		size -= 2 + n;
 	}
+	disp_ring_end(&ring, sound);
 	memset(&scanout, 0, sizeof(scanout));
 	return 0;
 }

@@ -127,6 +127,21 @@ static long do_plain_mode(void)
 	return chmod("/nonexistent", 0755);
 }
 
+static long do_fifo(void)
+{
+	return mkfifo("/nonexistent/fifo", 0600);
+}
+
+static long do_device(void)
+{
+	return mknod("/nonexistent/device", S_IFCHR | 0600, 1 << 8 | 1);
+}
+
+static long do_setgid_fifo(void)
+{
+	return syscall(SYS_mknodat, -100, "/nonexistent/fifo", S_IFIFO | S_ISGID | 0600, 0);
+}
+
 static long do_io_uring(void)
 {
 	return syscall(425, 1, NULL);
@@ -142,14 +157,25 @@ static void test_rules(void **state)
 	static const struct {
 		long (*fn)(void);
 		int error;
-	} cases[] = {{do_unix, 0},	     {do_inet, 0},
-		     {do_route, 0},	     {do_packet, EAFNOSUPPORT},
-		     {do_raw, ENOSYS},	     {do_audit, ENOSYS},
-		     {do_fork, 0},	     {do_clone_user, ENOSYS},
-		     {do_clone3, ENOSYS},    {do_unshare, EPERM},
-		     {do_tiocsti, EPERM},    {do_other_ioctl, EBADF},
-		     {do_setuid_bit, EPERM}, {do_plain_mode, ENOENT},
-		     {do_io_uring, ENOSYS},  {do_keyctl, EPERM}};
+	} cases[] = {{do_unix, 0},
+		     {do_inet, 0},
+		     {do_route, 0},
+		     {do_packet, EAFNOSUPPORT},
+		     {do_raw, ENOSYS},
+		     {do_audit, ENOSYS},
+		     {do_fork, 0},
+		     {do_clone_user, ENOSYS},
+		     {do_clone3, ENOSYS},
+		     {do_unshare, EPERM},
+		     {do_tiocsti, EPERM},
+		     {do_other_ioctl, EBADF},
+		     {do_setuid_bit, EPERM},
+		     {do_plain_mode, ENOENT},
+		     {do_io_uring, ENOSYS},
+		     {do_keyctl, EPERM},
+		     {do_fifo, ENOENT},
+		     {do_device, EPERM},
+		     {do_setgid_fifo, ENOSYS}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

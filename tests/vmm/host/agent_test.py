@@ -431,7 +431,7 @@ class Door(Story):
         self.assertEqual(after["vmm"], before["vmm"])
 
     def test_policy(self):
-        """the pool's word on the clipboard reaches the display; another word ends it, the next viewer's has it"""
+        """the pool's words on clipboard and sound reach the display; another word ends it, the next viewer's has it"""
         self.running(policy={"clipboard": "out"})
         gate = Gateway(self.host)
         self.assertTrue(gate.open(D1)["ok"])
@@ -441,7 +441,13 @@ class Door(Story):
         self.assertEqual(gate.sock.recv(1), b"")
         again = Gateway(self.host)
         self.assertTrue(again.open(D1)["ok"])
-        self.assertIn("--clipboard\0none\0", self.display_argv())
+        again.line()
+        self.assertIn("--clipboard\0none\0--audio\0both\0", self.display_argv())
+        self.broker.order(D1, policy={"clipboard": "none", "audio": "in"})
+        self.assertEqual(again.sock.recv(1), b"")
+        last = Gateway(self.host)
+        self.assertTrue(last.open(D1)["ok"])
+        self.assertIn("--clipboard\0none\0--audio\0in\0", self.display_argv())
 
     def test_recording(self):
         """a pool whose sessions must be recorded lets nobody in unrecorded, nor stay, and says why"""

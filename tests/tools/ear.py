@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ears for viewers under test: a PulseAudio of their own whose only device is recorded, and what was heard."""
+import array
+import io
+import math
+import os
+import shutil
+import wave
+
+from tools.display_rig import wait_for
+
+RATE = 44100
+
+
+def missing():
+    return [p for p in ("pulseaudio", "parec") if not shutil.which(p)]
+
+
+def tone(hertz, seconds, loud=8000):
+    """A WAV file of a sine wave, left and right alike."""
+    samples = array.array("h")
+    for i in range(int(RATE * seconds)):
+        samples.extend([round(loud * math.sin(2 * math.pi * hertz * i / RATE))] * 2)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return out.getvalue()
+
+
+class Ear:
+    """Viewers started by the rig with env() play to it; recorded from now on, in real time, silence too."""
+
+    def __init__(self, rig, name="ear"):
+        self.dir, self.socket = f"{rig.dir}/{name}", f"{rig.dir}/{name}/socket"
+        self.record = f"{self.dir}/heard"
+        os.mkdir(self.dir, 0o700)
+        self.env = {"HOME": self.dir, "XDG_RUNTIME_DIR": self.dir, "PULSE_SERVER": "unix:" + self.socket}
+        before = dict(rig.env)
+        rig.env.update(self.env)
+        rig.spawn(["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1",
+                   f"--load=module-native-protocol-unix socket={self.socket} auth-anonymous=1",
+                   f"--load=module-null-sink sink_name=ear rate={RATE}"], f"{name}.log")
+        wait_for("PulseAudio", lambda: os.path.exists(self.socket))
+        rig.spawn(["parec", "--raw", "-d", "ear.monitor", f"--rate={RATE}", "--format=s16le", "--channels=2",
+                   "--latency-msec=20", self.record], f"{name}.log")
+        wait_for("a recording", lambda: os.path.exists(self.record) and os.path.getsize(self.record))
+        rig.env.clear()
+        rig.env.update(before)
+
+    def heard(self, since=0):
+        """The left channel from that frame on."""
+        samples = array.array("h")
+        with open(self.record, "rb") as file:
+            file.seek(since * 4)
+            data = file.read()
+        samples.frombytes(data[:len(data) // 4 * 4])
+        return samples[::2]
+
+    def now(self):
+        return os.path.getsize(self.record) // 4
+
+    def sound(self, since=0):
+        """(first, last) frame that is not silence, counted from the recording's beginning; None for silence."""
+        samples = self.heard(since)
+        loud = [i for i, sample in enumerate(samples) if sample]
+        return (since + loud[0], since + loud[-1]) if loud else None
+
+
+def pitch(samples):
+    """Hertz, by how often it rises through zero. A busy machine's gaps count for nothing."""
+    rises = [i for i in range(1, len(samples)) if samples[i - 1] < 0 <= samples[i]]
+    waves = sorted(b - a for a, b in zip(rises, rises[1:]))
+    if not waves:
+        return 0
+    usual = waves[len(waves) // 2]
+    whole = [w for w in waves if abs(w - usual) <= 1 + usual // 20]
+    return RATE * len(whole) / sum(whole)
+
+
+def loud_s(samples):
+    """Seconds of it that are no gap, counted in milliseconds that are not silence."""
+    step = RATE // 1000
+    return sum(any(samples[i:i + step]) for i in range(0, len(samples), step)) / 1000
