@@ -334,6 +334,7 @@ static const struct cli_column home_columns[] = {
 	{"DESKTOP", "desktop", CLI_TEXT},
 	{"LAST USED", "used_at", CLI_TIME},
 	{"NOBODY'S SINCE", "orphan_at", CLI_TIME},
+	{"REASON", "reason", CLI_TEXT},
 	END,
 };
 
@@ -853,7 +854,7 @@ const struct cli_command cli_commands[] = {
 	 .path = V "/homes",
 	 .show = CLI_SHOW_TABLE,
 	 .columns = home_columns,
-	 .help = "list the files users have apart from their desktops"},
+	 .help = "list the files users have apart from their desktops, and those hosts have of nobody (left)"},
 	{.noun = "homes",
 	 .verb = "delete",
 	 .args = "HOME",
