@@ -33,8 +33,8 @@
 	" ($(grep -hs '^E: ' $log | tail -n 1 | cut -c1-60))\"\n"                                  \
 	"rc=$(cat $once 2>/dev/null)\n"                                                            \
 	"[ \"${rc:-0}\" = 0 ] || why=\"$why script ended with status $rc\"\n"                       \
-	"[ -z \"$why\" ] || echo \"pane.note first boot:$why; see $log in it\" >/dev/ttyS0\n"       \
-	"echo pane.ready >/dev/ttyS0\n"
+	"{ [ -z \"$why\" ] || echo \"pane.note first boot:$why; see $log in it\"\n"                \
+	"echo pane.ready; } >/dev/ttyS0\n"
 #define HOME_UID   1000 /* the owner of a home disk, in golden images too */
 
 static bool all_of(const char *s, const char *more)

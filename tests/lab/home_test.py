@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A user's files, on a disk of their own, in one floating Debian desktop after another, where KVM is hardware-like. Not
-yet among the lab's tests, as it has not been seen to pass; by hand: tests/run tests/lab/debian_home.py."""
+"""A user's files, on a disk of their own, in one floating Debian desktop after another, where KVM is hardware-like."""
 import unittest
 
 import whole
