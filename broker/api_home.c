@@ -21,7 +21,8 @@ enum req_step api_home_delete(struct broker *b, struct db *db, struct req *r)
 		return req_fail(r, 404, "home.unknown", "A home is named by its key here.");
 	whose = db_text(db, "SELECT pool_name || '/' || user_name FROM pane.home WHERE key = $1",
 			r->arg[0]);
-	snprintf(r->object, sizeof(r->object), "%.80s %s", whose ? whose : "", r->arg[0]);
+	snprintf(r->object, sizeof(r->object), "%.80s %.36s", whose ? whose : "left behind",
+		 r->arg[0]);
 	if (db_exec(db, "SELECT pane.home_delete($1)", r->arg[0]))
 		return req_fail_db(r, db);
 	return api_empty(r);

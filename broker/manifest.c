@@ -5,6 +5,7 @@
  */
 #include "broker/manifest.h"
 #include "broker/valid.h"
+#include "common/content.h"
 #include "common/file.h"
 
 #include <dirent.h>
@@ -107,7 +108,7 @@ static int add_file(const char *dir, const char *name, json_t *files, int64_t *d
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "the converter made %s, which is not a file", name);
-	r = manifest_hash(fd, hex, fn, arg);
+	r = content_sha256(fd, hex, fn, arg);
 	if (r < 0)
 		return r == -ECANCELED ? r : err_set(e, r, "%s: %s", name, strerror(-r));
 	for (off_t gap = CHUNK; !data && gap <= st.st_size * 2 + CHUNK; gap *= 2)
@@ -118,7 +119,8 @@ static int add_file(const char *dir, const char *name, json_t *files, int64_t *d
 		*disk_mib = (st.st_size + CHUNK - 1) / CHUNK;
 	return json_array_append_new(files,
 				     json_pack("{s:s,s:I,s:s,s:o}", "name", name, "size",
-					       (json_int_t)st.st_size, "sha256", hex, "data", data))
+					       (json_int_t)st.st_size, "content_sha256", hex,
+					       "data", data))
 		       ? -ENOMEM
 		       : 0;
 }

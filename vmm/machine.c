@@ -49,6 +49,8 @@
 #include "vmm/vcpu.h"
 
 #define READY_LINE "pane.ready"
+#define NOTE_LINE  "pane.note "
+#define NOTE_MS	   1000
 
 struct vm {
 	struct vm_cfg cfg;
@@ -72,6 +74,8 @@ struct vm {
 	enum vm_stop why;
 	char detail[256];
 	bool ready;
+	char note[VM_NOTE_MAX];
+	int64_t noted_ms;
 	int64_t started_ms, ready_ms;
 	bool paused; /* main thread */
 };
@@ -180,11 +184,44 @@ void vm_status(struct vm *vm, struct vm_status *s)
 				.ready_ms = vm->ready_ms,
 				.uptime_ms = clock_ms() - vm->started_ms,
 				.kvm = vm_kvm_kind_name(vm->kvm.kind)};
+	memcpy(s->note, vm->note, sizeof(s->note));
 	pthread_mutex_unlock(&vm->lock);
 }
 
 /* ---- wiring -----------------------------------------------------------------------------------
  */
+
+static void announce_note(void *arg)
+{
+	struct vm *vm = arg;
+	struct vm_status s;
+
+	vm_status(vm, &s);
+	log_info("guest.note", "text=%s", LOG_Q(s.note));
+	if (vm->cfg.on_note)
+		vm->cfg.on_note(vm->cfg.arg, s.note);
+}
+
+/* A guest that babbles is heard once a second; nothing but printable ASCII goes on. */
+static void take_note(struct vm *vm, const char *text)
+{
+	int64_t now = clock_ms();
+	size_t n = 0;
+
+	pthread_mutex_lock(&vm->lock);
+
+	bool heard = !vm->noted_ms || now - vm->noted_ms >= NOTE_MS;
+
+	if (heard) {
+		vm->noted_ms = now;
+		for (; *text && n + 1 < sizeof(vm->note); text++)
+			vm->note[n++] = *text >= ' ' && *text < 127 ? *text : '?';
+		vm->note[n] = 0;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	if (heard && loop_post(vm->loop, announce_note, vm) < 0)
+		log_err("guest.note", "error=\"main loop cannot be told\"");
+}
 
 static void on_serial_line(void *arg, const char *line)
 {
@@ -192,6 +229,8 @@ static void on_serial_line(void *arg, const char *line)
 
 	while (*line == ' ')
 		line++;
+	if (!strncmp(line, NOTE_LINE, sizeof(NOTE_LINE) - 1))
+		take_note(vm, line + sizeof(NOTE_LINE) - 1);
 	if (!strcmp(line, READY_LINE) && !vm->cfg.ready_is_frame)
 		vm_ready(vm);
 }

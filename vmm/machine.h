@@ -61,6 +61,8 @@ struct vm_cfg {
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
+	/* The guest said what a person must know of it; at most once a second. */
+	void (*on_note)(void *arg, const char *text);
 	void *arg;
 };
 
@@ -79,8 +81,11 @@ struct vm_saved {
 	uint8_t memory_id[16];	 /* of its memory file */
 };
 
+#define VM_NOTE_MAX 150
+
 struct vm_status {
 	bool ready, paused;
+	char note[VM_NOTE_MAX];	     /* the newest "pane.note" of the guest, printable; "" = none */
 	int64_t ready_ms, uptime_ms; /* ready_ms: from start to ready */
 	const char *kvm;	     /* "hardware" or "interpreted" */
 };

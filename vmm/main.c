@@ -132,6 +132,13 @@ static void on_ready(void *arg)
 		log_info("clone.recorded", "pages=%lld", (long long)n);
 }
 
+static void on_note(void *arg, const char *text)
+{
+	struct app *a = arg;
+
+	control_event(a->control, "note", text);
+}
+
 static void disk_problem(void *arg, char *out, size_t n)
 {
 	struct app *a = arg;
@@ -231,6 +238,7 @@ static int build(struct app *a, struct err *e)
 				   .height = o->height,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
+				   .on_note = on_note,
 				   .arg = a};
 	const struct vm_devices_cfg devices = {.name = o->name,
 					       .disk_base = o->disk_base,

@@ -107,14 +107,18 @@ CREATE FUNCTION pane.home_delete(p_key uuid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE m pane.home; v_used text[];
 BEGIN
 	SELECT * INTO m FROM pane.home WHERE key = p_key FOR UPDATE;
-	IF NOT FOUND THEN
+	IF NOT FOUND AND NOT EXISTS (SELECT FROM pane.host_home WHERE key = p_key) THEN
 		PERFORM pane.refuse(404, 'home.unknown', format('There is no home %s.', p_key));
 	END IF;
 	v_used := pane.home_used(p_key);
 	IF v_used IS NOT NULL THEN
 		PERFORM pane.refuse(409, 'home.used', format('The home of %s in pool %s is in use. '
-			'Release the desktop first.', m.user_name, m.pool_name), v_used);
+			'Release the desktop first.', coalesce(m.user_name, 'nobody'),
+			coalesce(m.pool_name, 'none')), v_used);
 	END IF;
+	-- Left behind: the order to delete it needs a row, which names nobody.
+	INSERT INTO pane.home (key, user_name, pool_name, state) SELECT p_key, '', '', 'deleting'
+		WHERE m.key IS NULL ON CONFLICT DO NOTHING;
 	PERFORM pane.home_remove(p_key, 'deleted by an administrator');
 END $$;
 

@@ -90,13 +90,22 @@ CREATE VIEW pane.image_version_view AS
 		v.boot, v.boot_reason
 	FROM pane.image_version v JOIN pane.image i ON i.id = v.image_id;
 
+-- Also what hosts have and no row names: left behind by a restore of the database, or by a host that was
+-- enrolled anew. Listed, so that somebody can look at it; nothing but their order deletes it.
 CREATE VIEW pane.home_view AS
 	SELECT format('%s/%s/%s', m.user_name, m.pool_name, m.key) AS id, m.key, m.user_name AS user,
-		m.pool_name AS pool, h.name AS host, m.state, m.reason,
+		m.pool_name AS pool, h.name AS host, m.state::text, m.reason,
 		coalesce((SELECT max(x.mib) FROM pane.host_home x WHERE x.key = m.key), 0) AS mib,
 		coalesce((SELECT max(x.used_mib) FROM pane.host_home x WHERE x.key = m.key), 0) AS used_mib,
 		coalesce((SELECT jsonb_agg(y.name ORDER BY y.name) FROM pane.host_home x
 			JOIN pane.host y ON y.id = x.host_id WHERE x.key = m.key), '[]') AS on_hosts,
 		(SELECT min(d.name) FROM pane.desktop d WHERE d.home = m.key AND d.state <> 'deleted')
 			AS desktop, m.created_at, m.used_at, m.orphan_at
-	FROM pane.home m LEFT JOIN pane.host h ON h.id = m.host_id;
+	FROM pane.home m LEFT JOIN pane.host h ON h.id = m.host_id
+	UNION ALL
+	SELECT format('//%s', x.key), x.key, '', '', min(h.name), 'left', 'on the host, but of nobody this '
+		'site knows: look into it there, or delete it', max(x.mib), max(x.used_mib),
+		jsonb_agg(h.name ORDER BY h.name), (SELECT min(d.name) FROM pane.desktop d
+			WHERE d.home = x.key AND d.state <> 'deleted'), NULL, NULL, NULL
+	FROM pane.host_home x JOIN pane.host h ON h.id = x.host_id
+	WHERE NOT EXISTS (SELECT FROM pane.home m WHERE m.key = x.key) GROUP BY x.key;

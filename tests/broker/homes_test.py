@@ -84,6 +84,29 @@ class Homes(unittest.TestCase):
         self.assertEqual(self.b.call("DELETE", "/homes/00000000-0000-0000-0000-000000000000").code, "home.unknown")
         self.assertEqual(self.b.call("DELETE", "/homes/x").code, "home.unknown")
 
+    def test_left(self):
+        """files a host has of nobody are listed with the reason and kept; an administrator's order deletes them"""
+        h = self.host("h1")
+        self.pool()
+        self.site.user("alice", "office")
+        self.leave(self.enter("alice")["name"])
+        key = self.home("alice")["key"]
+        h.keeps = True
+        self.site.cluster.sql(f"DELETE FROM pane.home WHERE key = '{key}'") # a database from before alice came
+        left = self.home("")
+        self.assertEqual((left["key"], left["state"], left["host"], left["on_hosts"], left["mib"]), (key, "left", "h1", ["h1"], 64))
+        self.assertIn("of nobody this site knows", left["reason"])
+        self.site.cluster.sql("SELECT pane.rec_homes(1)")
+        self.assertEqual((self.home("")["state"], h.homes, h.reply.get("drop_homes")), ("left", {key}, []))
+        self.assertNotEqual(self.enter("alice")["name"], "")
+        self.assertNotEqual(self.home("alice")["key"], key, "the next one is another")
+        self.assertEqual(self.delete(left).status, 204)
+        self.assertEqual(self.home("")["state"], "deleting")
+        self.b.wait(lambda: h.reply.get("drop_homes") == [key], "the order")
+        h.keeps = False
+        self.b.wait(lambda: self.home("") is None and key not in h.homes, "the end of it")
+        self.assertEqual([a["outcome"] for a in self.site.audit() if a["object"] == f"left behind {key}"], ["ok"])
+
     def test_affinity(self):
         """a user is given a desktop where the files are, though the spare ones are elsewhere and the pool is full"""
         self.host("h1", memory_mib=4000)

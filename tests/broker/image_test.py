@@ -5,6 +5,7 @@ import os
 import socket
 import unittest
 
+import digest
 import panesite
 
 
@@ -45,7 +46,7 @@ class Images(unittest.TestCase):
         self.assertEqual(disk["size"], 8 << 20)
         want = bytearray(8 << 20)
         want[:1 << 20] = want[5 << 20:6 << 20] = data[:1 << 20]
-        self.assertEqual(disk["sha256"], hashlib.sha256(want).hexdigest())
+        self.assertEqual(disk["content_sha256"], digest.content(want))
         self.assertLess(sum(n for _, n in disk["data"]), 4 << 20, "holes are not sent")
         for off, n in disk["data"]:
             got = self.raw(base + "disk.raw", h.id, f"bytes={off}-{off + n - 1}")

@@ -114,6 +114,18 @@ class Guest(unittest.TestCase):
             self.assertEqual(file.read(8192).count(0), 8192, "the base is untouched")
 
 
+    def test_note(self):
+        """what the guest says of itself on its console is an event and stays in the status, made plain"""
+        machine = self.start().ready()
+        display = machine.surface()
+        display.wait(lambda: display.scanout)
+        self.assertNotIn("note", machine.ask(op="status"))
+        display.type("note not installed 7\n")
+        machine.serial("pane.note not installed 7\n")
+        while {"event": "note", "reason": "not installed 7"} not in machine.events:
+            machine.ask(op="status")
+        self.assertEqual(machine.ask(op="status")["note"], "not installed 7")
+
     def test_full(self):
         """a full disk of the host is an I/O error to the guest and told with its cause; the machine runs on"""
         small = tempfile.mkdtemp(prefix="pane-full-")

@@ -410,8 +410,10 @@ static void on_tick(void *arg)
 		if (d->state == HOST_READY && d->rec.reason[0] && d->ready_ms &&
 		    (d->problem_ms ? now - d->problem_ms > PROBLEM_SHOWN_MS
 				   : now - d->ready_ms > REASON_SHOWN_MS)) {
-			d->rec.reason[0] = 0;
 			d->rec.fails = 0;
+			if (strcmp(d->rec.reason, d->note) == 0)
+				continue; /* lasts as long as the machine */
+			snprintf(d->rec.reason, sizeof(d->rec.reason), "%s", d->note);
 			host_agent_changed(a);
 		}
 	}

@@ -42,7 +42,8 @@ struct host_desktop {
 	int64_t state_ms;	      /* clock_ms() of its last change */
 	int64_t started_ms, ready_ms; /* of the running machine; 0 = not */
 	int64_t problem_ms;	      /* when it last told of a problem; 0 = never */
-	bool files;		      /* its directory exists */
+	char note[200]; /* what is to be known of the running machine's first boot; "" = nothing */
+	bool files;	/* its directory exists */
 	char why[200]; /* how the last machine ended; shown while the next one boots */
 	bool clone;    /* its machine began as a clone of rec.parent */
 	bool cold;     /* a clone of it failed: boot it */

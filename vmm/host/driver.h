@@ -24,6 +24,7 @@ struct host_machine_events {
 	void (*ready)(void *arg);
 	void (*problem)(void *arg,
 			const char *what); /* it runs on, but a person must know; NULL = nobody */
+	void (*note)(void *arg, const char *what); /* the guest says so of itself; NULL = nobody */
 	void (*snapshot)(void *arg, const char *error);		/* is written (NULL), or why not */
 	void (*ended)(void *arg, const struct host_ended *end); /* once, last */
 	void *arg;						/* borrowed; outlives the machine */

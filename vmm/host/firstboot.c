@@ -200,3 +200,21 @@ int host_seed_make(const struct host_config *c, const char *dir, const struct ho
 	return r < 0 && e && !e->msg[0] ? err_set(e, r, "the first-boot volume: %s", strerror(-r))
 					: r;
 }
+
+void host_firstboot_unheard(const struct host_order *o, const struct host_image *img,
+			    json_t *customizations, char *out, size_t n)
+{
+	json_t *custom = json_object_get(customizations, o->customize);
+	const char *script = json_string_value(json_object_get(custom, "script"));
+	bool asked = json_array_size(json_object_get(custom, "packages")) || (script && script[0]);
+
+	out[0] = 0;
+	if (asked && o->isolation == HOST_CONTAINER)
+		snprintf(out, n, "first boot: the pool's packages and script were not used, as "
+				 "containers have no cloud-init: build them into the image");
+	else if (asked && !img->seed)
+		snprintf(out, n,
+			 "first boot: the pool's packages and script were not used, as image %s "
+			 "has no cloud-init: build them into it",
+			 img->name);
+}

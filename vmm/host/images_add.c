@@ -16,47 +16,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "common/content.h"
 #include "common/file.h"
 #include "common/json.h"
-#include "common/wire.h"
-
-#define CHUNK (64 * 1024)
 
 static const char *const image_files[] = {"disk.raw", "vmlinuz", "initrd.img"};
 
 static void cleanup_md(EVP_MD_CTX **m)
 {
 	EVP_MD_CTX_free(*m);
-}
-
-/* Copies [0, size) of in to out chunk by chunk, leaving holes where the bytes are zero, and feeds
- * offset and content of every other chunk to md. out may be -1: hash only. */
-static int copy_hash(int in, int out, EVP_MD_CTX *md)
-{
-	static const uint8_t zero[CHUNK];
-	cleanup_free uint8_t *buf = malloc(CHUNK);
-	uint8_t off8[8];
-	off_t off = 0;
-	ssize_t n;
-
-	if (!buf)
-		return -ENOMEM;
-	while ((n = pread(in, buf, CHUNK, off)) > 0) {
-		if (memcmp(buf, zero, (size_t)n) != 0) {
-			put_le64(off8, (uint64_t)off);
-			if (!EVP_DigestUpdate(md, off8, 8) || !EVP_DigestUpdate(md, buf, (size_t)n))
-				return -ENOMEM;
-			if (out >= 0 && pwrite(out, buf, (size_t)n, off) != n)
-				return errno ? -errno : -ENOSPC;
-		}
-		off += n;
-	}
-	if (n < 0)
-		return -errno;
-	put_le64(off8, (uint64_t)off);
-	if (!EVP_DigestUpdate(md, off8, 8))
-		return -ENOMEM;
-	return out >= 0 && ftruncate(out, off) < 0 ? -errno : 0;
 }
 
 static int add_file(const char *from, const char *to, const char *name, EVP_MD_CTX *md,
@@ -78,7 +46,7 @@ static int add_file(const char *from, const char *to, const char *name, EVP_MD_C
 	out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	if (out < 0)
 		return err_set(e, -errno, "%s: %s", dst, strerror(errno));
-	r = ioctl(out, FICLONE, in) == 0 ? copy_hash(in, -1, md) : copy_hash(in, out, md);
+	r = content_add(in, ioctl(out, FICLONE, in) == 0 ? -1 : out, md, NULL, NULL);
 	if (r == 0 && fsync(out) < 0)
 		r = -errno;
 	return r < 0 ? err_set(e, r, "copying %s: %s", src, strerror(-r)) : 0;

@@ -84,17 +84,19 @@ static void copy_plain(char *out, size_t n, const char *s)
 	out[i] = 0;
 }
 
-int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX])
+int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX],
+		      char note[HOST_PROBLEM_MAX])
 {
 	cleanup_json json_t *o = json_parse(p, n, NULL);
-	const char *event = NULL, *reason = "", *told = "";
+	const char *event = NULL, *reason = "", *told = "", *noted = "";
 	bool ready = false;
 
 	*out = HOST_LINE_OTHER;
-	problem[0] = 0;
+	problem[0] = note[0] = 0;
 	if (!json_is_object(o) || json_opt_str(o, "event", 32, &event, NULL) < 0 ||
 	    json_opt_str(o, "reason", LINE_MAX_BYTES, &reason, NULL) < 0 ||
 	    json_opt_str(o, "problem", LINE_MAX_BYTES, &told, NULL) < 0 ||
+	    json_opt_str(o, "note", LINE_MAX_BYTES, &noted, NULL) < 0 ||
 	    json_opt_bool(o, "ready", &ready, NULL) < 0)
 		return -EPROTO;
 	if (event && strcmp(event, "ready") == 0)
@@ -103,6 +105,8 @@ int host_machine_line(const char *p, size_t n, enum host_line *out, char problem
 		*out = HOST_LINE_STOPPING;
 	else if (event && strcmp(event, "problem") == 0)
 		*out = HOST_LINE_PROBLEM;
+	else if (event && strcmp(event, "note") == 0)
+		*out = HOST_LINE_NOTE;
 	else if (!event && json_object_get(o, "ready"))
 		*out = ready ? HOST_LINE_READY : HOST_LINE_NOT_READY;
 	else if (!event && json_is_true(json_object_get(o, "ok")))
@@ -110,6 +114,7 @@ int host_machine_line(const char *p, size_t n, enum host_line *out, char problem
 	else if (!event && json_object_get(o, "error"))
 		*out = HOST_LINE_ERROR;
 	copy_plain(problem, HOST_PROBLEM_MAX, *out == HOST_LINE_PROBLEM ? reason : told);
+	copy_plain(note, HOST_PROBLEM_MAX, *out == HOST_LINE_NOTE ? reason : noted);
 	return 0;
 }
 
@@ -260,13 +265,15 @@ static void control_lines(struct host_machine *m)
 
 	while (m->in.len && (nl = memchr(buf_head(&m->in), '\n', m->in.len))) {
 		size_t n = (size_t)(nl - buf_head(&m->in));
-		char problem[HOST_PROBLEM_MAX];
+		char problem[HOST_PROBLEM_MAX], note[HOST_PROBLEM_MAX];
 		enum host_line what;
 
-		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem) < 0)
+		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem, note) < 0)
 			log_warn("machine.garbled", "desktop=%s", m->id);
 		snapshot_answer(m, what, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
+		if (note[0] && m->ev.note)
+			m->ev.note(m->ev.arg, note);
 		if (what == HOST_LINE_READY && !m->ready) {
 			m->ready = true;
 			m->ev.ready(m->ev.arg);

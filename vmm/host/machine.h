@@ -35,14 +35,15 @@ enum host_line {
 	HOST_LINE_NOT_READY,
 	HOST_LINE_STOPPING,
 	HOST_LINE_PROBLEM,
+	HOST_LINE_NOTE,
 	HOST_LINE_DONE, /* an order was carried out */
 	HOST_LINE_ERROR
 };
 #define HOST_PROBLEM_MAX 160
 /* problem: what a line tells of one (an event, or the status asked for), printable ASCII; else "".
- */
-int host_machine_line(const char *p, size_t n, enum host_line *out,
-		      char problem[HOST_PROBLEM_MAX]) must_check;
+ * note: the same of what the guest itself said. */
+int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX],
+		      char note[HOST_PROBLEM_MAX]) must_check;
 
 /* What the exit status and the text of the --state file (NULL when there is none) say. */
 void host_machine_ended(const struct host_exit *x, const char *state_text, struct host_ended *end);

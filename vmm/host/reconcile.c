@@ -78,7 +78,7 @@ static void on_ready(void *arg)
 	if (!d->ready_ms)
 		d->ready_ms = clock_ms();
 	if (d->stopping == HOST_RUNS)
-		desktop_state(d, HOST_READY, "%s", d->rec.reason);
+		desktop_state(d, HOST_READY, "%s", d->note[0] ? d->note : d->rec.reason);
 	desktop_save(d);
 }
 
@@ -91,8 +91,18 @@ static void on_problem(void *arg, const char *what)
 		desktop_state(d, d->state, "%s", what);
 }
 
+static void on_note(void *arg, const char *what)
+{
+	struct host_desktop *d = arg;
+
+	snprintf(d->note, sizeof(d->note), "%s", what);
+	if (d->state == HOST_READY || d->state == HOST_BOOTING)
+		desktop_state(d, d->state, "%s", what);
+}
+
 static void machine_gone(struct host_desktop *d)
 {
+	d->note[0] = 0;
 	d->rec.vmm_pid = 0;
 	d->rec.vmm_started = 0;
 	d->rec.ready = false;
@@ -209,6 +219,7 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.ev = {.starting = on_starting,
 		       .ready = on_ready,
 		       .problem = on_problem,
+		       .note = on_note,
 		       .ended = on_ended,
 		       .arg = d},
 	};
@@ -272,6 +283,7 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	if (d->rec.order.isolation == HOST_VM && img->seed &&
 	    (r = host_seed_make(a->config, d->dir, &d->rec.order, a->customizations, e)) < 0)
 		return r;
+	host_firstboot_unheard(&d->rec.order, img, a->customizations, d->note, sizeof(d->note));
 	if (!d->rec.version[0])
 		memcpy(d->rec.version, img->version, sizeof(d->rec.version));
 	if (d->rec.order.isolation == HOST_VM)

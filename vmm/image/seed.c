@@ -17,8 +17,24 @@
 #define READY_SKELETON "[ -e /home/%s/.profile ] || su %s -c 'cp -r /etc/skel/. ~/'\n"
 #define READY_CUSTOM                                                                               \
 	"once=/var/lib/cloud/instance/pane-custom.done\n"                                          \
-	"[ -x " CUSTOM " ] && [ ! -e $once ] && { " CUSTOM "; touch $once; }\n"
-#define READY_TAIL "echo pane.ready >/dev/ttyS0\n"
+	"[ -x " CUSTOM " ] && [ ! -s $once ] && { " CUSTOM "; echo $? >$once; }\n"
+/* What failed is told in a line of its own before the desktop is ready, and again at every boot, as
+ * long as it is so: the packages by what is installed, the script by its status. */
+#define READY_PACKAGES                                                                             \
+	"for p in %s; do\n"                                                                        \
+	"\tif command -v dpkg-query >/dev/null; then\n"                                            \
+	"\t\tdpkg-query -W -f '${db:Status-Status}\\n' $p 2>/dev/null | grep -qx installed\n"      \
+	"\telse rpm -q $p >/dev/null 2>&1; fi || lacks=\"$lacks $p\"\n"                            \
+	"done\n"
+#define READY_TAIL                                                                                 \
+	"log=/var/log/cloud-init-output.log\n"                                                     \
+	"[ -z \"$lacks\" ] || ! grep -qs 'Failed to install packages' /var/log/cloud-init.log ||"   \
+	" why=\" not installed:$(echo \"$lacks\" | cut -c1-40)"                 \
+	" ($(grep -hs '^E: ' $log | tail -n 1 | cut -c1-60))\"\n"                                  \
+	"rc=$(cat $once 2>/dev/null)\n"                                                            \
+	"[ \"${rc:-0}\" = 0 ] || why=\"$why script ended with status $rc\"\n"                       \
+	"{ [ -z \"$why\" ] || echo \"pane.note first boot:$why; see $log in it\"\n"                \
+	"echo pane.ready; } >/dev/ttyS0\n"
 #define HOME_UID   1000 /* the owner of a home disk, in golden images too */
 
 static bool all_of(const char *s, const char *more)
@@ -152,14 +168,21 @@ static json_t *packages(const char *list)
 /* Said at the end of every boot; files for a new home come first. */
 static char *ready_script(const struct img_seed *s)
 {
+	cleanup_free char *list = s->packages ? strdup(s->packages) : NULL;
+	cleanup_free char *home = NULL, *packages = NULL;
 	char *text;
-	int n;
+	int n = 0;
 
+	for (char *p = list; p && *p; p++)
+		*p = *p == ',' ? ' ' : *p;
 	if (s->user && s->home_disk)
-		n = asprintf(&text, "#!/bin/sh\n" READY_SKELETON READY_CUSTOM READY_TAIL, s->user,
-			     s->user);
-	else
-		n = asprintf(&text, "#!/bin/sh\n" READY_CUSTOM READY_TAIL);
+		n = asprintf(&home, READY_SKELETON, s->user, s->user);
+	if (n >= 0 && list)
+		n = asprintf(&packages, READY_PACKAGES, list);
+	if (n < 0 || (s->packages && !list))
+		return NULL;
+	n = asprintf(&text, "#!/bin/sh\n%s" READY_CUSTOM "%s" READY_TAIL, home ? home : "",
+		     packages ? packages : "");
 	return n < 0 ? NULL : text;
 }
 

@@ -13,15 +13,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct host_exit x = {.known = true, .code = 5};
 	struct host_ended end;
-	char problem[HOST_PROBLEM_MAX];
+	char problem[HOST_PROBLEM_MAX], note[HOST_PROBLEM_MAX];
 	enum host_line what;
 	char text[4096];
 
 	if (n >= sizeof(text))
 		return 0;
-	if (host_machine_line((const char *)p, n, &what, problem) < 0)
+	if (host_machine_line((const char *)p, n, &what, problem, note) < 0)
 		assert(what == HOST_LINE_OTHER);
 	for (const char *s = problem; *s; s++)
+		assert(*s >= ' ' && *s < 127);
+	for (const char *s = note; *s; s++)
 		assert(*s >= ' ' && *s < 127);
 	memcpy(text, p, n);
 	text[n] = 0;

@@ -215,6 +215,20 @@ class Ends(Story):
         self.host.control(D1, op="trouble", reason="disk write failed: No space left on device")
         self.assertEqual(self.reason(D1, "disk write failed: No space left on device")["state"], "ready")
 
+    def test_note(self):
+        """what a guest says of its first boot is the reason as long as it runs, before and behind other problems"""
+        self.host.image(cmdline="standin.slow")
+        self.host.start()
+        self.broker.order(D1)
+        self.state(D1, "booting")
+        until(lambda: os.path.exists(f"{self.host.run}/{D1}/control.sock"), self.host.log_text)
+        self.host.control(D1, op="note", reason="first boot: not installed: vim")
+        self.assertEqual(self.reason(D1, "first boot: not installed: vim")["state"], "booting")
+        self.host.control(D1, op="ready")
+        self.assertEqual(self.state(D1, "ready")["reason"], "first boot: not installed: vim")
+        self.host.control(D1, op="end", how="reset")
+        self.reason(D1, "guest rebooted")
+
     def test_panic_loop(self):
         """a guest that panics again and again: backoff, failed, and the count in the reason"""
         self.host.image(cmdline="standin.die")

@@ -45,6 +45,18 @@ class FirstBoot(Story): # a TestCase
         with open(f"/proc/{self.vmm()}/cmdline", encoding="utf-8") as file:
             self.assertIn(f"raw={self.host.state}/desktops/{D1}/seed.raw,readonly", file.read())
 
+    def test_unheard(self):
+        """packages and a script that an image without cloud-init cannot take are told as the desktop's reason"""
+        self.host.image(cmdline="plain")
+        self.broker.more["customizations"] = {C1: {"packages": ["vim"]}}
+        row = self.start(customize=C1)
+        self.assertIn("the pool's packages and script were not used, as image", row["reason"])
+        self.broker.more["customizations"] = {C1: {"timezone": "Europe/Berlin"}}
+        self.broker.order(D1, epoch=2, want="stopped", customize=C1)
+        self.state(D1, "stopped")
+        self.broker.order(D1, epoch=3, want="running", customize=C1)
+        self.assertEqual(self.state(D1, "ready")["reason"], "")
+
     def test_instance(self):
         """a first boot happens once: a restart keeps the instance, another account makes a new one"""
         self.start(account="")

@@ -16,37 +16,42 @@ static void control_lines(void **state)
 		const char *text;
 		int r;
 		enum host_line what;
-		const char *problem;
+		const char *problem, *note;
 	} lines[] = {
-		{"{\"event\":\"ready\"}", 0, HOST_LINE_READY, ""},
-		{"{\"event\":\"stopping\",\"reason\":\"x\"}", 0, HOST_LINE_STOPPING, ""},
-		{"{\"event\":\"other\",\"ready\":true}", 0, HOST_LINE_OTHER, ""},
-		{"{\"state\":\"running\",\"ready\":true}", 0, HOST_LINE_READY, ""},
-		{"{\"state\":\"running\",\"ready\":false}", 0, HOST_LINE_NOT_READY, ""},
-		{"{\"ok\":true}", 0, HOST_LINE_DONE, ""},
-		{"{\"error\":\"disk full\"}", 0, HOST_LINE_ERROR, ""},
-		{"{}", 0, HOST_LINE_OTHER, ""},
-		{"{\"ready\":1}", -71, HOST_LINE_OTHER, ""},
-		{"{\"event\":7}", -71, HOST_LINE_OTHER, ""},
+		{"{\"event\":\"ready\"}", 0, HOST_LINE_READY, "", ""},
+		{"{\"event\":\"stopping\",\"reason\":\"x\"}", 0, HOST_LINE_STOPPING, "", ""},
+		{"{\"event\":\"other\",\"ready\":true}", 0, HOST_LINE_OTHER, "", ""},
+		{"{\"state\":\"running\",\"ready\":true}", 0, HOST_LINE_READY, "", ""},
+		{"{\"state\":\"running\",\"ready\":false}", 0, HOST_LINE_NOT_READY, "", ""},
+		{"{\"ok\":true}", 0, HOST_LINE_DONE, "", ""},
+		{"{\"error\":\"disk full\"}", 0, HOST_LINE_ERROR, "", ""},
+		{"{}", 0, HOST_LINE_OTHER, "", ""},
+		{"{\"ready\":1}", -71, HOST_LINE_OTHER, "", ""},
+		{"{\"event\":7}", -71, HOST_LINE_OTHER, "", ""},
 		{"{\"event\":\"problem\",\"reason\":\"disk \\u001b[2J full\"}", 0,
-		 HOST_LINE_PROBLEM, "disk ?[2J full"},
+		 HOST_LINE_PROBLEM, "disk ?[2J full", ""},
 		{"{\"state\":\"running\",\"ready\":true,\"problem\":\"disk full\"}", 0,
-		 HOST_LINE_READY, "disk full"},
-		{"[]", -71, HOST_LINE_OTHER, ""},
-		{"nonsense", -71, HOST_LINE_OTHER, ""},
-		{"", -71, HOST_LINE_OTHER, ""},
+		 HOST_LINE_READY, "disk full", ""},
+		{"{\"event\":\"note\",\"reason\":\"first boot: \\u00e4\"}", 0, HOST_LINE_NOTE, "",
+		 "first boot: ??"},
+		{"{\"ready\":true,\"problem\":\"disk full\",\"note\":\"first\"}", 0, HOST_LINE_READY,
+		 "disk full", "first"},
+		{"[]", -71, HOST_LINE_OTHER, "", ""},
+		{"nonsense", -71, HOST_LINE_OTHER, "", ""},
+		{"", -71, HOST_LINE_OTHER, "", ""},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		enum host_line what;
-		char problem[HOST_PROBLEM_MAX];
+		char problem[HOST_PROBLEM_MAX], note[HOST_PROBLEM_MAX];
 
-		assert_int_equal(
-			host_machine_line(lines[i].text, strlen(lines[i].text), &what, problem),
-			lines[i].r);
+		assert_int_equal(host_machine_line(lines[i].text, strlen(lines[i].text), &what,
+						   problem, note),
+				 lines[i].r);
 		assert_int_equal(what, lines[i].what);
 		assert_string_equal(problem, lines[i].problem);
+		assert_string_equal(note, lines[i].note);
 	}
 }
 

@@ -73,6 +73,15 @@ class Pull(Story):
         self.assertNotIn("office@8", self.held())
         self.state(D1, "failed")
 
+    def test_plain_checksums(self):
+        """versions whose manifests have plain checksums, of before content digests, are fetched and checked as ever"""
+        self.broker.offer("office", "5", self.files("5"), self.RANGES, plain=True)
+        self.broker.offer("office", "6", self.files("6"), wrong=True, plain=True)
+        self.host.start()
+        until(lambda: self.images().get("6", {}).get("state") == "failed" and "office@5" in self.held(), lambda: self.images(), 20)
+        self.assertIn("another content", self.images()["6"]["reason"])
+        self.assertNotIn("office@6", self.held())
+
     def test_lying_manifests(self):
         """a manifest may not name paths, ranges outside of its files, or another image"""
         self.broker.offer("office", "9", {"../../evil": b"x"})

@@ -18,6 +18,8 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import digest
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 BUILD = os.environ.get("PANE_BUILD", f"{TOP}/build/release")
@@ -179,13 +181,17 @@ class Broker:
         return 200, {"host": self.host, "cert": self.pki.text("host.crt"), "ca": self.pki.text("ca.crt"),
                      "grant_key": self.pki.text("grant.pub")}
 
-    def offer(self, name, version, files, ranges=None, wrong=False):
-        """A version hosts may fetch, and are to hold."""
+    def offer(self, name, version, files, ranges=None, wrong=False, plain=False):
+        """A version hosts may fetch, and are to hold. plain: its manifest is of before there were content digests."""
         manifest = []
         for file, data in files.items():
             self.files[f"{name}/{version}/{file}"] = data
-            manifest.append({"name": file, "size": len(data), "sha256": hashlib.sha256(b"?" if wrong else data).hexdigest(),
+            seen = b"?" if wrong else data
+            manifest.append({"name": file, "size": len(data), "content_sha256": digest.content(seen),
+                             **({"sha256": hashlib.sha256(seen).hexdigest()} if plain else {}),
                              "data": (ranges or {}).get(file, [[0, len(data)]])})
+            if plain:
+                del manifest[-1]["content_sha256"]
         self.files[f"{name}/{version}/manifest"] = json.dumps({"files": manifest}).encode()
         with self.changed:
             self.images = (self.images or []) + [{"name": name, "version": version}]

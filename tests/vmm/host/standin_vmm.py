@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-vmm in the host agent's stories: same command line, same control protocol, no
 guest. Two more operations: {"op":"end","how":"poweroff|reset|panic|error"} makes it end as a guest would,
-{"op":"trouble","reason":TEXT} tells of a problem.
+{"op":"trouble","reason":TEXT} tells of a problem, {"op":"note",…} what the guest says of itself.
 An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready."""
 import json
 import os
@@ -27,6 +27,7 @@ class Machine:
     def __init__(self, opt):
         self.opt, self.ready, self.clients = opt, False, []
         self.control = socket.socket(socket.AF_UNIX)
+        self.note = ""
         self.control.bind(opt["control"])
         self.control.listen(8)
 
@@ -40,14 +41,21 @@ class Machine:
         order = json.loads(line)
         if order["op"] == "status":
             answer = {"state": "running", "ready": self.ready, "uptime_ms": 1, "surface": True}
+            if self.note:
+                answer["note"] = self.note
             client.sendall(json.dumps(answer).encode() + b"\n")
         elif order["op"] == "powerdown" and "standin.deaf" not in self.opt.get("cmdline", ""):
             self.end("poweroff")
         elif order["op"] == "quit":
             self.end("quit")
-        elif order["op"] == "trouble":
+        elif order["op"] in ("trouble", "note"):
+            self.note = order["reason"] if order["op"] == "note" else self.note
             for other in self.clients:
-                other.sendall(json.dumps({"event": "problem", "reason": order["reason"]}).encode() + b"\n")
+                other.sendall(json.dumps({"event": "problem" if order["op"] == "trouble" else "note", "reason": order["reason"]}).encode() + b"\n")
+        elif order["op"] == "ready":
+            self.ready = True
+            for other in self.clients:
+                other.sendall(b'{"event":"ready"}\n')
         elif order["op"] == "end":
             self.end(order["how"])
 

@@ -12,6 +12,7 @@ import tarfile
 import tempfile
 import unittest
 
+import digest
 import rig
 
 TIMEOUT = 600
@@ -75,6 +76,29 @@ class Good(Case):
         self.assertEqual(description["source"], {"format": "raw", "sha256": sha})
         self.assertEqual(description["boot"], "firmware")
         self.assertIn("firmware", description["boot_reason"])
+
+    def test_holes(self):
+        """a large raw disk with holes is named by its content, and a tiny one of a vast virtual size is taken as quickly"""
+        with open(self.raw, "rb") as file:
+            alone = digest.content(file.read())
+        with open(self.raw, "r+b") as file: # so that it has holes, wherever rig.raw_disk() put none
+            file.truncate(len(self.content) + (1 << 20))
+        with open(self.raw, "rb") as file:
+            want = digest.content(file.read())
+        self.assertNotEqual(want, alone, "its size counts")
+        vast = f"{self.dir}/vast.raw"
+        with open(vast, "wb") as file:
+            file.write(self.content[:512])
+            file.truncate(64 << 30)
+        for path, more in ((self.raw, ()), (vast, ()), (rig.qemu_convert(vast, f"{self.dir}/vast.qcow2", "qcow2"), ("--max-virtual", "70000"))):
+            with self.subTest(path):
+                result = self.convert(path, *more)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                done = rig.lines(result)[-1]
+                if path == self.raw:
+                    self.assertEqual((done["content_sha256"], done["version"]), (want, want[:16]))
+                self.assertLess(os.stat(f"{self.out}/disk.raw").st_blocks * 512, 64 << 20)
+                shutil.rmtree(self.out)
 
     def test_odd_sizes(self):
         """disks that are not whole clusters, whole MiB or whole sectors"""

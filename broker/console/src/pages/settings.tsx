@@ -137,7 +137,7 @@ function Homes() {
   const [dialog, ask] = useConfirm();
   const remove = (h: Home) =>
     ask({
-      title: `Delete the home of ${h.user} in ${h.pool}?`, word: h.user, button: "Delete", done: "The home is deleted", text: <p>Its files are gone for good.</p>,
+      title: h.user ? `Delete the home of ${h.user} in ${h.pool}?` : `Delete nobody's home ${h.key}?`, word: h.user || h.key.slice(0, 8), button: "Delete", done: "The home is deleted", text: <p>Its files are gone for good.</p>,
       run: async () => { await api.remove(`/homes/${seg(h.key)}`); live.reload(); },
     });
   return (
@@ -149,7 +149,7 @@ function Homes() {
         columns={[
           { key: "user", title: "Of", value: (h) => h.user },
           { key: "pool", title: "Pool", value: (h) => h.pool },
-          { key: "state", title: "State", value: (h) => h.state },
+          { key: "state", title: "State", value: (h) => h.state, cell: (h) => (h.state === "left" ? `left: ${h.reason}` : h.state) },
           { key: "used", title: "Takes", value: (h) => h.used_mib, cell: (h) => mib(h.used_mib) },
           { key: "size", title: "May take", value: (h) => h.mib, cell: (h) => (h.mib ? mib(h.mib) : "no limit") },
           { key: "host", title: "On", value: (h) => h.on_hosts.join(" ") },
