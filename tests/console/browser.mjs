@@ -220,6 +220,14 @@ const verbs = {
       return data && new Set(new Uint32Array(data.buffer)).size > 3;
     });
   },
+  /** Waits for the small picture of a desktop, another than the one of etag; its etag and size. */
+  async picture({ of, etag = "", timeout = 20000 }) {
+    const found = await page.waitForFunction(([name, old]) => {
+      const image = document.querySelector(`img[alt="Screen of ${name}"]`);
+      return image?.complete && image.naturalWidth > 0 && image.dataset.etag !== old && { etag: image.dataset.etag, width: image.naturalWidth, height: image.naturalHeight };
+    }, [of, etag], { timeout });
+    return found.jsonValue();
+  },
   async shot({ name }) {
     if (!SHOTS) return;
     mkdirSync(SHOTS, { recursive: true });
