@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See thumb.h. Of the rows that become one row of the picture two are read, and of those every
- * pixel counts: half of what a full average costs in memory traffic, and letters stay grey.
+ * See thumb.h. Of the rows that become one row of the picture the middle two are read, by one call,
+ * and of those every pixel counts: half of what a full average costs in memory traffic and less
+ * than half in calls, and letters stay grey.
  */
 #include "vmm/host/thumb.h"
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,7 @@ static void size_of(const struct surface_scanout *sc, struct host_thumb *t)
 
 /* The mean of n pixels of each row. Red and blue are summed in one word: at most 2 * 26 of them, so
  * no sum reaches the other's bits. */
-static uint32_t mean(const uint32_t *a, const uint32_t *b, uint32_t n)
+static inline uint32_t mean(const uint32_t *a, const uint32_t *b, uint32_t n)
 {
 	uint32_t rb = 0, g = 0, scale = 65536 / (2 * n);
 
@@ -47,42 +49,47 @@ static uint32_t mean(const uint32_t *a, const uint32_t *b, uint32_t n)
 	       ((rb & 0xffff) * scale >> 16);
 }
 
-static int read_row(int fd, const struct surface_scanout *sc, uint32_t y, uint32_t *out)
+/* One row, or with two also the next one, a stride behind it. */
+static int read_rows(int fd, const struct surface_scanout *sc, uint32_t y, bool two, uint32_t *out)
 {
-	size_t n = (size_t)sc->width * 4;
+	size_t n = (size_t)sc->width * 4 + (two ? sc->stride : 0);
 	off_t at = (off_t)(sc->offset + (uint64_t)sc->stride * y);
 
 	return pread(fd, out, n, at) == (ssize_t)n ? 0 : -EIO;
 }
 
+static void shrink_row(const struct surface_scanout *sc, const uint32_t *a, const uint32_t *b,
+		       uint32_t *line, uint32_t width)
+{
+	for (uint32_t x = 0, x0 = 0; x < width; x++) {
+		uint32_t x1 = (x + 1) * sc->width / width;
+
+		/* 4 is 1280 pixels: said apart, it is a loop no more. */
+		line[x] = x1 - x0 == 4 ? mean(a + x0, b + x0, 4) : mean(a + x0, b + x0, x1 - x0);
+		x0 = x1;
+	}
+}
+
 int host_thumb_read(int fd, const struct surface_scanout *sc, struct host_thumb *out)
 {
 	cleanup_free uint32_t *rows = NULL;
-	uint32_t *a, *b;
 
 	if (!sc->width || !sc->height || sc->width > SURFACE_MAX_DIM ||
 	    sc->height > SURFACE_MAX_DIM)
 		return -EINVAL;
-	rows = malloc((size_t)sc->width * 8);
+	rows = malloc((size_t)sc->width * 4 + sc->stride);
 	if (!rows)
 		return -ENOMEM;
-	a = rows;
-	b = rows + sc->width;
 	size_of(sc, out);
 	for (uint32_t y = 0; y < out->height; y++) {
 		uint32_t from = y * sc->height / out->height;
 		uint32_t span = (y + 1) * sc->height / out->height - from;
-		uint32_t *line = out->pixels + (size_t)y * out->width, x0 = 0;
+		bool two = span > 1;
 
-		if (read_row(fd, sc, from + span / 4, a) < 0 ||
-		    read_row(fd, sc, from + span * 3 / 4, b) < 0)
+		if (read_rows(fd, sc, two ? from + span / 2 - 1 : from, two, rows) < 0)
 			return -EIO;
-		for (uint32_t x = 0; x < out->width; x++) {
-			uint32_t x1 = (x + 1) * sc->width / out->width;
-
-			line[x] = mean(a + x0, b + x0, x1 - x0);
-			x0 = x1;
-		}
+		shrink_row(sc, rows, two ? rows + sc->stride / 4 : rows,
+			   out->pixels + (size_t)y * out->width, out->width);
 	}
 	return 0;
 }

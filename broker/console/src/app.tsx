@@ -33,6 +33,7 @@ import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
 import { Link, navigate, useRoute } from "./router";
 import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
+import { forgetPictures } from "./ui/pictures";
 import { may, setRole } from "./ui/may";
 import { setTheme, theme, type Theme } from "./ui/theme";
 
@@ -235,6 +236,7 @@ export function App() {
   useEffect(() => {
     whenLoginEnds(() => {
       forget();
+      forgetPictures();
       setMe(undefined);
       setEnded(true);
     });
@@ -257,6 +259,7 @@ export function App() {
       say("The server could not be told: this browser may still be logged in", problem);
     }
     forget();
+    forgetPictures();
     setEnded(false);
     setMe(undefined);
     navigate("/");

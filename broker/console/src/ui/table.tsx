@@ -223,7 +223,7 @@ function View<T>(props: Common<T> & { found: Found<T> }) {
     <>
       <Tools {...props} picked={picked} setPicked={(rows) => setPicked(new Map(rows.map((row) => [rowKey(row), row])))} />
       {props.card && found.state.wall ? (
-        <Gallery hasGutter component="ul" aria-label={props.name} minWidths={{ default: "100%", sm: "240px" }} maxWidths={{ sm: "360px" }}>
+        <Gallery hasGutter component="ul" aria-label={props.name} minWidths={{ default: "100%", sm: "210px" }}>
           {found.shown.map((row) => <li key={rowKey(row)}>{props.card!(row)}</li>)}
         </Gallery>
       ) : (
