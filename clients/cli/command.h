@@ -55,8 +55,8 @@ struct cli_command {
 	const char *help;
 };
 
-extern const struct cli_command cli_commands[];
-extern const size_t cli_n_commands;
+/* In the order of the help; NULL past the last. */
+const struct cli_command *cli_command_at(size_t i);
 extern const struct cli_option cli_globals[];
 
 #define CLI_FILE_MAX	(1u << 20)

@@ -56,14 +56,13 @@ static void help_command(FILE *out, const struct cli_command *k)
 
 static void help_list(FILE *out, const char *noun)
 {
+	const struct cli_command *k, *before = NULL;
 	char line[120];
 
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *k = &cli_commands[i];
-
+	for (size_t i = 0; (k = cli_command_at(i)); before = k, i++) {
 		if (noun && strcmp(noun, k->noun) != 0)
 			continue;
-		if (!noun && i && k->verb && strcmp(k->noun, cli_commands[i - 1].noun) != 0)
+		if (!noun && before && k->verb && strcmp(k->noun, before->noun) != 0)
 			fputc('\n', out);
 		usage_line(line, sizeof(line), k);
 		fprintf(out, "  %-28s %s\n", line, k->help);
@@ -96,10 +95,10 @@ static void man_options(FILE *out, const struct cli_option *list, const char *in
 
 void cli_help_man(FILE *out)
 {
-	fputs("# COMMANDS\n\n", out);
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *k = &cli_commands[i];
+	const struct cli_command *k;
 
+	fputs("# COMMANDS\n\n", out);
+	for (size_t i = 0; (k = cli_command_at(i)); i++) {
 		fprintf(out, "*pane %s%s%s*", k->noun, k->verb ? " " : "", k->verb ? k->verb : "");
 		for (const char *p = k->args; *p;) {
 			size_t n = strcspn(p, " ");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Command lines against the table of command.c, and the request that follows from one. Options may
+ * Command lines against the table of commands, and the request that follows from one. Options may
  * stand anywhere, as --name value or --name=value; -- ends them. Single thread, no state.
  */
 #include "clients/cli/command.h"
@@ -52,9 +52,10 @@ struct words {
 static const struct cli_option *any_option(const char *name, size_t n)
 {
 	const struct cli_option *o = find_option(cli_globals, name, n);
+	const struct cli_command *k;
 
-	for (size_t i = 0; !o && i < cli_n_commands; i++)
-		o = find_option(cli_commands[i].options, name, n);
+	for (size_t i = 0; !o && (k = cli_command_at(i)); i++)
+		o = find_option(k->options, name, n);
 	return o;
 }
 
@@ -106,25 +107,24 @@ static int split(int argc, char **argv, struct words *w, struct err *e)
 
 static int verbs_of(const char *noun, char *out, size_t n)
 {
+	const struct cli_command *k;
 	int found = 0;
 
 	out[0] = 0;
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		if (strcmp(cli_commands[i].noun, noun) != 0 || !cli_commands[i].verb)
+	for (size_t i = 0; (k = cli_command_at(i)); i++) {
+		if (strcmp(k->noun, noun) != 0 || !k->verb)
 			continue;
-		snprintf(out + strlen(out), n - strlen(out), "%s%s", found++ ? ", " : "",
-			 cli_commands[i].verb);
+		snprintf(out + strlen(out), n - strlen(out), "%s%s", found++ ? ", " : "", k->verb);
 	}
 	return found;
 }
 
 static int find_command(const struct words *w, struct cli_call *c, int *used, struct err *e)
 {
+	const struct cli_command *k;
 	char verbs[200];
 
-	for (size_t i = 0; i < cli_n_commands; i++) {
-		const struct cli_command *k = &cli_commands[i];
-
+	for (size_t i = 0; (k = cli_command_at(i)); i++) {
 		if (strcmp(k->noun, w->v[0]) != 0)
 			continue;
 		if (!k->verb || (w->n > 1 && strcmp(k->verb, w->v[1]) == 0)) {
