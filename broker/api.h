@@ -104,6 +104,8 @@ enum req_step api_host_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_drain(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_undrain(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_sync(struct broker *b, struct db *db, struct req *r);
 /* api_image.c */
 enum req_step api_image_list(struct broker *b, struct db *db, struct req *r);

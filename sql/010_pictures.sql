@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- Small pictures of desktops, and who looks at them. Neither is worth a line of the write-ahead log: after a
+-- Small pictures of desktops, and who looks at them; why a host is drained.
+--
+-- Neither picture nor look is worth a line of the write-ahead log: after a
 -- crash the tables are empty, whoever looks asks again, and the hosts make new ones. They are tables and not a
 -- broker's memory so that any broker has what a host gave to another.
 
@@ -20,3 +22,8 @@ CREATE UNLOGGED TABLE pane.watch (
 	until timestamptz NOT NULL,
 	PRIMARY KEY (desktop_id, user_id)
 );
+
+ALTER TABLE pane.host
+	ADD COLUMN drain_reason text NOT NULL DEFAULT '' CHECK (length(drain_reason) <= 200),
+	ADD COLUMN drained_by text NOT NULL DEFAULT '',
+	ADD COLUMN drained_at timestamptz;

@@ -5,7 +5,7 @@ import json
 import unittest
 
 import panesite
-from events_test import Stream
+from eventstream import Stream
 
 JPEG = b"\xff\xd8\xff\xe0 the first picture"
 OTHER = b"\xff\xd8\xff\xe0 another picture"

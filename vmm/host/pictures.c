@@ -59,7 +59,9 @@ struct host_pictures {
 	struct loop_timer *flush; /* owned */
 	struct surface_msg *msg;  /* owned scratch, as thumb */
 	struct host_thumb *thumb;
-	int64_t cost_ns; /* of one picture, on average */
+	int64_t cost_ns;  /* of one picture, on average, with its way to the broker */
+	int64_t spent_at; /* what this thread had spent at the last batch */
+	unsigned taken;	  /* since then */
 	struct log_bucket quota;
 };
 
@@ -89,6 +91,17 @@ static void forget_sent(struct host_pictures *p)
 	}
 }
 
+/* All of this thread's work counts, over the pictures it was for. */
+static void account(struct host_pictures *p)
+{
+	int64_t now = spent_ns();
+
+	if (p->taken)
+		p->cost_ns += ((now - p->spent_at) / p->taken - p->cost_ns) / 4;
+	p->spent_at = now;
+	p->taken = 0;
+}
+
 static void flush(struct host_pictures *p)
 {
 	cleanup_json json_t *reply = NULL;
@@ -103,6 +116,7 @@ static void flush(struct host_pictures *p)
 		r = http_send(p->http, "PUT", p->path, buf_head(&p->batch), p->batch.len, &reply,
 			      &e);
 	buf_consume(&p->batch, p->batch.len);
+	account(p);
 	if (r >= 0)
 		return;
 	if (log_allow(&p->quota, 1))
@@ -181,13 +195,12 @@ static int take_picture(struct picture *x)
 static void on_change(struct picture *x)
 {
 	struct host_pictures *p = x->all;
-	int64_t began = spent_ns();
 
+	p->taken++;
 	if (x->scanout_fd < 0 || take_picture(x) < 0) {
 		lost(x);
 		return;
 	}
-	p->cost_ns += (spent_ns() - began - p->cost_ns) / 8;
 	loop_timer_set(x->timer, host_picture_pace(p->cost_ns, p->n));
 	if (p->batch.len >= BATCH_BYTES)
 		flush(p);
