@@ -34,7 +34,7 @@ const TOUCHES: Record<string, Kind[]> = {
 const CHANGES: Record<string, Kind[]> = {
   user: ["user", "audit"], users: ["user", "audit"], group: ["user", "pool", "audit"], member: ["user", "pool", "audit"],
   entitlement: ["user", "pool", "desktop", "audit"], pool: ["pool", "audit"], rollout: ["pool", "audit"], image: ["image", "pool", "audit"],
-  version: ["image", "pool", "audit"], host: ["host", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
+  version: ["image", "pool", "audit"], host: ["host", "pool", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
   login: ["user", "audit"], logins: ["user", "audit"], token: ["user", "audit"], password: ["audit"], lockout: ["user", "audit"], home: ["user", "audit"],
 };
 
