@@ -201,6 +201,9 @@ const verbs = {
   async canvas() {
     return page.evaluate(() => { const c = document.querySelector(".pane-screen-view canvas"); return [c?.width, c?.height]; });
   },
+  async fullscreen() {
+    return page.evaluate(() => !!document.fullscreenElement);
+  },
   async size({ width, height }) {
     await page.setViewportSize({ width, height });
   },
