@@ -19,9 +19,9 @@
 /* Who asks, as the SQL functions take it; help desk and above may see everybody's. */
 static char *who(const struct req *r)
 {
-	cleanup_json json_t *o = json_pack("{s:s, s:s, s:b, s:s, s:s}", "id", r->user_id, "name",
-					   r->user, "all", r->role >= ROLE_HELPDESK, "conn",
-					   r->conn, "client", r->client);
+	cleanup_json json_t *o =
+		json_pack("{s:s, s:s, s:b, s:s, s:s}", "id", r->user_id, "name", r->user, "all",
+			  r->role >= ROLE_HELPDESK, "conn", r->conn, "client", r->client);
 
 	return o ? json_dumps(o, JSON_COMPACT) : NULL;
 }
@@ -37,9 +37,8 @@ static int check_ask(json_t *o, struct err *e)
 		return -EINVAL;
 	if (!json_is_array(list) || json_array_size(list) > LOOK_MAX)
 		return err_set(e, -EINVAL, "\"desktops\" is a list of at most %d names", LOOK_MAX);
-	json_array_foreach(list, i, x)
-		if (!json_is_string(x))
-			return err_set(e, -EINVAL, "\"desktops\" is a list of names");
+	json_array_foreach(list, i, x) if (!json_is_string(x)) return err_set(
+		e, -EINVAL, "\"desktops\" is a list of names");
 	if (known && !json_is_object(known))
 		return err_set(e, -EINVAL, "\"known\" is an object of names and etags");
 	return 0;
@@ -55,10 +54,10 @@ enum req_step api_pictures(struct broker *b, struct db *db, struct req *r)
 		return req_fail_err(r, &e);
 	if (!me)
 		return req_fail(r, 503, "broker.memory", "The broker is out of memory.");
-	return api_text(r, db, 200,
-			db_text(db, "SELECT pane.pictures($1, $2)", me,
-				(const char *)buf_head(&r->body)),
-			"not.found", "list");
+	return api_text(
+		r, db, 200,
+		db_text(db, "SELECT pane.pictures($1, $2)", me, (const char *)buf_head(&r->body)),
+		"not.found", "list");
 }
 
 /* The bytes of base64 text into the answer. */

@@ -79,10 +79,10 @@ struct req {
 
 	/* the answer */
 	int status;
-	char *reply; /* owned JSON text, NULL for an empty answer */
+	char *reply;	    /* owned JSON text, NULL for an empty answer */
 	size_t reply_bytes; /* of reply, where it is no text; else 0 */
 	char etag[48];	    /* quoted; "" = none */
-	int file;    /* or, owned, -1: range_from to range_to of this file of file_size bytes */
+	int file; /* or, owned, -1: range_from to range_to of this file of file_size bytes */
 	int64_t file_size;
 	struct event_stream *stream; /* or, owned, a stream of events that never ends */
 	const char *content_type;    /* of reply; NULL = JSON */

@@ -64,8 +64,9 @@ enum surface_type {
 		41, /* u32 keyboard layout as Windows numbers them ([MS-RDPBCGR] 2.2.1.3.2) */
 	SURFACE_MONITORS = 42, /* u32 0, u32 n, n times rect: how the next, or the last, RESIZE is
 				  divided among the user's monitors, the primary one first */
-	SURFACE_LOOK = 43, /* u32 id of the scanout, u32 seq of the damage seen: common/surface_peek.h
-			    */
+	SURFACE_LOOK =
+		43, /* u32 id of the scanout, u32 seq of the damage seen: common/surface_peek.h
+		     */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */

@@ -26,8 +26,8 @@ struct surface_peek {
 	pthread_mutex_t lock;
 	int scanout_fd; /* owned; -1 without a screen */
 	struct surface_scanout scanout;
-	uint32_t seq;		   /* of the newest change; never 0 */
-	bool wanted;		   /* a LOOK is open */
+	uint32_t seq;		    /* of the newest change; never 0 */
+	bool wanted;		    /* a LOOK is open */
 	uint32_t seen_id, seen_seq; /* what its reader has */
 
 	/* loop thread */

@@ -24,8 +24,7 @@ struct surface_peek;
 /* look (may be NULL): a reader waits for news; whoever draws on demand says now what it has. In the
  * loop's thread, without a lock held. surface: the surface socket's path. */
 struct surface_peek *surface_peek_new(struct loop *loop, const char *surface,
-				      void (*look)(void *arg), void *arg,
-				      struct err *e) must_check;
+				      void (*look)(void *arg), void *arg, struct err *e) must_check;
 void surface_peek_free(struct surface_peek *p); /* NULL is fine */
 
 /* fd is duplicated; NULL: no screen. */

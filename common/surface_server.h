@@ -39,8 +39,8 @@ struct surface_sink {
 	void (*clip_request)(void *arg, uint32_t serial, uint32_t format);
 	/* text: n bytes and a NUL, borrowed, NULL unless status is SURFACE_CLIP_OK. */
 	void (*clip_data)(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n);
-	/* Somebody waits for a change (surface_server_watched()): what is known of only when asked for
-	 * is to be said now. */
+	/* Somebody waits for a change (surface_server_watched()): what is known of only when asked
+	 * for is to be said now. */
 	void (*look)(void *arg);
 	void (*connected)(void *arg); /* a display is there, before anything was said */
 	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
@@ -70,8 +70,8 @@ int surface_server_clip_request(struct surface_server *s, uint32_t serial,
 void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_t status,
 			      const char *text, size_t n);
 bool surface_server_connected(struct surface_server *s);
-/* A display is connected, or whoever makes pictures (common/surface_peek.h) waits for a change: damage
- * is worth finding. */
+/* A display is connected, or whoever makes pictures (common/surface_peek.h) waits for a change:
+ * damage is worth finding. */
 bool surface_server_watched(struct surface_server *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * common/surface_peek.c through common/surface_server.c: the second reader gets what changed when it
- * asks, once for each time it asks, and a display beside it notices nothing.
+ * common/surface_peek.c through common/surface_server.c: the second reader gets what changed when
+ * it asks, once for each time it asks, and a display beside it notices nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
  *
  * Joins the X server (xscreen.c, xinput.c) and the surface server (common/surface_server.c) in one
  * loop. Damage is asked for at most every FRAME_MS, at once when it was quiet; while no display is
- * connected and nobody makes a picture it is not asked for, so an X server that draws for nobody wakes nobody: DAMAGE reports
- * the first change only.
+ * connected and nobody makes a picture it is not asked for, so an X server that draws for nobody
+ * wakes nobody: DAMAGE reports the first change only.
  */
 #include "vmm/cell/screen.h"
 

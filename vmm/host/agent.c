@@ -306,9 +306,8 @@ static void tell_watched(struct host_agent *a, json_t *watch)
 		json_t *x;
 		size_t i;
 
-		json_array_foreach(watch, i, x)
-			if ((id = json_string_value(x)) && !strcmp(id, d->rec.order.id))
-				break;
+		json_array_foreach(watch, i, x) if ((id = json_string_value(x)) &&
+						    !strcmp(id, d->rec.order.id)) break;
 		if (i == max || !d->machine)
 			continue;
 		memcpy(v[n].id, d->rec.order.id, HOST_UUID);

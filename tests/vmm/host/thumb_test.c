@@ -39,9 +39,9 @@ static int screen(uint32_t w, uint32_t h, struct surface_scanout *sc)
 	for (uint32_t x = 0; x < w; x++)
 		row[x] = x < w / 2 ? 0xffff0000 : 0xff0000ff;
 	for (uint32_t y = 0; y < h; y++)
-		assert_int_equal(pwrite(fd, row, sc->stride,
-					(off_t)(sc->offset + (uint64_t)sc->stride * y)),
-				 sc->stride);
+		assert_int_equal(
+			pwrite(fd, row, sc->stride, (off_t)(sc->offset + (uint64_t)sc->stride * y)),
+			sc->stride);
 	free(row);
 	return fd;
 }
@@ -132,8 +132,8 @@ static void the_more_change_the_longer_each_waits(void **state)
 {
 	(void)state;
 	assert_int_equal(host_picture_pace(500000, 1), HOST_PICTURE_MS);
-	assert_int_equal(host_picture_pace(500000, 200), 2500); /* 100 ms of work are 4 % of it */
-	assert_int_equal(host_picture_pace(500000, 1000), 12500);
+	assert_int_equal(host_picture_pace(500000, 200), 3333); /* 100 ms of work are 3 % of it */
+	assert_int_equal(host_picture_pace(500000, 1000), 16666);
 }
 
 int main(void)

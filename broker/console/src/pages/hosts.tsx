@@ -100,7 +100,8 @@ function Drained({ host }: { host: Host }) {
   return (
     <Alert component="h2" variant={host.desktops ? "warning" : "success"} isInline
       title={host.desktops ? "Drained for maintenance: no new desktops" : "Empty: it may be switched off"}>
-      <p>{host.drain_reason || "No reason was given."} {host.drained_by && <>By {host.drained_by}, <When at={host.drained_at} />.</>}</p>
+      <p>{host.drain_reason || "No reason was given."}</p>
+      {host.drained_by && <p className="pane-quiet">by {host.drained_by}, <When at={host.drained_at} /></p>}
       {parts.length > 0 && <ul className="pane-reasons">{parts.map((text) => <li key={text}>{text}.</li>)}</ul>}
     </Alert>
   );

@@ -19,6 +19,7 @@ export function Enrol({ uri }: { uri: string }) {
     <>
       <p>Scan this with an authenticator app, or type the key into it. Then enter the six digits that it shows.</p>
       <div className="pane-qr"><QRCodeSVG value={uri} size={192} level="M" marginSize={2} title="QR code for an authenticator app" /></div>
+      <p className="pane-key">{secret.match(/.{1,4}/g)?.join(" ")}</p>
       <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Key for the app">{secret}</ClipboardCopy>
     </>
   );
