@@ -100,11 +100,17 @@ enum req_step api_desktop_release(struct broker *b, struct db *db, struct req *r
 enum req_step api_session_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r);
+/* pictures.c */
+enum req_step api_pictures(struct broker *b, struct db *db, struct req *r);
+enum req_step api_picture(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_pictures(struct broker *b, struct db *db, struct req *r);
 /* hosts.c */
 enum req_step api_host_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_create(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_drain(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_undrain(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_sync(struct broker *b, struct db *db, struct req *r);
 /* api_image.c */
 enum req_step api_image_list(struct broker *b, struct db *db, struct req *r);

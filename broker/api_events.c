@@ -15,7 +15,7 @@ enum req_step api_events(struct broker *b, struct db *db, struct req *r)
 {
 	const char *user = r->role < ROLE_READONLY ? r->user : NULL;
 	const char *last = r->last_event[0] ? r->last_event : r->after;
-	int e = event_stream_open(b->events, db, user, last, &r->stream);
+	int e = event_stream_open(b->events, db, user, last, r->pictures, &r->stream);
 
 	if (e == -EIO)
 		return req_fail_db(r, db);

@@ -7,6 +7,7 @@
 #include "broker/events.h"
 #include "broker/db.h"
 #include "common/buf.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
 
@@ -20,6 +21,7 @@
 
 #define STREAMS_MAX  256
 #define RING	     2048
+#define PICTURES     64 /* events of pictures kept; who is slower misses some */
 #define BACKLOG_MAX  1000
 #define PENDING_MAX  (256u << 10)
 #define POLL_MS	     500
@@ -35,6 +37,12 @@ struct event {
 	char *text; /* owned; ready to send */
 };
 
+/* Which pictures changed: of no position, as it says nothing that would be missed for long. */
+struct picture_event {
+	char user[72]; /* "": for those who see everything */
+	char *text;    /* owned */
+};
+
 struct event_hub {
 	const struct broker_conf *conf; /* borrowed */
 	pthread_t thread;
@@ -45,7 +53,10 @@ struct event_hub {
 	struct position behind;	   /* of the newest entry that fell out of the ring */
 	struct position newest;	   /* everything up to it was in the ring */
 	struct event_stream *list; /* of streams with a connection */
-	int streams;
+	struct picture_event pictures[PICTURES];
+	uint64_t next_picture;
+	int64_t pictures_upto; /* transactions seen; the hub's thread only */
+	int streams, watching; /* watching: of streams, those for pictures */
 	bool started, poked, stopping;
 };
 
@@ -55,7 +66,8 @@ struct event_stream {
 	struct event_stream *next;
 	struct position at;
 	char user[72]; /* "" = sees everything */
-	bool suspended, listed;
+	bool suspended, listed, pictures;
+	uint64_t next_picture;
 	int64_t sent_ms;
 	struct buf pending;
 };
@@ -128,6 +140,59 @@ static void read_new(struct event_hub *h, struct db *db)
 	pthread_mutex_unlock(&h->lock);
 }
 
+/* Under the lock. */
+static void push_picture(struct event_hub *h, const char *user, const char *names)
+{
+	struct picture_event *e = &h->pictures[h->next_picture++ % PICTURES];
+
+	free(e->text);
+	snprintf(e->user, sizeof(e->user), "%s", user);
+	if (asprintf(&e->text, "event: picture\ndata: {\"kind\":\"picture\",\"desktops\":%s}\n\n",
+		     names) < 0)
+		e->text = NULL;
+}
+
+/* One event for each user whose pictures changed, and one of all for those who see everything. */
+static void push_pictures(struct event_hub *h, const PGresult *res, int n)
+{
+	cleanup_json json_t *all = json_array();
+	cleanup_free char *names = NULL;
+
+	for (int i = 0; i < n; i++) {
+		cleanup_json json_t *some = json_loads(PQgetvalue(res, i, 2), 0, NULL);
+
+		if (PQgetvalue(res, i, 1)[0])
+			push_picture(h, PQgetvalue(res, i, 1), PQgetvalue(res, i, 2));
+		(void)json_array_extend(all, some);
+	}
+	names = json_dumps(all, JSON_COMPACT);
+	if (names)
+		push_picture(h, "", names);
+}
+
+static void read_pictures(struct event_hub *h, struct db *db)
+{
+	cleanup_pgresult PGresult *res = NULL;
+	bool watching;
+	int n;
+
+	pthread_mutex_lock(&h->lock);
+	watching = h->watching > 0;
+	pthread_mutex_unlock(&h->lock);
+	if (!watching)
+		return;
+	res = db_query(db, "SELECT * FROM pane.pictures_after($1)",
+		       DB_ARGS(DB_INT(h->pictures_upto)));
+	n = res ? PQntuples(res) : 0;
+	if (!n)
+		return;
+	h->pictures_upto = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
+	pthread_mutex_lock(&h->lock);
+	push_pictures(h, res, n);
+	resume_all(h, true);
+	pthread_mutex_unlock(&h->lock);
+}
+
 static bool begin(struct event_hub *h, struct db *db)
 {
 	cleanup_free char *now = db_text_n(db, "SELECT pane.event_now()", 0, NULL);
@@ -136,6 +201,7 @@ static bool begin(struct event_hub *h, struct db *db)
 		return false;
 	pthread_mutex_lock(&h->lock);
 	h->newest = h->behind = (struct position){strtoll(now, NULL, 10), INT64_MAX};
+	h->pictures_upto = h->newest.txid;
 	h->started = true;
 	pthread_mutex_unlock(&h->lock);
 	return true;
@@ -173,8 +239,10 @@ static void *run(void *arg)
 			continue;
 		if (!begun)
 			begun = begin(h, &db);
-		if (begun)
+		if (begun) {
 			read_new(h, &db);
+			read_pictures(h, &db);
+		}
 	} while (rest(h));
 	db_fini(&db);
 	return NULL;
@@ -229,6 +297,8 @@ void event_hub_free(struct event_hub *h)
 		return;
 	for (uint64_t i = h->first; i < h->next; i++)
 		free(h->ring[i % RING].text);
+	for (int i = 0; i < PICTURES; i++)
+		free(h->pictures[i].text);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->wake);
 	free(h);
@@ -260,6 +330,7 @@ void event_stream_free(struct event_stream *s)
 		return;
 	pthread_mutex_lock(&s->hub->lock);
 	s->hub->streams--;
+	s->hub->watching -= s->pictures;
 	if (s->listed)
 		unlist(s);
 	pthread_mutex_unlock(&s->hub->lock);
@@ -307,7 +378,7 @@ static bool read_position(const char *s, struct position *p)
 }
 
 int event_stream_open(struct event_hub *h, struct db *db, const char *user, const char *last,
-		      struct event_stream **out)
+		      bool pictures, struct event_stream **out)
 {
 	struct event_stream *s = calloc(1, sizeof(*s));
 	struct position from, to;
@@ -323,6 +394,9 @@ int event_stream_open(struct event_hub *h, struct db *db, const char *user, cons
 		r = -EBUSY;
 	else
 		h->streams++;
+	s->pictures = pictures && !r;
+	h->watching += s->pictures;
+	s->next_picture = h->next_picture;
 	to = h->newest;
 	pthread_mutex_unlock(&h->lock);
 	if (r) {
@@ -374,6 +448,24 @@ static void take_events(struct event_stream *s)
 	}
 }
 
+/* Under the lock: the same with events of pictures. */
+static void take_pictures(struct event_stream *s)
+{
+	struct event_hub *h = s->hub;
+
+	if (!s->pictures)
+		return;
+	if (h->next_picture - s->next_picture > PICTURES)
+		s->next_picture = h->next_picture - PICTURES;
+	for (; s->next_picture < h->next_picture; s->next_picture++) {
+		const struct picture_event *e = &h->pictures[s->next_picture % PICTURES];
+
+		if (!strcmp(s->user, e->user) && e->text &&
+		    buf_append(&s->pending, e->text, strlen(e->text)))
+			return;
+	}
+}
+
 /* MHD_ContentReaderCallback, on the HTTP thread. */
 static ssize_t reader(void *arg, uint64_t pos, char *out, size_t max)
 {
@@ -385,6 +477,8 @@ static ssize_t reader(void *arg, uint64_t pos, char *out, size_t max)
 	pthread_mutex_lock(&h->lock);
 	if (!s->pending.len)
 		take_events(s);
+	if (!s->pending.len)
+		take_pictures(s);
 	if (!s->pending.len && clock_ms() - s->sent_ms >= HEARTBEAT_MS)
 		(void)!buf_printf(&s->pending, ":\n\n");
 	n = (ssize_t)(s->pending.len < max ? s->pending.len : max);

@@ -64,6 +64,33 @@ enum req_step api_host_delete(struct broker *b, struct db *db, struct req *r)
 	return api_empty(r);
 }
 
+static enum req_step drain(struct db *db, struct req *r, bool yes, const char *why)
+{
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.host_drain($1, $2, $3, $4)", r->arg[0],
+				yes ? "true" : "false", why, r->user),
+			"host.unknown", "host");
+}
+
+enum req_step api_host_drain(struct broker *b, struct db *db, struct req *r)
+{
+	static const char *const keys[] = {"reason", NULL};
+	const char *why = "";
+	struct err e = {0};
+
+	(void)b;
+	if (r->json &&
+	    (valid_keys(r->json, keys, &e) || json_opt_str(r->json, "reason", 200, &why, &e)))
+		return req_fail_err(r, &e);
+	return drain(db, r, true, why);
+}
+
+enum req_step api_host_undrain(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return drain(db, r, false, "");
+}
+
 /* Kept between attempts of a poll. */
 struct sync_state {
 	int64_t seq;	    /* of this poll: pane.host.sync_seq */

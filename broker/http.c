@@ -85,6 +85,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 	const char *force = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "force");
 	const char *dry = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "dry_run");
+	const char *pictures = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "pictures");
 	static const char *const filters[REQ_FILTERS] = {"pool", "state", "host", "user", "q"};
 	const char *format;
 	const char *offset = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "offset");
@@ -108,6 +109,7 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	if (offset && !whole_number(offset, &r->offset))
 		r->offset = -1;
 	r->dry_run = dry && (!strcmp(dry, "true") || !strcmp(dry, "1"));
+	r->pictures = pictures && (!strcmp(pictures, "true") || !strcmp(pictures, "1"));
 	r->force = force && (!strcmp(force, "true") || !strcmp(force, "1"));
 }
 
@@ -155,6 +157,7 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 	explicit_bzero(auth, sizeof(auth));
 	read_browser(c, r);
 	header(c, "Last-Event-ID", r->last_event, sizeof(r->last_event));
+	header(c, "If-None-Match", r->if_none_match, sizeof(r->if_none_match));
 	header(c, "Range", range, sizeof(range));
 	if (range[0])
 		read_range(range, r);
@@ -193,8 +196,10 @@ static struct MHD_Response *response(struct MHD_Connection *c, struct req *r)
 		return event_stream_response(steal_ptr(&r->stream), c);
 	if (r->file >= 0)
 		return file_response(r);
-	res = MHD_create_response_from_buffer(r->reply ? strlen(r->reply) : 0, r->reply,
-					      MHD_RESPMEM_MUST_COPY);
+	res = MHD_create_response_from_buffer(r->reply_bytes ? r->reply_bytes
+					      : r->reply     ? strlen(r->reply)
+							     : 0,
+					      r->reply, MHD_RESPMEM_MUST_COPY);
 	if (res && r->reply)
 		MHD_add_response_header(res, "Content-Type",
 					r->content_type ? r->content_type : "application/json");
@@ -209,7 +214,11 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
 
 	if (!res)
 		return MHD_NO;
-	MHD_add_response_header(res, "Cache-Control", "no-store");
+	/* What has an ETag may be kept, and is asked for each time all the same. */
+	MHD_add_response_header(res, "Cache-Control",
+				r->etag[0] ? "private, no-cache" : "no-store");
+	if (r->etag[0])
+		MHD_add_response_header(res, "ETag", r->etag);
 	if (r->retry_after_s) {
 		snprintf(seconds, sizeof(seconds), "%d", r->retry_after_s);
 		MHD_add_response_header(res, "Retry-After", seconds);

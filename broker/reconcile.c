@@ -25,11 +25,12 @@ struct reconciler {
 static const struct {
 	const char *name, *sql;
 } steps[] = {
-	{"hosts", "SELECT pane.rec_hosts()"},	      {"deadlines", "SELECT pane.rec_deadlines()"},
-	{"repair", "SELECT pane.rec_repair()"},	      {"rollouts", "SELECT pane.rec_rollouts()"},
-	{"timers", "SELECT pane.rec_timers()"},	      {"spares", "SELECT pane.rec_spares()"},
-	{"pools", "SELECT pane.rec_pools()"},	      {"bin", "SELECT pane.rec_bin()"},
-	{"provision", "SELECT pane.rec_provision()"}, {"power", "SELECT pane.rec_power()"},
+	{"hosts", "SELECT pane.rec_hosts()"},	{"deadlines", "SELECT pane.rec_deadlines()"},
+	{"repair", "SELECT pane.rec_repair()"}, {"rollouts", "SELECT pane.rec_rollouts()"},
+	{"drain", "SELECT pane.rec_drain()"},	{"timers", "SELECT pane.rec_timers()"},
+	{"spares", "SELECT pane.rec_spares()"}, {"pools", "SELECT pane.rec_pools()"},
+	{"bin", "SELECT pane.rec_bin()"},	{"provision", "SELECT pane.rec_provision()"},
+	{"power", "SELECT pane.rec_power()"},
 };
 
 /* Now and then: what is old. */

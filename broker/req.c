@@ -71,6 +71,7 @@ enum req_step req_reply(struct req *r, int status, char *json_text)
 {
 	free(r->reply);
 	r->reply = json_text;
+	r->reply_bytes = 0;
 	r->status = status;
 	r->code[0] = 0;
 	return REQ_DONE;
@@ -98,6 +99,7 @@ fail_v(struct req *r, int status, const char *code, json_t *reasons, const char 
 	r->content_type = NULL;
 	free(r->reply);
 	r->reply = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	r->reply_bytes = 0;
 	r->status = status;
 	snprintf(r->code, sizeof(r->code), "%s", code);
 	return REQ_FAIL;

@@ -64,6 +64,8 @@ struct req {
 	char format[8];		      /* of ?format= */
 	char sort[24];		      /* of ?sort= */
 	char last_event[48];	      /* Last-Event-ID */
+	char if_none_match[48];
+	bool pictures; /* ?pictures=1, of the stream of events */
 	int limit;
 	bool force, dry_run;
 	int64_t offset;		      /* of ?offset=, else -1 */
@@ -78,8 +80,10 @@ struct req {
 
 	/* the answer */
 	int status;
-	char *reply; /* owned JSON text, NULL for an empty answer */
-	int file;    /* or, owned, -1: range_from to range_to of this file of file_size bytes */
+	char *reply;	    /* owned JSON text, NULL for an empty answer */
+	size_t reply_bytes; /* of reply, where it is no text; else 0 */
+	char etag[48];	    /* quoted; "" = none */
+	int file; /* or, owned, -1: range_from to range_to of this file of file_size bytes */
 	int64_t file_size;
 	struct event_stream *stream; /* or, owned, a stream of events that never ends */
 	const char *content_type;    /* of reply; NULL = JSON */

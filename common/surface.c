@@ -102,6 +102,8 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 		return encode_words(p, 1, &m->keysym);
 	case SURFACE_LAYOUT:
 		return encode_words(p, 1, &m->layout);
+	case SURFACE_LOOK:
+		return encode_words(p, 2, (uint32_t[]){m->look.id, m->look.seq});
 	case SURFACE_CLIP_OFFER:
 	case SURFACE_CLIP_REQUEST:
 		return encode_words(p, 2, (uint32_t[]){m->clip.serial, m->clip.format});
@@ -374,6 +376,10 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 		return surface_keysym_ok(m->keysym) ? 0 : -EPROTO;
 	case SURFACE_LAYOUT:
 		m->layout = get_le32(p);
+		return 0;
+	case SURFACE_LOOK:
+		m->look.id = get_le32(p);
+		m->look.seq = get_le32(p + 4);
 		return 0;
 	case SURFACE_CLIP_POLICY:
 		m->clip_ways = get_le32(p);

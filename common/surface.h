@@ -78,6 +78,7 @@ enum surface_type {
 	SURFACE_MONITORS = 42, /* u32 0, u32 n, n times rect: how the next, or the last, RESIZE is
 				  divided among the user's monitors, the primary one first */
 	SURFACE_AUDIO_LISTEN = 43, /* u32 0 or 1: whether somebody listens */
+	SURFACE_LOOK = 44, /* u32 scanout's id, u32 seq of the damage seen (surface_peek.h) */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
@@ -149,6 +150,9 @@ struct surface_msg {
 		uint32_t viewers;
 		uint32_t clip_ways; /* CLIP_POLICY */
 		uint32_t keysym;
+		struct {
+			uint32_t id, seq;
+		} look;
 		uint32_t layout;
 		struct {
 			uint32_t stream, rate, frames; /* AUDIO */

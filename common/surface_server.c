@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/sock.h"
+#include "common/surface_peek.h"
 
 enum {
 	SAY_HELLO = 1,
@@ -40,6 +41,7 @@ struct surface_server {
 	struct loop *loop; /* borrowed */
 	char *path;	   /* owned */
 	struct surface_sink sink;
+	struct surface_peek *peek; /* owned; the poor second reader */
 
 	pthread_mutex_t lock;
 	unsigned say;	/* SAY_*; meaningful while connected */
@@ -524,10 +526,12 @@ void surface_server_scanout(struct surface_server *s, int fd, const struct surfa
 		say(s, SAY_DAMAGE);
 	}
 	pthread_mutex_unlock(&s->lock);
+	surface_peek_scanout(s->peek, fd, sc);
 }
 
 void surface_server_damage(struct surface_server *s, struct surface_rect r)
 {
+	surface_peek_changed(s->peek);
 	pthread_mutex_lock(&s->lock);
 	if (s->connected && s->scanout_fd >= 0) {
 		surface_damage_add(&s->damage, r);
@@ -661,12 +665,18 @@ bool surface_server_connected(struct surface_server *s)
 	return yes;
 }
 
+bool surface_server_watched(struct surface_server *s)
+{
+	return surface_server_connected(s) || surface_peek_wanted(s->peek);
+}
+
 /* ---- making one ----------------------------------------------------------------------------- */
 
 void surface_server_free(struct surface_server *s)
 {
 	if (!s)
 		return;
+	surface_peek_free(s->peek);
 	s->sink = (struct surface_sink){0};
 	disconnect(s, "the desktop ends");
 	loop_io_del(s->listen_io);
@@ -716,6 +726,9 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 	}
 	s->listen_fd = sock_listen(addr, SOCK_SEQPACKET, false, 0600, e);
 	if (s->listen_fd < 0)
+		goto fail;
+	s->peek = surface_peek_new(loop, path, sink->look, sink->arg, e);
+	if (!s->peek)
 		goto fail;
 	s->listen_io = loop_io_add(loop, s->listen_fd, LOOP_READ, on_connect, s);
 	s->wake_io = loop_io_add(loop, s->wake_fd, LOOP_READ, on_wake, s);

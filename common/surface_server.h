@@ -41,6 +41,9 @@ struct surface_sink {
 	void (*clip_data)(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n);
 	/* With audio_listen the desktop has sound: whether somebody listens now. */
 	void (*audio_listen)(void *arg, bool on);
+	/* Somebody waits for a change (surface_server_watched()): what is known of only when asked
+	 * for is to be said now. */
+	void (*look)(void *arg);
 	void (*connected)(void *arg); /* a display is there, before anything was said */
 	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
 };
@@ -73,5 +76,8 @@ void surface_server_audio(struct surface_server *s, int fd, uint32_t rate, uint3
 /* So many frames of the stream are written. */
 void surface_server_audio_pos(struct surface_server *s, uint64_t pos);
 bool surface_server_connected(struct surface_server *s);
+/* A display is connected, or whoever makes pictures (common/surface_peek.h) waits for a change:
+ * damage is worth finding. */
+bool surface_server_watched(struct surface_server *s);
 
 #endif

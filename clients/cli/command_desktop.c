@@ -44,6 +44,12 @@ static const struct cli_column host_columns[] = {
 	END,
 };
 
+static const struct cli_option drain_options[] = {
+	{"reason", "TEXT", CLI_STRING, "reason", NULL, false,
+	 "said wherever a desktop is not placed there"},
+	END,
+};
+
 const struct cli_command cli_desktop[] = {
 	{.noun = "desktops",
 	 .verb = "list",
@@ -128,6 +134,30 @@ const struct cli_command cli_desktop[] = {
 	 .keys = "name",
 	 .run = cli_run_host_create,
 	 .help = "register a host; prints its enrolment token, once"},
+	{.noun = "hosts",
+	 .verb = "enrol",
+	 .args = "HOST",
+	 .method = "POST",
+	 .path = V "/hosts",
+	 .keys = "name",
+	 .run = cli_run_host_create,
+	 .help = "the same as create"},
+	{.noun = "hosts",
+	 .verb = "drain",
+	 .args = "HOST",
+	 .method = "POST",
+	 .path = V "/hosts/{1}/drain",
+	 .keys = "-",
+	 .options = drain_options,
+	 .done = "host {1} gets no new desktops; its spare ones move where others take them",
+	 .help = "empty a host, for maintenance"},
+	{.noun = "hosts",
+	 .verb = "undrain",
+	 .args = "HOST",
+	 .method = "POST",
+	 .path = V "/hosts/{1}/undrain",
+	 .done = "host {1} may have new desktops again",
+	 .help = "end a host's maintenance"},
 	{.noun = "hosts",
 	 .verb = "delete",
 	 .args = "HOST",

@@ -78,7 +78,7 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_event AFTER INSERT ON pane.audit FOR EACH ROW WHEN (NEW.outcome = 'ok'
 	AND NEW.action NOT IN ('connect', 'connect.password', 'connect.ticket', 'login', 'ticket.create',
-	'password.check')) EXECUTE FUNCTION pane.audit_event();
+	'password.check', 'picture.look')) EXECUTE FUNCTION pane.audit_event();
 
 -- Oldest first, from the entry after p_after: as JSON lines or CSV (RFC 4180, with a head).
 CREATE FUNCTION pane.csv_field(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$

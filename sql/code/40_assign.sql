@@ -35,7 +35,8 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 		WHEN f.enrolled_at IS NULL THEN format('host %s: not enrolled yet', f.name)
 		WHEN NOT f.online THEN format('host %s: not heard from since %s', f.name,
 			coalesce(to_char(f.last_sync_at, 'YYYY-MM-DD HH24:MI:SS TZ'), 'it enrolled'))
-		WHEN f.maintenance THEN format('host %s: in maintenance', f.name)
+		WHEN f.maintenance THEN format('host %s: in maintenance%s', f.name,
+			CASE WHEN f.drain_reason <> '' THEN ': ' || f.drain_reason ELSE '' END)
 		WHEN p.isolation = 'vm' AND NOT f.vm THEN format('host %s %s', f.name,
 			coalesce(nullif(f.vm_why, ''), 'cannot run virtual machines'))
 		WHEN p.isolation = 'vm' AND f.kvm = 'none' THEN format('host %s: no KVM', f.name)

@@ -407,7 +407,7 @@ CREATE FUNCTION pane.host_desired(p_host uuid, p_report jsonb) RETURNS jsonb LAN
 				THEN jsonb_build_object('drop', v.drops -> x.id::text) ELSE '{}' END)
 			FROM (SELECT * FROM here UNION ALL SELECT * FROM over) x,
 			pane.host_drops(p_host, p_report) v (drops)), '[]'),
-		'images', pane.host_wants(p_host),
+		'images', pane.host_wants(p_host), 'watch', pane.host_watched(p_host),
 		'customizations', coalesce((SELECT jsonb_object_agg(c.id, c.body)
 			FROM pane.customization c WHERE EXISTS (SELECT FROM pane.desktop d
 			WHERE d.customize = c.id AND d.host_id = p_host AND d.state NOT IN ('deleted',

@@ -60,7 +60,9 @@ CREATE VIEW pane.session_view AS
 	FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.state <> 'ended';
 
 CREATE VIEW pane.host_view AS
-	SELECT h.name, h.id, CASE WHEN h.enrolled_at IS NULL THEN 'created' WHEN h.online THEN 'online'
+	SELECT h.name, h.id, CASE WHEN h.enrolled_at IS NULL THEN 'created' WHEN h.online AND h.maintenance
+			THEN CASE WHEN EXISTS (SELECT FROM pane.desktop d WHERE d.host_id = h.id AND d.state <> 'deleted')
+			THEN 'draining' ELSE 'drained' END WHEN h.online THEN 'online'
 		WHEN h.last_sync_at IS NULL THEN 'enrolled' ELSE 'lost' END AS state,
 		h.address, h.cpus, h.memory_mib, h.memory_free_mib, h.disk_free_mib, h.kvm,
 		h.maintenance, h.last_sync_at, pane.seconds_since(h.last_sync_at) AS last_sync_s,
@@ -70,7 +72,10 @@ CREATE VIEW pane.host_view AS
 			AS desktops,
 		h.vm, h.vm_why, h.container, h.container_why, h.limits,
 		CASE WHEN h.vm AND h.kvm <> 'none' THEN ARRAY['vm'] ELSE '{}' END
-			|| CASE WHEN h.container THEN ARRAY['container'] ELSE '{}' END AS runs
+			|| CASE WHEN h.container THEN ARRAY['container'] ELSE '{}' END AS runs,
+		h.drain_reason, nullif(h.drained_by, '') AS drained_by, h.drained_at,
+		(SELECT count(*) FROM pane.desktop d WHERE d.host_id = h.id AND d.state <> 'deleted'
+			AND d.user_id IS NOT NULL) AS assigned
 	FROM pane.host h;
 
 CREATE VIEW pane.image_version_view AS

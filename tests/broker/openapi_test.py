@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """broker/openapi.yaml against the route table and a live broker: every operation answers as described."""
+import base64
 import hashlib
+import json
 import time
 import unittest
 
@@ -142,6 +144,18 @@ class OpenApi(unittest.TestCase):
         self.ask("PATCH", v + "/users/{name}", {"role": "user"}, 200, values=["alice"])
         self.ask("PATCH", v + "/pools/{name}", {"size_max": 3}, 200, values=["office"])
         self.ask("POST", v + "/me/password", {"old": pw, "new": "another long one"}, 204, token=alice)
+        self.ask("POST", v + "/hosts/{name}/drain", {"reason": "new memory"}, 200, values=["h1"])
+        self.ask("POST", v + "/hosts/{name}/undrain", None, 200, values=["h1"])
+        self.ask("POST", v + "/hosts/{name}/drain", None, 404, values=["nope"])
+        self.ask("POST", v + "/pictures", {"desktops": ["office-1"]}, 200)
+        self.ask("GET", v + "/desktops/{name}/picture", expect=404, values=["office-1"])
+        order = next(d for d in sync("ready").json["desktops"] if d["name"] == "office-1")
+        jpeg = base64.b64encode(b"\xff\xd8\xff\xe0 of openapi").decode()
+        self.ask("PUT", "/internal/v1/hosts/{id}/pictures", json.dumps([{"id": order["id"], "epoch": order["epoch"], "jpeg": jpeg}]).encode(),
+                 204, values=[host], token="", cert="host/" + host)
+        self.ask("POST", v + "/pictures", {"desktops": ["office-1"]}, 200)
+        etag = self.ask("GET", v + "/desktops/{name}/picture", expect=200, values=["office-1"]).headers["ETag"]
+        self.ask("GET", v + "/desktops/{name}/picture", expect=304, values=["office-1"], more={"If-None-Match": etag})
         session = self.b.get("/sessions").json["items"][0]["id"]
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 200, values=["alice"])
         self.ask("POST", v + "/desktops/{name}/restart", None, 202, values=["office-1"])

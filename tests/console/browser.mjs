@@ -201,6 +201,9 @@ const verbs = {
   async canvas() {
     return page.evaluate(() => { const c = document.querySelector(".pane-screen-view canvas"); return [c?.width, c?.height]; });
   },
+  async fullscreen() {
+    return page.evaluate(() => !!document.fullscreenElement);
+  },
   async size({ width, height }) {
     await page.setViewportSize({ width, height });
   },
@@ -219,6 +222,14 @@ const verbs = {
       const data = canvas?.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
       return data && new Set(new Uint32Array(data.buffer)).size > 3;
     });
+  },
+  /** Waits for the small picture of a desktop, another than the one of etag; its etag and size. */
+  async picture({ of, etag = "", timeout = 20000 }) {
+    const found = await page.waitForFunction(([name, old]) => {
+      const image = document.querySelector(`img[alt="Screen of ${name}"]`);
+      return image?.complete && image.naturalWidth > 0 && image.dataset.etag !== old && { etag: image.dataset.etag, width: image.naturalWidth, height: image.naturalHeight };
+    }, [of, etag], { timeout });
+    return found.jsonValue();
   },
   async shot({ name }) {
     if (!SHOTS) return;

@@ -20,10 +20,11 @@ def program(name):
 
 
 class Reply:
-    def __init__(self, status, headers, text):
+    def __init__(self, status, headers, raw):
         self.status = status
         self.headers = headers
-        self.text = text
+        self.raw = raw
+        self.text = text = raw.decode(errors="replace")
         self.json = json.loads(text) if text and headers.get("Content-Type") == "application/json" else None
 
     @property
@@ -56,7 +57,7 @@ def request(path, method, url, body=None, headers=None, timeout=40):
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
         c.request(method, url, data, headers or {})
         r = c.getresponse()
-        return Reply(r.status, dict(r.getheaders()), r.read().decode())
+        return Reply(r.status, dict(r.getheaders()), r.read())
     finally:
         c.close()
 
@@ -150,8 +151,8 @@ class Broker:
 
     # ---- requests ---------------------------------------------------------------------------
     def call(self, method, path, body=None, token=None, client="192.0.2.1:5000", cert=None, sock=None,
-             prefix="/api/v1", timeout=40):
-        headers = {"X-Pane-Client": client} if client else {}
+             prefix="/api/v1", timeout=40, more=None):
+        headers = {"X-Pane-Client": client, **(more or {})} if client else {**(more or {})}
         token = self.token if token is None else token
         if token:
             headers["Authorization"] = "Bearer " + token

@@ -8,12 +8,12 @@ import threading
 class Stream:
     """One GET /events, read by a thread."""
 
-    def __init__(self, b, token, last=None):
+    def __init__(self, b, token, last=None, query=""):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(30)
         self.sock.connect(b.api)
         more = f"Last-Event-ID: {last}\r\n" if last else ""
-        self.sock.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n".encode())
+        self.sock.sendall(f"GET /api/v1/events{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n".encode())
         self.file = self.sock.makefile("rb")
         self.status = int(self.file.readline().split()[1])
         self.headers = b""

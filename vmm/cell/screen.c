@@ -2,8 +2,8 @@
  *
  * Joins the X server (xscreen.c, xinput.c) and the surface server (common/surface_server.c) in one
  * loop. Damage is asked for at most every FRAME_MS, at once when it was quiet; while no display is
- * connected it is not asked for, so an X server that draws for nobody wakes nobody: DAMAGE reports
- * the first change only.
+ * connected and nobody makes a picture it is not asked for, so an X server that draws for nobody
+ * wakes nobody: DAMAGE reports the first change only.
  */
 #include "vmm/cell/screen.h"
 
@@ -81,7 +81,7 @@ static void on_damage(struct screen *s)
 	int64_t wait = s->asked_ms + FRAME_MS - clock_ms();
 
 	s->dirty = true;
-	if (s->waiting || !s->server || !surface_server_connected(s->server))
+	if (s->waiting || !s->server || !surface_server_watched(s->server))
 		return;
 	if (wait <= 0) {
 		ask_damage(s);
@@ -284,6 +284,14 @@ static void sink_audio_listen(void *arg, bool on)
 	cell_sound_listen(s->sound, on);
 }
 
+static void sink_look(void *arg)
+{
+	struct screen *s = arg;
+
+	if (s->dirty && !s->waiting)
+		ask_damage(s);
+}
+
 static void sink_connected(void *arg)
 {
 	struct screen *s = arg;
@@ -331,6 +339,7 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 					  .clip_request = sink_clip_request,
 					  .clip_data = sink_clip_data,
 					  .audio_listen = sink_audio_listen,
+					  .look = sink_look,
 					  .connected = sink_connected,
 					  .release = sink_release};
 

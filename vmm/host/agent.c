@@ -296,6 +296,29 @@ static bool home_in_use(void *arg, const char *key)
 	return false;
 }
 
+/* The desktops of "watch" that run here. */
+static void tell_watched(struct host_agent *a, json_t *watch)
+{
+	size_t max = json_array_size(watch), n = 0;
+	struct host_picture_want *v = max ? calloc(max, sizeof(*v)) : NULL;
+
+	for (struct host_desktop *d = a->desktops; v && d && n < max; d = d->next) {
+		const char *id;
+		json_t *x;
+		size_t i;
+
+		json_array_foreach(watch, i, x) if ((id = json_string_value(x)) &&
+						    !strcmp(id, d->rec.order.id)) break;
+		if (i == max || !d->machine)
+			continue;
+		memcpy(v[n].id, d->rec.order.id, HOST_UUID);
+		v[n].epoch = d->rec.order.epoch;
+		snprintf(v[n].surface, sizeof(v[n].surface), "%s/surface.sock", d->run);
+		n++;
+	}
+	host_pictures_want(a->pictures, v, n);
+}
+
 static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 {
 	struct host_orders o;
@@ -317,6 +340,7 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	for (size_t i = 0; i < o.n_drop; i++)
 		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
 	forget_absent(a, &o);
+	tell_watched(a, json_object_get(reply, "watch"));
 	if (host_homes_drop(a->config, json_object_get(reply, "drop_homes"), home_in_use, a))
 		host_agent_changed(a);
 	if (json_object_get(reply, "images"))
@@ -518,6 +542,9 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	a->pull = host_pull_new(a->loop, a->config, &hp, a->identity.id, on_pull, a, e);
 	if (!a->pull)
 		return e && e->code ? e->code : -ENOMEM;
+	a->pictures = host_pictures_new(&hp, a->identity.id, e);
+	if (!a->pictures)
+		return e && e->code ? e->code : -ENOMEM;
 	a->parents = host_parents_new(a);
 	if (!a->parents)
 		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
@@ -558,6 +585,8 @@ void host_agent_fini(struct host_agent *a)
 	a->sync = NULL;
 	host_pull_free(a->pull);
 	a->pull = NULL;
+	host_pictures_free(a->pictures);
+	a->pictures = NULL;
 	host_parents_free(a->parents);
 	a->parents = NULL;
 	host_door_free(a->door);

@@ -18,6 +18,7 @@
 #include "vmm/host/enroll.h"
 #include "vmm/host/orders.h"
 #include "vmm/host/parents.h"
+#include "vmm/host/pictures.h"
 #include "vmm/host/pull.h"
 #include "vmm/host/sync.h"
 
@@ -28,12 +29,13 @@ struct host_agent {
 	struct host_capacity capacity;
 	struct host_desktop *desktops; /* owned list */
 	unsigned n_desktops;
-	struct host_sync *sync;	      /* owned; NULL while draining */
-	struct host_door *door;	      /* owned; the same */
-	struct host_pull *pull;	      /* owned; the same */
-	struct host_parents *parents; /* owned; the same */
-	struct loop_timer *report;    /* owned: when the next report goes out */
-	struct loop_timer *tick;      /* owned */
+	struct host_sync *sync;		/* owned; NULL while draining */
+	struct host_door *door;		/* owned; the same */
+	struct host_pull *pull;		/* owned; the same */
+	struct host_parents *parents;	/* owned; the same */
+	struct host_pictures *pictures; /* owned; the same */
+	struct loop_timer *report;	/* owned: when the next report goes out */
+	struct loop_timer *tick;	/* owned */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */

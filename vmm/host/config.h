@@ -17,8 +17,8 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-/* sun_path is 108 bytes: "/" + uuid + "/surface.sock" + NUL leave this much for run_dir. */
-#define HOST_RUN_DIR_MAX 57
+/* sun_path is 108 bytes: "/" + uuid + "/surface.sock.p" + NUL leave this much for run_dir. */
+#define HOST_RUN_DIR_MAX 55
 
 struct host_config {
 	char *broker_url, *broker_ca, *verify_name;

@@ -31,8 +31,10 @@ import { Welcome } from "./pages/welcome";
 import { Logins } from "./portal/logins";
 import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
+import { SecondFactor } from "./portal/second_factor";
 import { Link, navigate, useRoute } from "./router";
 import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
+import { forgetPictures } from "./ui/pictures";
 import { may, setRole } from "./ui/may";
 import { setTheme, theme, type Theme } from "./ui/theme";
 
@@ -96,6 +98,8 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
       return <Portal />;
     case "password":
       return <Password />;
+    case "second-factor":
+      return <SecondFactor />;
     case "logins":
       return <Logins leave={leave} />;
     default:
@@ -109,6 +113,7 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
 
 function portalPage([section]: string[], leave: (everywhere?: boolean) => void): ReactNode {
   if (section === "logins") return <Logins leave={leave} />;
+  if (section === "second-factor") return <SecondFactor />;
   return section === "password" ? <Password /> : <Portal />;
 }
 
@@ -134,6 +139,7 @@ function UserMenu({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void
       <DropdownList>
         <DropdownItem key="my" onClick={() => navigate("/my")}>My desktops</DropdownItem>
         <DropdownItem key="password" onClick={() => navigate("/password")}>Change password</DropdownItem>
+        <DropdownItem key="factor" onClick={() => navigate("/second-factor")}>Second factor</DropdownItem>
         <DropdownItem key="logins" onClick={() => navigate("/logins")}>Where I am logged in</DropdownItem>
         {(["system", "light", "dark"] as const).map((value) => (
           <DropdownItem key={value} isSelected={now === value} onClick={() => pick(value)}>
@@ -235,6 +241,7 @@ export function App() {
   useEffect(() => {
     whenLoginEnds(() => {
       forget();
+      forgetPictures();
       setMe(undefined);
       setEnded(true);
     });
@@ -257,6 +264,7 @@ export function App() {
       say("The server could not be told: this browser may still be logged in", problem);
     }
     forget();
+    forgetPictures();
     setEnded(false);
     setMe(undefined);
     navigate("/");

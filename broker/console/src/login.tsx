@@ -5,12 +5,14 @@ import type { Login as LoginAnswer, Me } from "#schema";
 import { ApiError, login } from "./api/client";
 import icon from "./icon.svg";
 import { Problem, useAction } from "./ui/common";
+import { CodeField, Enrol, enrolmentOf, RecoveryCodes } from "./ui/totp";
 
 export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: boolean }) {
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
   const [asks, setAsks] = useState(false);
+  const [uri, setUri] = useState<string>();
   const [enrolled, setEnrolled] = useState<LoginAnswer>();
   const action = useAction();
   document.title = "Log in · Pane";
@@ -20,9 +22,7 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
         <Card className="pane-login-card">
           <CardTitle component="h1">Your recovery codes</CardTitle>
           <CardBody>
-            <p>Keep these where the device with the app is not. Each is good for one login, and they are shown only now.</p>
-            <pre>{enrolled.recovery_codes?.join("\n")}</pre>
-            <Button isBlock onClick={() => onLogin(enrolled.user)}>I have kept them</Button>
+            <RecoveryCodes codes={enrolled.recovery_codes ?? []} done={() => onLogin(enrolled.user)} />
           </CardBody>
         </Card>
       </main>
@@ -44,7 +44,9 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
                   else onLogin(answer.user);
                 } catch (problem) {
                   if (problem instanceof ApiError && problem.code.startsWith("totp.")) setAsks(true);
-                  throw problem;
+                  const enrolment = enrolmentOf(problem);
+                  if (enrolment) setUri(enrolment);
+                  if (!enrolment || code.trim()) throw problem;
                 }
               });
             }}
@@ -57,11 +59,13 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
             <FormGroup label="Password" fieldId="password" isRequired>
               <TextInput id="password" type="password" value={password} onChange={(_, v) => setPassword(v)} autoComplete="current-password" isRequired />
             </FormGroup>
-            {asks && (
-              <FormGroup label="Code of your authenticator app, or a recovery code" fieldId="code" isRequired>
-                <TextInput id="code" value={code} onChange={(_, v) => setCode(v)} autoComplete="one-time-code" autoFocus />
-              </FormGroup>
+            {uri && (
+              <>
+                <p role="status">Your account needs a second factor, which is set up now.</p>
+                <Enrol uri={uri} />
+              </>
             )}
+            {asks && <CodeField value={code} set={setCode} recovery={!uri} />}
             <ActionGroup>
               <Button type="submit" isBlock isDisabled={!user || !password || action.busy} isLoading={action.busy}>Log in</Button>
             </ActionGroup>

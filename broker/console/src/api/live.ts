@@ -10,7 +10,7 @@ export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | 
 export type Live<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
 /** An event as the stream has it; docs/contracts.md "Events". */
-export type Happening = { at: string; kind: string; name?: string; desktop?: string; host?: string; user?: string; from?: string; to?: string; reason?: string };
+export type Happening = { at: string; kind: string; desktops?: string[]; name?: string; desktop?: string; host?: string; user?: string; from?: string; to?: string; reason?: string };
 
 type Entry = {
   kinds: Kind[];
@@ -34,7 +34,7 @@ const TOUCHES: Record<string, Kind[]> = {
 const CHANGES: Record<string, Kind[]> = {
   user: ["user", "audit"], users: ["user", "audit"], group: ["user", "pool", "audit"], member: ["user", "pool", "audit"],
   entitlement: ["user", "pool", "desktop", "audit"], pool: ["pool", "audit"], rollout: ["pool", "audit"], image: ["image", "pool", "audit"],
-  version: ["image", "pool", "audit"], host: ["host", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
+  version: ["image", "pool", "audit"], host: ["host", "pool", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
   login: ["user", "audit"], logins: ["user", "audit"], token: ["user", "audit"], password: ["audit"], lockout: ["user", "audit"], home: ["user", "audit"],
 };
 
@@ -71,6 +71,13 @@ export function useFlowing() {
 /** What happened since this page was opened, newest first. */
 export function useRecent() {
   return useSyncExternalStore(subscribeStream, () => recent);
+}
+
+let tellPictures: (names: string[]) => void = () => {};
+
+/** Called with the names of desktops whose pictures changed. */
+export function whenPicturesChange(fn: (names: string[]) => void) {
+  tellPictures = fn;
 }
 
 /** The next event of the stream, or the time it is waited for at most. */
@@ -196,7 +203,7 @@ async function follow(stop: AbortSignal, onEvent: (type: string, happening: Happ
   };
   alive();
   try {
-    const answer = await raw("GET", "/events", undefined, AbortSignal.any([stop, cut.signal]));
+    const answer = await raw("GET", "/events?pictures=1", undefined, AbortSignal.any([stop, cut.signal]));
     setFlowing(true);
     refresh(); // what happened before the stream was there
     await read(answer, (event) => {
@@ -238,6 +245,10 @@ export function useLiveUpdates(active: boolean) {
     const changed = new Set<Kind>();
     let gather: number | undefined;
     const onEvent = (type: string, happening: Happening | undefined) => {
+      if (type === "picture") {
+        tellPictures(happening?.desktops ?? []);
+        return;
+      }
       for (const kind of touched(type, happening)) changed.add(kind);
       if (happening?.at) {
         recent = [happening, ...recent].slice(0, RECENT_MAX);

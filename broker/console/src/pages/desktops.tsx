@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import {
-  Button, Card, CardBody, CardTitle, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Gallery,
+  Button, Card, CardBody, CardHeader, CardTitle, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Gallery,
 } from "@patternfly/react-core";
 import { ActionsColumn, Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import type { ReactNode } from "react";
@@ -10,6 +10,7 @@ import { refresh, useItem } from "../api/live";
 import { Link } from "../router";
 import { Age, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
 import { useConfirm, type Danger } from "../ui/confirm";
+import { Picture } from "../ui/pictures";
 import { PagedTable } from "../ui/table";
 import { may } from "../ui/may";
 
@@ -108,6 +109,33 @@ function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => 
   );
 }
 
+/** Pictures are for who helps people; the server says the same. */
+const maySee = () => may("POST /desktops/{name}/restart");
+
+function why(d: Desktop) {
+  if (!maySee()) return "Pictures are shown to help desk and above";
+  return d.state === "ready" ? "No picture yet" : d.state.replace("_", " ");
+}
+
+function WallCard({ desktop: d, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
+  return (
+    <Card isCompact isFullHeight>
+      <CardHeader actions={allowed().length ? { actions: <Actions desktop={d} ask={ask} />, hasNoOffset: true } : undefined}>
+        <CardTitle component="h2"><Link to={`/desktops/${seg(d.name)}`}>{d.name}</Link></CardTitle>
+      </CardHeader>
+      <CardBody>
+        <Picture of={d.name} what={why(d)} old={d.state !== "ready"} />
+        <p className="pane-wall-line">
+          <State of={d.state} /> {d.session !== "none" && <State of={d.session} />}{" "}
+          {d.user ? <Link to={`/users/${seg(d.user)}`}>{d.user}</Link> : <span className="pane-quiet">nobody</span>}
+        </p>
+        <p className="pane-quiet">{[d.pool, d.host].filter(Boolean).join(" on ")}</p>
+        {d.reason && <p className="pane-quiet">{d.reason}</p>}
+      </CardBody>
+    </Card>
+  );
+}
+
 /** fixed: which desktops there are to see at all, say {pool: "office"}. */
 export function DesktopTable({ fixed = {}, name, empty }: { fixed?: Record<string, string>; name: string; empty: { title: string; text?: ReactNode } }) {
   const pool = !fixed.pool;
@@ -141,6 +169,7 @@ export function DesktopTable({ fixed = {}, name, empty }: { fixed?: Record<strin
           run: (rows) => ask(dangerOf(verb, rows)),
         }))}
         rowActions={allowed().length ? (d) => <Actions desktop={d} ask={ask} /> : undefined}
+        card={(d) => <WallCard desktop={d} ask={ask} />}
         empty={empty}
       />
       {dialog}
@@ -217,6 +246,10 @@ export function DesktopPage({ name }: { name: string }) {
         {(x) => (
           <>
             <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
+              <Card isFullHeight>
+                <CardTitle component="h2">Screen</CardTitle>
+                <CardBody><Picture of={x.name} what={why(x)} old={x.state !== "ready"} /></CardBody>
+              </Card>
               <Facts
                 title="Now"
                 facts={[

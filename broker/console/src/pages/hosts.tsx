@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import { Button, ClipboardCopy, Form, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Stack } from "@patternfly/react-core";
+import { Alert, Button, ClipboardCopy, Form, Gallery, Modal, ModalBody, ModalFooter, ModalHeader, Stack } from "@patternfly/react-core";
 import { useState } from "react";
 import type { Host, HostCreated, Pool } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
-import { Bar, duration, mib, Once, Page, Problem, Shown, State, useAction } from "../ui/common";
+import { Bar, duration, mib, Once, Page, plural, Problem, Shown, State, useAction, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { TextField } from "../ui/fields";
 import { DataTable } from "../ui/table";
@@ -62,6 +62,51 @@ function Enrol({ close }: { close: () => void }) {
   );
 }
 
+function Drain({ host, close }: { host: Host; close: () => void }) {
+  const [reason, setReason] = useState("");
+  const action = useAction();
+  const spare = host.desktops - host.assigned;
+  const drain = async () => {
+    if (await action.run(async () => { await api.post(`/hosts/${seg(host.name)}/drain`, { reason: reason.trim() }); refresh("host", "pool", "desktop"); }, `${host.name} gets no new desktops`)) close();
+  };
+  return (
+    <Modal isOpen variant="small" onClose={close} aria-labelledby="drain-title">
+      <ModalHeader title={`Drain ${host.name}?`} labelId="drain-title" />
+      <ModalBody>
+        <Form id="drain" onSubmit={(event) => { event.preventDefault(); void drain(); }}>
+          {action.error && <Problem error={action.error} />}
+          <p>
+            It gets no new desktops. {plural(spare, "spare desktop")} of it {spare === 1 ? "moves" : "move"} where another host takes them;
+            people keep {plural(host.assigned, "desktop")} of theirs here until their sessions end, and dedicated ones stay.
+          </p>
+          <TextField label="Reason" value={reason} set={setReason} autoFocus help="Shown wherever a desktop is not placed here." error={reason.length > 200 ? "At most 200 characters." : undefined} />
+        </Form>
+      </ModalBody>
+      <ModalFooter>
+        <Button type="submit" form="drain" isDisabled={reason.length > 200 || action.busy} isLoading={action.busy}>Drain</Button>
+        <Button variant="link" onClick={close}>Cancel</Button>
+      </ModalFooter>
+    </Modal>
+  );
+}
+
+/** What is left on a host that is drained, and what is to be done about it. */
+function Drained({ host }: { host: Host }) {
+  const spare = host.desktops - host.assigned;
+  const parts = [
+    ...(host.assigned ? [`${plural(host.assigned, "desktop")} of people here: they end with their sessions, or by release or delete below`] : []),
+    ...(spare ? [`${plural(spare, "spare desktop")} on the way elsewhere, or staying because no other host takes them: their pools say why`] : []),
+  ];
+  return (
+    <Alert component="h2" variant={host.desktops ? "warning" : "success"} isInline
+      title={host.desktops ? "Drained for maintenance: no new desktops" : "Empty: it may be switched off"}>
+      <p>{host.drain_reason || "No reason was given."}</p>
+      {host.drained_by && <p className="pane-quiet">by {host.drained_by}, <When at={host.drained_at} /></p>}
+      {parts.length > 0 && <ul className="pane-reasons">{parts.map((text) => <li key={text}>{text}.</li>)}</ul>}
+    </Alert>
+  );
+}
+
 export function Hosts() {
   const live = useList<Host>("/hosts", ["host", "desktop"]);
   const [form, setForm] = useQuery("form");
@@ -107,23 +152,31 @@ export function HostPage({ name }: { name: string }) {
   const path = `/hosts/${seg(name)}`;
   const live = useItem<Host>(path, ["host", "desktop"]);
   const [dialog, ask] = useConfirm();
+  const [draining, setDraining] = useState(false);
+  const action = useAction();
+  const back = () => action.run(async () => { await api.post(`${path}/undrain`); refresh("host", "pool", "desktop"); }, `${name} may have desktops again`);
   const h = live.data;
   return (
     <Page
       title={name}
       crumb={["/hosts", "Hosts"]}
       lead={h && <State of={h.state} />}
-      actions={h && may("DELETE /hosts/{name}") && (
-        <Button variant="danger" onClick={() => ask({
+      actions={h && <>
+        {may("POST /hosts/{name}/drain") && (h.maintenance
+          ? <Button variant="secondary" onClick={() => void back()} isDisabled={action.busy}>Bring back</Button>
+          : <Button variant="secondary" onClick={() => setDraining(true)}>Drain</Button>)}
+        {may("DELETE /hosts/{name}") && <Button variant="danger" onClick={() => ask({
           title: `Remove host ${name}?`, word: name, button: "Remove", done: `${name} is removed`,
           text: <p>Its certificate is refused from now on.{h.desktops > 0 && <> <strong>The disks of its {h.desktops} desktops are given up.</strong></>}</p>,
           run: async () => { await api.remove(`${path}${h.desktops ? "?force=true" : ""}`); refresh("host", "desktop"); navigate("/hosts"); },
-        })}>Remove</Button>
-      )}
+        })}>Remove</Button>}
+      </>}
     >
       <Shown live={live} what={name}>
         {(host) => (
           <Stack hasGutter>
+            {action.error && <Problem error={action.error} />}
+            {host.maintenance && <Drained host={host} />}
             <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
               <Facts title="Machine" facts={[
                 ["Address", host.address ?? "unknown"],
@@ -141,6 +194,7 @@ export function HostPage({ name }: { name: string }) {
           </Stack>
         )}
       </Shown>
+      {draining && h && <Drain host={h} close={() => setDraining(false)} />}
       {dialog}
     </Page>
   );

@@ -90,7 +90,7 @@ export function Overview() {
           <Figure title="Desktops" n={d?.total} to="/desktops" text={`${by("ready") ?? "…"} ready, ${d?.assigned ?? "…"} assigned`} />
           <Figure title="Starting" n={by("requested", "cloning", "booting", "recycling")} to="/desktops" text="requested, cloning, booting, recycling" />
           <Figure title="Failed" n={d && failed} to="/desktops?only=state:failed" text={failed ? "need a look" : "none"} />
-          <Figure title="Hosts" n={hosts.data?.length} to="/hosts" text={`${count(hosts.data, (h) => h.state === "online") ?? "…"} online`} />
+          <Figure title="Hosts" n={hosts.data?.length} to="/hosts" text={`${count(hosts.data, (h) => h.state === "online") ?? "…"} online${count(hosts.data, (h) => h.maintenance === true) ? `, ${count(hosts.data, (h) => h.maintenance === true)} drained` : ""}`} />
           <Figure title="Users" n={users.data?.length} to="/users" text={`${count(users.data, (u) => u.disabled) ?? "…"} disabled`} />
         </Gallery>
         <Gallery hasGutter minWidths={{ default: "100%", md: "400px" }}>

@@ -8,6 +8,7 @@ import { refresh, useItem } from "../api/live";
 import { useConfirm } from "../ui/confirm";
 import { navigate } from "../router";
 import { Nothing, Page, Problem, say, Shown, State, useAction } from "../ui/common";
+import { Picture } from "../ui/pictures";
 import { download } from "../ui/table";
 import { getTicket, type Wait } from "./ticket";
 
@@ -47,6 +48,7 @@ function DesktopCard({ mine }: { mine: Mine }) {
     <Card isFullHeight>
       <CardTitle component="h2">{name}</CardTitle>
       <CardBody>
+        {mine.desktop && <Picture of={mine.desktop} what={mine.machine === "ready" ? "No picture yet" : "Not running"} old={mine.machine !== "ready"} />}
         {name !== mine.pool && <p className="pane-quiet">from {mine.pool}</p>}
         <p>{mine.machine !== "none" && <State of={mine.machine} />} {mine.machine !== "ready" && mine.message}</p>
         {mine.session === "connected" && <p>In use; connecting here shows the same screen.</p>}

@@ -212,7 +212,7 @@ const COLOURS: Record<string, "green" | "blue" | "orange" | "red" | "grey" | "te
   ready: "green", online: "green", connected: "green", published: "green", done: "green", ok: "green", enabled: "green", active: "green",
   requested: "blue", cloning: "blue", booting: "blue", running: "blue", uploading: "blue", verifying: "blue", converting: "blue",
   updating: "blue", connecting: "blue", ticketed: "blue", enrolled: "blue", pulling: "blue",
-  suspended: "teal", disconnected: "teal", waiting: "teal", created: "teal", paused: "orange", draining: "orange", recycling: "orange",
+  suspended: "teal", disconnected: "teal", waiting: "teal", created: "teal", paused: "orange", draining: "orange", drained: "orange", recycling: "orange",
   deleting: "orange", logging_off: "orange", stopped: "orange", refused: "orange", disabled: "orange",
   failed: "red", lost: "red", denied: "red",
 };

@@ -14,7 +14,7 @@ function Help({ id, help, error }: { id: string; help?: ReactNode; error?: strin
   );
 }
 
-export function TextField({ label, value, set, help, error, required, type = "text", autoFocus }: {
+export function TextField({ label, value, set, help, error, required, type = "text", autoFocus, code }: {
   label: string;
   value: string;
   set: (value: string) => void;
@@ -23,11 +23,13 @@ export function TextField({ label, value, set, help, error, required, type = "te
   required?: boolean;
   type?: "text" | "password";
   autoFocus?: boolean;
+  /** of a second factor: what devices offer to fill in */
+  code?: boolean;
 }) {
   const id = useId();
   return (
     <FormGroup label={label} fieldId={id} isRequired={required}>
-      <TextInput id={id} type={type} value={value} onChange={(_, v) => set(v)} validated={error ? "error" : "default"} aria-describedby={`${id}-help`} isRequired={required} autoComplete={type === "password" ? "new-password" : "off"} autoFocus={autoFocus} />
+      <TextInput id={id} type={type} value={value} onChange={(_, v) => set(v)} validated={error ? "error" : "default"} aria-describedby={`${id}-help`} isRequired={required} autoComplete={code ? "one-time-code" : type === "password" ? "new-password" : "off"} autoFocus={autoFocus} />
       <Help id={`${id}-help`} help={help} error={error} />
     </FormGroup>
   );

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one table of the console: filter, sort, page and selection with their state in the address, CSV of what is
 // filtered. DataTable has all its rows here and filters them itself; PagedTable asks the server for a page at a time.
-import { Button, FormSelect, FormSelectOption, Pagination, SearchInput, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
+import { Button, FormSelect, FormSelectOption, Gallery, Pagination, SearchInput, ToggleGroup, ToggleGroupItem, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useMemo, useRef, useState, type ReactNode } from "react";
 import { api, type ApiError } from "../api/client";
@@ -25,6 +25,8 @@ type Common<T> = {
   columns: Column<T>[];
   bulk?: { title: string; danger?: boolean; run: (rows: T[]) => void }[];
   rowActions?: (row: T) => ReactNode;
+  /** with it there is a wall besides the table: each row as a card */
+  card?: (row: T) => ReactNode;
   /** a column's key, "-" before it for downwards */
   order?: string;
   empty: { title: string; text?: ReactNode; action?: ReactNode };
@@ -62,9 +64,11 @@ function useTableState(order: string) {
   const [sort, setSort] = useQuery("sort", order);
   const [page, setPage] = useQuery("page", "1");
   const [per, setPer] = useQuery("per", "50");
+  const [view, setView] = useQuery("view", "table");
   const given = new Map(only.split(",").filter(Boolean).map((pair) => pair.split(":", 2) as [string, string]));
   return {
-    search, sort, setSort, given,
+    search, sort, setSort, given, setView,
+    wall: view === "wall",
     page: Math.max(1, Number(page) || 1),
     per: Math.min(500, Math.max(10, Number(per) || 50)),
     setPage: (n: number) => setPage(String(n)),
@@ -95,7 +99,7 @@ type Found<T> = {
   everything: () => Promise<T[]>;
 };
 
-function Tools<T>({ name, columns, bulk = [], found, picked, setPicked }: Common<T> & { found: Found<T>; picked: Map<string, T>; setPicked: (rows: T[]) => void }) {
+function Tools<T>({ name, columns, bulk = [], card, found, picked, setPicked }: Common<T> & { found: Found<T>; picked: Map<string, T>; setPicked: (rows: T[]) => void }) {
   const { state, total } = found;
   const at = Math.min(state.page, Math.max(1, Math.ceil(total / state.per)));
   const chosen = [...picked.values()];
@@ -120,6 +124,14 @@ function Tools<T>({ name, columns, bulk = [], found, picked, setPicked }: Common
             </ToolbarItem>
           );
         })}
+        {card && (
+          <ToolbarItem>
+            <ToggleGroup aria-label="Shown as">
+              <ToggleGroupItem text="Table" isSelected={!state.wall} onChange={() => state.setView("table")} />
+              <ToggleGroupItem text="Wall" isSelected={state.wall} onChange={() => state.setView("wall")} />
+            </ToggleGroup>
+          </ToolbarItem>
+        )}
         {bulk.length > 0 && chosen.length > 0 && (
           <>
             <ToolbarItem alignSelf="center">{chosen.length} selected</ToolbarItem>
@@ -210,7 +222,13 @@ function View<T>(props: Common<T> & { found: Found<T> }) {
   return (
     <>
       <Tools {...props} picked={picked} setPicked={(rows) => setPicked(new Map(rows.map((row) => [rowKey(row), row])))} />
-      <Rows {...props} picked={picked} pick={pick} />
+      {props.card && found.state.wall ? (
+        <Gallery hasGutter component="ul" aria-label={props.name} minWidths={{ default: "100%", sm: "210px" }}>
+          {found.shown.map((row) => <li key={rowKey(row)}>{props.card!(row)}</li>)}
+        </Gallery>
+      ) : (
+        <Rows {...props} picked={picked} pick={pick} />
+      )}
       {!found.total && (
         <Nothing title="Nothing matches" action={<Button variant="link" onClick={found.state.clear}>Clear the filters</Button>}>
           {found.all > 0 ? `None of ${plural(found.all, "row")} matches the filters.` : "No row matches what is searched for."}
