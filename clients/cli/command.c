@@ -324,18 +324,12 @@ static const struct cli_column image_columns[] = {
 };
 
 static const struct cli_column home_columns[] = {
-	{"HOME", "key", CLI_TEXT},
-	{"USER", "user", CLI_TEXT},
-	{"POOL", "pool", CLI_TEXT},
-	{"HOST", "host", CLI_TEXT},
-	{"STATE", "state", CLI_TEXT},
-	{"MIB", "mib", CLI_TEXT},
-	{"USED", "used_mib", CLI_TEXT},
-	{"DESKTOP", "desktop", CLI_TEXT},
-	{"LAST USED", "used_at", CLI_TIME},
-	{"NOBODY'S SINCE", "orphan_at", CLI_TIME},
-	{"REASON", "reason", CLI_TEXT},
-	END,
+	{"HOME", "key", CLI_TEXT},	    {"USER", "user", CLI_TEXT},
+	{"POOL", "pool", CLI_TEXT},	    {"HOST", "host", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},	    {"MIB", "mib", CLI_TEXT},
+	{"USED", "used_mib", CLI_TEXT},	    {"DESKTOP", "desktop", CLI_TEXT},
+	{"LAST USED", "used_at", CLI_TIME}, {"NOBODY'S SINCE", "orphan_at", CLI_TIME},
+	{"REASON", "reason", CLI_TEXT},	    END,
 };
 
 static const struct cli_column audit_columns[] = {
@@ -854,7 +848,8 @@ const struct cli_command cli_commands[] = {
 	 .path = V "/homes",
 	 .show = CLI_SHOW_TABLE,
 	 .columns = home_columns,
-	 .help = "list the files users have apart from their desktops, and those hosts have of nobody (left)"},
+	 .help = "list the files users have apart from their desktops, and those hosts have of "
+		 "nobody (left)"},
 	{.noun = "homes",
 	 .verb = "delete",
 	 .args = "HOME",
