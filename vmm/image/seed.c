@@ -173,8 +173,8 @@ static char *ready_script(const struct img_seed *s)
 	char *text;
 	int n = 0;
 
-	for (char *p = list; p && *p; p++)
-		*p = *p == ',' ? ' ' : *p;
+	for (size_t i = 0; list && list[i]; i++)
+		list[i] = list[i] == ',' ? ' ' : list[i];
 	if (s->user && s->home_disk)
 		n = asprintf(&home, READY_SKELETON, s->user, s->user);
 	if (n >= 0 && list)
