@@ -117,10 +117,9 @@ static int add_file(const char *dir, const char *name, json_t *files, int64_t *d
 		return -ENOMEM;
 	if (strcmp(name, "disk.raw") == 0)
 		*disk_mib = (st.st_size + CHUNK - 1) / CHUNK;
-	return json_array_append_new(files,
-				     json_pack("{s:s,s:I,s:s,s:o}", "name", name, "size",
-					       (json_int_t)st.st_size, "content_sha256", hex,
-					       "data", data))
+	return json_array_append_new(files, json_pack("{s:s,s:I,s:s,s:o}", "name", name, "size",
+						      (json_int_t)st.st_size, "content_sha256", hex,
+						      "data", data))
 		       ? -ENOMEM
 		       : 0;
 }

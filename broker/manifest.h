@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The manifest of an image directory: its files, their sizes and digests (common/content.h), and where
- * they hold data (docs/contracts.md "Images"). Hosts fetch by it.
+ * The manifest of an image directory: its files, their sizes and digests (common/content.h), and
+ * where they hold data (docs/contracts.md "Images"). Hosts fetch by it.
  */
 #ifndef PANE_BROKER_MANIFEST_H
 #define PANE_BROKER_MANIFEST_H

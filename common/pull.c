@@ -55,26 +55,23 @@ static bool plain_name(const char *s)
 
 /* What a file's content is checked by: a digest that skips holes, or in manifests of versions made
  * before there was one, plain SHA-256. */
-static int check_digest(json_t *f, const char **content, const char **plain, struct err *e)
+static int check_digest(json_t *f, const char **hex, bool *plain, struct err *e)
 {
-	if (!json_object_get(f, "content_sha256")) {
-		*content = NULL;
-		return json_need_str(f, "sha256", 64, 64, plain, e);
-	}
-	*plain = NULL;
-	return json_need_str(f, "content_sha256", 64, 64, content, e);
+	*plain = !json_object_get(f, "content_sha256");
+	return json_need_str(f, *plain ? "sha256" : "content_sha256", 64, 64, hex, e);
 }
 
 static int check_file(json_t *f, int64_t *bytes, struct err *e)
 {
-	const char *name, *content, *plain;
+	const char *name, *hex;
 	int64_t size, end = 0;
 	json_t *data, *range;
 	size_t i;
+	bool plain;
 	int r;
 
 	if ((r = json_need_str(f, "name", 1, 63, &name, e)) < 0 ||
-	    (r = check_digest(f, &content, &plain, e)) < 0 ||
+	    (r = check_digest(f, &hex, &plain, e)) < 0 ||
 	    (r = json_need_int(f, "size", 0, SIZE_MOST, &size, e)) < 0 ||
 	    (r = json_need_array(f, "data", &data, e)) < 0)
 		return r;
@@ -212,14 +209,15 @@ static int check_plain(int fd, int64_t size, const char *want)
 
 static int check_content(int fd, int64_t size, json_t *o, struct err *e)
 {
-	const char *content, *plain;
+	const char *want = "";
 	char hex[65];
-	int r = check_digest(o, &content, &plain, e);
+	bool plain;
+	int r = check_digest(o, &want, &plain, e);
 
 	if (r < 0 || plain)
-		return r < 0 ? r : check_plain(fd, size, plain);
+		return r < 0 ? r : check_plain(fd, size, want);
 	r = content_sha256(fd, hex, NULL, NULL);
-	return r < 0 ? r : strcmp(hex, content) == 0 ? 0 : -EBADMSG;
+	return r < 0 ? r : strcmp(hex, want) == 0 ? 0 : -EBADMSG;
 }
 
 static int fetch_part(struct part *f, json_t *o, const char *path, const char *part, struct err *e)

@@ -6,9 +6,9 @@
  * On the serial line it prints: "pci N vendor:device class C", "disk MiB boot COUNT" (the count is
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
- *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, anything else is just echoed.
- * In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once more.
- * Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
+ *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, anything else is just
+ * echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
+ * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
  */
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"

@@ -44,9 +44,9 @@ struct host_desktop {
 	int64_t problem_ms;	      /* when it last told of a problem; 0 = never */
 	char note[200]; /* what is to be known of the running machine's first boot; "" = nothing */
 	bool files;	/* its directory exists */
-	char why[200]; /* how the last machine ended; shown while the next one boots */
-	bool clone;    /* its machine began as a clone of rec.parent */
-	bool cold;     /* a clone of it failed: boot it */
+	char why[200];	/* how the last machine ended; shown while the next one boots */
+	bool clone;	/* its machine began as a clone of rec.parent */
+	bool cold;	/* a clone of it failed: boot it */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms;
 	struct host_machine *machine;	  /* owned; NULL = none runs */

@@ -210,8 +210,9 @@ void host_firstboot_unheard(const struct host_order *o, const struct host_image 
 
 	out[0] = 0;
 	if (asked && o->isolation == HOST_CONTAINER)
-		snprintf(out, n, "first boot: the pool's packages and script were not used, as "
-				 "containers have no cloud-init: build them into the image");
+		snprintf(out, n,
+			 "first boot: the pool's packages and script were not used, as "
+			 "containers have no cloud-init: build them into the image");
 	else if (asked && !img->seed)
 		snprintf(out, n,
 			 "first boot: the pool's packages and script were not used, as image %s "

@@ -18,8 +18,8 @@
  * more. customizations: those of the newest reply; NULL = none. */
 int host_seed_make(const struct host_config *c, const char *dir, const struct host_order *o,
 		   json_t *customizations, struct err *e) must_check;
-/* Why the packages and the script a pool asks for reach nobody here, and what to do; "" when they do
- * or none are asked for. */
+/* Why the packages and the script a pool asks for reach nobody here, and what to do; "" when they
+ * do or none are asked for. */
 void host_firstboot_unheard(const struct host_order *o, const struct host_image *img,
 			    json_t *customizations, char *out, size_t n);
 

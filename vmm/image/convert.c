@@ -25,8 +25,8 @@ struct job {
 	struct img_parttab parts;
 	struct img_boot boot;
 	uint64_t read_bytes;
-	/* One of the two: of the file as sha256sum prints it, or, of a file with holes that nobody gave
-	 * the checksum of, of its content (common/content.h). */
+	/* One of the two: of the file as sha256sum prints it, or, of a file with holes that nobody
+	 * gave the checksum of, of its content (common/content.h). */
 	char sha256[129], content[65];
 };
 

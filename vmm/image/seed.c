@@ -28,14 +28,14 @@
 	"done\n"
 #define READY_TAIL                                                                                 \
 	"log=/var/log/cloud-init-output.log\n"                                                     \
-	"[ -z \"$lacks\" ] || ! grep -qs 'Failed to install packages' /var/log/cloud-init.log ||"   \
-	" why=\" not installed:$(echo \"$lacks\" | cut -c1-40)"                 \
+	"[ -z \"$lacks\" ] || ! grep -qs 'Failed to install packages' /var/log/cloud-init.log ||"  \
+	" why=\" not installed:$(echo \"$lacks\" | cut -c1-40)"                                    \
 	" ($(grep -hs '^E: ' $log | tail -n 1 | cut -c1-60))\"\n"                                  \
 	"rc=$(cat $once 2>/dev/null)\n"                                                            \
-	"[ \"${rc:-0}\" = 0 ] || why=\"$why script ended with status $rc\"\n"                       \
+	"[ \"${rc:-0}\" = 0 ] || why=\"$why script ended with status $rc\"\n"                      \
 	"{ [ -z \"$why\" ] || echo \"pane.note first boot:$why; see $log in it\"\n"                \
 	"echo pane.ready; } >/dev/ttyS0\n"
-#define HOME_UID   1000 /* the owner of a home disk, in golden images too */
+#define HOME_UID 1000 /* the owner of a home disk, in golden images too */
 
 static bool all_of(const char *s, const char *more)
 {
@@ -173,8 +173,8 @@ static char *ready_script(const struct img_seed *s)
 	char *text;
 	int n = 0;
 
-	for (char *p = list; p && *p; p++)
-		*p = *p == ',' ? ' ' : *p;
+	for (size_t i = 0; list && list[i]; i++)
+		list[i] = list[i] == ',' ? ' ' : list[i];
 	if (s->user && s->home_disk)
 		n = asprintf(&home, READY_SKELETON, s->user, s->user);
 	if (n >= 0 && list)
