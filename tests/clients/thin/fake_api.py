@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small /api/v1 for tests of pane-thin, over TLS on loopback.
 
-Usage: fake_api.py CERT KEY [--starting N] [--pools a,b] [--port-file F]
+Usage: fake_api.py CERT KEY [--starting N] [--pools a,b] [--totp CODE] [--port-file F]
 User alice, password "correct horse". The first --starting ticket requests answer 202.
 Every request is logged to standard error as "METHOD path".
 """
@@ -71,6 +71,12 @@ class Handler(BaseHTTPRequestHandler):
         if (body.get("user"), body.get("password")) != ("alice", "correct horse"):
             self.fail(403, "login.failed", "The user name or the password is wrong.")
             return
+        if args.totp and body.get("code") != args.totp:
+            if body.get("code"):
+                self.fail(403, "login.failed", "The user name or the password is wrong.")
+            else:
+                self.fail(403, "totp.required", "Your account needs the code of your authenticator app.")
+            return
         token = secrets.token_urlsafe(24)
         tokens.add(token)
         self.answer(200, {"token": token, "user": {"name": "alice", "role": "user"},
@@ -101,6 +107,7 @@ def main():
     p.add_argument("key")
     p.add_argument("--starting", type=int, default=0)
     p.add_argument("--pools", default="office")
+    p.add_argument("--totp", help="the code that alice needs beside her password")
     p.add_argument("--port-file", required=True)
     args = p.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

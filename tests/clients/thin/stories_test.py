@@ -37,6 +37,10 @@ class Stories(unittest.TestCase):
         """wrong password shows its cause; login, list, session, typing, menu, disconnect"""
         self.story("login_list_session")
 
+    def test_second_factor(self):
+        """the code's field comes when the server asks for a code: a wrong one is refused, the right one lets in, neither is logged"""
+        self.story("second_factor")
+
     def test_cancel(self):
         """cancel while the desktop starts leads back to the list and asks no more tickets"""
         self.story("cancel")

@@ -186,6 +186,29 @@ typed_reaches_desktop() {
 	until_ok 2 grep -q q "$work/typed"
 }
 
+story_second_factor() {
+	start_api gw --totp 246810
+	client --user alice
+	w=$(window) || fail "no window"
+	x windowfocus --sync "$w"
+	sign_in "correct horse"
+	until_ok 10 log_has totp.required || fail "the server does not ask for a code"
+	until_ok 10 bash -c "sleep 0.5" # the page is drawn
+	x type --delay 20 "111111" # the code's field has the focus
+	x key Return
+	until_ok 10 log_has login.failed || fail "a wrong code is not refused"
+	api_has me/desktops && fail "a wrong code lets in"
+	sign_in "correct horse"
+	until_ok 10 bash -c "[ \$(grep -c totp.required '$work/thin.log') = 2 ]" || fail "the code is not asked for again"
+	until_ok 10 bash -c "sleep 0.5"
+	x type --delay 20 "246810"
+	x key Return
+	until_ok 10 api_has 'GET /api/v1/me/desktops' || fail "password and code do not let in"
+	grep -qE "111111|246810|correct horse" "$work/thin.log" && fail "a secret is in the log"
+	stop $thin_pid
+	stop $api_pid
+}
+
 story_cancel() {
 	start_api gw --starting 1000
 	PW="correct horse" client --user alice --password-stdin --desktop office
@@ -258,7 +281,7 @@ rdp=$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(
 : >"$work/typed"
 DISPLAY=$desk xterm -geometry 170x50+0+0 -fa Monospace -e bash -c "ls -l --color /usr/bin | head -45; stty -icanon; cat >>'$work/typed'" &
 pids+=($!)
-for story in "${@:-screenshot screenshot_failures untrusted_is_refused first_use login_list_session cancel reconnect}"; do
+for story in "${@:-screenshot screenshot_failures untrusted_is_refused first_use login_list_session second_factor cancel reconnect}"; do
 	for s in $story; do
 		story=$s
 		story_$s
