@@ -132,6 +132,7 @@ BEGIN
 			EXIT WHEN v_id IS NULL;
 			v_spare := v_spare + 1;
 			n := n + 1;
+			EXIT WHEN n >= 50; -- a pass ends before its statement's time is over; the next goes on
 		END LOOP;
 		UPDATE pane.pool SET blocked = coalesce(v_reasons, '{}')
 			WHERE id = p.id AND blocked IS DISTINCT FROM coalesce(v_reasons, '{}');
