@@ -188,7 +188,7 @@ static void stop(void)
 	for (unsigned i = 0; i < HOST_PICTURES_MAX; i++) {
 		snprintf(path, sizeof(path), "%s/%u", dir, i);
 		unlink(path);
-		strcat(path, ".p");
+		snprintf(path, sizeof(path), "%s/%u.p", dir, i);
 		unlink(path);
 	}
 	snprintf(path, sizeof(path), "%s/http", dir);
