@@ -211,7 +211,8 @@ void surface_peek_free(struct surface_peek *p)
 		close(p->wake_fd);
 	if (p->listen_fd >= 0) {
 		close(p->listen_fd);
-		unlink(p->path);
+		if (p->path)
+			unlink(p->path);
 	}
 	if (p->scanout_fd >= 0)
 		close(p->scanout_fd);

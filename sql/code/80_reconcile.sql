@@ -124,6 +124,7 @@ BEGIN
 			EXIT WHEN v_id IS NULL;
 			v_spare := v_spare + 1;
 			n := n + 1;
+			EXIT WHEN n >= 50; -- a pass ends before its statement's time is over; the next goes on
 		END LOOP;
 		IF coalesce(v_reasons, '{}') = '{}' AND p.stopped_at IS NOT NULL THEN
 			v_reasons := ARRAY[pane.pool_stopped_text(p.id)];

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The desktop in the page with a container of the golden image: clipboard both ways, the window's size, a cut."""
+import base64
 import os
 import signal
 import unittest
@@ -50,6 +51,20 @@ class Cell(unittest.TestCase):
             cls.web.type(text=f"{command}; echo {word} >done\n")
             return False
         cls.site.wait(ran, 30, command)
+
+    def test_picture(self):
+        """pictures: a container's screen is seen small while somebody looks, beside its viewer, and changes with it"""
+        name, known = self.desktop["name"], {}
+
+        def another():
+            items = self.site.admin.post("/pictures", {"desktops": [name], "known": known})["items"]
+            return items and items[0].get("jpeg") and items[0]
+        first = self.site.wait(another, 20, "a picture")
+        self.assertTrue(base64.b64decode(first["jpeg"]).startswith(b"\xff\xd8\xff"))
+        known[name] = first["etag"]
+        self.typed("seq 50")
+        self.site.wait(another, 20, "another picture")
+        self.site.wait_session("alice", "connected")
 
     def test_resize(self):
         """viewer: the desktop takes the size of the window"""

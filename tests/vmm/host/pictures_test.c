@@ -156,7 +156,7 @@ static void desktops(unsigned n)
 	drawing = loop_timer_add(l, DRAW_MS, on_draw, NULL);
 	loop_io_add(l, door, LOOP_READ, on_accept, NULL);
 	shared->ready = true;
-	_exit(loop_run(l) < 0);
+	_exit(loop_run(l) < 0 ? 1 : 0);
 }
 
 /* ---- this process: the agent's part ---- */
@@ -188,7 +188,7 @@ static void stop(void)
 	for (unsigned i = 0; i < HOST_PICTURES_MAX; i++) {
 		snprintf(path, sizeof(path), "%s/%u", dir, i);
 		unlink(path);
-		strcat(path, ".p");
+		snprintf(path, sizeof(path), "%s/%u.p", dir, i);
 		unlink(path);
 	}
 	snprintf(path, sizeof(path), "%s/http", dir);
@@ -309,6 +309,7 @@ int main(void)
 	const char *n = getenv("PICTURES_BENCH");
 
 	signal(SIGPIPE, SIG_IGN);
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (n && atoi(n) > 0 && atoi(n) <= HOST_PICTURES_MAX)
