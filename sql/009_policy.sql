@@ -45,7 +45,9 @@ CREATE INDEX quota_pool ON pane.quota (pool_id) WHERE pool_id IS NOT NULL;
 
 -- ---- when, and from where ----
 
-ALTER TABLE pane.pool ADD COLUMN timezone text NOT NULL DEFAULT 'UTC'; -- of its hours and its schedule
+ALTER TABLE pane.pool
+	ADD COLUMN timezone text NOT NULL DEFAULT 'UTC',          -- of its hours and its schedule
+	ADD COLUMN restricted boolean NOT NULL DEFAULT false;     -- had a rule once: logins to others ask no further
 
 -- Where and when a pool, or (user or group) an entitlement to it, holds. Goes with the entitlement.
 CREATE TABLE pane.access (

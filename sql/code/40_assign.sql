@@ -285,14 +285,14 @@ END $$;
 -- What a pool asks of its users beside the entitlement: refused, or {"pool":uuid}. Who has a second factor
 -- showed it at the login. p_client: where they come from; NULL: somebody else asks for them, maybe at night.
 CREATE FUNCTION pane.pool_open(p_user uuid, p_pool uuid, p_client text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
-DECLARE p pane.pool;
+DECLARE p record;
 BEGIN
-	SELECT * INTO p FROM pane.pool WHERE id = p_pool;
+	SELECT q.name, q.totp, q.restricted INTO p FROM pane.pool q WHERE q.id = p_pool;
 	IF p.totp = 'required' AND NOT pane.has_totp(p_user) THEN
 		PERFORM pane.refuse(403, 'totp.enroll', format('Desktops of %s ask for a second factor. Set one up '
 			'in the portal (your account), or with pane totp enroll.', p.name));
 	END IF;
-	IF p_client IS NOT NULL THEN
+	IF p.restricted AND p_client IS NOT NULL THEN
 		PERFORM pane.access_check(p_user, p_pool, p_client);
 	END IF;
 	RETURN jsonb_build_object('pool', p_pool);

@@ -110,6 +110,13 @@ BEGIN
 	END IF;
 END $$;
 
+CREATE FUNCTION pane.access_restricts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.pool SET restricted = true WHERE id = NEW.pool_id AND NOT restricted;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER access_restricts AFTER INSERT ON pane.access FOR EACH ROW EXECUTE FUNCTION pane.access_restricts();
+
 -- ---- as administrators see and change it ----
 
 CREATE FUNCTION pane.access_json(p_pool uuid, p_user uuid, p_group uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$

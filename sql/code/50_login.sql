@@ -190,15 +190,17 @@ END $$;
 -- False when the desktop is no longer theirs, ready and of that epoch. A pool may keep to some protocols.
 CREATE FUNCTION pane.session_begin(p_user uuid, p_desktop uuid, p_epoch bigint, p_protocol text,
 	p_client text, p_conn text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE v_session uuid; v_state pane.session_state; v_only jsonb; v_pool uuid;
+DECLARE v_session uuid; v_state pane.session_state; v_only jsonb; v_pool uuid; v_restricted boolean;
 BEGIN
-	SELECT p.id, p.policy -> 'protocols' INTO v_pool, v_only FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
+	SELECT p.id, p.restricted, p.policy -> 'protocols' INTO v_pool, v_restricted, v_only FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
 		WHERE d.id = p_desktop;
 	IF v_only IS NOT NULL AND NOT v_only ? p_protocol THEN
 		PERFORM pane.refuse(403, 'protocol.refused', format('This desktop is not reached by %s, but by %s.',
 			p_protocol, (SELECT string_agg(x, ', ') FROM jsonb_array_elements_text(v_only) x)));
 	END IF;
-	PERFORM pane.access_check(p_user, v_pool, p_client);
+	IF v_restricted THEN
+		PERFORM pane.access_check(p_user, v_pool, p_client);
+	END IF;
 	UPDATE pane.desktop SET dirty = true
 		WHERE id = p_desktop AND user_id = p_user AND epoch = p_epoch AND state = 'ready'
 		AND want = 'running';

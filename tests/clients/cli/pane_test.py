@@ -218,6 +218,13 @@ class Commands(Story):
         self.assertEqual(len(self.pane("users", "list").splitlines()), 251)
         self.assertEqual(len(json.loads(self.pane("users", "list", "--json"))["items"]), 250)
 
+    def test_list_of_one_user(self):
+        """a list whose address has a question already is asked for in pages all the same"""
+        def quotas(query):
+            return 200, {"items": [{"who": "user:a&b", "says": "1 of 2 desktops"}] if query == {"user": ["a&b"], "limit": ["1000"]} else []}
+        self.server.answers["GET /api/v1/quotas"] = quotas
+        self.assertEqual(self.pane("quotas", "of", "a&b").splitlines(), ["WHO       USED", "user:a&b  1 of 2 desktops"])
+
     def test_create(self):
         """creating a pool, entitling a user, a user with a made password, a host with its token"""
         self.server.answers["POST /api/v1/pools"] = (201, {"name": "office"})
