@@ -456,10 +456,12 @@ static void open_channel(struct rdp_peer *p, struct channel *c, const char *name
 	(void)p;
 }
 
-/* What a pool's policy forbids has no channel at all. */
+/* What a pool's policy forbids has no channel at all, nor has a client that wants none: it may have
+ * one that plays to nobody (INFO_NOAUDIOPLAYBACK, [MS-RDPBCGR] 2.2.1.11.1.1). */
 static bool may_hear(const struct rdp_peer *p)
 {
-	return p->viewer->sound && disp_sound_allowed(p->viewer->sound);
+	return p->viewer->sound && disp_sound_allowed(p->viewer->sound) &&
+	       freerdp_settings_get_bool(p->client->context->settings, FreeRDP_AudioPlayback);
 }
 
 static void open_channels(struct rdp_peer *p)

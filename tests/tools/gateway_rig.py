@@ -267,6 +267,10 @@ class Host:
         except (OSError, ValueError):
             pass
         finally:
+            try:
+                d.shutdown(socket.SHUT_RDWR)  # the other thread waits in it: closing alone would not end it
+            except OSError:
+                pass
             d.close()
 
     @staticmethod
