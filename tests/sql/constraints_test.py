@@ -239,6 +239,15 @@ class Constraints(unittest.TestCase):
             self.refused(text, "42501", user="pane_broker")
 
 
+    def test_login_gate(self):
+        """a login below the limit never waits, whichever of two began first; beyond it a clock that jumped makes nobody wait for longer than it says"""
+        gate = "SELECT pane.login_gate('ada', '192.0.2.1', 5)"
+        row = "INSERT INTO pane.throttle VALUES ('ada', '192.0.2.1', {}, now() + interval '{}', now()) ON CONFLICT (user_name, source) " \
+              "DO UPDATE SET failures = excluded.failures, next_at = excluded.next_at"
+        for failures, ahead, wait in ((1, "10 ms", "0"), (4, "20 s", "0"), (7, "20 s", "20"), (7, "1 h", "0"), (7, "-1 s", "0")):
+            self.db.sql(row.format(failures, ahead))
+            self.assertEqual(self.db.value(gate), wait, (failures, ahead))
+
 class Migrations(unittest.TestCase):
     def setUp(self):
         self.root = tempfile.mkdtemp(prefix="pane-")
