@@ -316,17 +316,18 @@ class Console(unittest.TestCase):
             web.key(keys=["Enter"])
         web.tab(name="Name")
         web.type(text="keys", delay=5)
-        for name in ("Next", "Next"):
-            web.tab(name=name)
+        for step in ("The pool follows this tag", "Spare desktops that run and wait"):
+            web.tab(name="Next")
             web.key(keys=["Enter"])
+            web.see(text=step)
         for name, text in (("Processors", "1"), ("Memory (MiB)", "128")):
             web.tab(name=name)
             web.key(keys=["Control+a"])
             web.type(text=text, delay=5)
-        for name in ("Next", "Next"):
-            web.tab(name=name)
+        for step in ("which outlives desktops", "Room for"):
+            web.tab(name="Next")
             web.key(keys=["Enter"])
-        web.see(text="Room for")
+            web.see(text=step)
         web.tab(name="Create")
         web.key(keys=["Enter"])
         web.heading(text="Pool keys is made")
