@@ -2,10 +2,12 @@
 """A headless Chromium that a story drives: tests/console/browser.mjs in a process of its own."""
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
 
+ANSWER_S = 180 # beyond every limit of its own
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -27,6 +29,9 @@ class Browser:
         self.answer("start")
 
     def answer(self, what):
+        if not select.select([self.child.stdout], [], [], ANSWER_S)[0]: # one answer to each question: nothing is in Python's buffer
+            self.child.kill()
+            raise AssertionError(f"{what}: the browser did not answer within {ANSWER_S} s")
         line = self.child.stdout.readline()
         if not line:
             raise AssertionError(f"{what}: the browser has ended")
