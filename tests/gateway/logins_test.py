@@ -27,7 +27,7 @@ class Logins(unittest.TestCase):
 
     def freerdp(self, rig, *more):
         return rig.spawn(["xfreerdp3", f"/v:127.0.0.1:{self.gw.gateway.ports['rdp']}", "/cert:ignore",
-                          "/size:1280x800", "/log-level:WARN", *more], "freerdp.log")
+                          "/size:1280x800", "/log-level:WARN", "-clipboard", *more], "freerdp.log")
 
     def freerdp_said(self, rig):
         with open(rig.dir + "/freerdp.log", encoding="utf-8", errors="replace") as f:

@@ -106,7 +106,7 @@ class Loss(unittest.TestCase):
         rig.command(op="fill", x=0, y=0, w=1280, h=800, colour="3060a0")
         self.gw.host.display = {"rdp": rig.socket}
         child = rig.spawn(["xfreerdp3", f"/v:127.0.0.1:{self.gw.gateway.ports['rdp']}", "/cert:ignore", "/u:alice",
-                           "/p:wonderland", "/size:1280x800", "/log-level:WARN"], "freerdp.log")
+                           "/p:wonderland", "/size:1280x800", "/log-level:WARN", "-clipboard"], "freerdp.log")
         at = 3 * (700 * 400 + 350)
         wait_for("the desktop", lambda: rig.shot(700, 500)[at:at + 3] == b"\x30\x60\xa0", 30)
         self.net.cut()

@@ -182,7 +182,7 @@ class RdGateway(unittest.TestCase):
             f.write(f"full address:s:desktop\ngatewayhostname:s:127.0.0.1:{gw.gateway.ports['https']}\ngatewayusagemethod:i:1\n")
         rig.env = {k: v for k, v in rig.env.items() if not k.lower().endswith("_proxy")}
         return rig.spawn(["xfreerdp3", rig.dir + "/desktop.rdp", "/gateway:type:http" + "".join("," + g for g in gateway), f"/u:{user}",
-                          f"/p:{password}", "/cert:ignore", "/size:1280x800", "/log-level:WARN", *more], "freerdp.log")
+                          f"/p:{password}", "/cert:ignore", "/size:1280x800", "/log-level:WARN", "-clipboard", *more], "freerdp.log")
 
     def screen(self):
         if missing():

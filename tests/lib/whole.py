@@ -157,7 +157,7 @@ class Whole(Site):
     # ---- clients ------------------------------------------------------------------------------
     def xfreerdp(self, screen, user, password, *more):
         return screen.run(["xfreerdp3", f"/v:127.0.0.1:{self.ports['rdp']}", f"/u:{user}", f"/p:{password}",
-                           "/cert:ignore", "/log-level:WARN", *more], "xfreerdp3")
+                           "/cert:ignore", "/log-level:WARN", "-clipboard", *more], "xfreerdp3")
 
     def vncviewer(self, screen, user, password):
         return screen.run(["xtigervncviewer", "-SecurityTypes", "X509Plain", "-X509CA", f"{self.pki}/ca.crt",

@@ -140,8 +140,10 @@ class Rig:
 
     # -- viewers
     def freerdp(self, *more, size="1280x800"):
+        """Without a clipboard unless it is asked for: for that FreeRDP mounts a file system of its own by FUSE, and one that is killed
+        while it looks at that never ends."""
         return self.spawn(["xfreerdp3", f"/v:127.0.0.1:{self.door('rdp').port}", "/u:alice", "/p:x",
-                           "/cert:ignore", *(["/size:" + size] if size else []), "/log-level:WARN", *more], "xfreerdp.log")
+                           "/cert:ignore", *(["/size:" + size] if size else []), "/log-level:WARN", "-clipboard", *more], "xfreerdp.log")
 
     def tigervnc(self, *more):
         port = self.door("rfb").port

@@ -147,7 +147,7 @@ class StockClient(unittest.TestCase):
         rig.command(op="fill", x=0, y=0, w=1280, h=800, colour=COLOURS[0])
         gw.host.display = {"rdp": rig.socket}
         rig.spawn(["xfreerdp3", f"/v:127.0.0.1:{gw.gateway.ports['rdp']}", "/cert:ignore", "/u:alice", "/p:wonderland",
-                   "/size:1280x800", "+auto-reconnect", "/auto-reconnect-max-retries:20", "/log-level:WARN"], "freerdp.log")
+                   "/size:1280x800", "+auto-reconnect", "/auto-reconnect-max-retries:20", "/log-level:WARN", "-clipboard"], "freerdp.log")
         at = 3 * (700 * 400 + 350)
         wait_for("the desktop", lambda: rig.shot(700, 500)[at:at + 3] == bytes.fromhex(COLOURS[0]), 30)
         os.kill(gw.gateway.workers()[0], 9)
