@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the golden image does with a user's home before each session, its own script in a sandbox of this machine's
-programs: blkid and systemctl, which would need disks and an init, are played. The whole of it boots in tests/lab/debian_home.py."""
+programs: blkid and systemctl, which would need disks and an init, are played. The whole of it boots in tests/lab/home_test.py."""
 import os
 import shutil
 import subprocess
