@@ -18,6 +18,57 @@
 		       "from where: 192.0.2.0/24,2001:db8::/32; empty is anywhere"),               \
 		OPTION("refusal", "TEXT", CLI_STRING, "refusal", "what the refused read")
 
+/* Of pools that are made and of those that are changed. */
+#define FIRST_BOOT_OPTIONS                                                                         \
+	{"timezone",                                                                               \
+	 "ZONE",                                                                                   \
+	 CLI_STRING,                                                                               \
+	 "customize.timezone",                                                                     \
+	 NULL,                                                                                     \
+	 false,                                                                                    \
+	 "first boot of images with cloud-init: time zone, like Europe/Berlin"},                   \
+		{"keyboard",                                                                       \
+		 "LAYOUT",                                                                         \
+		 CLI_STRING,                                                                       \
+		 "customize.keyboard",                                                             \
+		 NULL,                                                                             \
+		 false,                                                                            \
+		 "the same: keyboard, like de or de:nodeadkeys"},                                  \
+		{"packages",                                                                       \
+		 "LIST",                                                                           \
+		 CLI_LIST,                                                                         \
+		 "customize.packages",                                                             \
+		 NULL,                                                                             \
+		 false,                                                                            \
+		 "the same: Debian packages to install, separated by commas"},                     \
+		{"script",                                                                         \
+		 "FILE",                                                                           \
+		 CLI_FILE,                                                                         \
+		 "customize.script",                                                               \
+		 NULL,                                                                             \
+		 false,                                                                            \
+		 "the same: a script run once as root before the desktop is ready"},               \
+		{"totp",                                                                           \
+		 "WHEN",                                                                           \
+		 CLI_STRING,                                                                       \
+		 "totp",                                                                           \
+		 NULL,                                                                             \
+		 false,                                                                            \
+		 "required: only for users with a second factor; optional (the default)"},         \
+		{"account",                                                                        \
+		 "WHOSE",                                                                          \
+		 CLI_STRING,                                                                       \
+		 "customize.account",                                                              \
+		 NULL,                                                                             \
+		 false,                                                                            \
+		 "the same: user (one account of that name, the default) or assigned (named "      \
+		 "after the "                                                                      \
+		 "desktop's user)"},                                                               \
+	{                                                                                          \
+		"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,                         \
+			"the same: the account may not become root"                                \
+	}
+
 /* What create and set share of policy. */
 #define POLICY_OPTIONS                                                                             \
 	OPTION("idle", "SECONDS", CLI_NUMBER, "idle_s",                                            \
@@ -65,21 +116,7 @@ static const struct cli_option pool_create_options[] = {
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false,
 	 "on_logoff or never: whether the system of a container is fresh for every session; the "
 	 "user's home is kept (default: on_logoff when floating)"},
-	{"timezone", "ZONE", CLI_STRING, "customize.timezone", NULL, false,
-	 "first boot of images with cloud-init: time zone, like Europe/Berlin"},
-	{"keyboard", "LAYOUT", CLI_STRING, "customize.keyboard", NULL, false,
-	 "the same: keyboard, like de or de:nodeadkeys"},
-	{"packages", "LIST", CLI_LIST, "customize.packages", NULL, false,
-	 "the same: Debian packages to install, separated by commas"},
-	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
-	 "the same: a script run once as root before the desktop is ready"},
-	{"totp", "WHEN", CLI_STRING, "totp", NULL, false,
-	 "required: only for users with a second factor; optional (the default)"},
-	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
-	 "the same: user (one account of that name, the default) or assigned (named after the "
-	 "desktop's user)"},
-	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
-	 "the same: the account may not become root"},
+	FIRST_BOOT_OPTIONS,
 	POLICY_OPTIONS,
 	END,
 };
@@ -94,21 +131,7 @@ static const struct cli_option pool_set_options[] = {
 	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
-	{"timezone", "ZONE", CLI_STRING, "customize.timezone", NULL, false,
-	 "first boot of images with cloud-init: time zone, like Europe/Berlin"},
-	{"keyboard", "LAYOUT", CLI_STRING, "customize.keyboard", NULL, false,
-	 "the same: keyboard, like de or de:nodeadkeys"},
-	{"packages", "LIST", CLI_LIST, "customize.packages", NULL, false,
-	 "the same: Debian packages to install, separated by commas"},
-	{"script", "FILE", CLI_FILE, "customize.script", NULL, false,
-	 "the same: a script run once as root before the desktop is ready"},
-	{"totp", "WHEN", CLI_STRING, "totp", NULL, false,
-	 "required: only for users with a second factor; optional (the default)"},
-	{"account", "WHOSE", CLI_STRING, "customize.account", NULL, false,
-	 "the same: user (one account of that name, the default) or assigned (named after the "
-	 "desktop's user)"},
-	{"no-sudo", NULL, CLI_FALSE, "customize.sudo", NULL, false,
-	 "the same: the account may not become root"},
+	FIRST_BOOT_OPTIONS,
 	{"sudo", NULL, CLI_TRUE, "customize.sudo", NULL, false, "undo --no-sudo"},
 	POLICY_OPTIONS,
 	END,

@@ -3,7 +3,6 @@
 administrator makes a pool and an employee; the employee works on the desktop in the page. Pictures of every screen:
 build/console/shots."""
 import hashlib
-import http.client
 import os
 import re
 import signal
@@ -50,14 +49,6 @@ class Console(unittest.TestCase):
     def with_broker(self):
         self.site.set_plan(["postgres", "broker", "gateway", "host"])
         self.site.wait(self.site.healthy, 20, "the broker")
-
-    def put(self, path, data):
-        """A piece of an upload, as bytes."""
-        admin = self.site.admin
-        link = http.client.HTTPSConnection(admin.host, admin.port, context=admin.tls)
-        link.request("PUT", "/api/v1" + path, data, {"Authorization": f"Bearer {admin.token}"})
-        self.assertEqual(link.getresponse().status, 200)
-        link.close()
 
     # ---- logging in ---------------------------------------------------------------------------
     def test_wrong_password(self):
@@ -225,8 +216,8 @@ class Console(unittest.TestCase):
             file.write(data)
         digest = hashlib.sha256(data).hexdigest()
         made = self.site.admin.post("/images", {"name": "strange", "size": len(data), "sha256": digest})
-        self.put(f"/images/strange/{made['version']}/data?offset=0", data[:4 << 20])
-        self.put(f"/images/strange/{made['version']}/data?offset={4 << 20}", data[4 << 20:5 << 20])
+        self.site.put(f"/images/strange/{made['version']}/data?offset=0", data[:4 << 20])
+        self.site.put(f"/images/strange/{made['version']}/data?offset={4 << 20}", data[4 << 20:5 << 20])
         web.open(at="/upload")
         web.file(path=path)
         self.clean("upload")

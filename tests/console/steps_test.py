@@ -2,7 +2,6 @@
 """Steps in the console and the portal beside the three jobs of console_test.py, pressed against a real site: a second
 factor from welcome link to login, an image published and rolled back, a host drained, full screen."""
 import hashlib
-import http.client
 import unittest
 
 import totp
@@ -58,13 +57,6 @@ class Steps(unittest.TestCase):
             web.fill(label="Code of your authenticator app", text=code)
             web.press(name="Log in")
         web.see(text=user)
-
-    def put(self, path, data):
-        admin = self.site.admin
-        link = http.client.HTTPSConnection(admin.host, admin.port, context=admin.tls)
-        link.request("PUT", "/api/v1" + path, data, {"Authorization": f"Bearer {admin.token}"})
-        self.assertEqual(link.getresponse().status, 200)
-        link.close()
 
     # ---- a second factor -----------------------------------------------------------------------
     def test_welcome_with_a_second_factor(self):
@@ -165,7 +157,7 @@ class Steps(unittest.TestCase):
             return [v["version"] for v in admin.call("GET", "/images/card")[1]["versions"] if "stable" in v["tags"]]
         before = stable()
         made = admin.post("/images", {"name": "card", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})["version"]
-        self.put(f"/images/card/{made}/data?offset=0", data)
+        self.site.put(f"/images/card/{made}/data?offset=0", data)
         self.site.wait(lambda: admin.call("GET", f"/images/card/{made}")[1]["state"] == "ready", 30, "the conversion")
         web.open(at="/images/card")
         web.see(text=made)

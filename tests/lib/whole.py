@@ -4,6 +4,7 @@
 `card_site()` runs the test card of tests/guest on this machine's own KVM (a desktop in half a second, whatever
 kind of KVM it is); `debian_site()` the golden image, in the lab where KVM here is not hardware. Both are the
 site of deploy/demolib, so stories test what the demo starts."""
+import http.client
 import os
 import secrets
 import shutil
@@ -153,6 +154,15 @@ class Whole(Site):
         if done.returncode != status:
             raise AssertionError(f"pane {' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}")
         return done.stdout if status == 0 else done.stderr
+
+    def put(self, path, data):
+        """A piece of an upload, as bytes, by the administrator."""
+        link = http.client.HTTPSConnection(self.admin.host, self.admin.port, context=self.admin.tls)
+        link.request("PUT", "/api/v1" + path, data, {"Authorization": f"Bearer {self.admin.token}"})
+        answer = link.getresponse()
+        if answer.status != 200:
+            raise AssertionError(f"PUT {path}: {answer.status} {answer.read()[:300]}")
+        link.close()
 
     # ---- clients ------------------------------------------------------------------------------
     def xfreerdp(self, screen, user, password, *more):
