@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A disk like the genericcloud images of Debian: GPT with a BIOS boot, an EFI and a root partition, the cloud
 kernel, cloud-init, GRUB's configuration, no desktop. Made by mmdebstrap from this machine's mirror, and kept."""
+import fcntl
 import os
 import subprocess
 import zlib
@@ -68,7 +69,15 @@ def build_disk(work, tar, disk):
 
 
 def make(folder):
-    """The path of the disk and the version of its kernel; raises CalledProcessError where there is no mirror."""
+    """The path of the disk and the version of its kernel; raises CalledProcessError where there is no mirror. Stories of two
+    lanes ask for it at once: the first makes it, the other waits."""
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return made(folder)
+
+
+def made(folder):
     disk, note = f"{folder}/cloud.raw", f"{folder}/cloud-{zlib.crc32(PACKAGES.encode()):08x}.kver"
     if os.path.exists(note):
         with open(note, encoding="utf-8") as file:
