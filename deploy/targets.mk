@@ -15,9 +15,9 @@ deps: ## install the Debian packages that are missing (names them, sudo when not
 	@deploy/deps
 
 demo: ## the whole of Pane on this machine: installs, builds, starts, says how to connect
-	@deploy/deps build run
-	@$(again) -j$(JOBS) V=release BUILD=build/release all
-	@unset BUILD; RUN='$(RUN)' deploy/demo start
+	@began=$$(date +%s); deploy/deps build run && packages=$$(date +%s) && \
+	$(again) -j$(JOBS) V=release BUILD=build/release all && built=$$(date +%s) && unset BUILD && \
+	RUN='$(RUN)' STEPS="packages=$$((packages - began)) build=$$((built - packages))" deploy/demo start
 
 demo-stop: ## stop what make demo started
 	@RUN='$(RUN)' deploy/demo stop
