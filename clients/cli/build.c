@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "clients/cli/progress.h"
 #include "clients/cli/session.h"
 #include "common/file.h"
 #include "common/http.h"
@@ -81,14 +82,15 @@ static int finish(struct child *c, const char *what, struct err *e)
 		       WIFSIGNALED(status) ? "was interrupted: nothing was kept" : "failed");
 }
 
-static void show(const char *line, bool quiet)
+static void show(struct progress *p, const char *line)
 {
 	cleanup_json json_t *o = json_parse(line, strlen(line), NULL);
 	const char *step = json_string_value(json_object_get(o, "step"));
+	char what[64];
 
-	if (step && !quiet && isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[Kbuilding: %s %lld %%", step,
-			(long long)json_integer_value(json_object_get(o, "percent")));
+	snprintf(what, sizeof(what), "building: %s", step ? step : "");
+	if (step)
+		progress_show(p, what, (int)json_integer_value(json_object_get(o, "percent")));
 }
 
 static int build(const struct cli_call *c, const char *dir, struct err *e)
@@ -97,15 +99,15 @@ static int build(const struct cli_call *c, const char *dir, struct err *e)
 	char program[PATH_MAX], line[1000];
 	const char *argv[] = {pane_image(program),	    "build", c->arg[0], dir,
 			      recipes ? "--recipes" : NULL, recipes, NULL};
+	struct progress p = {.quiet = c->json};
 	struct child k = {0};
 	int r = start(argv, true, &k, e);
 
 	if (r < 0)
 		return r;
 	while (k.out && fgets(line, sizeof(line), k.out))
-		show(line, c->json);
-	if (!c->json && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+		show(&p, line);
+	progress_end(&p);
 	return finish(&k, "the build", e);
 }
 

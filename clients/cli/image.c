@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "clients/cli/progress.h"
 #include "clients/cli/session.h"
 #include "common/http.h"
 #include "common/json.h"
@@ -50,22 +51,8 @@ struct import {
 	char sha[65];
 	char base[200]; /* "/api/v1/images/NAME/VERSION" once announced */
 	char name[64], version[64];
-	bool quiet;
-	char shown[80];
+	struct progress progress;
 };
-
-static void show(struct import *u, const char *what, int percent)
-{
-	char line[80];
-
-	snprintf(line, sizeof(line), "%s %d %%", what, percent);
-	if (u->quiet || !isatty(STDERR_FILENO) || !strcmp(line, u->shown))
-		return;
-	memcpy(u->shown, line, sizeof(line));
-	fprintf(stderr, "\r%-40s", line);
-	if (percent == 100)
-		fputs("\r\033[K", stderr);
-}
 
 static int hash_file(struct import *u, struct err *e)
 {
@@ -85,7 +72,7 @@ static int hash_file(struct import *u, struct err *e)
 		if (!EVP_DigestUpdate(md, buf, (size_t)n))
 			return -ENOMEM;
 		at += n;
-		show(u, "reading", (int)(at * 100 / u->size));
+		progress_show(&u->progress, "reading", (int)(at * 100 / u->size));
 	}
 	if (!EVP_DigestFinal_ex(md, sum, NULL))
 		return -ENOMEM;
@@ -176,7 +163,7 @@ static int send_all(struct import *u, int64_t at, struct err *e)
 		if (r >= 0) {
 			at += n;
 			tries = 0;
-			show(u, "sending", (int)(at * 100 / u->size));
+			progress_show(&u->progress, "sending", (int)(at * 100 / u->size));
 			continue;
 		}
 		if (!transport_trouble(r) && strcmp(e->word, "upload.offset") != 0 &&
@@ -210,7 +197,7 @@ static int wait_ready(struct import *u, json_t **row, struct err *e)
 			return 0;
 		if (!strcmp(state, "failed"))
 			return err_set(e, -EBADMSG, "the image was refused: %s", reason);
-		show(u, state, (int)percent);
+		progress_show(&u->progress, state, (int)percent);
 		usleep(300000); /* the API has no event to wait for */
 	}
 }
@@ -239,7 +226,10 @@ static int import(struct import *u, struct cli_call *c, const char *file, struct
 			 "\nGo on later with: pane image import %s --name %s --continue %s", file,
 			 u->name, u->version);
 	}
-	if (r < 0 || (r = wait_ready(u, &row, e)) < 0)
+	if (r == 0)
+		r = wait_ready(u, &row, e);
+	progress_end(&u->progress);
+	if (r < 0)
 		return r;
 	if (c->json)
 		return cli_print(row);
@@ -256,7 +246,7 @@ int cli_import_file(struct cli_call *c, const char *file, const char *name, stru
 	cleanup_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_close int fd = -1;
-	struct import u = {.quiet = c->json};
+	struct import u = {.progress.quiet = c->json};
 	struct stat st;
 	int r;
 
