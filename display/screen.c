@@ -19,6 +19,8 @@ void disp_screen_fini(struct disp_screen *s)
 {
 	free(s->pixels);
 	s->pixels = NULL;
+	free(s->beneath);
+	s->beneath = NULL;
 	pthread_mutex_destroy(&s->lock);
 }
 
@@ -64,16 +66,25 @@ static int resize_locked(struct disp_screen *s, uint32_t width, uint32_t height)
 	s->width = width;
 	s->height = height;
 	s->generation++;
+	free(s->beneath);
+	s->beneath = NULL;
+	s->cover.width = 0;
 	return 0;
 }
 
 int disp_screen_resize(struct disp_screen *s, uint32_t width, uint32_t height)
 {
+	uint32_t before;
+	bool changed;
 	int r;
 
 	pthread_mutex_lock(&s->lock);
+	before = s->generation;
 	r = resize_locked(s, width, height);
+	changed = s->generation != before;
 	pthread_mutex_unlock(&s->lock);
+	if (changed && s->reshaped)
+		s->reshaped(s->reshaped_arg);
 	return r;
 }
 
@@ -87,20 +98,48 @@ static void mark_tile(struct disp_screen *s, uint32_t tile)
 	}
 }
 
-/* One tile's share of a stored rectangle: true when a byte changed. */
-static bool store_part(uint32_t *dst, size_t dst_px, const uint8_t *src, size_t stride, uint32_t w,
-		       uint32_t h)
+/* n pixels of a row: true when a byte changed. */
+static bool put_row(uint32_t *to, const uint8_t *from, uint32_t n)
+{
+	if (!n || memcmp(to, from, n * 4ul) == 0)
+		return false;
+	memcpy(to, from, n * 4ul);
+	return true;
+}
+
+/* The same of a row that the cover crosses: what lies beneath it is put there, unseen. */
+static bool put_covered(struct disp_screen *s, uint32_t x, uint32_t y, const uint8_t *from,
+			uint32_t n)
+{
+	uint32_t c0 = (uint32_t)s->cover.x, c1 = c0 + (uint32_t)s->cover.width;
+	uint32_t a = x > c0 ? x : c0, b = x + n < c1 ? x + n : c1;
+	uint32_t *row = s->pixels + (size_t)y * s->width;
+	bool left, right;
+
+	memcpy(s->beneath + (y - (uint32_t)s->cover.y) * (size_t)(c1 - c0) + (a - c0),
+	       from + (a - x) * 4ul, (b - a) * 4ul);
+	left = put_row(row + x, from, a - x);
+	right = put_row(row + b, from + (b - x) * 4ul, x + n - b);
+	return left || right;
+}
+
+static bool crosses(const struct surface_rect *c, uint32_t x, uint32_t y, uint32_t n)
+{
+	return c->width && y >= (uint32_t)c->y && y < (uint32_t)(c->y + c->height) &&
+	       x < (uint32_t)(c->x + c->width) && x + n > (uint32_t)c->x;
+}
+
+/* One tile's share of a stored rectangle: true when a byte of what is seen changed. */
+static bool store_part(struct disp_screen *s, uint32_t x, uint32_t y, const uint8_t *src,
+		       size_t stride, uint32_t w, uint32_t h)
 {
 	bool changed = false;
 
-	for (uint32_t y = 0; y < h; y++) {
-		uint32_t *to = dst + y * dst_px;
-		const uint8_t *from = src + y * stride;
-
-		if (memcmp(to, from, w * 4ul) != 0) {
-			memcpy(to, from, w * 4ul);
+	for (uint32_t i = 0; i < h; i++, src += stride) {
+		if (crosses(&s->cover, x, y + i, w) ?
+			    put_covered(s, x, y + i, src, w) :
+			    put_row(s->pixels + (size_t)(y + i) * s->width + x, src, w))
 			changed = true;
-		}
 	}
 	return changed;
 }
@@ -123,12 +162,73 @@ void disp_screen_store(struct disp_screen *s, struct surface_rect r, const uint8
 				src + (y - (uint32_t)r.y) * stride + (x - (uint32_t)r.x) * 4ul;
 
 			nx = min_u32(x1, (x / DISP_TILE + 1) * DISP_TILE);
-			if (store_part(s->pixels + (size_t)y * s->width + x, s->width, from, stride,
-				       nx - x, ny - y))
+			if (store_part(s, x, y, from, stride, nx - x, ny - y))
 				mark_tile(s, y / DISP_TILE * disp_tiles(s->width) + x / DISP_TILE);
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+static void mark_rect(struct disp_screen *s, const struct surface_rect *r)
+{
+	uint32_t x1 = disp_tiles((uint32_t)(r->x + r->width));
+	uint32_t y1 = disp_tiles((uint32_t)(r->y + r->height));
+
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty < y1; ty++) {
+		for (uint32_t tx = (uint32_t)r->x / DISP_TILE; tx < x1; tx++)
+			mark_tile(s, ty * disp_tiles(s->width) + tx);
+	}
+}
+
+/* Copies the screen's pixels at r out, then others in; either may be NULL. */
+static void copy_rect(struct disp_screen *s, const struct surface_rect *r, uint32_t *out,
+		      const uint32_t *in, size_t in_stride)
+{
+	for (int32_t y = 0; y < r->height; y++) {
+		uint32_t *row = s->pixels + (size_t)(r->y + y) * s->width + r->x;
+
+		if (out)
+			memcpy(out + (size_t)y * (size_t)r->width, row, (size_t)r->width * 4);
+		if (in)
+			memcpy(row, in + (size_t)y * in_stride, (size_t)r->width * 4);
+	}
+	if (in)
+		mark_rect(s, r);
+}
+
+static void uncover_locked(struct disp_screen *s)
+{
+	if (!s->cover.width)
+		return;
+	copy_rect(s, &s->cover, NULL, s->beneath, (size_t)s->cover.width);
+	free(s->beneath);
+	s->beneath = NULL;
+	s->cover.width = 0;
+}
+
+int disp_screen_cover(struct disp_screen *s, struct surface_rect r, const uint32_t *pixels)
+{
+	size_t stride = (size_t)r.width;
+	int e = 0;
+
+	pthread_mutex_lock(&s->lock);
+	uncover_locked(s);
+	if (r.x < 0 || r.y < 0 || r.width <= 0 || r.height <= 0 || (uint32_t)r.x >= s->width ||
+	    (uint32_t)r.y >= s->height) {
+		pthread_mutex_unlock(&s->lock);
+		return 0;
+	}
+	r.width = (int32_t)min_u32((uint32_t)r.width, s->width - (uint32_t)r.x);
+	r.height = (int32_t)min_u32((uint32_t)r.height, s->height - (uint32_t)r.y);
+	s->beneath = malloc((size_t)r.width * (size_t)r.height * 4);
+	if (s->beneath) {
+		s->cover = r;
+		copy_rect(s, &r, s->beneath, pixels, stride);
+	} else {
+		e = -ENOMEM;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return e;
 }
 
 void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, uint32_t hot_x,

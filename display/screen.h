@@ -6,6 +6,9 @@
  * when a byte of it changed, so damage that changes nothing costs one compare. Any number of
  * viewer threads take what changed since they last looked through their planner. One mutex guards
  * everything here; nobody encodes or does I/O on a viewer's socket while holding it.
+ *
+ * A rectangle may be covered with pixels of our own: what the desktop stores there meanwhile goes
+ * beneath, and is what is seen when the cover is taken off.
  */
 #ifndef PANE_DISPLAY_SCREEN_H
 #define PANE_DISPLAY_SCREEN_H
@@ -39,6 +42,11 @@ struct disp_screen {
 	uint32_t *pixels;	/* owned; width * height, rows without padding */
 	struct disp_cursor cursor;
 	struct disp_feed *feeds; /* borrowed from the viewers */
+	struct surface_rect cover; /* width 0 = none */
+	uint32_t *beneath;	   /* owned; the desktop's pixels there */
+	/* Called by the writer, unlocked, after the geometry changed: the cover is gone. */
+	void (*reshaped)(void *arg);
+	void *reshaped_arg;
 };
 
 static inline uint32_t disp_tiles(uint32_t px)
@@ -56,6 +64,9 @@ void disp_screen_store(struct disp_screen *s, struct surface_rect r, const uint8
 /* width 0 hides the cursor. pixels holds width * height entries. */
 void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, uint32_t hot_x,
 			uint32_t hot_y, const uint32_t *pixels);
+/* Covers r, cut to the screen, instead of what was covered before; width 0 takes the cover off.
+ * pixels: r.width a row. */
+int disp_screen_cover(struct disp_screen *s, struct surface_rect r, const uint32_t *pixels) must_check;
 /* Wakes the viewers that have something to do; called once a batch of the above. */
 void disp_screen_wake(struct disp_screen *s);
 /* Wakes all of them: something beside the picture is new. */
