@@ -2,6 +2,7 @@
 """Stories of pane-host, the real program, against a broker of the test and stand-ins for pane-vmm and
 pane-display: what it does with orders, ends, restarts and bad visitors."""
 import contextlib
+import json
 import os
 import shutil
 import signal
