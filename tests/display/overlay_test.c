@@ -14,6 +14,7 @@
 #include "display/banner.h"
 #include "display/control.h"
 #include "display/overlay.h"
+#include "tests/display/desktop.h"
 
 #define FONT "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 #define W    700
@@ -24,7 +25,8 @@ struct fixture {
 	struct disp_screen screen;
 	struct disp_font *font;
 	struct disp_overlay *overlay;
-	uint32_t before[W * H];
+	struct desktop desktop;
+	uint32_t seen[W * H];
 };
 
 static uint32_t noise(void)
@@ -37,15 +39,13 @@ static uint32_t noise(void)
 	return (uint32_t)(state >> 32);
 }
 
-static void store(struct disp_screen *s, uint32_t *model, struct surface_rect r)
+static void store(struct fixture *f, struct surface_rect r)
 {
 	uint32_t *px = malloc((size_t)r.width * (size_t)r.height * 4);
 
-	for (int32_t i = 0; i < r.width * r.height; i++) {
+	for (int32_t i = 0; i < r.width * r.height; i++)
 		px[i] = noise();
-		model[(r.y + i / r.width) * W + r.x + i % r.width] = px[i];
-	}
-	disp_screen_store(s, r, (const uint8_t *)px, (size_t)r.width * 4);
+	desktop_put(&f->desktop, r, px);
 	free(px);
 }
 
@@ -65,8 +65,9 @@ static int open_one(void **state)
 
 	*state = f;
 	assert_int_equal(disp_screen_init(&f->screen), 0);
-	assert_int_equal(disp_screen_resize(&f->screen, W, H), 0);
-	store(&f->screen, f->before, (struct surface_rect){0, 0, W, H});
+	f->desktop.screen = &f->screen;
+	assert_int_equal(desktop_shape(&f->desktop, W, H), 0);
+	store(f, (struct surface_rect){0, 0, W, H});
 	f->loop = loop_new();
 	f->font = disp_font_new(FONT, &e);
 	assert_non_null(f->font);
@@ -82,6 +83,7 @@ static int close_one(void **state)
 	disp_overlay_free(f->overlay);
 	disp_font_free(f->font);
 	loop_free(f->loop);
+	desktop_fini(&f->desktop);
 	disp_screen_fini(&f->screen);
 	free(f);
 	return 0;
@@ -100,21 +102,32 @@ static void run_for(struct fixture *f, int64_t ms)
 	loop_timer_del(t);
 }
 
-/* What is seen is the model, but for the cover. */
-static void check_seen(const struct disp_screen *s, const uint32_t *model,
-		       const struct surface_rect *c, const uint32_t *cover)
+/* What is seen is the desktop, but for the cover. */
+static void check_seen(struct fixture *f, const struct surface_rect *c, const uint32_t *cover)
 {
+	assert_int_equal(desktop_seen(&f->desktop, f->seen), 0);
 	for (int32_t y = 0; y < H; y++) {
 		for (int32_t x = 0; x < W; x++) {
 			bool in = c->width && x >= c->x && x < c->x + c->width && y >= c->y &&
 				  y < c->y + c->height;
 			uint32_t want = in ? cover[(y - c->y) * c->width + x - c->x]
-					   : model[y * W + x];
+					   : f->desktop.pixels[y * W + x];
 
-			if (s->pixels[y * W + x] != want)
+			if (f->seen[y * W + x] != want)
 				fail_msg("at %d,%d", x, y);
 		}
 	}
+}
+
+/* Any part of it looks like that part of the whole. */
+static void check_part(struct fixture *f, struct surface_rect r)
+{
+	static uint32_t part[W * H];
+
+	assert_int_equal(disp_screen_read(&f->screen, r, part, W), 0);
+	for (int32_t y = 0; y < r.height; y++)
+		assert_memory_equal(part + y * W, f->seen + (r.y + y) * W + r.x,
+				    (size_t)r.width * 4);
 }
 
 static void what_is_covered_comes_back(void **state)
@@ -125,7 +138,7 @@ static void what_is_covered_comes_back(void **state)
 
 	for (int i = 0; i < 300; i++) {
 		if (noise() % 4) {
-			store(&f->screen, f->before, some_rect());
+			store(f, some_rect());
 		} else {
 			c = some_rect();
 			c.width = noise() % 3 ? c.width : 0;
@@ -133,11 +146,12 @@ static void what_is_covered_comes_back(void **state)
 				cover[k] = noise();
 			assert_int_equal(disp_screen_cover(&f->screen, c, cover), 0);
 		}
-		check_seen(&f->screen, f->before, &c, cover);
+		check_seen(f, &c, cover);
+		check_part(f, some_rect());
 	}
 	c.width = 0;
 	assert_int_equal(disp_screen_cover(&f->screen, c, NULL), 0);
-	check_seen(&f->screen, f->before, &c, cover);
+	check_seen(f, &c, cover);
 }
 
 static void covering_marks_what_changed_for_viewers(void **state)
@@ -156,9 +170,10 @@ static void covering_marks_what_changed_for_viewers(void **state)
 	disp_feed_close(&f->screen, &feed);
 }
 
-static bool covered(const struct fixture *f)
+static bool covered(struct fixture *f)
 {
-	return memcmp(f->screen.pixels, f->before, sizeof(f->before)) != 0;
+	assert_int_equal(desktop_seen(&f->desktop, f->seen), 0);
+	return memcmp(f->seen, f->desktop.pixels, sizeof(f->seen)) != 0;
 }
 
 static struct disp_message message(const char *id, const char *text, int64_t ms, bool idle)
@@ -225,10 +240,11 @@ static void what_is_left_counts_down(void **state)
 	static uint32_t first[W * H];
 
 	disp_overlay_set(f->overlay, &m, 1);
-	memcpy(first, f->screen.pixels, sizeof(first));
+	assert_true(covered(f));
+	memcpy(first, f->seen, sizeof(first));
 	run_for(f, 300);
 	assert_true(covered(f));
-	assert_memory_not_equal(first, f->screen.pixels, sizeof(first));
+	assert_memory_not_equal(first, f->seen, sizeof(first));
 }
 
 static void a_new_size_has_the_message_too(void **state)
@@ -238,13 +254,15 @@ static void a_new_size_has_the_message_too(void **state)
 	uint32_t lit = 0;
 
 	disp_overlay_set(f->overlay, &m, 1);
-	assert_int_equal(disp_screen_resize(&f->screen, 640, 300), 0);
+	assert_int_equal(desktop_shape(&f->desktop, 640, 300), 0);
+	assert_int_equal(desktop_seen(&f->desktop, f->seen), 0);
 	for (uint32_t i = 0; i < 640 * 300; i++)
-		lit += f->screen.pixels[i] != 0;
+		lit += f->seen[i] != 0;
 	assert_true(lit > 500);
 	disp_overlay_set(f->overlay, NULL, 0);
+	assert_int_equal(desktop_seen(&f->desktop, f->seen), 0);
 	for (uint32_t i = 0; i < 640 * 300; i++)
-		assert_int_equal(f->screen.pixels[i], 0);
+		assert_int_equal(f->seen[i], 0);
 }
 
 /* How many pixels are neither the paper's nor the edge's colour. */
