@@ -99,6 +99,8 @@ enum req_step api_desktop_recycle(struct broker *b, struct db *db, struct req *r
 enum req_step api_desktop_release(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_session_message(struct broker *b, struct db *db, struct req *r);
+enum req_step api_session_message_end(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r);
 /* pictures.c */
 enum req_step api_pictures(struct broker *b, struct db *db, struct req *r);

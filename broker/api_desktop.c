@@ -6,6 +6,11 @@
 #include "broker/api.h"
 
 #include <string.h>
+#include "broker/valid.h"
+#include "common/json.h"
+
+#define MESSAGE_S     30
+#define MESSAGE_BYTES 1600
 
 enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r)
 {
@@ -79,6 +84,34 @@ enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;
 	if (db_exec(db, "SELECT pane.session_delete($1)", r->arg[0]))
+		return req_fail_db(r, db);
+	return api_empty(r);
+}
+
+enum req_step api_session_message(struct broker *b, struct db *db, struct req *r)
+{
+	static const char *const keys[] = {"text", "seconds", NULL};
+	int64_t seconds = MESSAGE_S;
+	const char *text;
+	struct err e = {0};
+
+	(void)b;
+	if (valid_keys(r->json, keys, &e) ||
+	    json_need_str(r->json, "text", 1, MESSAGE_BYTES, &text, &e) ||
+	    json_opt_int(r->json, "seconds", 5, 3600, &seconds, &e))
+		return req_fail_err(r, &e);
+	if (valid_message(text, &e))
+		return req_fail_err(r, &e);
+	return api_text(r, db, 201,
+			db_text(db, "SELECT pane.session_message($1, $2, $3, $4)", r->arg[0], text,
+				r->user, DB_INT(seconds)),
+			"session.unknown", "session");
+}
+
+enum req_step api_session_message_end(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	if (db_exec(db, "SELECT pane.session_message_end($1)", r->arg[0]))
 		return req_fail_db(r, db);
 	return api_empty(r);
 }

@@ -46,6 +46,23 @@ static bool name_ok(const char *s, size_t max, const char *more)
 	return true;
 }
 
+int valid_message(const char *s, struct err *e)
+{
+	size_t n = 0;
+	bool ink = false, bad = false;
+
+	for (const char *p = s; *p; p++) {
+		n += (*p & 0xc0) != 0x80;
+		ink = ink || (unsigned char)*p > ' ';
+		bad = bad || ((unsigned char)*p < ' ' && *p != '\n') || *p == 0x7f;
+	}
+	if (n <= 400 && ink && !bad)
+		return 0;
+	return err_set(e, -EINVAL,
+		       "A message has 1 to 400 characters that can be read; it may have several "
+		       "lines.");
+}
+
 int valid_user_name(const char *s, struct err *e)
 {
 	if (name_ok(s, 64, "._@-"))

@@ -25,6 +25,8 @@ int valid_host_name(const char *s, struct err *e) must_check;
 int valid_image_name(const char *s, struct err *e) must_check;
 int valid_group_name(const char *s, struct err *e) must_check;
 int valid_password(const char *s, struct err *e) must_check;
+/* Text for a screen: at most 400 characters that can be read, in any number of lines. */
+int valid_message(const char *s, struct err *e) must_check;
 int valid_uuid(const char *s) must_check; /* lower-case, 0 or -EINVAL */
 int valid_time(const char *s) must_check; /* 2026-01-31T22:00:00Z or +01:00, 0 or -EINVAL */
 int valid_address(const char *s, struct err *e) must_check; /* ip:port or [ip]:port */

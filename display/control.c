@@ -9,15 +9,21 @@
 #include <jansson.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "display/overlay.h"
 
 #define AGAIN_MS  1000
 #define LINE_SIZE 256
+#define IN_MAX	  16384 /* a line of the agent's */
+#define LONG_MS	  (366ll * 86400 * 1000)
 
 struct disp_control {
 	struct loop *loop;	      /* borrowed */
 	struct disp_viewers *viewers; /* borrowed */
+	struct disp_overlay *overlay; /* borrowed */
+	struct buf in;
 	int fd;			      /* owned; -1 while nobody listens */
 	struct loop_io *io;	      /* owned */
 	struct loop_timer *again;     /* owned; armed while somebody types */
@@ -32,6 +38,7 @@ static void leave(struct disp_control *c, const char *why)
 	c->io = NULL;
 	cleanup_close_fn(&c->fd);
 	c->fd = -1;
+	buf_fini(&c->in);
 	loop_timer_set(c->again, -1);
 }
 
@@ -43,6 +50,7 @@ static void tell(void *arg, const struct disp_viewer *v, int64_t ago_ms)
 	int n = snprintf(line, sizeof(line), "{\"event\":\"input\",\"conn\":\"%s\",\"ms\":%lld}\n",
 			 v->conn, (long long)ago_ms);
 
+	disp_overlay_touched(c->overlay, clock_ms() - ago_ms);
 	if (c->fd >= 0 && send(c->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
 		leave(c, "it does not read");
 }
@@ -64,22 +72,87 @@ static void on_touch(void *arg)
 	look(arg, false);
 }
 
+/* ---- what the agent says ------------------------------------------------------------------- */
+
+static int message_parse(json_t *o, int64_t now, struct disp_message *m)
+{
+	const char *id, *text;
+	int64_t ms;
+
+	*m = (struct disp_message){.since_ms = now};
+	if (json_need_str(o, "id", 1, sizeof(m->id) - 1, &id, NULL) < 0 ||
+	    json_need_str(o, "text", 1, DISP_MESSAGE_TEXT, &text, NULL) < 0 ||
+	    json_need_int(o, "ms", 0, LONG_MS, &ms, NULL) < 0 ||
+	    json_opt_bool(o, "idle", &m->idle, NULL) < 0)
+		return -EPROTO;
+	memcpy(m->id, id, strlen(id) + 1);
+	memcpy(m->text, text, strlen(text) + 1);
+	m->end_ms = now + ms;
+	return 0;
+}
+
+int disp_control_line(const char *p, size_t n, struct disp_message *v)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	int64_t now = clock_ms();
+	json_t *list, *item;
+	const char *op;
+	size_t i;
+
+	if (!json_is_object(o) || json_need_str(o, "op", 1, 32, &op, NULL) < 0)
+		return -EPROTO;
+	if (strcmp(op, "messages") != 0)
+		return -ENOENT; /* of a newer agent */
+	if (json_need_array(o, "list", &list, NULL) < 0 || json_array_size(list) > DISP_MESSAGES)
+		return -EPROTO;
+	json_array_foreach(list, i, item)
+	{
+		if (!json_is_object(item) || message_parse(item, now, &v[i]) < 0)
+			return -EPROTO;
+	}
+	return (int)i;
+}
+
+static int take_lines(struct disp_control *c)
+{
+	struct disp_message v[DISP_MESSAGES];
+	const char *end;
+
+	while (c->in.len && (end = memchr(buf_head(&c->in), '\n', c->in.len))) {
+		size_t n = (size_t)(end - (const char *)buf_head(&c->in));
+		int r = disp_control_line((const char *)buf_head(&c->in), n, v);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r >= 0)
+			disp_overlay_set(c->overlay, v, (unsigned)r);
+		buf_consume(&c->in, n + 1);
+	}
+	return 0;
+}
+
 static void on_agent(void *arg, int fd, unsigned events)
 {
 	struct disp_control *c = arg;
-	char line[LINE_SIZE];
-	ssize_t n = recv(fd, line, sizeof(line), MSG_DONTWAIT);
+	uint8_t *p = buf_reserve(&c->in, 1024);
+	ssize_t n = p ? recv(fd, p, 1024, MSG_DONTWAIT) : 0;
 
 	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (p && n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) /* what it says is for displays to come */
-		leave(c, n ? strerror(errno) : "closed");
+	if (n <= 0) {
+		leave(c, !p ? "a line is too long" : n ? strerror(errno) : "closed");
+		return;
+	}
+	buf_commit(&c->in, (size_t)n);
+	if (take_lines(c) < 0)
+		leave(c, "it says what is no order");
 }
 
 void disp_control_add(struct disp_control *c, int fd)
 {
 	leave(c, "replaced");
+	buf_init(&c->in, IN_MAX);
 	c->fd = fd;
 	c->io = loop_io_add(c->loop, fd, LOOP_READ, on_agent, c);
 	if (!c->io) {
@@ -90,7 +163,8 @@ void disp_control_add(struct disp_control *c, int fd)
 	look(c, true);
 }
 
-struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewers)
+struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewers,
+				      struct disp_overlay *overlay)
 {
 	struct disp_control *c = calloc(1, sizeof(*c));
 
@@ -98,6 +172,7 @@ struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewe
 		return NULL;
 	c->loop = l;
 	c->viewers = viewers;
+	c->overlay = overlay;
 	c->fd = -1;
 	c->again = loop_timer_add(l, -1, on_touch, c);
 	if (!c->again) {

@@ -11,21 +11,25 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/clip.h"
 #include "display/control.h"
 #include "display/dialer.h"
 #include "display/door.h"
+#include "display/overlay.h"
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
 #include "display/sandbox.h"
 #include "display/sound.h"
+#include "display/typeset.h"
 
 #define LARGE_BYTES (1 << 20)
+#define FONT	    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
 struct options {
-	const char *surface, *listen, *name;
+	const char *surface, *listen, *name, *font;
 	int idle_exit_s; /* 0 = never */
 	unsigned clip_ways, audio_ways;
 };
@@ -38,6 +42,8 @@ struct display {
 	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
+	struct disp_font *font;
+	struct disp_overlay *overlay;
 	struct disp_control *control;
 	struct disp_door *door;
 	struct loop_timer *idle;
@@ -48,6 +54,7 @@ static void usage(FILE *f)
 {
 	fputs("usage: pane-display --surface SOCK --listen SOCK --name NAME [--idle-exit SECONDS]\n"
 	      "                    [--clipboard both|in|out|none] [--audio both|in|out|none]\n"
+	      "                    [--font FILE]\n"
 	      "  --surface SOCK       the desktop's surface socket\n"
 	      "  --listen SOCK        where viewers' streams arrive\n"
 	      "  --name NAME          the desktop's name, shown by viewers\n"
@@ -56,6 +63,7 @@ static void usage(FILE *f)
 	      "none\n"
 	      "  --audio WAYS         what is played on the desktop (out), both (the default), "
 	      "none\n"
+	      "  --font FILE          what messages are drawn with (" FONT ")\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
 	      f);
@@ -89,6 +97,7 @@ static int parse(int argc, char **argv, struct options *o)
 					      {"idle-exit", required_argument, NULL, 'i'},
 					      {"clipboard", required_argument, NULL, 'c'},
 					      {"audio", required_argument, NULL, 'a'},
+					      {"font", required_argument, NULL, 'f'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'v'},
 					      {NULL, 0, NULL, 0}};
@@ -118,6 +127,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'a':
 			if (parse_ways(optarg, &o->audio_ways) < 0)
 				return -1;
+			break;
+		case 'f':
+			o->font = optarg;
 			break;
 		case 'h':
 			usage(stdout);
@@ -165,14 +177,21 @@ static void on_signal(void *arg, int signo)
  * its threshold with every such block, and keep them), the rest when it is the end of a heap. */
 static void set_memory(void)
 {
+	/* x264 rounds each block to huge pages, which the kernel then fills as a whole: a third more. */
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
+		log_debug("memory.thp", "error=\"%s\"", strerror(errno));
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
 static int start(struct display *d, const struct options *o, struct err *e)
 {
+	struct err no_font = {0};
 	int r;
 
+	d->font = disp_font_new(o->font, &no_font);
+	if (!d->font)
+		log_warn("display.font", "error=%s", LOG_Q(no_font.msg));
 	d->dialer = disp_dialer_new(o->surface, e); /* while there is one thread and no signalfd */
 	if (!d->dialer)
 		return e->code;
@@ -203,7 +222,10 @@ static int start(struct display *d, const struct options *o, struct err *e)
 		d->idle_exit_s = o->idle_exit_s;
 		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
 	}
-	d->control = disp_control_new(d->loop, d->viewers);
+	d->overlay = disp_overlay_new(d->loop, &d->screen, d->font);
+	if (!d->overlay)
+		return err_set(e, -ENOMEM, "out of memory");
+	d->control = disp_control_new(d->loop, d->viewers, d->overlay);
 	if (!d->control)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->door = disp_door_new(d->loop, o->listen, d->viewers, d->control, e);
@@ -217,6 +239,7 @@ static void stop(struct display *d)
 {
 	disp_door_free(d->door);
 	disp_control_free(d->control);
+	disp_overlay_free(d->overlay);
 	disp_viewers_free(d->viewers);
 	disp_source_free(d->source);
 	disp_dialer_free(d->dialer);
@@ -225,11 +248,13 @@ static void stop(struct display *d)
 	loop_timer_del(d->idle);
 	loop_free(d->loop);
 	disp_screen_fini(&d->screen);
+	disp_font_free(d->font);
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = {.clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT,
+	struct options o = {.font = FONT,
+			    .clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT,
 			    .audio_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT};
 	struct display d = {0};
 	struct err e = {0};

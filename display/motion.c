@@ -153,7 +153,7 @@ static struct surface_rect choose(struct disp_motion *m, const struct surface_re
 
 	if (!m->region.width || now_ms - m->region_ms > REGION_MS)
 		return *r;
-	m->narrow = area(r) * SPARSE < area(&m->region) ? m->narrow + 1 : 0;
+	m->narrow = area(r) * 3 < area(&m->region) * 2 ? m->narrow + 1 : 0;
 	if (m->narrow >= NARROW_FRAMES)
 		return *r;
 	if (contains(&m->region, r))

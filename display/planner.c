@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See planner.h. A step: under the lock, the marked tiles are compared with the viewer's copy;
- * where much differs, what moved is looked for and moved in the copy too; what still differs is
- * copied. Then, unlocked, it is decided what may be blurred, and the operations go out.
+ * See planner.h. A step: under the lock, the marked tiles are read and compared with the viewer's
+ * copy; where much differs, what moved is looked for and moved in the copy too; what still differs
+ * is copied. Then, unlocked, it is decided what may be blurred, and the operations go out.
  */
 #include "display/planner.h"
 
@@ -11,6 +11,8 @@
 #include "common/loop.h"
 
 #define SPARE_TILES 32 /* where the writer does not say */
+#define KEEP_TILES  64 /* of p->now: more are given back when there is no need */
+#define KEEP_MS	    1000
 #define MOVE_TILES  4  /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
@@ -43,7 +45,9 @@ void disp_planner_fini(struct disp_planner *p)
 	disp_scroll_free(p->scroll);
 	disp_motion_fini(&p->motion);
 	free(p->pixels);
+	free(p->now);
 	free(p->changes);
+	p->now = NULL;
 	p->scroll = NULL;
 	p->pixels = NULL;
 	p->changes = NULL;
@@ -51,11 +55,18 @@ void disp_planner_fini(struct disp_planner *p)
 
 /* ---- taking changes, under the screen's lock ---------------------------------------------- */
 
+static void drop_now(struct disp_planner *p)
+{
+	free(p->now);
+	p->now = NULL;
+	p->n_now = 0;
+}
+
 static int take_geometry(struct disp_planner *p)
 {
-	const struct disp_screen *s = p->screen;
+	struct disp_screen *s = p->screen;
 	size_t tiles = (size_t)disp_tiles(s->width) * disp_tiles(s->height);
-	uint32_t *pixels = malloc((size_t)s->width * s->height * 4 + 4);
+	uint32_t *pixels = calloc((size_t)s->width * s->height + 1, 4);
 	struct disp_change *changes = calloc(tiles + 1, sizeof(*changes));
 
 	if (!pixels || !changes || disp_motion_reshape(&p->motion, s->width, s->height) < 0) {
@@ -65,7 +76,11 @@ static int take_geometry(struct disp_planner *p)
 	}
 	free(p->changes);
 	p->changes = changes;
-	memcpy(pixels, s->pixels, (size_t)s->width * s->height * 4);
+	drop_now(p);
+	/* What cannot be read stays black. */
+	(void)!disp_screen_read(
+		s, (struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height}, pixels,
+		s->width);
 	free(p->pixels);
 	p->pixels = pixels;
 	p->width = s->width;
@@ -104,6 +119,55 @@ static void take_all(struct disp_planner *p)
 	memset(p->feed.dirty, 0, p->n_changes);
 }
 
+/* Reads the marked tiles, neighbours at once. What cannot be read is as it was. */
+static int read_marked(struct disp_planner *p)
+{
+	uint32_t tw = disp_tiles(p->width), n = n_tiles(p), w, h, all, end;
+
+	if (!p->now)
+		p->now = malloc((size_t)p->width * p->height * 4);
+	if (!p->now)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i = end) {
+		size_t at = tile_at(p, i, &w, &h);
+
+		end = i + 1;
+		if (!p->feed.dirty[i])
+			continue;
+		for (all = w; end % tw && p->feed.dirty[end]; end++, all += w)
+			tile_at(p, end, &w, &h);
+		p->n_now += end - i;
+		if (disp_screen_read(p->screen,
+				     (struct surface_rect){(int32_t)(i % tw * DISP_TILE),
+							   (int32_t)(i / tw * DISP_TILE),
+							   (int32_t)all, (int32_t)h},
+				     p->now + at, p->width) < 0)
+			memset(p->feed.dirty + i, 0, end - i);
+	}
+	p->now_ms = clock_ms();
+	return 0;
+}
+
+/* Of the tiles in r those that were not read are as the viewer has them. */
+static void fill_now(struct disp_planner *p, const struct surface_rect *r)
+{
+	uint32_t tw = disp_tiles(p->width), w, h;
+
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty < disp_tiles((uint32_t)(r->y + r->height));
+	     ty++) {
+		for (uint32_t tx = (uint32_t)r->x / DISP_TILE;
+		     tx < disp_tiles((uint32_t)(r->x + r->width)); tx++) {
+			size_t at = tile_at(p, ty * tw + tx, &w, &h);
+
+			if (p->feed.dirty[ty * tw + tx])
+				continue;
+			p->n_now++;
+			for (uint32_t y = 0; y < h; y++, at += p->width)
+				memcpy(p->now + at, p->pixels + at, w * 4ul);
+		}
+	}
+}
+
 /* Unmarks the tiles that do not differ. Returns how many do, and the tiles' rectangle. */
 static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 {
@@ -117,7 +181,7 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 			continue;
 		at = tile_at(p, i, &w, &h);
 		p->feed.dirty[i] =
-			disp_tile_differs(p->screen->pixels + at, p->pixels + at, p->width, w, h);
+			disp_tile_differs(p->now + at, p->pixels + at, p->width, w, h);
 		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
 			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;
@@ -163,8 +227,10 @@ static void take_moves(struct disp_planner *p)
 		/* Go on only while much is unexplained. */
 		if (before != UINT32_MAX && n < before / 2)
 			return;
+		if (before == UINT32_MAX)
+			fill_now(p, &area); /* later areas lie in it */
 		before = before == UINT32_MAX ? n : before;
-		if (!disp_scroll_find(p->scroll, p->pixels, p->screen->pixels, p->width, area, m))
+		if (!disp_scroll_find(p->scroll, p->pixels, p->now, p->width, area, m))
 			return;
 		disp_scroll_apply(p->pixels, p->width, m);
 		mark_moved(p, &m->to);
@@ -172,10 +238,13 @@ static void take_moves(struct disp_planner *p)
 	}
 }
 
-static void take_marked(struct disp_planner *p)
+static int take_marked(struct disp_planner *p)
 {
 	uint32_t n = n_tiles(p);
+	int r = read_marked(p);
 
+	if (r < 0)
+		return r;
 	if (p->can & DISP_CAN_MOVE)
 		take_moves(p);
 	for (uint32_t i = 0; i < n; i++) {
@@ -188,10 +257,12 @@ static void take_marked(struct disp_planner *p)
 			continue;
 		p->feed.dirty[i] = 0;
 		at = tile_at(p, i, &w, &h);
-		c->n = (uint8_t)disp_tile_take(p->pixels + at, p->screen->pixels + at, p->width, w,
-					       h, c->box);
+		c->n = (uint8_t)disp_tile_take(p->pixels + at, p->now + at, p->width, w, h, c->box);
 		p->n_changes += c->n != 0;
 	}
+	if (p->n_now > KEEP_TILES && p->n_changes < MOVE_TILES)
+		drop_now(p);
+	return 0;
 }
 
 static int take(struct disp_planner *p)
@@ -210,7 +281,7 @@ static int take(struct disp_planner *p)
 	if (r == 0 && p->reshaped)
 		take_all(p);
 	else if (r == 0 && s->width && p->feed.pending)
-		take_marked(p);
+		r = take_marked(p);
 	p->feed.pending = false;
 	p->cursor_new = s->cursor.serial != p->cursor.serial;
 	if (p->cursor_new)
@@ -288,9 +359,16 @@ int disp_planner_step(struct disp_planner *p)
 	return p->n_changes || p->n_moves || p->reshaped || p->cursor_new;
 }
 
-int disp_planner_wait(const struct disp_planner *p)
+int disp_planner_wait(struct disp_planner *p)
 {
-	return p->spare ? disp_motion_wait(&p->motion, clock_ms()) : -1;
+	int64_t now = clock_ms(), keep = p->now_ms + KEEP_MS - now;
+	int ms = p->spare ? disp_motion_wait(&p->motion, now) : -1;
+
+	if (p->n_now > KEEP_TILES && keep <= 0)
+		drop_now(p);
+	if (p->n_now > KEEP_TILES && (ms < 0 || keep < ms))
+		ms = (int)keep;
+	return ms;
 }
 
 void disp_planner_refresh(struct disp_planner *p)

@@ -54,6 +54,9 @@ struct disp_planner {
 	struct disp_feed feed;
 	uint32_t generation, width, height; /* of pixels */
 	uint32_t *pixels;		    /* owned; the viewer's picture, blurred parts aside */
+	uint32_t *now;	/* owned; the desktop's, where it was read last; NULL until it is */
+	uint32_t n_now; /* tiles read into it since it was got */
+	int64_t now_ms; /* when it was used last */
 	struct disp_change *changes;	    /* owned; one a tile */
 	struct disp_scroll *scroll;	    /* owned */
 	struct disp_move moves[DISP_MAX_MOVES];
@@ -70,9 +73,9 @@ void disp_planner_fini(struct disp_planner *p);
 /* Writes everything that changed. 1 when something was written, 0 when nothing changed. A writer's
  * error leaves the viewer's picture undefined: end the viewer. */
 int disp_planner_step(struct disp_planner *p) must_check;
-/* Milliseconds until a step has something to do without a change: blurred parts are to be
- * sharpened when they are quiet. -1 = never. */
-int disp_planner_wait(const struct disp_planner *p);
+/* Milliseconds until there is something to do without a change: blurred parts are to be sharpened
+ * when they are quiet, and memory that was needed for much at once is given back, here. -1 = never. */
+int disp_planner_wait(struct disp_planner *p);
 /* Forgets what was sent: the next step writes all of it (a client asked for a refresh). */
 void disp_planner_refresh(struct disp_planner *p);
 

@@ -17,7 +17,6 @@
 #define RETRY_MIN_MS   50
 #define RETRY_MAX_MS   1000
 #define INPUT_MAX      512 /* events waiting for a desktop that does not read */
-#define BAND_BYTES     (DISP_TILE * SURFACE_MAX_DIM * 4ul)
 #define DISP_LAYOUT_US 0x0409
 #define MESSAGES       32 /* handled a wake-up before others get their turn */
 
@@ -35,9 +34,7 @@ struct disp_source {
 	struct loop_timer *retry;   /* owned */
 	int64_t retry_ms;
 	struct log_bucket bucket;
-	int scanout_fd; /* owned; -1 = none */
-	struct surface_scanout scanout;
-	uint8_t *band;		  /* owned; BAND_BYTES of scratch */
+	bool shown;		  /* the screen's picture is that of this connection */
 	struct surface_msg msg;	  /* being received; main thread */
 	struct disp_clip *clip;	  /* borrowed; NULL = none */
 	struct disp_sound *sound; /* likewise */
@@ -514,115 +511,22 @@ static int on_clip(struct disp_source *s, const struct surface_msg *m)
 	}
 }
 
-/* ---- pixels -------------------------------------------------------------------------------- */
-
-static int read_full(int fd, uint8_t *to, size_t n, uint64_t offset)
-{
-	while (n) {
-		ssize_t r = pread(fd, to, n, (off_t)offset);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			return -ENODATA; /* truncated under us */
-		to += r;
-		n -= (size_t)r;
-		offset += (uint64_t)r;
-	}
-	return 0;
-}
-
-/* Reads rows of r, one read each where they are narrow, else with the gaps between them. The row
- * distance in band goes to *stride. */
-static int read_band(int fd, const struct surface_scanout *so, struct surface_rect r, uint8_t *band,
-		     size_t *stride)
-{
-	uint64_t at = so->offset + (uint64_t)r.y * so->stride + (uint64_t)r.x * 4;
-	size_t row = (size_t)r.width * 4;
-	int e = 0;
-
-	if (row * 4 > so->stride) {
-		*stride = so->stride;
-		return read_full(fd, band, (size_t)(r.height - 1) * so->stride + row, at);
-	}
-	*stride = row;
-	for (int32_t y = 0; y < r.height && e == 0; y++, at += so->stride)
-		e = read_full(fd, band + (size_t)y * row, row, at);
-	return e;
-}
-
-static bool clip(struct surface_rect *r, uint32_t width, uint32_t height)
-{
-	int64_t x1 = (int64_t)r->x + r->width, y1 = (int64_t)r->y + r->height;
-
-	r->x = r->x < 0 ? 0 : r->x;
-	r->y = r->y < 0 ? 0 : r->y;
-	x1 = x1 > width ? width : x1;
-	y1 = y1 > height ? height : y1;
-	if (x1 <= r->x || y1 <= r->y)
-		return false;
-	r->width = (int32_t)(x1 - r->x);
-	r->height = (int32_t)(y1 - r->y);
-	return true;
-}
-
-int disp_source_copy(struct disp_screen *screen, int fd, const struct surface_scanout *so,
-		     struct surface_rect r, uint8_t *band, size_t band_size)
-{
-	size_t rows = so->stride ? band_size / so->stride : 0;
-
-	if (!rows)
-		return -EINVAL;
-	if (!clip(&r, so->width, so->height) || !clip(&r, screen->width, screen->height))
-		return 0;
-	for (int32_t end = r.y + r.height; r.y < end; r.y += r.height) {
-		size_t stride = 0;
-		int e;
-
-		/* Bands end where tiles do, so that a tile is compared once. */
-		r.height = DISP_TILE - r.y % DISP_TILE;
-		if ((size_t)r.height > rows)
-			r.height = (int32_t)rows;
-		if (r.height > end - r.y)
-			r.height = end - r.y;
-		e = read_band(fd, so, r, band, &stride);
-		if (e < 0)
-			return e;
-		disp_screen_store(screen, r, band, stride);
-	}
-	return 0;
-}
-
 /* ---- messages ------------------------------------------------------------------------------ */
 
-static int on_scanout(struct disp_source *s, struct surface_msg *m)
+static int on_scanout(struct disp_source *s, const struct surface_msg *m)
 {
-	if (s->scanout_fd >= 0)
-		close(s->scanout_fd);
-	s->scanout_fd = steal_fd(&m->fd);
-	s->scanout = m->scanout;
-	if (s->scanout_fd < 0 || !m->scanout.width)
+	s->shown = m->fd >= 0 && m->scanout.width;
+	if (!s->shown)
 		return 0; /* no screen: the last picture stays */
 	log_info("surface.scanout", "id=%u width=%u height=%u", m->scanout.id, m->scanout.width,
 		 m->scanout.height);
-	return disp_screen_resize(s->screen, m->scanout.width, m->scanout.height);
+	return disp_screen_scanout(s->screen, m->fd, &m->scanout);
 }
 
 static int on_damage(struct disp_source *s, const struct surface_msg *m)
 {
-	if (s->scanout_fd < 0)
-		return 0;
-	for (uint32_t i = 0; i < m->damage.n; i++) {
-		int r = disp_source_copy(s->screen, s->scanout_fd, &s->scanout, m->damage.rects[i],
-					 s->band, BAND_BYTES);
-
-		if (r < 0 && log_allow(&s->bucket, 1))
-			log_warn("surface.read", "error=\"%s\"", strerror(-r));
-		if (r < 0)
-			return 0; /* its own picture suffers, nothing else */
-	}
+	for (uint32_t i = 0; s->shown && i < m->damage.n; i++)
+		disp_screen_damage(s->screen, m->damage.rects[i]);
 	return 0;
 }
 
@@ -683,9 +587,7 @@ static void disconnect(struct disp_source *s, const char *why)
 		disp_clip_on_offer(s->clip, 0, 0);
 	if (s->sound)
 		disp_ring_end(&s->ring, s->sound);
-	if (s->scanout_fd >= 0)
-		close(s->scanout_fd);
-	s->scanout_fd = -1;
+	s->shown = false;
 	loop_timer_set(s->retry, s->retry_ms);
 }
 
@@ -780,14 +682,12 @@ struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
 	s->dialer = dialer;
 	s->screen = screen;
 	s->sock = -1;
-	s->scanout_fd = -1;
 	s->ring.fd = -1;
 	s->retry_ms = RETRY_MIN_MS;
 	s->layout = DISP_LAYOUT_US;
 	pthread_mutex_init(&s->lock, NULL);
-	s->band = malloc(BAND_BYTES);
 	s->retry = loop_timer_add(l, 0, on_retry, s);
-	if (!s->band || !s->retry) {
+	if (!s->retry) {
 		disp_source_free(s);
 		return NULL;
 	}
@@ -802,11 +702,8 @@ void disp_source_free(struct disp_source *s)
 	loop_timer_del(s->retry);
 	if (s->sock >= 0)
 		close(s->sock);
-	if (s->scanout_fd >= 0)
-		close(s->scanout_fd);
 	cleanup_close_fn(&s->ring.fd);
 	drop_queue(s);
 	pthread_mutex_destroy(&s->lock);
-	free(s->band);
 	free(s);
 }

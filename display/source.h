@@ -55,9 +55,4 @@ void disp_source_clip(struct disp_source *s, enum surface_type type, uint32_t se
 /* Answers a request; text NULL: it could not be had. */
 void disp_source_clip_data(struct disp_source *s, uint32_t serial, const char *text, size_t n);
 
-/* Copies rect r of a scanout into the screen, clipped to both; for tests. 0, or -errno when the
- * file is shorter than the scanout says (what could be read has been stored). */
-int disp_source_copy(struct disp_screen *screen, int fd, const struct surface_scanout *so,
-		     struct surface_rect r, uint8_t *band, size_t band_size) must_check;
-
 #endif

@@ -10,8 +10,7 @@
 
 #define BAD 0xfffdu
 
-/* The next character of UTF-8 (RFC 3629), which is advanced over; at least one byte is there. */
-static uint32_t next_utf8(const uint8_t **p, const uint8_t *end)
+uint32_t disp_text_next(const uint8_t **p, const uint8_t *end)
 {
 	static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
 	const uint8_t *s = *p;
@@ -77,7 +76,7 @@ uint8_t *disp_text_to_utf16(const char *text, size_t n, size_t *out)
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = next_utf8(&p, end);
+		uint32_t c = disp_text_next(&p, end);
 
 		if (c == '\r')
 			continue;
@@ -144,7 +143,7 @@ char *disp_text_to_latin1(const char *text, size_t n, size_t *out)
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = next_utf8(&p, end);
+		uint32_t c = disp_text_next(&p, end);
 
 		if (c != '\r')
 			buf[len++] = (char)(c < 0x100 ? c : '?');
@@ -163,7 +162,7 @@ static char *lines(const char *text, size_t n, const char *line_end, size_t *out
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = next_utf8(&p, end);
+		uint32_t c = disp_text_next(&p, end);
 
 		if (c == '\r')
 			continue;

@@ -44,6 +44,11 @@ static const struct cli_column host_columns[] = {
 	END,
 };
 
+static const struct cli_option message_options[] = {
+	{"seconds", "N", CLI_NUMBER, "seconds", NULL, false, "how long it stays; 30, at most 3600"},
+	END,
+};
+
 static const struct cli_option drain_options[] = {
 	{"reason", "TEXT", CLI_STRING, "reason", NULL, false,
 	 "said wherever a desktop is not placed there"},
@@ -110,6 +115,22 @@ const struct cli_command cli_desktop[] = {
 	 .path = V "/sessions/{1}",
 	 .done = "session {1} ended",
 	 .help = "log a session off"},
+	{.noun = "sessions",
+	 .verb = "message",
+	 .args = "SESSION TEXT",
+	 .method = "POST",
+	 .path = V "/sessions/{1}/message",
+	 .keys = "-,text",
+	 .options = message_options,
+	 .done = "it is on the screen of session {1}",
+	 .help = "show a message on a session's screen; {left} in it counts down"},
+	{.noun = "sessions",
+	 .verb = "clear",
+	 .args = "SESSION",
+	 .method = "DELETE",
+	 .path = V "/sessions/{1}/message",
+	 .done = "session {1} shows no messages any more",
+	 .help = "take the messages of people off its screen before their time"},
 
 	{.noun = "hosts",
 	 .verb = "list",

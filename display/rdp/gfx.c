@@ -13,7 +13,7 @@
 #include "display/rdp/gfxpdu.h"
 
 #define SCRATCH	  0x8000u     /* surface; those of the screen are below */
-#define VIDEO_MS  10000	      /* unused that long, an encoder is given back */
+#define VIDEO_MS  2000	      /* unused that long, an encoder is given back */
 #define PLAIN_CAP (64u << 20) /* one operation is at most 256 rows of 8192 pixels */
 
 int disp_gfx_init(struct gfx *g, gfx_send_fn send, void *arg)
@@ -243,13 +243,18 @@ unsigned disp_gfx_can(const struct gfx *g)
 	return DISP_CAN_MOVE | (g->can_avc ? DISP_CAN_BLUR : 0u);
 }
 
-void disp_gfx_tidy(struct gfx *g, int64_t now_ms)
+int disp_gfx_tidy(struct gfx *g, int64_t now_ms)
 {
-	if (!g->avc || now_ms - g->video_ms < VIDEO_MS)
-		return;
+	int64_t used = now_ms - g->video_ms;
+
+	if (!g->avc)
+		return -1;
+	if (used < VIDEO_MS)
+		return (int)(VIDEO_MS - used);
 	disp_avc_free(g->avc);
 	g->avc = NULL;
 	malloc_trim(0); /* the encoder's memory lies between what stays */
+	return -1;
 }
 
 /* ---- the client's messages ----------------------------------------------------------------- */

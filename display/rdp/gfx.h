@@ -64,7 +64,8 @@ int disp_gfx_receive(struct gfx *g, const uint8_t *p, size_t n) must_check;
 bool disp_gfx_ready(const struct gfx *g);
 /* What the planner may ask of it: enum disp_can. */
 unsigned disp_gfx_can(const struct gfx *g);
-/* Gives back what a video that is over took. Called now and then. */
-void disp_gfx_tidy(struct gfx *g, int64_t now_ms);
+/* Gives back what a video that is over took. In how many ms there will be something to give back;
+ * -1 = nothing is lent. */
+int disp_gfx_tidy(struct gfx *g, int64_t now_ms);
 
 #endif

@@ -34,7 +34,6 @@
 #define MESSAGE_MAX 65536 /* the longest one from a client's dynamic channel */
 #define CHUNK_SIZE  16256 /* of virtual channels */
 #define HANDLES	    32
-#define TIDY_MS	    11000 /* after a video */
 
 /* FreeRDP's server wants a certificate even when it never does TLS. This one has no private key. */
 static const char unused_certificate[] =
@@ -635,16 +634,16 @@ static int draw(struct rdp_peer *p)
 }
 
 /* How long nothing may happen: until there is something to sharpen, or to give back. */
-static DWORD patience(const struct rdp_peer *p)
+static DWORD patience(struct rdp_peer *p)
 {
-	int ms = -1;
+	int ms = -1, lent = disp_gfx_tidy(&p->gfx, clock_ms());
 
 	if (!p->active)
 		return CONNECT_MS;
 	if (may_draw(p) && p->gfx.in_flight == 0)
 		ms = disp_planner_wait(&p->planner);
-	if (ms < 0 && p->gfx.avc)
-		ms = TIDY_MS;
+	if (lent >= 0 && (ms < 0 || lent < ms))
+		ms = lent;
 	return ms < 0 ? INFINITE : (DWORD)ms;
 }
 
@@ -664,8 +663,6 @@ static int wait_for_work(struct rdp_peer *p)
 		return -EIO;
 	if (r == WAIT_TIMEOUT && !p->active && !p->bitmap.resizing)
 		return -ETIMEDOUT;
-	if (r == WAIT_TIMEOUT)
-		disp_gfx_tidy(&p->gfx, clock_ms());
 	(void)!eventfd_read(p->planner.feed.wake_fd, &count);
 	return 0;
 }

@@ -63,6 +63,10 @@ CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGU
 		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
 		WHEN 'host' THEN (SELECT jsonb_build_object('name', h.name, 'address', h.address, 'maintenance',
 			h.maintenance, 'enrolled_at', h.enrolled_at) FROM pane.host h WHERE h.name = p_name)
+		WHEN 'session' THEN (SELECT jsonb_build_object('desktop', d.name, 'user', s.user_name, 'state', s.state,
+			'messages', (SELECT coalesce(jsonb_agg(m.text ORDER BY m.id), '[]') FROM pane.message m
+			WHERE m.session_id = s.id AND m.kind = 'person' AND m.until > now()))
+			FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.id::text = p_name)
 		WHEN 'desktop' THEN (SELECT jsonb_build_object('state', d.state, 'user', u.name, 'epoch', d.epoch,
 			'want', d.want) FROM pane.desktop d LEFT JOIN pane.users u ON u.id = d.user_id
 			WHERE d.name = p_name AND d.state <> 'deleted')

@@ -134,6 +134,9 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN; -- an admitted viewer always has a session: this one is on its way out
 	END IF;
+	IF n > 1 AND n > s.viewers THEN
+		PERFORM pane.message_elsewhere(s, p_viewers);
+	END IF;
 	IF n > 0 THEN
 		UPDATE pane.session SET viewers = n, conn = coalesce(v ->> 'conn', conn),
 			client = coalesce(v ->> 'client', client),
@@ -382,6 +385,7 @@ LANGUAGE sql STABLE AS $$
 			ELSE jsonb_build_object('customize', d.customize) END
 		|| CASE WHEN pane.pool_orders(p) IS NULL THEN '{}'
 			ELSE jsonb_build_object('policy', pane.pool_orders(p)) END
+		|| jsonb_strip_nulls(jsonb_build_object('messages', pane.messages_on(d.id)))
 $$;
 
 -- The answering half: the whole desired list, plus an explicit "absent" for reported desktops

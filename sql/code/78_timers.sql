@@ -18,15 +18,21 @@ CREATE FUNCTION pane.disconnected_action(p pane.pool) RETURNS text LANGUAGE sql 
 	SELECT coalesce(p.disconnected_action, CASE p.assignment WHEN 'floating' THEN 'logoff' ELSE 'keep' END)
 $$;
 
--- Once for each time a timer comes near.
-CREATE FUNCTION pane.session_warn(p_session uuid, p_timer text, p_text text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Once for each time a timer comes near: an event, and, to whoever is there, a message on the screen until then.
+CREATE FUNCTION pane.session_warn(p_session uuid, p_timer text, p_will text, p_why text, p_seconds integer) RETURNS boolean
+LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE pane.session SET warned = warned || p_timer WHERE id = p_session AND NOT p_timer = ANY (warned);
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
 	INSERT INTO pane.event (kind, desktop_id, session_id, name, to_state, reason)
-		SELECT 'warning', desktop_id, id, user_name, p_timer, p_text FROM pane.session WHERE id = p_session;
+		SELECT 'warning', desktop_id, id, user_name, p_timer,
+			format('will be %s in %s s: %s', p_will, p_seconds, p_why) FROM pane.session WHERE id = p_session;
+	IF p_timer <> 'disconnected' THEN
+		PERFORM pane.message_put(p_session, p_timer, format('You will be %s in {left}: %s.', p_will, p_why), '',
+			clock_timestamp() + make_interval(secs => p_seconds));
+	END IF;
 	RETURN true;
 END $$;
 
@@ -53,11 +59,11 @@ BEGIN
 	ELSIF v_idle >= p.idle_s THEN
 		UPDATE pane.session SET ending = format('idle for %s s', p.idle_s) WHERE id = s.id AND ending = '';
 	ELSIF v_idle >= p.idle_s - pane.warns_s(p, p.idle_s) THEN
-		PERFORM pane.session_warn(s.id, 'idle', format('will be %s in %s s: nobody does anything',
-			CASE p.idle_action WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END,
-			(p.idle_s - v_idle)::integer));
+		PERFORM pane.session_warn(s.id, 'idle', CASE p.idle_action WHEN 'logoff' THEN 'logged off'
+			ELSE 'disconnected' END, 'nobody does anything', (p.idle_s - v_idle)::integer);
 	ELSIF 'idle' = ANY (s.warned) THEN
 		UPDATE pane.session SET warned = array_remove(warned, 'idle') WHERE id = s.id;
+		PERFORM pane.message_take(s.id, 'idle');
 	END IF;
 END $$;
 
@@ -100,8 +106,8 @@ BEGIN
 	LOOP
 		n := n + 1;
 		IF s.due > now() THEN
-			PERFORM pane.session_warn(s.id, 'max', format('will be %s in %s s: its time is over then', CASE s.action
-				WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END, ceil(extract(epoch FROM s.due - now()))));
+			PERFORM pane.session_warn(s.id, 'max', CASE s.action WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END,
+				'its time is over then', ceil(extract(epoch FROM s.due - now()))::integer);
 		ELSIF s.action = 'logoff' THEN
 			PERFORM pane.logoff(s.desktop_id, 'its time is over');
 		ELSE
@@ -122,8 +128,8 @@ BEGIN
 		FOR UPDATE OF x SKIP LOCKED
 	LOOP
 		n := n + 1;
-		PERFORM pane.session_warn(s.id, 'disconnected', format('will be logged off in %s s: nobody has come back',
-			ceil(extract(epoch FROM s.deadline - now()))));
+		PERFORM pane.session_warn(s.id, 'disconnected', 'logged off', 'nobody has come back',
+			ceil(extract(epoch FROM s.deadline - now()))::integer);
 	END LOOP;
 	RETURN n;
 END $$;

@@ -163,6 +163,8 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "nope"}, 404, values=["alice"])
         self.ask("POST", v + "/me/desktops/{name}/restart", None, 202, values=["office-1"], token=alice)
         self.ask("POST", v + "/me/desktops/{name}/restart", None, 404, values=["office-1"])
+        self.ask("POST", v + "/sessions/{id}/message", {"text": "Back in {left}", "seconds": 60}, 201, values=[session])
+        self.ask("DELETE", v + "/sessions/{id}/message", None, 204, values=[session])
         self.ask("DELETE", v + "/sessions/{id}", None, 204, values=[session])
         self.ask("POST", v + "/desktops/{name}/release", None, 409, values=["office-1"])
         self.ask("POST", v + "/desktops/{name}/recycle", None, 202, values=["office-1"])

@@ -61,6 +61,58 @@ class Timers(unittest.TestCase):
         self.assertEqual(self.session()["reason"], "idle for 600 s")
         self.assertEqual(len(self.warnings()), 1)
 
+    def shown(self):
+        """What the host is told to show on the desktop: its texts."""
+        order = self.h.sync({**self.h.report(), "wait_s": 0}).json["desktops"][0]
+        for m in order.get("messages", []):
+            self.assertGreater(m["left_ms"], 0)
+        return [(m["text"], m["idle"]) for m in order.get("messages", [])]
+
+    def test_warnings_on_the_screen(self):
+        """a warning is on the screen of who is there until they do something, with the time that is left"""
+        self.begin(idle_s=600)
+        self.idle(545)
+        self.assertEqual(self.shown(), [("You will be disconnected in {left}: nobody does anything.", True)])
+        order = self.h.sync({**self.h.report(), "wait_s": 0}).json["desktops"][0]
+        self.assertAlmostEqual(order["messages"][0]["left_ms"], 55000, delta=8000)
+        before = int(self.site.cluster.value("SELECT generation FROM pane.host_generation"))
+        self.idle(2)
+        self.assertEqual(self.shown(), [])
+        self.assertGreater(int(self.site.cluster.value("SELECT generation FROM pane.host_generation")), before)
+
+    def test_a_persons_message(self):
+        """what help desk says goes to the host at once, stays its time, can be taken back, is audited; who may not, and what is no text, is refused"""
+        self.begin()
+        at = f"/sessions/{self.session()['id']}/message"
+        before = int(self.site.cluster.value("SELECT generation FROM pane.host_generation"))
+        r = self.b.post(at, {"text": "Grüße,\nthe disk is full", "seconds": 60})
+        self.assertEqual((r.status, r.json["text"], r.json["viewers"]), (201, "Grüße,\nthe disk is full", 1))
+        self.assertGreater(int(self.site.cluster.value("SELECT generation FROM pane.host_generation")), before)
+        self.assertEqual(self.shown(), [("Grüße,\nthe disk is full", False)])
+        audit = next(a for a in self.b.get("/audit").json["items"] if a["action"] == "session.message")
+        self.assertEqual((audit["actor"], audit["after"]["user"], audit["after"]["messages"]), ("root", "alice", ["Grüße,\nthe disk is full"]))
+        self.site.cluster.sql("UPDATE pane.message SET until = now()")
+        self.assertEqual(self.shown(), [])
+        for i in range(4):
+            self.assertEqual(self.b.post(at, {"text": f"{i}"}).status, 201)
+        self.assertEqual((self.b.post(at, {"text": "4"}).status, len(self.shown())), (409, 4))
+        self.assertEqual(self.b.call("DELETE", at).status, 204)
+        self.assertEqual(self.shown(), [])
+        for text in ("", "   ", "a" * 401, "\u0007", 7):
+            self.assertEqual(self.b.post(at, {"text": text}).status, 400, text)
+        self.assertEqual(self.b.post(at, {"text": "a", "seconds": 3601}).status, 400)
+        self.assertEqual(self.b.post("/sessions/nope/message", {"text": "a"}).status, 404)
+        self.assertEqual(self.b.post(at, {"text": "a"}, token=self.b.login("alice", self.pw)).status, 403)
+
+    def test_opened_elsewhere(self):
+        """who comes in besides is told of on the screen, with where from; who only goes is not"""
+        self.begin()
+        self.h.set("office-1", viewers=[viewer("c1"), viewer("c2", client="198.51.100.7:999", protocol="rfb")])
+        self.assertEqual(self.shown(), [("This desktop was also opened from 198.51.100.7 (RFB).", False)])
+        self.site.cluster.sql("DELETE FROM pane.message")
+        self.h.set("office-1", viewers=[viewer("c2")])
+        self.assertEqual(self.shown(), [])
+
     def test_back_at_work(self):
         """who does something after the warning stays, and is warned anew the next time; one of two at work is enough"""
         self.begin(idle_s=600)

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include "display/planner.h"
+#include "tests/display/desktop.h"
 
 /* A client: draws what it is told into a picture of its own. */
 struct client {
@@ -144,15 +145,15 @@ static int on_cursor(void *w, const struct disp_cursor *cursor)
 static const struct disp_writer writer = {on_resize, on_begin, on_move, on_solid,
 					  on_image,  on_blur,  on_end,	on_cursor};
 
-static void assert_shows(const struct client *c, const struct disp_screen *s)
+static void assert_shows(const struct client *c, const struct desktop *d)
 {
-	assert_int_equal(c->width, s->width);
-	assert_int_equal(c->height, s->height);
-	for (size_t i = 0; i < (size_t)s->width * s->height; i++)
-		assert_int_equal(c->shown[i] & 0xffffff, s->pixels[i] & 0xffffff);
+	assert_int_equal(c->width, d->width);
+	assert_int_equal(c->height, d->height);
+	for (size_t i = 0; i < (size_t)d->width * d->height; i++)
+		assert_int_equal(c->shown[i] & 0xffffff, d->pixels[i] & 0xffffff);
 }
 
-static struct surface_rect random_rect(const struct disp_screen *s)
+static struct surface_rect random_rect(const struct desktop *s)
 {
 	struct surface_rect r;
 
@@ -164,19 +165,19 @@ static struct surface_rect random_rect(const struct disp_screen *s)
 }
 
 /* Stores a random picture in r: noise, or one of few colours. */
-static void damage(struct disp_screen *s, struct surface_rect r)
+static void damage(struct desktop *s, struct surface_rect r)
 {
 	size_t n = (size_t)r.width * r.height;
 	uint32_t *p = malloc(n * 4), colour = noise() % 4 * 0x404040, kind = noise() % 3;
 
 	for (size_t i = 0; i < n; i++)
 		p[i] = kind == 0 ? noise() : kind == 1 ? colour : noise() % 9 ? colour : 0xffffff;
-	disp_screen_store(s, r, (const uint8_t *)p, (size_t)r.width * 4);
+	desktop_put(s, r, p);
 	free(p);
 }
 
 /* Moves a random part of the screen to somewhere else, and fills where it was. */
-static void move_part(struct disp_screen *s)
+static void move_part(struct desktop *s)
 {
 	struct surface_rect from = random_rect(s), to = from;
 	uint32_t *p = malloc((size_t)from.width * from.height * 4);
@@ -190,8 +191,8 @@ static void move_part(struct disp_screen *s)
 		       (size_t)from.width * 4);
 	for (size_t i = 0; i < (size_t)from.width * from.height; i++)
 		ground[i] = 0x305070;
-	disp_screen_store(s, from, (const uint8_t *)ground, (size_t)from.width * 4);
-	disp_screen_store(s, to, (const uint8_t *)p, (size_t)to.width * 4);
+	desktop_put(s, from, ground);
+	desktop_put(s, to, p);
 	free(p);
 	free(ground);
 }
@@ -212,12 +213,13 @@ static void settle(struct disp_planner *p)
 static void converges_whatever_happens(void **state)
 {
 	struct disp_screen s;
+	struct desktop d = {.screen = &s};
 	struct disp_planner p[3];
 	struct client c[3] = {{0}};
 
 	(void)state;
 	assert_int_equal(disp_screen_init(&s), 0);
-	assert_int_equal(disp_screen_resize(&s, 500, 300), 0);
+	assert_int_equal(desktop_shape(&d, 500, 300), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(disp_planner_init(&p[i], &s, &writer, &c[i]), 0);
 		p[i].can = (unsigned)i; /* nothing, moves, blur */
@@ -225,13 +227,12 @@ static void converges_whatever_happens(void **state)
 	p[0].can = DISP_CAN_MOVE | DISP_CAN_BLUR;
 	for (int round = 0; round < 600; round++) {
 		if (noise() % 60 == 0)
-			assert_int_equal(
-				disp_screen_resize(&s, 1 + noise() % 700, 1 + noise() % 500), 0);
+			assert_int_equal(desktop_shape(&d, 1 + noise() % 700, 1 + noise() % 500), 0);
 		/* Strangers first, then what moves. */
 		for (uint32_t k = noise() % 4; k && (round < 150 || round % 3 == 0); k--)
-			damage(&s, random_rect(&s));
+			damage(&d, random_rect(&d));
 		if (round >= 150 && round % 3)
-			move_part(&s);
+			move_part(&d);
 		for (int i = 0; i < 3; i++) {
 			if (noise() % (uint32_t)(2 + i) == 0)
 				assert_true(disp_planner_step(&p[i]) >= 0);
@@ -242,7 +243,7 @@ static void converges_whatever_happens(void **state)
 			continue;
 		for (int i = 0; i < 3; i++) {
 			settle(&p[i]);
-			assert_shows(&c[i], &s);
+			assert_shows(&c[i], &d);
 			assert_int_equal(disp_planner_step(&p[i]), 0);
 		}
 	}
@@ -252,11 +253,13 @@ static void converges_whatever_happens(void **state)
 		disp_planner_fini(&p[i]);
 		free(c[i].shown);
 	}
+	desktop_fini(&d);
 	disp_screen_fini(&s);
 }
 
 struct fixture {
 	struct disp_screen s;
+	struct desktop d;
 	struct disp_planner p;
 	struct client c;
 };
@@ -267,7 +270,8 @@ static int open_one(void **state)
 
 	*state = f;
 	assert_int_equal(disp_screen_init(&f->s), 0);
-	assert_int_equal(disp_screen_resize(&f->s, 256, 192), 0);
+	f->d.screen = &f->s;
+	assert_int_equal(desktop_shape(&f->d, 256, 192), 0);
 	assert_int_equal(disp_planner_init(&f->p, &f->s, &writer, &f->c), 0);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	return 0;
@@ -278,6 +282,7 @@ static int close_one(void **state)
 	struct fixture *f = *state;
 
 	disp_planner_fini(&f->p);
+	desktop_fini(&f->d);
 	disp_screen_fini(&f->s);
 	free(f->c.shown);
 	free(f);
@@ -286,7 +291,7 @@ static int close_one(void **state)
 
 static void put(struct fixture *f, int32_t x, int32_t y, uint32_t pixel)
 {
-	disp_screen_store(&f->s, (struct surface_rect){x, y, 1, 1}, (const uint8_t *)&pixel, 4);
+	desktop_put(&f->d, (struct surface_rect){x, y, 1, 1}, &pixel);
 }
 
 static void a_black_screen_is_one_solid(void **state)
@@ -300,12 +305,9 @@ static void a_black_screen_is_one_solid(void **state)
 static void unchanged_damage_costs_nothing(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t *same = calloc(256 * 192, 4);
 
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, same, 256 * 4);
-	assert_false(f->p.feed.pending); /* not even looked at */
+	disp_screen_damage(&f->s, (struct surface_rect){0, 0, 256, 192});
 	assert_int_equal(disp_planner_step(&f->p), 0);
-	free(same);
 }
 
 static void there_and_back_costs_nothing(void **state)
@@ -317,6 +319,45 @@ static void there_and_back_costs_nothing(void **state)
 	assert_int_equal(disp_planner_step(&f->p), 0);
 }
 
+/* Where the desktop's picture is read to is not kept when nothing needs it. */
+static void much_at_once_is_given_back(void **state)
+{
+	struct fixture *f = *state;
+	static uint32_t p[900 * 900];
+
+	assert_int_equal(desktop_shape(&f->d, 900, 900), 0);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	for (size_t i = 0; i < 900 * 900; i++)
+		p[i] = noise();
+	desktop_put(&f->d, (struct surface_rect){0, 0, 900, 900}, p);
+	settle(&f->p);
+	assert_null(f->p.now);
+	desktop_put(&f->d, (struct surface_rect){0, 0, 900, 900}, p + 1);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_non_null(f->p.now);
+	put(f, 70, 70, 0x112233);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_null(f->p.now);
+}
+
+/* A desktop that takes its picture away leaves what was shown. */
+static void what_cannot_be_read_stays_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t before[256 * 192];
+
+	put(f, 3, 3, 0x445566);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	memcpy(before, f->c.shown, sizeof(before));
+	assert_int_equal(ftruncate(f->s.fd, 0), 0);
+	disp_screen_damage(&f->s, (struct surface_rect){0, 0, 256, 192});
+	assert_int_equal(disp_planner_step(&f->p), 0);
+	assert_memory_equal(before, f->c.shown, sizeof(before));
+	assert_int_equal(desktop_shape(&f->d, 200, 100), 0);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_shows(&f->c, &f->d);
+}
+
 static void a_small_change_is_sent_small(void **state)
 {
 	struct fixture *f = *state;
@@ -326,7 +367,7 @@ static void a_small_change_is_sent_small(void **state)
 	put(f, 79, 75, 0x445566);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	assert_int_equal(f->c.pixels, 10 * 6);
-	assert_shows(&f->c, &f->s);
+	assert_shows(&f->c, &f->d);
 }
 
 static void a_cursor_is_written_once(void **state)
@@ -369,7 +410,7 @@ static void a_photo_is_blurred_then_exact(void **state)
 	for (int i = 0; i < 256 * 192; i++)
 		p[i] = noise() & 0xffffff;
 	f->p.can = DISP_CAN_BLUR;
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p, 1024);
+	desktop_put(&f->d, (struct surface_rect){0, 0, 256, 192}, p);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	assert_int_equal(f->c.blurs, 1);
 	assert_int_equal(f->c.images, 0);
@@ -381,7 +422,7 @@ static void a_photo_is_blurred_then_exact(void **state)
 	settle(&f->p);
 	assert_int_equal(f->c.blurs, 1);
 	assert_true(f->c.images > 0);
-	assert_shows(&f->c, &f->s);
+	assert_shows(&f->c, &f->d);
 	free(p);
 }
 
@@ -395,8 +436,7 @@ static void a_video_keeps_its_rectangle(void **state)
 	for (int frame = 0; frame < 20; frame++) {
 		for (int i = 0; i < 200 * 160; i++)
 			p[i] = noise() & 0xffffff;
-		disp_screen_store(&f->s, (struct surface_rect){30, 20, 200, 160 - frame % 3},
-				  (const uint8_t *)p, 200 * 4);
+		desktop_put(&f->d, (struct surface_rect){30, 20, 200, 160 - frame % 3}, p);
 		assert_int_equal(disp_planner_step(&f->p), 1);
 		assert_int_equal(f->c.blurs, frame + 1);
 		assert_int_equal(f->c.blurred.x, 30);
@@ -404,7 +444,7 @@ static void a_video_keeps_its_rectangle(void **state)
 	}
 	assert_int_equal(f->c.images, 0);
 	settle(&f->p);
-	assert_shows(&f->c, &f->s);
+	assert_shows(&f->c, &f->d);
 }
 
 /* Scrolling writes the new line and little more. */
@@ -416,16 +456,14 @@ static void a_scroll_is_a_move_and_a_strip(void **state)
 	f->p.can = DISP_CAN_MOVE;
 	for (int i = 0; i < 200 * 256; i++)
 		p[i / 256][i % 256] = noise() % 7 ? 0xffffff : noise() % 4 * 0x303030;
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[0],
-			  1024);
+	desktop_put(&f->d, (struct surface_rect){0, 0, 256, 192}, p[0]);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	f->c.pixels = 0;
-	disp_screen_store(&f->s, (struct surface_rect){0, 0, 256, 192}, (const uint8_t *)p[8],
-			  1024);
+	desktop_put(&f->d, (struct surface_rect){0, 0, 256, 192}, p[8]);
 	assert_int_equal(disp_planner_step(&f->p), 1);
 	assert_int_equal(f->c.moves, 1);
 	assert_true(f->c.pixels <= 8 * 256);
-	assert_shows(&f->c, &f->s);
+	assert_shows(&f->c, &f->d);
 }
 
 int main(void)
@@ -436,6 +474,8 @@ int main(void)
 		one(a_black_screen_is_one_solid),
 		one(unchanged_damage_costs_nothing),
 		one(there_and_back_costs_nothing),
+		one(much_at_once_is_given_back),
+		one(what_cannot_be_read_stays_as_it_was),
 		one(a_small_change_is_sent_small),
 		one(a_cursor_is_written_once),
 		one(a_refresh_sends_all_again),

@@ -113,6 +113,55 @@ class Viewers(unittest.TestCase):
         rig.command(op="page", kind="photo", seed=3)
         rig.wait_equal("noise on the viewer", 30)
 
+    def banner(self, rig):
+        """Until the X screen shows a banner at the top and the desktop's picture elsewhere: its height."""
+        width, height, want = rig.picture()
+
+        def there():
+            got = rig.shot(width, height)
+            if len(got) != len(want):
+                return None
+            off = [y for y in range(height) if got[y * width * 3:(y + 1) * width * 3] != want[y * width * 3:(y + 1) * width * 3]]
+            paper = got.count(bytes((0x20, 0x26, 0x32)))
+            return off if off and off[-1] < height // 2 and paper > 2000 else None
+        off = wait_for("the banner", there)
+        self.assertEqual(off, list(range(off[0], off[-1] + 1)))
+        return len(off)
+
+    def message(self, rig):
+        """A message is shown, what the desktop draws beneath it meanwhile is not, and at its end that is there exactly."""
+        rig.wait_equal("the desktop")
+        rig.messages("Grüße vom Administrator: \u65e5\u672c", seconds=300)
+        one = self.banner(rig)
+        rig.messages("Grüße vom Administrator: \u65e5\u672c", "You will be disconnected in {left}: nobody does anything.", seconds=4)
+        self.assertGreater(self.banner(rig), one)
+        rig.command(op="page", kind="photo", seed=9)
+        rig.command(op="fill", x=300, y=0, w=300, h=70, colour="ff8000")
+        self.banner(rig)
+        wait_for("the second one's end", lambda: self.banner(rig) == one, 8)
+        rig.messages()
+        rig.wait_equal("what was beneath")
+
+    def test_rdp_message(self):
+        """xfreerdp shows the agent's messages over the picture until their time is over, then the desktop's pixels exactly"""
+        rig = self.rig()
+        rig.freerdp("/gfx:avc420")
+        self.message(rig)
+        rig.messages("You will be logged off in {left}.", seconds=60, idle=True)
+        self.banner(rig)
+        rig.xdo("mousemove", "600", "500")
+        rig.wait_equal("no warning once somebody does something")
+
+    def test_rfb_message(self):
+        """The same on an RFB viewer, and one that comes later sees what holds still"""
+        rig = self.rig()
+        rig.messages("Until six o'clock", seconds=300)
+        viewer = rig.tigervnc()
+        self.banner(rig)
+        rig.messages()
+        self.message(rig)
+        self.assertIsNone(viewer.poll())
+
     def test_rdp_input(self):
         """Keys, buttons and the wheel of xfreerdp arrive as evdev codes"""
         rig = self.rig()

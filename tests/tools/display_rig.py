@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from tools.display_door import Door
+from tools.display_door import Door, preface
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -137,6 +137,17 @@ class Rig:
         if protocol not in self.doors:
             self.doors[protocol] = Door(self.socket, protocol)
         return self.doors[protocol]
+
+    def agent(self):
+        """The host agent's line to the display."""
+        if "control" not in self.doors:
+            self.doors["control"] = preface(self.socket, "control", "agent", 0)
+        return self.doors["control"]
+
+    def messages(self, *texts, seconds=60, **more):
+        """What is to be shown over the picture, and nothing else."""
+        self.agent().sendall(json.dumps({"op": "messages", "list": [
+            {"id": t[:20], "text": t, "ms": int(seconds * 1000), **more} for t in texts]}).encode() + b"\n")
 
     # -- viewers
     def freerdp(self, *more, size="1280x800"):

@@ -319,6 +319,16 @@ static void tell_watched(struct host_agent *a, json_t *watch)
 	host_pictures_want(a->pictures, v, n);
 }
 
+/* Without a display there is nobody to read them; who comes makes a report, and the reply has them
+ * again. */
+static void tell_messages(struct host_agent *a, const struct host_order *o, json_t *list)
+{
+	struct host_desktop *d = host_agent_find(a, o->id);
+
+	if (d && d->display && o->epoch == d->rec.order.epoch)
+		host_display_messages(d->display, list);
+}
+
 static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 {
 	struct host_orders o;
@@ -335,8 +345,10 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	host_pull_want(a->pull, json_object_get(reply, "images"));
 	json_decref(a->customizations);
 	a->customizations = json_incref(json_object_get(reply, "customizations"));
-	for (size_t i = 0; i < o.n; i++)
+	for (size_t i = 0; i < o.n; i++) {
 		order_apply(a, &o.v[i]);
+		tell_messages(a, &o.v[i], o.messages[i]);
+	}
 	for (size_t i = 0; i < o.n_drop; i++)
 		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
 	forget_absent(a, &o);

@@ -7,6 +7,8 @@
 #include "vmm/host/display_link.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "common/buf.h"
@@ -25,6 +27,7 @@ struct host_link {
 	int fd; /* owned; -1 when it is down */
 	struct loop_io *io;
 	bool answered;
+	char *say; /* owned; a line for when it has answered, NULL = none */
 	struct buf in;
 };
 
@@ -35,7 +38,36 @@ static void link_down(struct host_link *k, const char *why)
 	k->io = NULL;
 	close(k->fd);
 	k->fd = -1;
+	free(k->say);
+	k->say = NULL;
 	buf_fini(&k->in);
+}
+
+/* A display that does not read is not waited for; the next line tells it everything. */
+static int say(struct host_link *k)
+{
+	cleanup_free char *text = k->say;
+	size_t n = text ? strlen(text) : 0;
+
+	k->say = NULL;
+	return send(k->fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -EPIPE;
+}
+
+void host_link_messages(struct host_link *k, json_t *list)
+{
+	cleanup_json json_t *o = json_pack("{s:s,s:O}", "op", "messages", "list", list);
+	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	if (k->fd < 0)
+		return;
+	free(k->say);
+	k->say = NULL;
+	if (!text || asprintf(&k->say, "%s\n", text) < 0) {
+		k->say = NULL;
+		link_down(k, "out of memory");
+	} else if (k->answered && say(k) < 0) {
+		link_down(k, "it does not read");
+	}
 }
 
 int host_link_line(const char *p, size_t n, char conn[HOST_LINK_CONN], int64_t *ago_ms)
@@ -66,7 +98,7 @@ static int take_answer(struct host_link *k)
 		return -EPROTONOSUPPORT;
 	buf_consume(&k->in, (size_t)r);
 	k->answered = true;
-	return 0;
+	return k->say ? say(k) : 0;
 }
 
 static int take_lines(struct host_link *k)
@@ -157,6 +189,7 @@ void host_link_free(struct host_link *k)
 	loop_io_del(k->io);
 	if (k->fd >= 0)
 		close(k->fd);
+	free(k->say);
 	buf_fini(&k->in);
 	free(k);
 }

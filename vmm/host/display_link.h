@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The agent's line to one running pane-display (docs/contracts.md): which viewers use their
- * keyboard or pointer. It may be missing, and then nothing is known. The loop's thread.
+ * keyboard or pointer, and what is to be shown to them. It may be missing, and then nothing is known
+ * and nothing shown. The loop's thread.
  */
 #ifndef PANE_HOST_DISPLAY_LINK_H
 #define PANE_HOST_DISPLAY_LINK_H
 
+#include <jansson.h>
 #include "common/cleanup.h"
 #include "common/loop.h"
 
@@ -18,6 +20,9 @@ typedef void (*host_link_fn)(void *arg, const char *conn, int64_t ago_ms);
 struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn,
 				void *arg) must_check;
 void host_link_free(struct host_link *k); /* NULL is fine */
+/* Says that these, and no others, are the messages to be shown: a list of {"id","text","ms"} and
+ * "idle". Said when the display has answered, if it has not yet. */
+void host_link_messages(struct host_link *k, json_t *list);
 bool host_link_up(const struct host_link *k);
 
 /* One line of the display's, for tests and the above: 1 when it tells of input, 0 when of something

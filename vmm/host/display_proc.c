@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "common/file.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/sock.h"
 #include "vmm/host/display_link.h"
@@ -39,6 +40,7 @@ struct host_display {
 	struct loop_timer *retry; /* owned */
 	int64_t retry_ms;
 	struct host_link *link; /* owned; NULL until there is a viewer */
+	json_t *messages;	/* owned; with "end_ms" by clock_ms(); NULL = none */
 	unsigned viewers;
 	unsigned starts; /* since window_ms */
 	int64_t window_ms;
@@ -263,16 +265,95 @@ bool host_display_adopt(struct host_display *d, pid_t pid, uint64_t started)
 	return false;
 }
 
-void host_display_viewers(struct host_display *d, unsigned n)
+/* Those whose time is not over, as the display is told of them. */
+static void tell_messages(struct host_display *d)
+{
+	cleanup_json json_t *list = json_array();
+	int64_t now = clock_ms();
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(d->messages, i, m)
+	{
+		int64_t left = json_integer_value(json_object_get(m, "end_ms")) - now;
+
+		if (left > 0)
+			(void)json_array_append_new(
+				list, json_pack("{s:O,s:O,s:I,s:b}", "id", json_object_get(m, "id"),
+						"text", json_object_get(m, "text"), "ms",
+						(json_int_t)left, "idle",
+						json_is_true(json_object_get(m, "idle"))));
+	}
+	if (list)
+		host_link_messages(d->link, list);
+}
+
+static void link_ensure(struct host_display *d)
 {
 	char addr[192];
 
-	d->viewers = n;
-	if (!n || !d->p.input || host_link_up(d->link))
+	if (!d->viewers || !d->p.input || host_link_up(d->link))
 		return;
 	host_link_free(d->link);
 	display_addr(d, addr);
 	d->link = host_link_new(d->p.loop, addr, d->p.input, d->p.arg);
+	if (d->link && json_array_size(d->messages))
+		tell_messages(d);
+}
+
+void host_display_viewers(struct host_display *d, unsigned n)
+{
+	d->viewers = n;
+	link_ensure(d);
+}
+
+/* The message of that id among them; borrowed. */
+static json_t *message_of(json_t *list, const char *id)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(list, i, m)
+	{
+		if (strcmp(json_string_value(json_object_get(m, "id")), id) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+void host_display_messages(struct host_display *d, json_t *list)
+{
+	json_t *next = json_array(), *m;
+	int64_t now = clock_ms();
+	bool same = json_array_size(list) == json_array_size(d->messages);
+	size_t i;
+
+	if (!next)
+		return;
+	json_array_foreach(list, i, m)
+	{
+		const char *id = json_string_value(json_object_get(m, "id"));
+		json_t *known = message_of(d->messages, id);
+
+		same = same && known;
+		if (known) {
+			(void)json_array_append(next, known);
+			continue;
+		}
+		m = json_copy(m);
+		(void)json_object_set_new(
+			m, "end_ms",
+			json_integer(now + json_integer_value(json_object_get(m, "left_ms"))));
+		(void)json_array_append_new(next, m);
+	}
+	json_decref(d->messages);
+	d->messages = next;
+	if (same)
+		return;
+	if (host_link_up(d->link))
+		tell_messages(d);
+	else
+		link_ensure(d);
 }
 
 void host_display_stop(struct host_display *d)
@@ -298,6 +379,7 @@ void host_display_free(struct host_display *d)
 		return;
 	display_fail(d, -ECANCELED, "the desktop is going");
 	host_link_free(d->link);
+	json_decref(d->messages);
 	loop_io_del(d->proc_io);
 	loop_timer_del(d->retry);
 	host_proc_fini(&d->proc);

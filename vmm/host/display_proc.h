@@ -7,6 +7,7 @@
 #ifndef PANE_HOST_DISPLAY_PROC_H
 #define PANE_HOST_DISPLAY_PROC_H
 
+#include <jansson.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/loop.h"
@@ -44,6 +45,9 @@ struct host_display_wait *host_display_connect(struct host_display *d, host_disp
 void host_display_cancel(struct host_display_wait *w);
 /* How many viewers are connected: a display that dies under some is started again at once. */
 void host_display_viewers(struct host_display *d, unsigned n);
+/* What is to be shown to them: a list of {"id","text","left_ms"} and perhaps "idle", NULL for
+ * nothing. One that is known keeps its time. */
+void host_display_messages(struct host_display *d, json_t *list);
 void host_display_stop(struct host_display *d); /* ends the process: the desktop is going */
 /* Ends the process because it was started under another policy; viewers may come back at once. */
 void host_display_renew(struct host_display *d);

@@ -223,6 +223,34 @@ static int order_drops(json_t *o, const char *id, struct host_orders *out, struc
 	return 0;
 }
 
+/* What is to be shown on it: passed on to its display as it is, once it is known to be that. */
+static int order_messages(json_t *o, json_t **out, struct err *e)
+{
+	json_t *list = json_object_get(o, "messages"), *m;
+	const char *id, *text;
+	bool idle = false;
+	int64_t left;
+	size_t i;
+	int r;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > HOST_MESSAGES)
+		return err_set(e, -EPROTO, "messages is not a short list");
+	json_array_foreach(list, i, m)
+	{
+		if (!json_is_object(m))
+			return err_set(e, -EPROTO, "a message is not an object");
+		if ((r = json_need_str(m, "id", 1, 20, &id, e)) < 0 ||
+		    (r = json_need_str(m, "text", 1, HOST_MESSAGE_MAX, &text, e)) < 0 ||
+		    (r = json_need_int(m, "left_ms", 0, INT32_MAX, &left, e)) < 0 ||
+		    (r = json_opt_bool(m, "idle", &idle, e)) < 0)
+			return r;
+	}
+	*out = json_incref(list);
+	return 0;
+}
+
 static int order_parse(json_t *o, struct host_order *v, struct host_orders *out, struct err *e)
 {
 	const char *id, *want;
@@ -264,11 +292,15 @@ static int orders_fill(json_t *reply, struct host_orders *o, struct err *e)
 	if (key && !(o->grant_key = strdup(key)))
 		return -ENOMEM;
 	o->v = calloc(json_array_size(list) + 1, sizeof(*o->v));
-	if (!o->v)
+	o->messages = calloc(json_array_size(list) + 1, sizeof(json_t *));
+	if (!o->v || !o->messages)
 		return -ENOMEM;
 	json_array_foreach(list, i, item)
 	{
-		if ((r = order_parse(item, &o->v[i], o, e)) < 0) {
+		r = order_parse(item, &o->v[i], o, e);
+		if (r == 0)
+			r = order_messages(item, &o->messages[i], e);
+		if (r < 0) {
 			err_prefix(e, "order %zu %s", i, o->v[i].id);
 			return r;
 		}
@@ -293,6 +325,9 @@ int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e)
 void host_orders_free(struct host_orders *o)
 {
 	free(o->grant_key);
+	for (size_t i = 0; i < o->n; i++)
+		json_decref(o->messages[i]);
+	free(o->messages);
 	free(o->v);
 	free(o->drop);
 	*o = (struct host_orders){0};

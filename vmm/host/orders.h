@@ -17,6 +17,8 @@
 #define HOST_NAME_MAX	64
 #define HOST_ORDERS_MAX 4096
 #define HOST_DROP_MAX	32
+#define HOST_MESSAGES	4 /* shown at a time; pane-display knows no more */
+#define HOST_MESSAGE_MAX 1600 /* bytes */
 
 enum host_want {
 	HOST_WANT_NONE,
@@ -58,6 +60,7 @@ struct host_orders {
 	int64_t generation, now_s;
 	char *grant_key;      /* owned; PEM, or NULL when the reply had none */
 	struct host_order *v; /* owned */
+	json_t **messages;    /* owned; of each order what is to be shown there, NULL = nothing */
 	size_t n;
 	struct host_drop *drop; /* owned */
 	size_t n_drop;

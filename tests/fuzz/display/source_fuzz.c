@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A desktop's datagrams as the display takes them: decoded, and the damage copied from a scanout
- * that may be shorter than it says, the sound from a ring that is.
+ * A desktop's datagrams as the display takes them: decoded, and the damage read from a scanout that
+ * may be shorter than it says, as a viewer does, the sound from a ring that is.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -10,10 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "common/wire.h"
+#include "display/planner.h"
 #include "display/sound.h"
 #include "display/source.h"
 
-#define BAND  (64 * 8192 * 4)
 #define SMALL (512u * 512u)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,11 +21,48 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct surface_msg m;
 static struct disp_screen screen;
 static struct surface_scanout scanout;
-static uint8_t *band;
+static struct disp_planner planner;
 static int fd = -1;
 static struct disp_sound *sound;
 static struct disp_ring ring = {.fd = -1};
 static struct disp_ear ear = {.wake_fd = -1};
+
+static int no_size(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
+{
+	(void)w, (void)width, (void)height, (void)pixels;
+	return 0;
+}
+
+static int no_frame(void *w)
+{
+	(void)w;
+	return 0;
+}
+
+static int no_solid(void *w, const struct surface_rect *r, uint32_t xrgb)
+{
+	(void)w, (void)r, (void)xrgb;
+	return 0;
+}
+
+static int no_image(void *w, const struct surface_rect *r, const uint32_t *pixels, size_t stride_px)
+{
+	(void)w, (void)r, (void)pixels, (void)stride_px;
+	return 0;
+}
+
+static int no_cursor(void *w, const struct disp_cursor *c)
+{
+	(void)w, (void)c;
+	return 0;
+}
+
+static const struct disp_writer writer = {.resize = no_size,
+					  .begin = no_frame,
+					  .solid = no_solid,
+					  .image = no_image,
+					  .end = no_frame,
+					  .cursor = no_cursor};
 
 static void hear(void)
 {
@@ -44,13 +81,12 @@ static void handle(void)
 	case SURFACE_SCANOUT:
 		scanout = m.scanout;
 		if (scanout.width && scanout.width * scanout.height <= SMALL)
-			(void)!disp_screen_resize(&screen, scanout.width, scanout.height);
+			(void)!disp_screen_scanout(&screen, fd, &scanout);
 		break;
 	case SURFACE_DAMAGE:
 		for (uint32_t i = 0; i < m.damage.n && i < 8; i++) {
-			if (screen.width)
-				(void)!disp_source_copy(&screen, fd, &scanout, m.damage.rects[i],
-							band, BAND);
+			disp_screen_damage(&screen, m.damage.rects[i]);
+			(void)!disp_planner_step(&planner);
 		}
 		break;
 	case SURFACE_CURSOR_SHAPE:
@@ -73,12 +109,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (fd < 0) {
 		fd = memfd_create("scanout", 0);
-		band = malloc(BAND);
 		sound = disp_sound_new(true);
 		if (sound)
 			disp_sound_listen(sound, &ear);
-		if (fd < 0 || !band || !sound || ftruncate(fd, 100000) < 0 ||
-		    disp_screen_init(&screen) < 0)
+		if (fd < 0 || !sound || ftruncate(fd, 100000) < 0 ||
+		    disp_screen_init(&screen) < 0 ||
+		    disp_planner_init(&planner, &screen, &writer, NULL) < 0)
 			return 0;
 	}
 	/* Datagrams one after another, each with its length in front. */

@@ -2,6 +2,7 @@
 """Stories of pane-host, the real program, against a broker of the test and stand-ins for pane-vmm and
 pane-display: what it does with orders, ends, restarts and bad visitors."""
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -353,6 +354,34 @@ class Door(Story):
         two = Gateway(self.host)  # its coming is reported, and with it who types again
         self.assertTrue(two.open(D1, conn="two")["ok"])
         until(lambda: self.idle("one") == 0, "the report of both", 3)
+
+    def told(self):
+        """What the display was last told to show: {id: (text, ms)}."""
+        try:
+            with open(f"{self.host.run}/{D1}/told", encoding="utf-8") as file:
+                last = file.readlines()[-1]
+        except (FileNotFoundError, IndexError):
+            return None
+        return {m["id"]: (m["text"], m["ms"]) for m in json.loads(last)["list"]}
+
+    def test_messages(self):
+        """what an order says is to be shown reaches the display, also one that starts later, with the time that is left, and is taken back with it"""
+        self.running()
+        self.broker.order(D1, messages=[{"id": "1", "text": "Grüße", "left_ms": 60000, "idle": False}])
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        until(lambda: (self.told() or {}).get("1", ("", 0))[0] == "Grüße", "the message", 5)
+        both = [{"id": i, "text": t, "left_ms": 90000, "idle": False} for i, t in (("1", "Grüße"), ("2", "Later"))]
+        self.broker.order(D1, messages=both)
+        until(lambda: len(self.told()) == 2, "both", 5)
+        self.assertLess(self.told()["1"][1], 60001)
+        self.assertGreater(self.told()["2"][1], 80000)
+        os.kill(self.host.record(D1)["display"]["pid"], signal.SIGKILL)
+        os.unlink(f"{self.host.run}/{D1}/told")
+        self.assertTrue(Gateway(self.host).open(D1)["ok"])
+        until(lambda: len(self.told() or ()) == 2, "both, on the next display", 5)
+        self.broker.order(D1, messages=[])
+        until(lambda: self.told() == {}, "neither", 5)
 
     def test_early_bytes(self):
         """bytes that follow the preface at once reach the display"""

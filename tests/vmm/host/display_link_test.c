@@ -107,6 +107,49 @@ static void input_is_told_however_it_is_cut(void **state)
 	assert_int_equal(f->calls, 1);
 }
 
+static void tell(struct fixture *f, const char *list)
+{
+	json_t *o = json_loads(list, 0, NULL);
+
+	host_link_messages(f->link, o);
+	json_decref(o);
+}
+
+static void messages_are_told_once_it_has_answered(void **state)
+{
+	struct fixture *f = *state;
+	char got[256];
+	ssize_t n;
+
+	tell(f, "[{\"id\":\"1\"}]");
+	tell(f, "[]"); /* the last word counts */
+	assert_int_equal(recv(f->display, got, sizeof(got), MSG_DONTWAIT), -1);
+	say(f, answer, sizeof(answer) - 1);
+	n = recv(f->display, got, sizeof(got) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	got[n] = 0;
+	assert_string_equal(got, "{\"op\":\"messages\",\"list\":[]}\n");
+	tell(f, "[{\"id\":\"2\"}]");
+	n = recv(f->display, got, sizeof(got) - 1, MSG_DONTWAIT);
+	got[n > 0 ? n : 0] = 0;
+	assert_string_equal(got, "{\"op\":\"messages\",\"list\":[{\"id\":\"2\"}]}\n");
+}
+
+static void a_display_that_does_not_read_ends_the_line(void **state)
+{
+	struct fixture *f = *state;
+	json_t *list = json_array();
+
+	say(f, answer, sizeof(answer) - 1);
+	for (int i = 0; i < 400; i++)
+		json_array_append_new(list, json_string("0123456789012345678901234567890123456789"));
+	for (int i = 0; i < 400 && host_link_up(f->link); i++)
+		host_link_messages(f->link, list);
+	assert_false(host_link_up(f->link));
+	host_link_messages(f->link, list);
+	json_decref(list);
+}
+
 static void a_display_without_the_line_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -165,6 +208,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(input_is_told_however_it_is_cut, open_one,
 						close_one),
+		cmocka_unit_test_setup_teardown(messages_are_told_once_it_has_answered, open_one,
+						close_one),
+		cmocka_unit_test_setup_teardown(a_display_that_does_not_read_ends_the_line,
+						open_one, close_one),
 		cmocka_unit_test_setup_teardown(a_display_without_the_line_is_left_alone, open_one,
 						close_one),
 		cmocka_unit_test_setup_teardown(nonsense_ends_the_line, open_one, close_one),

@@ -117,6 +117,12 @@ static void bad_orders_spoil_the_reply(void **state)
 		ORDER ",\"drop\":\"x\"}",
 		ORDER ",\"drop\":[1]}",
 		ORDER ",\"drop\":[\"a-connection-id-that-is-too-long\"]}",
+		ORDER ",\"messages\":{}}",
+		ORDER ",\"messages\":[1]}",
+		ORDER ",\"messages\":[1,2,3,4,5]}",
+		ORDER ",\"messages\":[{\"id\":7,\"text\":\"a\",\"left_ms\":1}]}",
+		ORDER ",\"messages\":[{\"id\":\"7\",\"text\":\"\",\"left_ms\":1}]}",
+		ORDER ",\"messages\":[{\"id\":\"7\",\"text\":\"a\",\"left_ms\":-1}]}",
 		ORDER "},{\"id\":1}",
 	};
 
@@ -130,6 +136,23 @@ static void bad_orders_spoil_the_reply(void **state)
 		assert_null(o.v);
 		assert_true(parse(bad[i], &o, NULL) < 0); /* also when nobody asks why */
 	}
+}
+
+static void messages_go_with_their_order(void **state)
+{
+	struct host_orders o;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(parse(ORDER ",\"messages\":[{\"id\":\"7\",\"text\":\"Hi\",\"left_ms\":"
+				     "5000,\"idle\":true}]}",
+			       &o, &e),
+			 0);
+	assert_int_equal(json_array_size(o.messages[0]), 1);
+	host_orders_free(&o);
+	assert_int_equal(parse(ORDER "}", &o, &e), 0);
+	assert_null(o.messages[0]);
+	host_orders_free(&o);
 }
 
 static void names(void **state)
@@ -152,6 +175,7 @@ int main(void)
 		cmocka_unit_test(containers),
 		cmocka_unit_test(absent_needs_only_its_id),
 		cmocka_unit_test(bad_orders_spoil_the_reply),
+		cmocka_unit_test(messages_go_with_their_order),
 		cmocka_unit_test(names),
 	};
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-display in the host agent's stories: takes a preface, says yes, and sends every
 byte back with the preface's user in front of the first. Bytes are a viewer's input, and told of on the
-control line."""
+control line; what the agent says there goes to the file "told" beside the socket."""
 import contextlib
 import json
+import os
 import socket
 import struct
 import sys
@@ -48,7 +49,10 @@ def control(sock):
         agents.append(sock)
         for conn, at in viewers.items():
             tell(sock, conn, int((time.monotonic() - at) * 1000))
-    sock.recv(1)
+    with sock.makefile("rb") as lines, open(os.path.join(os.path.dirname(os.path.abspath(opt["listen"])), "told"), "ab") as told:
+        for line in lines:
+            told.write(line)
+            told.flush()
     with lock:
         agents.remove(sock)
 
@@ -78,8 +82,10 @@ def serve(sock):
         sock.close()
 
 
+opt = {sys.argv[i][2:]: sys.argv[i + 1] for i in range(1, len(sys.argv), 2)}
+
+
 def main():
-    opt = {sys.argv[i][2:]: sys.argv[i + 1] for i in range(1, len(sys.argv), 2)}
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(opt["listen"])
     listener.listen(16)

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See overlay.h. The picture is made anew when what is to be read changes: the list, a second of a
+ * countdown, the screen's size.
+ */
+#include "display/overlay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/log.h"
+#include "display/banner.h"
+
+#define LEFT "{left}"
+
+struct disp_overlay {
+	struct disp_screen *screen; /* borrowed */
+	struct disp_font *font;	    /* borrowed; NULL = none */
+	struct loop_timer *timer;   /* owned; the next end or second */
+	struct log_bucket bucket;
+	struct disp_message messages[DISP_MESSAGES];
+	unsigned n;
+	bool shown;
+};
+
+static bool alive(const struct disp_message *m, int64_t now)
+{
+	return m->end_ms > now && !m->seen_to;
+}
+
+/* The text with the time that is left in it; owned. */
+static char *spell(const struct disp_message *m, int64_t now)
+{
+	int64_t s = (m->end_ms - now + 999) / 1000;
+	const char *at = strstr(m->text, LEFT);
+	char *out, left[32];
+	int r;
+
+	if (!at)
+		return strdup(m->text);
+	if (s >= 3600)
+		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600,
+			 (int)(s / 60 % 60), (int)(s % 60));
+	else
+		snprintf(left, sizeof(left), "%d:%02d", (int)(s / 60), (int)(s % 60));
+	r = asprintf(&out, "%.*s%s%s", (int)(at - m->text), m->text, left, at + strlen(LEFT));
+	return r < 0 ? NULL : out;
+}
+
+static void take_off(struct disp_overlay *o)
+{
+	if (!o->shown)
+		return;
+	(void)!disp_screen_cover(o->screen, (struct surface_rect){0, 0, 0, 0}, NULL);
+	o->shown = false;
+	disp_screen_wake(o->screen);
+}
+
+static int draw(struct disp_overlay *o, const char *const *texts, unsigned n)
+{
+	cleanup_free uint32_t *pixels = NULL;
+	uint32_t w, h;
+	struct surface_rect rect;
+	int r;
+
+	disp_screen_size(o->screen, &w, &h);
+	r = disp_banner_draw(o->font, texts, n, w, h, &rect, &pixels);
+	if (r == 0)
+		r = disp_screen_cover(o->screen, rect, pixels);
+	o->shown = r == 0;
+	disp_screen_wake(o->screen);
+	return r;
+}
+
+static void show(struct disp_overlay *o)
+{
+	char *texts[DISP_MESSAGES];
+	int64_t now = clock_ms(), wait = -1;
+	unsigned n = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct disp_message *m = &o->messages[i];
+		int64_t due = m->end_ms - now;
+
+		if (!alive(m, now))
+			continue;
+		if (strstr(m->text, LEFT))
+			due = (due - 1) % 1000 + 1;
+		wait = wait < 0 || due < wait ? due : wait;
+		texts[n] = spell(m, now);
+		n += texts[n] != NULL;
+	}
+	if (n && o->font && o->screen->width)
+		r = draw(o, (const char *const *)texts, n);
+	if (!n || !o->font || r < 0)
+		take_off(o);
+	if (r < 0 && log_allow(&o->bucket, 1))
+		log_warn("message.draw", "error=\"%s\"", strerror(-r));
+	while (n)
+		free(texts[--n]);
+	loop_timer_set(o->timer, wait);
+}
+
+static void on_due(void *arg)
+{
+	show(arg);
+}
+
+void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n)
+{
+	struct disp_message next[DISP_MESSAGES];
+
+	n = n < DISP_MESSAGES ? n : DISP_MESSAGES;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = 0;
+
+		while (k < o->n && strcmp(o->messages[k].id, v[i].id) != 0)
+			k++;
+		next[i] = k < o->n ? o->messages[k] : v[i];
+		if (k == o->n)
+			log_info("message.new", "id=%s shown=%s", LOG_Q(v[i].id),
+				 o->font ? "yes" : "no-font");
+	}
+	memcpy(o->messages, next, n * sizeof(next[0]));
+	o->n = n;
+	show(o);
+}
+
+void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		struct disp_message *m = &o->messages[i];
+
+		if (!m->idle || m->seen_to || at_ms < m->since_ms)
+			continue;
+		m->seen_to = changed = true;
+	}
+	if (changed)
+		show(o);
+}
+
+struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen,
+				      struct disp_font *font)
+{
+	struct disp_overlay *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->screen = screen;
+	o->font = font;
+	o->timer = loop_timer_add(l, -1, on_due, o);
+	if (!o->timer) {
+		free(o);
+		return NULL;
+	}
+	screen->reshaped_arg = o;
+	screen->reshaped = on_due;
+	return o;
+}
+
+void disp_overlay_free(struct disp_overlay *o)
+{
+	if (!o)
+		return;
+	o->screen->reshaped = NULL;
+	loop_timer_del(o->timer);
+	free(o);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Messages to whoever is at the desktop, as a banner over its picture: for every viewer, whatever
+ * its protocol, and without the desktop's doing. They are the host agent's list (control.h), which
+ * says all there is each time; each ends by itself at its time, and one that warns of doing nothing
+ * also when somebody does something. When the last has ended the desktop's own pixels are back.
+ *
+ * "{left}" in a text is the time it has left, counting down. Main thread.
+ */
+#ifndef PANE_DISPLAY_OVERLAY_H
+#define PANE_DISPLAY_OVERLAY_H
+
+#include <stdbool.h>
+#include "common/loop.h"
+#include "display/screen.h"
+
+#define DISP_MESSAGES	   4
+#define DISP_MESSAGE_TEXT 1600 /* bytes */
+#define DISP_MESSAGE_ID	   24
+
+struct disp_font;
+struct disp_overlay;
+
+struct disp_message {
+	char id[DISP_MESSAGE_ID]; /* another text has another one */
+	char text[DISP_MESSAGE_TEXT + 1];
+	int64_t since_ms, end_ms; /* clock_ms() */
+	bool idle;	/* gone when somebody does something */
+	bool seen_to;	/* somebody did */
+};
+
+/* font: borrowed; NULL when there is none, and nothing can be shown. */
+struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen,
+				      struct disp_font *font) must_check;
+void disp_overlay_free(struct disp_overlay *o); /* NULL is fine */
+/* These n, at most DISP_MESSAGES, and no others. One that is known keeps its end. */
+void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n);
+/* A viewer used keyboard or pointer at that time. */
+void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms);
+
+#endif
