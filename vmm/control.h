@@ -13,6 +13,7 @@
 
 struct control;
 struct loop;
+struct virtio_balloon;
 struct vm;
 
 /* What the owner answers; NULL where it cannot. */
@@ -20,6 +21,8 @@ struct control_ops {
 	bool (*surface)(void *arg); /* whether a display is connected */
 	/* The latest failure below a disk; "" when there was none. */
 	void (*problem)(void *arg, char *out, size_t n);
+	/* The balloon, borrowed; NULL where there is none. */
+	struct virtio_balloon *(*balloon)(void *arg);
 	/* Writes a snapshot to two empty files. */
 	int (*snapshot)(void *arg, int state, int memory, struct err *e);
 };

@@ -16,6 +16,7 @@
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
+#include "vmm/virtio/virtio_balloon.h"
 #include "vmm/virtio/virtio_blk.h"
 #include "vmm/virtio/virtio_net.h"
 #include "vmm/virtio/virtio_pci.h"
@@ -38,6 +39,7 @@ struct vm_devices {
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
 	struct virtio_blk *blk_identity;
+	struct virtio_balloon *balloon;
 	uint8_t mac[6];
 };
 
@@ -252,6 +254,10 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	r = add_net(d, e);
 	if (r == 0)
 		r = add_identity(d, e);
+	if (r == 0) {
+		d->balloon = virtio_balloon_new(&d->env, e);
+		r = d->balloon ? 0 : -EIO;
+	}
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
@@ -287,6 +293,7 @@ void vm_devices_free(struct vm_devices *d)
 {
 	if (!d)
 		return;
+	virtio_balloon_free(d->balloon);
 	virtio_blk_free(d->blk_identity);
 	if (d->net)
 		virtio_net_free(d->net);
@@ -304,6 +311,11 @@ void vm_devices_free(struct vm_devices *d)
 	seat_free(d->seat);
 	pc_seat_free(d->pc_seat);
 	free(d);
+}
+
+struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d)
+{
+	return d->balloon;
 }
 
 bool vm_devices_surface_connected(const struct vm_devices *d)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network, put
- * on the bus in that order so that a guest always finds them in the same slots. Main thread.
+ * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
+ * identity disk, balloon, put on the bus in that order so that a guest always finds them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -33,6 +33,7 @@ struct vm_devices_cfg {
 };
 
 struct identity;
+struct virtio_balloon;
 
 /* Opens every file and socket. cfg's strings are borrowed for good. */
 int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_devices **out,
@@ -48,6 +49,8 @@ int vm_devices_check(const struct vm_devices *d, struct err *e) must_check;
 void vm_devices_identify(struct vm_devices *d, const struct identity *id);
 /* Of the network card, or what it would be. */
 void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
+/* Borrowed. */
+struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);
 /* The latest failure below a disk as a sentence, "" when there was none. */
 void vm_devices_problem(const struct vm_devices *d, char *out, size_t n);

@@ -165,6 +165,13 @@ static void on_problem(void *arg)
 	(void)!loop_post(vm_loop(a->vm), tell_problem, a);
 }
 
+static struct virtio_balloon *balloon(void *arg)
+{
+	struct app *a = arg;
+
+	return a->devices ? vm_devices_balloon(a->devices) : NULL;
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct app *a = arg;
@@ -229,6 +236,8 @@ static int build(struct app *a, struct err *e)
 	const struct options *o = &a->opt;
 	const struct vm_cfg cfg = {.cpus = o->cpus,
 				   .memory_bytes = o->memory_mib << 20,
+				   .merge = o->memory_merge,
+				   .huge = o->memory_huge,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
 				   .snap = a->snap,
@@ -271,6 +280,7 @@ static int build(struct app *a, struct err *e)
 	if (o->control) {
 		static const struct control_ops ops = {.surface = surface_connected,
 						       .problem = disk_problem,
+						       .balloon = balloon,
 						       .snapshot = on_snapshot};
 
 		a->control = control_new(vm_loop(a->vm), a->vm, o->control, &ops, a, e);

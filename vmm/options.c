@@ -27,6 +27,8 @@ static const char help[] =
 	"  --name NAME         name in log lines (default: desktop)\n"
 	"  --cpus N            virtual processors, 1 to 16 (default: 1)\n"
 	"  --memory MIB        memory in MiB, 128 to 65536 (default: 512)\n"
+	"  --memory-merge      equal pages of this host's desktops are merged (KSM)\n"
+	"  --memory-huge       in huge pages where the host has some\n"
 	"  --kernel FILE       Linux kernel (bzImage)\n"
 	"  --initrd FILE       initial RAM disk\n"
 	"  --cmdline TEXT      kernel command line\n"
@@ -68,6 +70,8 @@ enum {
 	O_NAME = 256,
 	O_CPUS,
 	O_MEMORY,
+	O_MEMORY_MERGE,
+	O_MEMORY_HUGE,
 	O_KERNEL,
 	O_INITRD,
 	O_CMDLINE,
@@ -99,6 +103,8 @@ static const struct option longs[] = {
 	{"name", required_argument, NULL, O_NAME},
 	{"cpus", required_argument, NULL, O_CPUS},
 	{"memory", required_argument, NULL, O_MEMORY},
+	{"memory-merge", no_argument, NULL, O_MEMORY_MERGE},
+	{"memory-huge", no_argument, NULL, O_MEMORY_HUGE},
 	{"kernel", required_argument, NULL, O_KERNEL},
 	{"initrd", required_argument, NULL, O_INITRD},
 	{"cmdline", required_argument, NULL, O_CMDLINE},
@@ -304,6 +310,12 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_MEMORY:
 		o->memory_given = true;
 		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
+	case O_MEMORY_MERGE:
+		o->memory_merge = true;
+		return 0;
+	case O_MEMORY_HUGE:
+		o->memory_huge = true;
+		return 0;
 	case O_FIRMWARE:
 		r = one_of("--firmware", arg, "bios", "efi", e);
 		o->firmware = r == 0 ? PC_BIOS : PC_EFI;

@@ -25,6 +25,7 @@ struct options {
 	const char *name;
 	unsigned cpus;
 	uint64_t memory_mib;
+	bool memory_merge, memory_huge;
 	const char *kernel, *initrd, *cmdline;
 	unsigned firmware; /* enum pc_firmware: 0 none, the kernel is booted directly */
 	const char *firmware_image, *variables, *firmware_log; /* paths or NULL */

@@ -27,7 +27,7 @@ class Guest(unittest.TestCase):
         machine.wait()
         text = machine.text("serial")
         for line in ("pci 0 1b36:0008", "pci 1 1b36:0011", "pci 2 1af4:1050", "pci 3 1af4:1052", "pci 4 1af4:1052",
-                     "pci 5 1af4:1042", "pci 6 1af4:1044", "screen 640x400", "pane.ready"):
+                     "pci 5 1af4:1042", "pci 6 1af4:1044", "pci 7 1af4:1045", "screen 640x400", "pane.ready"):
             self.assertIn(line, text)
         self.assertNotIn("ECAM says", text)
         self.assertNotIn("answered", text)

@@ -38,6 +38,9 @@ static void accepted(void **state)
 	assert_int_equal(o.cpus, 16);
 	assert_int_equal(parse(&o, NULL, "--memory", "65536"), 0);
 	assert_int_equal(o.memory_mib, 65536);
+	assert_false(o.memory_merge || o.memory_huge);
+	assert_int_equal(parse(&o, NULL, "--memory-merge", "--memory-huge"), 0);
+	assert_true(o.memory_merge && o.memory_huge);
 	assert_int_equal(parse(&o, NULL, "--size", "1920x1080"), 0);
 	assert_int_equal(o.height, 1080);
 	assert_int_equal(parse(&o, NULL, "--disk", "base=a,overlay=b"), 0);
