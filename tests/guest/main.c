@@ -8,7 +8,8 @@
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, fill report check
  * (balloon.h), anything else is just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
- * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
+ * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready,
+ * "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
 #include "tests/guest/hw.h"
@@ -294,6 +295,7 @@ void card_main(const uint8_t *params)
 	const char *cmdline = (const char *)(uint64_t) * (const uint32_t *)(params + 0x228);
 	char command[sizeof(line)];
 
+	virtio_packed = option(cmdline, "packed", command, sizeof(command));
 	print("pane test card\n");
 	interrupts_init();
 	pci_list();

@@ -32,6 +32,26 @@ class Guest(unittest.TestCase):
         self.assertNotIn("ECAM says", text)
         self.assertNotIn("answered", text)
 
+    def test_packed(self):
+        """all devices by packed rings: disk, screen and keys work, also in a clone of such a machine, parked in mid-ring"""
+        machine = self.start("packed", "--identity").ready()
+        machine.serial("boot 1\n")
+        display = machine.surface()
+        display.wait(lambda: display.scanout and display.scanout[:2] == (640, 400))
+        display.type("hello hello hello\n", 0.01)
+        machine.serial("line hello hello hello\n")
+        self.assertNotIn("virtio.broken", machine.text("stderr"))
+        folder = machine.snapshot()
+        machine.ask(op="quit")
+        machine.wait()
+        clone = self.start("", "--clone", restore=folder, disk=machine.path("base.raw"), layer=machine.path("overlay"), name="two").ready()
+        display = clone.surface()
+        display.wait(lambda: display.scanout)
+        display.type("and on we go until the rings went round\n", 0.01)
+        clone.serial("line and on we go until the rings went round\n")
+        self.assertIn("hostname=two\n", clone.text("serial"))
+        self.assertNotIn("virtio.broken", clone.text("stderr"))
+
     def test_screen(self):
         """the guest's picture reaches the display"""
         machine = self.start()

@@ -46,6 +46,7 @@ enum {
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX     (1ull << 29)
 #define VIRTIO_F_VERSION_1     (1ull << 32)
+#define VIRTIO_F_RING_PACKED   (1ull << 34)
 
 struct loop;
 struct pci_bus;

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n < 2)
 		return 0;
 	in = (struct fuzz_input){.p = p + 1, .n = n - 1};
-	features = (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0);
+	features = (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
+		   (p[0] & 4 ? VIRTIO_F_RING_PACKED : 0);
 	b = virtio_balloon_new(&env, NULL);
 	if (!b)
 		abort();

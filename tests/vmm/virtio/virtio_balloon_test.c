@@ -269,5 +269,5 @@ int main(void)
 		T(many_requests_let_others_in_between),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

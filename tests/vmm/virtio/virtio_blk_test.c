@@ -486,5 +486,5 @@ int main(void)
 		T(config_space),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

@@ -210,5 +210,5 @@ int main(void)
 		cmocka_unit_test(mac_addresses_are_checked),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }
