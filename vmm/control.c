@@ -8,6 +8,7 @@
 #include <string.h>
 #include "common/control_server.h"
 #include "vmm/machine.h"
+#include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio_balloon.h"
 
 struct control {
@@ -98,6 +99,50 @@ static json_t *answer_balloon(struct control *c)
 	return o;
 }
 
+/* What the object leaves out is free. */
+static bool read_limit(const json_t *o, struct limit *l)
+{
+	json_int_t bytes = json_integer_value(json_object_get(o, "bytes_per_s"));
+	json_int_t ops = json_integer_value(json_object_get(o, "ops_per_s"));
+	json_int_t burst = json_integer_value(json_object_get(o, "burst_ms"));
+
+	if (!json_is_object(o) || bytes < 0 || ops < 0 || burst < 0 || burst > UINT32_MAX)
+		return false;
+	*l = (struct limit){.bytes_per_s = (uint64_t)bytes,
+			    .ops_per_s = (uint64_t)ops,
+			    .burst_ms = (uint32_t)burst};
+	return limit_ok(l);
+}
+
+static json_t *limit_json(const struct limit *l)
+{
+	return json_pack("{s:I, s:I, s:I}", "bytes_per_s", (json_int_t)l->bytes_per_s, "ops_per_s",
+			 (json_int_t)l->ops_per_s, "burst_ms",
+			 (json_int_t)(l->burst_ms ? l->burst_ms : LIMIT_BURST_MS));
+}
+
+/* "disk" and "net", where given, replace what holds now. */
+static json_t *answer_limits(struct control *c)
+{
+	const json_t *order = control_server_order(c->server);
+	const json_t *disk = json_object_get(order, "disk"), *net = json_object_get(order, "net");
+	struct limit *d, *n, new_disk, new_net;
+
+	if (!c->ops.limits)
+		return NULL;
+	c->ops.limits(c->arg, &d, &n);
+	if ((disk && !read_limit(disk, &new_disk)) || (net && !read_limit(net, &new_net)))
+		return json_pack("{s:s}", "error",
+				 "give bytes_per_s, ops_per_s and burst_ms as numbers, each or some");
+	if (disk)
+		*d = new_disk;
+	if (net)
+		*n = new_net;
+	if (disk || net)
+		c->ops.limited(c->arg);
+	return json_pack("{s:o, s:o}", "disk", limit_json(d), "net", limit_json(n));
+}
+
 static json_t *answer(void *arg, const char *op)
 {
 	struct control *c = arg;
@@ -120,6 +165,8 @@ static json_t *answer(void *arg, const char *op)
 		vm_resume(c->vm);
 		return json_pack("{s:b}", "ok", 1);
 	}
+	if (!strcmp(op, "limits"))
+		return answer_limits(c);
 	if (!strcmp(op, "balloon"))
 		return answer_balloon(c);
 	return !strcmp(op, "snapshot") ? answer_snapshot(c) : NULL;

@@ -313,6 +313,16 @@ void vm_devices_free(struct vm_devices *d)
 	free(d);
 }
 
+void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net)
+{
+	if (disk && d->blk)
+		virtio_blk_limit(d->blk, disk);
+	for (unsigned i = 0; disk && i < VM_MORE_DISKS && d->blk_more[i]; i++)
+		virtio_blk_limit(d->blk_more[i], disk);
+	if (net && d->net)
+		virtio_net_limit(d->net, net);
+}
+
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d)
 {
 	return d->balloon;

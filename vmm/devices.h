@@ -33,6 +33,7 @@ struct vm_devices_cfg {
 };
 
 struct identity;
+struct limit;
 struct virtio_balloon;
 
 /* Opens every file and socket. cfg's strings are borrowed for good. */
@@ -49,6 +50,8 @@ int vm_devices_check(const struct vm_devices *d, struct err *e) must_check;
 void vm_devices_identify(struct vm_devices *d, const struct identity *id);
 /* Of the network card, or what it would be. */
 void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
+/* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread. */
+void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net);
 /* Borrowed. */
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);

@@ -172,6 +172,22 @@ static struct virtio_balloon *balloon(void *arg)
 	return a->devices ? vm_devices_balloon(a->devices) : NULL;
 }
 
+static void limits(void *arg, struct limit **disk, struct limit **net)
+{
+	struct app *a = arg;
+
+	*disk = &a->opt.disk_limit;
+	*net = &a->opt.net_limit;
+}
+
+static void limited(void *arg)
+{
+	struct app *a = arg;
+
+	if (a->devices)
+		vm_devices_limit(a->devices, &a->opt.disk_limit, &a->opt.net_limit);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct app *a = arg;
@@ -281,6 +297,8 @@ static int build(struct app *a, struct err *e)
 		static const struct control_ops ops = {.surface = surface_connected,
 						       .problem = disk_problem,
 						       .balloon = balloon,
+						       .limits = limits,
+						       .limited = limited,
 						       .snapshot = on_snapshot};
 
 		a->control = control_new(vm_loop(a->vm), a->vm, o->control, &ops, a, e);
@@ -335,6 +353,8 @@ static int enter(struct app *a, struct err *e)
 		r = jail_files(net, e);
 	if (r == 0)
 		r = vm_devices_start(a->devices, e);
+	if (r == 0)
+		limited(a);
 	if (r == 0 && a->snap)
 		r = go_on(a, e);
 	if (r == 0)

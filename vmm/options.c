@@ -41,6 +41,9 @@ static const char help[] =
 	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
+	"  --disk-limit SPEC   bytes=N,ops=N,burst=MS: of each disk, a second; burst is what\n"
+	"                      may be saved up (default: 100 ms); what is left out is free\n"
+	"  --net-limit SPEC    the same for the network, of either direction\n"
 	"  --net user|none     network (default: none)\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
@@ -83,6 +86,8 @@ enum {
 	O_BOOT,
 	O_BOOT_MENU,
 	O_DISK,
+	O_DISK_LIMIT,
+	O_NET_LIMIT,
 	O_NET,
 	O_MAC,
 	O_SURFACE,
@@ -116,6 +121,8 @@ static const struct option longs[] = {
 	{"boot", required_argument, NULL, O_BOOT},
 	{"boot-menu", no_argument, NULL, O_BOOT_MENU},
 	{"disk", required_argument, NULL, O_DISK},
+	{"disk-limit", required_argument, NULL, O_DISK_LIMIT},
+	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
 	{"mac", required_argument, NULL, O_MAC},
 	{"surface", required_argument, NULL, O_SURFACE},
@@ -198,6 +205,35 @@ static int set_disk(struct options *o, char *spec, struct err *e)
 	o->disk_base = spec + 5;
 	o->disk_overlay = comma + 9;
 	return 0;
+}
+
+/* Words bytes=N, ops=N, burst=MS with a comma between. */
+static int set_limit(const char *option, struct limit *limit, const char *spec, struct err *e)
+{
+	*limit = (struct limit){0};
+	for (const char *at = spec;; at++) {
+		unsigned long long v = 0;
+		char word[8];
+		int n = 0;
+
+		if (sscanf(at, "%7[a-z]=%13llu%n", word, &v, &n) != 2 || (at[n] && at[n] != ','))
+			v = ULLONG_MAX;
+		if (!strcmp(word, "bytes"))
+			limit->bytes_per_s = v;
+		else if (!strcmp(word, "ops"))
+			limit->ops_per_s = v;
+		else if (!strcmp(word, "burst"))
+			limit->burst_ms = v <= UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+		else
+			v = ULLONG_MAX;
+		if (v == ULLONG_MAX || !limit_ok(limit))
+			return err_set(e, -EINVAL,
+				       "%s %s: give bytes=N,ops=N,burst=MS, each or some", option,
+				       spec);
+		at += n;
+		if (!*at)
+			return 0;
+	}
 }
 
 static int set_size(struct options *o, const char *s, struct err *e)
@@ -327,6 +363,10 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
+	case O_DISK_LIMIT:
+		return set_limit("--disk-limit", &o->disk_limit, arg, e);
+	case O_NET_LIMIT:
+		return set_limit("--net-limit", &o->net_limit, arg, e);
 	case O_NET:
 		o->net = arg;
 		r = one_of("--net", arg, "none", "user", e);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "vmm/virtio/limiter.h"
 
 enum options_action {
 	OPTIONS_RUN,
@@ -38,6 +39,7 @@ struct options {
 	bool more_readonly[OPTIONS_MORE_DISKS];
 	const char *net;				/* "user" or "none" */
 	const char *mac;				/* or NULL */
+	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame;
