@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
- * identity disk, balloon, put on the bus in that order so that a guest always finds them in the same slots. Main thread.
+ * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -25,6 +25,9 @@ struct vm_devices_cfg {
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */
 	const char *mac;	    /* NULL: made from the name */
+	bool sound;		    /* there is a sound card */
+	bool heard;		    /* and the display may listen to it */
+	unsigned cpus;		    /* each has a queue of the system disk, up to four */
 	const char *surface;	    /* socket; NULL: no screen, no input */
 	uint32_t width, height;	    /* pixels */
 	void (*problem)(void *arg); /* of a disk, in one of its threads; at most once a second */

@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "vmm/control.h"
 #include "vmm/devices.h"
+#include "vmm/hda.h"
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
@@ -40,6 +41,7 @@ struct app {
 	struct snap *snap;	 /* --restore; until it is loaded */
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
+	bool sound;		 /* there is a sound card */
 	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
@@ -212,6 +214,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	int r;
 
 	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
+	a->sound = o->sound;
 	if (!o->restore)
 		return 0;
 	dir = open(o->restore, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -237,6 +240,7 @@ static int open_snapshot(struct app *a, struct err *e)
 				"become another one");
 	working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
 	a->identity_bytes = saved.identity_bytes;
+	a->sound = hda_saved(a->snap);
 	a->opt.firmware = pc_saved(a->snap);
 	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
 		return err_setw(e, -EINVAL, "snapshot.machine",
@@ -277,6 +281,9 @@ static int build(struct app *a, struct err *e)
 					       .boot_order = o->boot_order,
 					       .net = o->net,
 					       .mac = o->mac,
+					       .sound = a->sound,
+					       .heard = a->sound && o->sound,
+					       .cpus = o->cpus,
 					       .surface = o->surface,
 					       .width = o->width,
 					       .height = o->height,

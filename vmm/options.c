@@ -45,6 +45,8 @@ static const char help[] =
 	"                      may be saved up (default: 100 ms); what is left out is free\n"
 	"  --net-limit SPEC    the same for the network, of either direction\n"
 	"  --net user|none     network (default: none)\n"
+	"  --sound             a sound card, heard where the display listens; with --restore\n"
+	"                      the snapshot's card is heard\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
 	"  --control SOCKET    where the host agent connects\n"
@@ -89,6 +91,7 @@ enum {
 	O_DISK_LIMIT,
 	O_NET_LIMIT,
 	O_NET,
+	O_SOUND,
 	O_MAC,
 	O_SURFACE,
 	O_CONTROL,
@@ -124,6 +127,7 @@ static const struct option longs[] = {
 	{"disk-limit", required_argument, NULL, O_DISK_LIMIT},
 	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
+	{"sound", no_argument, NULL, O_SOUND},
 	{"mac", required_argument, NULL, O_MAC},
 	{"surface", required_argument, NULL, O_SURFACE},
 	{"control", required_argument, NULL, O_CONTROL},
@@ -371,6 +375,9 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		o->net = arg;
 		r = one_of("--net", arg, "none", "user", e);
 		return r < 0 ? r : 0;
+	case O_SOUND:
+		o->sound = true;
+		return 0;
 	case O_MAC:
 		return set_mac(o, arg, e);
 	case O_SIZE:

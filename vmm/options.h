@@ -44,7 +44,7 @@ struct options {
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame;
 	const char *restore; /* directory of a snapshot, or NULL */
-	bool clone, identity;
+	bool clone, identity, sound;
 	bool cpus_given, memory_given;
 };
 

@@ -6,14 +6,15 @@
  * On the serial line it prints: "pci N vendor:device class C", "disk MiB boot COUNT" (the count is
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
- *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, fill report check
- * (balloon.h), anything else is just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
+ *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h),
+ * fill report check (balloon.h), anything else is just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
  * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready,
  * "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"
+#include "tests/guest/sound.h"
 #include "tests/guest/virtio.h"
 #include "vmm/layout.h"
 
@@ -174,6 +175,8 @@ static void obey(const char *s)
 			continue;
 	else if (!__builtin_memcmp(s, "note ", 5))
 		print("pane.note %s\n", s + 5);
+	else if (!strcmp(s, "play"))
+		sound_play();
 	else
 		balloon_obey(s);
 }

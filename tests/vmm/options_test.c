@@ -45,6 +45,9 @@ static void accepted(void **state)
 	assert_int_equal(parse(&o, NULL, "--net-limit", "ops=7"), 0);
 	assert_int_equal(o.net_limit.ops_per_s, 7);
 	assert_int_equal(o.net_limit.bytes_per_s, 0);
+	assert_false(o.sound);
+	assert_int_equal(parse(&o, NULL, "--sound", NULL), 0);
+	assert_true(o.sound);
 	assert_false(o.memory_merge || o.memory_huge);
 	assert_int_equal(parse(&o, NULL, "--memory-merge", "--memory-huge"), 0);
 	assert_true(o.memory_merge && o.memory_huge);
