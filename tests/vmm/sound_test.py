@@ -1,49 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a virtual machine plays is heard at its surface: every sample, where somebody listens and it is allowed."""
-import mmap
 import os
 import struct
 import unittest
 
+import ears as lib
 import vm
 
 TIMEOUT = 60
-AUDIO, AUDIO_POS, LISTEN = 6, 7, 43
-HAS_AUDIO = 8
-RING = 16384
-
-
-class Ears(vm.Surface):
-    """A display that keeps all that is played."""
-
-    def __init__(self, path):
-        self.flags = None
-        self.rate = None
-        self.ring = None
-        self.heard = b""
-        self.streams = 0
-        self.ended = False
-        super().__init__(path)
-
-    def other(self, kind, data, fd):
-        if kind == vm.HELLO:
-            self.flags = struct.unpack_from("<II", data, 8)[1]
-        elif kind == AUDIO:
-            _, rate, frames, _ = struct.unpack_from("<IIII", data, 8)
-            self.ended = frames == 0
-            if frames:
-                self.streams += 1
-                self.rate = rate
-                self.ring = mmap.mmap(fd, frames * 4, prot=mmap.PROT_READ)
-        elif kind == AUDIO_POS:
-            pos = struct.unpack_from("<Q", data, 16)[0]
-            while len(self.heard) < pos * 4:
-                at = len(self.heard) % (RING * 4)
-                end = min(RING * 4, at + pos * 4 - len(self.heard))
-                self.heard += self.ring[at:end]
-
-    def listen(self, on=1):
-        self.send(LISTEN, struct.pack("<I", on))
 
 
 @unittest.skipIf(vm.why_not(), vm.why_not())
@@ -52,7 +16,7 @@ class Sound(unittest.TestCase):
         machine = vm.Vm(*args, **kwargs)
         self.addCleanup(machine.close)
         machine.ready()
-        ears = machine.surface(Ears)
+        ears = machine.surface(lib.Ears)
         ears.wait(lambda: ears.scanout and ears.flags is not None)
         return machine, ears
 
@@ -70,7 +34,7 @@ class Sound(unittest.TestCase):
     def test_heard(self):
         """by whoever listens, in order and complete; by a clone's listener too, if the clone may be heard"""
         machine, ears = self.start("", "--sound", "--identity")
-        self.assertTrue(ears.flags & HAS_AUDIO)
+        self.assertTrue(ears.flags & lib.HAS_AUDIO)
         ears.listen()
         self.plays(machine, ears)
         ears.close()
@@ -83,7 +47,7 @@ class Sound(unittest.TestCase):
         self.plays(clone, ears)
         clone.close()
         mute, ears = self.start("", "--clone", name="three", **rest)
-        self.assertFalse(ears.flags & HAS_AUDIO)
+        self.assertFalse(ears.flags & lib.HAS_AUDIO)
         ears.type("play\n")
         mute.serial("played\n")
         self.assertEqual(ears.streams, 0)
@@ -100,7 +64,7 @@ class Sound(unittest.TestCase):
     def test_none(self):
         """without the option there is no card, and the display is told so"""
         machine, ears = self.start("")
-        self.assertFalse(ears.flags & HAS_AUDIO)
+        self.assertFalse(ears.flags & lib.HAS_AUDIO)
         ears.type("play\n")
         machine.serial("sound none\n")
 
