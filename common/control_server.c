@@ -38,6 +38,7 @@ struct control_server {
 	struct loop_io *io;
 	struct client client[CLIENTS];
 	struct client *asking; /* whose order is being answered, or NULL */
+	const json_t *order;   /* this one; borrowed */
 };
 
 static void close_passed(struct client *c)
@@ -95,7 +96,9 @@ static json_t *answer(struct control_server *c, const char *line, size_t n)
 
 	if (!o || json_need_str(o, "op", 1, 32, &op, &e) < 0)
 		return json_pack("{s:s}", "error", e.msg);
+	c->order = o;
 	reply = c->answer(c->arg, op);
+	c->order = NULL;
 	return reply ? reply : json_pack("{s:s}", "error", "unknown op");
 }
 
@@ -130,6 +133,11 @@ unsigned control_server_take_fds(struct control_server *s, int *fd, unsigned n)
 	c->passed_n -= k;
 	memmove(c->passed, c->passed + k, c->passed_n * sizeof(*fd));
 	return k;
+}
+
+const json_t *control_server_order(const struct control_server *s)
+{
+	return s->order;
 }
 
 /* Descriptors beyond what an order may have are closed, and so are those the kernel had no room to

@@ -25,6 +25,8 @@ void control_server_free(struct control_server *c); /* NULL is fine */
 /* Within the answer: takes the descriptors that came along with the order (SCM_RIGHTS) into fd, at
  * most n; returns how many. They are the caller's. What is not taken is closed. */
 unsigned control_server_take_fds(struct control_server *c, int *fd, unsigned n) must_check;
+/* Within the answer: the order itself, borrowed. NULL outside. */
+const json_t *control_server_order(const struct control_server *c);
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected; c may be NULL. */
 void control_server_event(struct control_server *c, const char *event, const char *reason);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include "common/control_server.h"
 #include "vmm/machine.h"
+#include "vmm/virtio/limiter.h"
+#include "vmm/virtio/virtio_balloon.h"
 
 struct control {
 	struct vm *vm; /* borrowed */
@@ -56,6 +58,91 @@ static json_t *answer_snapshot(struct control *c)
 	return json_pack("{s:b}", "ok", 1);
 }
 
+static void add_stats(json_t *o, const struct virtio_balloon_status *s)
+{
+	static const char *const names[BALLOON_STATS] = {
+		[BALLOON_SWAP_IN] = "swap_in_bytes",	 [BALLOON_SWAP_OUT] = "swap_out_bytes",
+		[BALLOON_MAJOR_FAULTS] = "major_faults", [BALLOON_MINOR_FAULTS] = "minor_faults",
+		[BALLOON_FREE] = "free_bytes",		 [BALLOON_TOTAL] = "total_bytes",
+		[BALLOON_AVAILABLE] = "available_bytes", [BALLOON_CACHES] = "caches_bytes",
+		[BALLOON_HUGE_OK] = "huge_pages",	 [BALLOON_HUGE_FAIL] = "huge_page_failures"};
+	json_t *stats = json_pack("{s:I}", "age_ms", (json_int_t)s->stats_ms);
+
+	for (unsigned i = 0; i < BALLOON_STATS; i++)
+		if (s->stats & 1u << i) /* the guest's word: as large as JSON integers go */
+			(void)json_object_set_new(
+				stats, names[i],
+				json_integer((json_int_t)(s->stat[i] & INT64_MAX)));
+	(void)json_object_set_new(o, "stats", stats);
+}
+
+/* With "target_mib" the balloon is to have that much from now on. */
+static json_t *answer_balloon(struct control *c)
+{
+	struct virtio_balloon *b = c->ops.balloon ? c->ops.balloon(c->arg) : NULL;
+	const json_t *target = json_object_get(control_server_order(c->server), "target_mib");
+	json_int_t mib = json_integer_value(target);
+	struct virtio_balloon_status s;
+	json_t *o;
+
+	if (!b)
+		return json_pack("{s:s}", "error", "this machine has no balloon");
+	if (target && (!json_is_integer(target) || mib < 0 || mib > INT32_MAX ||
+		       virtio_balloon_target(b, (uint64_t)mib << 20) < 0))
+		return json_pack("{s:s}", "error", "target_mib is not from 0 to the desktop's memory");
+	virtio_balloon_status(b, &s);
+	o = json_pack("{s:I, s:I, s:I, s:b}", "target_mib", (json_int_t)(s.target_bytes >> 20),
+		      "actual_mib", (json_int_t)(s.actual_bytes >> 20), "released_mib",
+		      (json_int_t)(s.released_bytes >> 20), "driver", s.driver);
+	if (o && s.stats)
+		add_stats(o, &s);
+	return o;
+}
+
+/* What the object leaves out is free. */
+static bool read_limit(const json_t *o, struct limit *l)
+{
+	json_int_t bytes = json_integer_value(json_object_get(o, "bytes_per_s"));
+	json_int_t ops = json_integer_value(json_object_get(o, "ops_per_s"));
+	json_int_t burst = json_integer_value(json_object_get(o, "burst_ms"));
+
+	if (!json_is_object(o) || bytes < 0 || ops < 0 || burst < 0 || burst > UINT32_MAX)
+		return false;
+	*l = (struct limit){.bytes_per_s = (uint64_t)bytes,
+			    .ops_per_s = (uint64_t)ops,
+			    .burst_ms = (uint32_t)burst};
+	return limit_ok(l);
+}
+
+static json_t *limit_json(const struct limit *l)
+{
+	return json_pack("{s:I, s:I, s:I}", "bytes_per_s", (json_int_t)l->bytes_per_s, "ops_per_s",
+			 (json_int_t)l->ops_per_s, "burst_ms",
+			 (json_int_t)(l->burst_ms ? l->burst_ms : LIMIT_BURST_MS));
+}
+
+/* "disk" and "net", where given, replace what holds now. */
+static json_t *answer_limits(struct control *c)
+{
+	const json_t *order = control_server_order(c->server);
+	const json_t *disk = json_object_get(order, "disk"), *net = json_object_get(order, "net");
+	struct limit *d, *n, new_disk, new_net;
+
+	if (!c->ops.limits)
+		return NULL;
+	c->ops.limits(c->arg, &d, &n);
+	if ((disk && !read_limit(disk, &new_disk)) || (net && !read_limit(net, &new_net)))
+		return json_pack("{s:s}", "error",
+				 "give bytes_per_s, ops_per_s and burst_ms as numbers, each or some");
+	if (disk)
+		*d = new_disk;
+	if (net)
+		*n = new_net;
+	if (disk || net)
+		c->ops.limited(c->arg);
+	return json_pack("{s:o, s:o}", "disk", limit_json(d), "net", limit_json(n));
+}
+
 static json_t *answer(void *arg, const char *op)
 {
 	struct control *c = arg;
@@ -78,6 +165,10 @@ static json_t *answer(void *arg, const char *op)
 		vm_resume(c->vm);
 		return json_pack("{s:b}", "ok", 1);
 	}
+	if (!strcmp(op, "limits"))
+		return answer_limits(c);
+	if (!strcmp(op, "balloon"))
+		return answer_balloon(c);
 	return !strcmp(op, "snapshot") ? answer_snapshot(c) : NULL;
 }
 

@@ -13,6 +13,8 @@
 
 struct control;
 struct loop;
+struct limit;
+struct virtio_balloon;
 struct vm;
 
 /* What the owner answers; NULL where it cannot. */
@@ -20,6 +22,11 @@ struct control_ops {
 	bool (*surface)(void *arg); /* whether a display is connected */
 	/* The latest failure below a disk; "" when there was none. */
 	void (*problem)(void *arg, char *out, size_t n);
+	/* The balloon, borrowed; NULL where there is none. */
+	struct virtio_balloon *(*balloon)(void *arg);
+	/* The present limits of disks and network, the owner's to change; then limited() is called. */
+	void (*limits)(void *arg, struct limit **disk, struct limit **net);
+	void (*limited)(void *arg);
 	/* Writes a snapshot to two empty files. */
 	int (*snapshot)(void *arg, int state, int memory, struct err *e);
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "vmm/hda.h"
 #include "vmm/machine.h"
 #include "vmm/pc/ahci.h"
 #include "vmm/pc/pc.h"
@@ -16,12 +17,14 @@
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
+#include "vmm/virtio/virtio_balloon.h"
 #include "vmm/virtio/virtio_blk.h"
 #include "vmm/virtio/virtio_net.h"
 #include "vmm/virtio/virtio_pci.h"
 #include "vmm/virtio/virtio_rng.h"
 
 #define VM_MORE_DISKS 3
+#define DISK_QUEUES   4
 
 struct vm_devices {
 	struct vm_devices_cfg cfg;
@@ -38,6 +41,8 @@ struct vm_devices {
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
 	struct virtio_blk *blk_identity;
+	struct virtio_balloon *balloon;
+	struct hda *hda;
 	uint8_t mac[6];
 };
 
@@ -99,7 +104,11 @@ static int add_more_disks(struct vm_devices *d, struct err *e)
 static int add_disk(struct vm_devices *d, struct err *e)
 {
 	const struct virtio_blk_config blk = {
-		.serial = "pane", .block = d->block, .problem = d->cfg.problem, .arg = d->cfg.arg};
+		.serial = "pane",
+		.block = d->block,
+		.queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus : DISK_QUEUES,
+		.problem = d->cfg.problem,
+		.arg = d->cfg.arg};
 
 	if (!d->block)
 		return 0;
@@ -115,19 +124,27 @@ static void on_frame(void *arg)
 	vm_frame(arg);
 }
 
+static void on_listen(void *arg, bool on)
+{
+	hda_listen(((struct vm_devices *)arg)->hda, on);
+}
+
 static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 {
 	const struct vm_devices_cfg *c = &d->cfg;
+	const struct seat_listener listener = {.listen = c->heard ? on_listen : NULL, .arg = d};
 	const struct seat_config seat = {.surface = c->surface,
 					 .width = c->width,
 					 .height = c->height,
 					 .frame = on_frame,
-					 .arg = vm};
+					 .arg = vm,
+					 .listener = listener};
 
 	if (!c->surface)
 		return 0;
 	if (vm_pc(vm)) {
-		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, e);
+		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, &listener,
+					 e);
 		return d->pc_seat ? 0 : -EIO;
 	}
 	d->seat = seat_new(&d->env, &seat, e);
@@ -168,6 +185,20 @@ static int add_net(struct vm_devices *d, struct err *e)
 		return -EIO;
 	}
 	return 0;
+}
+
+static int add_sound(struct vm_devices *d, struct err *e)
+{
+	struct surface_server *surface = NULL;
+
+	if (!d->cfg.sound)
+		return 0;
+	if (d->seat)
+		surface = seat_surface(d->seat);
+	else if (d->pc_seat)
+		surface = pc_seat_surface(d->pc_seat);
+	d->hda = hda_new(d->env.pci, d->env.mem, d->env.loop, surface, e);
+	return d->hda ? 0 : -EIO;
 }
 
 static int add_identity(struct vm_devices *d, struct err *e)
@@ -252,6 +283,12 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	r = add_net(d, e);
 	if (r == 0)
 		r = add_identity(d, e);
+	if (r == 0) {
+		d->balloon = virtio_balloon_new(&d->env, e);
+		r = d->balloon ? 0 : -EIO;
+	}
+	if (r == 0)
+		r = add_sound(d, e);
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
@@ -287,6 +324,7 @@ void vm_devices_free(struct vm_devices *d)
 {
 	if (!d)
 		return;
+	virtio_balloon_free(d->balloon);
 	virtio_blk_free(d->blk_identity);
 	if (d->net)
 		virtio_net_free(d->net);
@@ -301,9 +339,25 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
 	ahci_free(d->ahci);
+	hda_free(steal_ptr(&d->hda)); /* first: it speaks to the seat's surface */
 	seat_free(d->seat);
 	pc_seat_free(d->pc_seat);
 	free(d);
+}
+
+void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net)
+{
+	if (disk && d->blk)
+		virtio_blk_limit(d->blk, disk);
+	for (unsigned i = 0; disk && i < VM_MORE_DISKS && d->blk_more[i]; i++)
+		virtio_blk_limit(d->blk_more[i], disk);
+	if (net && d->net)
+		virtio_net_limit(d->net, net);
+}
+
+struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d)
+{
+	return d->balloon;
 }
 
 bool vm_devices_surface_connected(const struct vm_devices *d)

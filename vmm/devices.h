@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network, put
- * on the bus in that order so that a guest always finds them in the same slots. Main thread.
+ * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
+ * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -25,6 +25,9 @@ struct vm_devices_cfg {
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */
 	const char *mac;	    /* NULL: made from the name */
+	bool sound;		    /* there is a sound card */
+	bool heard;		    /* and the display may listen to it */
+	unsigned cpus;		    /* each has a queue of the system disk, up to four */
 	const char *surface;	    /* socket; NULL: no screen, no input */
 	uint32_t width, height;	    /* pixels */
 	void (*problem)(void *arg); /* of a disk, in one of its threads; at most once a second */
@@ -33,6 +36,8 @@ struct vm_devices_cfg {
 };
 
 struct identity;
+struct limit;
+struct virtio_balloon;
 
 /* Opens every file and socket. cfg's strings are borrowed for good. */
 int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_devices **out,
@@ -48,6 +53,10 @@ int vm_devices_check(const struct vm_devices *d, struct err *e) must_check;
 void vm_devices_identify(struct vm_devices *d, const struct identity *id);
 /* Of the network card, or what it would be. */
 void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
+/* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread. */
+void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net);
+/* Borrowed. */
+struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);
 /* The latest failure below a disk as a sentence, "" when there was none. */
 void vm_devices_problem(const struct vm_devices *d, char *out, size_t n);

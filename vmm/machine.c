@@ -388,13 +388,14 @@ static int build_platform(struct vm *vm, struct err *e)
 static int make_memory(struct vm *vm, struct err *e)
 {
 	struct vm_cfg *cfg = &vm->cfg;
+	const struct vm_mem_policy policy = {.merge = cfg->merge, .huge = cfg->huge};
 	struct vm_saved saved;
 	int r;
 
 	if (!cfg->snap) {
 		if ((r = check_memory(cfg->memory_bytes, e)) < 0)
 			return r;
-		vm->ram = vm_mem_new(cfg->memory_bytes, e);
+		vm->ram = vm_mem_new_policy(cfg->memory_bytes, &policy, e);
 		return vm->ram ? 0 : -ENOMEM;
 	}
 	if ((r = vm_saved_read(cfg->snap, &saved, e)) < 0 ||
@@ -404,7 +405,10 @@ static int make_memory(struct vm *vm, struct err *e)
 	cfg->memory_bytes = saved.memory_bytes;
 	vm->kvm.kind = saved.hardware ? VM_KVM_HARDWARE : VM_KVM_INTERPRETED;
 	vm->ram = vm_mem_map(cfg->memory, saved.memory_bytes, e);
-	return vm->ram ? 0 : -ENOMEM;
+	if (!vm->ram)
+		return -ENOMEM;
+	vm_mem_advise(vm->ram, &policy);
+	return 0;
 }
 
 struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)

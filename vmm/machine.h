@@ -51,6 +51,7 @@ void vm_stop(struct vm *vm, enum vm_stop why, const char *fmt, ...)
 struct vm_cfg {
 	unsigned cpus;		/* 1 .. VM_CPUS_MAX */
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
+	bool merge, huge;	/* struct vm_mem_policy */
 	const char *serial_log; /* NULL: not kept */
 	bool ready_is_frame;
 	/* To go on from a snapshot: its state, borrowed until vm_restore() returns, and its memory

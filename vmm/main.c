@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "vmm/control.h"
 #include "vmm/devices.h"
+#include "vmm/hda.h"
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
@@ -40,6 +41,7 @@ struct app {
 	struct snap *snap;	 /* --restore; until it is loaded */
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
+	bool sound;		 /* there is a sound card */
 	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
@@ -165,6 +167,29 @@ static void on_problem(void *arg)
 	(void)!loop_post(vm_loop(a->vm), tell_problem, a);
 }
 
+static struct virtio_balloon *balloon(void *arg)
+{
+	struct app *a = arg;
+
+	return a->devices ? vm_devices_balloon(a->devices) : NULL;
+}
+
+static void limits(void *arg, struct limit **disk, struct limit **net)
+{
+	struct app *a = arg;
+
+	*disk = &a->opt.disk_limit;
+	*net = &a->opt.net_limit;
+}
+
+static void limited(void *arg)
+{
+	struct app *a = arg;
+
+	if (a->devices)
+		vm_devices_limit(a->devices, &a->opt.disk_limit, &a->opt.net_limit);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct app *a = arg;
@@ -189,6 +214,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	int r;
 
 	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
+	a->sound = o->sound;
 	if (!o->restore)
 		return 0;
 	dir = open(o->restore, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -214,6 +240,7 @@ static int open_snapshot(struct app *a, struct err *e)
 				"become another one");
 	working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
 	a->identity_bytes = saved.identity_bytes;
+	a->sound = hda_saved(a->snap);
 	a->opt.firmware = pc_saved(a->snap);
 	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
 		return err_setw(e, -EINVAL, "snapshot.machine",
@@ -229,6 +256,8 @@ static int build(struct app *a, struct err *e)
 	const struct options *o = &a->opt;
 	const struct vm_cfg cfg = {.cpus = o->cpus,
 				   .memory_bytes = o->memory_mib << 20,
+				   .merge = o->memory_merge,
+				   .huge = o->memory_huge,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
 				   .snap = a->snap,
@@ -252,6 +281,9 @@ static int build(struct app *a, struct err *e)
 					       .boot_order = o->boot_order,
 					       .net = o->net,
 					       .mac = o->mac,
+					       .sound = a->sound,
+					       .heard = a->sound && o->sound,
+					       .cpus = o->cpus,
 					       .surface = o->surface,
 					       .width = o->width,
 					       .height = o->height,
@@ -271,6 +303,9 @@ static int build(struct app *a, struct err *e)
 	if (o->control) {
 		static const struct control_ops ops = {.surface = surface_connected,
 						       .problem = disk_problem,
+						       .balloon = balloon,
+						       .limits = limits,
+						       .limited = limited,
 						       .snapshot = on_snapshot};
 
 		a->control = control_new(vm_loop(a->vm), a->vm, o->control, &ops, a, e);
@@ -325,6 +360,8 @@ static int enter(struct app *a, struct err *e)
 		r = jail_files(net, e);
 	if (r == 0)
 		r = vm_devices_start(a->devices, e);
+	if (r == 0)
+		limited(a);
 	if (r == 0 && a->snap)
 		r = go_on(a, e);
 	if (r == 0)

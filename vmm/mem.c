@@ -2,15 +2,26 @@
  *
  * Guest RAM in one sealed memfd, mapped once and shared with KVM's memory slots. A guest physical
  * range is turned into a host pointer in exactly one place, ram_at(), which refuses whatever is
- * not entirely inside one region. Immutable after vm_mem_new(), hence free of locks.
+ * not entirely inside one region. The map is immutable after vm_mem_new(), hence free of locks.
+ *
+ * Giving pages back: a hole in a memfd, MADV_DONTNEED for anonymous memory. Neither will do over a
+ * snapshot's memory file, as the file's page would come back: there anonymous memory is mapped over
+ * the file. The addresses stay mapped all the time, so KVM and pointers into RAM are not
+ * concerned. Each such piece may cost the kernel two mappings, of which a process has 65,530: with
+ * PIECES_MAX of them no more is given back, which no guest can tell.
  */
 #include "vmm/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "common/log.h"
 #include "common/wire.h"
+
+#define PAGE	   4096u
+#define PIECES_MAX 16384
 
 static int make_memfd(struct vm_mem *m, struct err *e)
 {
@@ -27,7 +38,8 @@ static int make_memfd(struct vm_mem *m, struct err *e)
 
 static int map_ram(struct vm_mem *m, struct err *e)
 {
-	int how = (m->is_private ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
+	int how = (m->is_private ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE |
+		  (m->fd < 0 ? MAP_ANONYMOUS : 0);
 	void *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, how, m->fd, 0);
 
 	if (p == MAP_FAILED)
@@ -38,8 +50,27 @@ static int map_ram(struct vm_mem *m, struct err *e)
 	return 0;
 }
 
-/* source: the file to begin as, or -1 for zeros. */
-static struct vm_mem *make(int source, uint64_t size_bytes, struct err *e)
+static void advise(const struct vm_mem *m, int what, const char *name)
+{
+	if (madvise(m->base, m->size, what) < 0)
+		log_warn("memory.policy", "missing=%s error=%s", name, strerrorname_np(errno));
+}
+
+void vm_mem_advise(const struct vm_mem *m, const struct vm_mem_policy *policy)
+{
+	if (policy->merge)
+		advise(m, MADV_MERGEABLE, "merge");
+	if (policy->huge)
+		advise(m, MADV_HUGEPAGE, "huge");
+}
+
+enum kind {
+	SHARED,	  /* a memfd of our own */
+	ANONYMOUS,
+	FROM_FILE /* private, over `source` */
+};
+
+static struct vm_mem *make(enum kind kind, int source, uint64_t size_bytes, struct err *e)
 {
 	if (!size_bytes || size_bytes % 4096 || size_bytes > 1ull << 46) {
 		(void)err_set(e, -EINVAL, "guest memory of %llu bytes is not a multiple of 4096",
@@ -54,13 +85,17 @@ static struct vm_mem *make(int source, uint64_t size_bytes, struct err *e)
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	m->is_private = source >= 0;
+	m->is_private = kind != SHARED;
 	m->size = size_bytes;
-	m->fd = source < 0 ? -1 : fcntl(source, F_DUPFD_CLOEXEC, 3);
-	if (source < 0)
+	m->fd = kind == FROM_FILE ? fcntl(source, F_DUPFD_CLOEXEC, 3) : -1;
+	if (kind == SHARED)
 		r = make_memfd(m, e);
-	else if (m->fd < 0)
+	else if (kind == FROM_FILE && m->fd < 0)
 		r = err_set(e, -errno, "the memory file: %m");
+	if (r == 0 && kind == FROM_FILE) {
+		m->anonymous = calloc(size_bytes / PAGE / 8 + 1, 1);
+		r = m->anonymous ? 0 : err_set(e, -ENOMEM, "out of memory");
+	}
 	if (r == 0)
 		r = map_ram(m, e);
 	if (r < 0) {
@@ -78,12 +113,22 @@ static struct vm_mem *make(int source, uint64_t size_bytes, struct err *e)
 
 struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
 {
-	return make(-1, size_bytes, e);
+	return make(SHARED, -1, size_bytes, e);
+}
+
+struct vm_mem *vm_mem_new_policy(uint64_t size_bytes, const struct vm_mem_policy *policy,
+				 struct err *e)
+{
+	struct vm_mem *m = make(policy->merge || policy->huge ? ANONYMOUS : SHARED, -1, size_bytes, e);
+
+	if (m)
+		vm_mem_advise(m, policy);
+	return m;
 }
 
 struct vm_mem *vm_mem_map(int fd, uint64_t size_bytes, struct err *e)
 {
-	return make(fd, size_bytes, e);
+	return make(FROM_FILE, fd, size_bytes, e);
 }
 
 void vm_mem_free(struct vm_mem *m)
@@ -93,6 +138,7 @@ void vm_mem_free(struct vm_mem *m)
 	if (m->base)
 		munmap(m->base, m->size);
 	cleanup_close_fn(&m->fd);
+	free(m->anonymous);
 	free(m);
 }
 
@@ -168,4 +214,79 @@ uint64_t vm_mem_gpa(const struct vm_mem *m, const void *p)
 	uint64_t at = (uint64_t)((const uint8_t *)p - m->base);
 
 	return at < m->region[0].size ? at : at - m->region[0].size + m->region[1].gpa;
+}
+
+static bool is_anonymous(const struct vm_mem *m, uint64_t page)
+{
+	return m->anonymous[page / 8] >> (page % 8) & 1;
+}
+
+static bool map_over(struct vm_mem *m, uint64_t from, uint64_t to)
+{
+	uint8_t *p = m->base + from * PAGE;
+	size_t n = (size_t)(to - from) * PAGE;
+
+	if (m->pieces == PIECES_MAX ||
+	    mmap(p, n, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return false;
+	(void)madvise(p, n, MADV_DONTDUMP); /* as its neighbours: the kernel joins equal ones */
+	m->pieces++;
+	for (uint64_t page = from; page < to; page++)
+		m->anonymous[page / 8] |= (uint8_t)(1u << page % 8);
+	return true;
+}
+
+/* Bytes given back of pages [from, to) over a memory file, run by run of those that are the file's
+ * and those that are not any more. */
+static uint64_t drop_over_file(struct vm_mem *m, uint64_t from, uint64_t to)
+{
+	uint64_t done = 0;
+
+	while (from < to) {
+		bool anonymous = is_anonymous(m, from), ok;
+		uint64_t end = from + 1;
+
+		while (end < to && is_anonymous(m, end) == anonymous)
+			end++;
+		ok = anonymous ? madvise(m->base + from * PAGE, (size_t)(end - from) * PAGE,
+					 MADV_DONTNEED) == 0
+			       : map_over(m, from, end);
+		done += ok ? (end - from) * PAGE : 0;
+		from = end;
+	}
+	return done;
+}
+
+static uint64_t drop_pages(struct vm_mem *m, uint64_t at, uint64_t n)
+{
+	int r;
+
+	if (m->anonymous)
+		return drop_over_file(m, at / PAGE, (at + n) / PAGE);
+	if (m->is_private)
+		r = madvise(m->base + at, n, MADV_DONTNEED);
+	else
+		r = fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
+			      (off_t)n);
+	return r == 0 ? n : 0;
+}
+
+uint64_t vm_mem_release(struct vm_mem *m, uint64_t gpa, uint64_t n)
+{
+	uint64_t done = 0;
+
+	if (n > UINT64_MAX - gpa)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(m->region); i++) {
+		const struct vm_mem_region *r = &m->region[i];
+		uint64_t from = gpa > r->gpa ? gpa - r->gpa : 0;
+		uint64_t to = gpa + n > r->gpa ? gpa + n - r->gpa : 0;
+
+		from = (from + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+		to = (to < r->size ? to : r->size) & ~(uint64_t)(PAGE - 1);
+		if (from < to)
+			done += drop_pages(m, (uint64_t)(r->host - m->base) + from, to - from);
+	}
+	return done;
 }

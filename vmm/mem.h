@@ -12,6 +12,9 @@
  * A machine that goes on from a snapshot maps the snapshot's memory file instead (vm_mem_map()):
  * pages are shared with every other machine that does, until one is written to, which makes it
  * that machine's own.
+ *
+ * What the guest does not need goes back to the host by vm_mem_release() and reads as zeros from
+ * then on, whatever the memory was made of.
  */
 #ifndef PANE_VMM_MEM_H
 #define PANE_VMM_MEM_H
@@ -30,9 +33,17 @@ struct vm_mem_region {
 	uint8_t *host;	    /* inside vm_mem's one mapping */
 };
 
+/* How memory is to be had; a wish, which an older kernel may not grant (a line in the log). */
+struct vm_mem_policy {
+	bool merge; /* equal pages of this host's desktops are merged (KSM) */
+	bool huge;  /* in huge pages where there are any */
+};
+
 struct vm_mem {
-	int fd;				/* memfd or memory file, owned */
+	int fd;				/* memfd or memory file, owned; -1: anonymous */
 	bool is_private;		/* writes are ours alone, not in fd */
+	uint8_t *anonymous;		/* over a memory file, owned: a bit a page that is not its */
+	unsigned pieces;		/* mappings made over the memory file; both main thread */
 	uint64_t size;			/* bytes, all regions together */
 	uint8_t *base;			/* the mapping, owned */
 	struct vm_mem_region region[2]; /* low, high */
@@ -40,9 +51,19 @@ struct vm_mem {
 
 /* RAM of size_bytes (a multiple of 4096), zeroed, not yet touched. Needs no KVM. NULL with *e. */
 struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e) must_check;
+/* The same in anonymous memory, as KSM and huge pages take no other that is not a clone's. */
+struct vm_mem *vm_mem_new_policy(uint64_t size_bytes, const struct vm_mem_policy *policy,
+				 struct err *e) must_check;
 /* RAM that begins as the first size_bytes of the file fd (duplicated), copied on write. */
 struct vm_mem *vm_mem_map(int fd, uint64_t size_bytes, struct err *e) must_check;
+/* For memory that vm_mem_map() made, before it is used. */
+void vm_mem_advise(const struct vm_mem *m, const struct vm_mem_policy *policy);
 void vm_mem_free(struct vm_mem *m);
+
+/* Gives the whole pages inside [gpa, gpa+n) back to the host; they are zeros until they are written
+ * to. Bytes given back; fewer than there were, when part of the range is no RAM or the host
+ * cannot, which leaves them as they are. Main thread. */
+uint64_t vm_mem_release(struct vm_mem *m, uint64_t gpa, uint64_t n);
 
 /* Copies n bytes out of or into RAM: 0, or -EFAULT (nothing copied) when any byte is not RAM.
  * Naturally aligned copies of 1, 2, 4 or 8 bytes are one load or store; ordering between two

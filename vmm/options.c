@@ -27,6 +27,8 @@ static const char help[] =
 	"  --name NAME         name in log lines (default: desktop)\n"
 	"  --cpus N            virtual processors, 1 to 16 (default: 1)\n"
 	"  --memory MIB        memory in MiB, 128 to 65536 (default: 512)\n"
+	"  --memory-merge      equal pages of this host's desktops are merged (KSM)\n"
+	"  --memory-huge       in huge pages where the host has some\n"
 	"  --kernel FILE       Linux kernel (bzImage)\n"
 	"  --initrd FILE       initial RAM disk\n"
 	"  --cmdline TEXT      kernel command line\n"
@@ -39,7 +41,12 @@ static const char help[] =
 	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
+	"  --disk-limit SPEC   bytes=N,ops=N,burst=MS: of each disk, a second; burst is what\n"
+	"                      may be saved up (default: 100 ms); what is left out is free\n"
+	"  --net-limit SPEC    the same for the network, of either direction\n"
 	"  --net user|none     network (default: none)\n"
+	"  --sound             a sound card, heard where the display listens; with --restore\n"
+	"                      the snapshot's card is heard\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
 	"  --control SOCKET    where the host agent connects\n"
@@ -68,6 +75,8 @@ enum {
 	O_NAME = 256,
 	O_CPUS,
 	O_MEMORY,
+	O_MEMORY_MERGE,
+	O_MEMORY_HUGE,
 	O_KERNEL,
 	O_INITRD,
 	O_CMDLINE,
@@ -79,7 +88,10 @@ enum {
 	O_BOOT,
 	O_BOOT_MENU,
 	O_DISK,
+	O_DISK_LIMIT,
+	O_NET_LIMIT,
 	O_NET,
+	O_SOUND,
 	O_MAC,
 	O_SURFACE,
 	O_CONTROL,
@@ -99,6 +111,8 @@ static const struct option longs[] = {
 	{"name", required_argument, NULL, O_NAME},
 	{"cpus", required_argument, NULL, O_CPUS},
 	{"memory", required_argument, NULL, O_MEMORY},
+	{"memory-merge", no_argument, NULL, O_MEMORY_MERGE},
+	{"memory-huge", no_argument, NULL, O_MEMORY_HUGE},
 	{"kernel", required_argument, NULL, O_KERNEL},
 	{"initrd", required_argument, NULL, O_INITRD},
 	{"cmdline", required_argument, NULL, O_CMDLINE},
@@ -110,7 +124,10 @@ static const struct option longs[] = {
 	{"boot", required_argument, NULL, O_BOOT},
 	{"boot-menu", no_argument, NULL, O_BOOT_MENU},
 	{"disk", required_argument, NULL, O_DISK},
+	{"disk-limit", required_argument, NULL, O_DISK_LIMIT},
+	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
+	{"sound", no_argument, NULL, O_SOUND},
 	{"mac", required_argument, NULL, O_MAC},
 	{"surface", required_argument, NULL, O_SURFACE},
 	{"control", required_argument, NULL, O_CONTROL},
@@ -192,6 +209,35 @@ static int set_disk(struct options *o, char *spec, struct err *e)
 	o->disk_base = spec + 5;
 	o->disk_overlay = comma + 9;
 	return 0;
+}
+
+/* Words bytes=N, ops=N, burst=MS with a comma between. */
+static int set_limit(const char *option, struct limit *limit, const char *spec, struct err *e)
+{
+	*limit = (struct limit){0};
+	for (const char *at = spec;; at++) {
+		unsigned long long v = 0;
+		char word[8];
+		int n = 0;
+
+		if (sscanf(at, "%7[a-z]=%13llu%n", word, &v, &n) != 2 || (at[n] && at[n] != ','))
+			v = ULLONG_MAX;
+		if (!strcmp(word, "bytes"))
+			limit->bytes_per_s = v;
+		else if (!strcmp(word, "ops"))
+			limit->ops_per_s = v;
+		else if (!strcmp(word, "burst"))
+			limit->burst_ms = v <= UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+		else
+			v = ULLONG_MAX;
+		if (v == ULLONG_MAX || !limit_ok(limit))
+			return err_set(e, -EINVAL,
+				       "%s %s: give bytes=N,ops=N,burst=MS, each or some", option,
+				       spec);
+		at += n;
+		if (!*at)
+			return 0;
+	}
 }
 
 static int set_size(struct options *o, const char *s, struct err *e)
@@ -304,6 +350,12 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_MEMORY:
 		o->memory_given = true;
 		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
+	case O_MEMORY_MERGE:
+		o->memory_merge = true;
+		return 0;
+	case O_MEMORY_HUGE:
+		o->memory_huge = true;
+		return 0;
 	case O_FIRMWARE:
 		r = one_of("--firmware", arg, "bios", "efi", e);
 		o->firmware = r == 0 ? PC_BIOS : PC_EFI;
@@ -315,10 +367,17 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
+	case O_DISK_LIMIT:
+		return set_limit("--disk-limit", &o->disk_limit, arg, e);
+	case O_NET_LIMIT:
+		return set_limit("--net-limit", &o->net_limit, arg, e);
 	case O_NET:
 		o->net = arg;
 		r = one_of("--net", arg, "none", "user", e);
 		return r < 0 ? r : 0;
+	case O_SOUND:
+		o->sound = true;
+		return 0;
 	case O_MAC:
 		return set_mac(o, arg, e);
 	case O_SIZE:

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "vmm/virtio/limiter.h"
 
 enum options_action {
 	OPTIONS_RUN,
@@ -25,6 +26,7 @@ struct options {
 	const char *name;
 	unsigned cpus;
 	uint64_t memory_mib;
+	bool memory_merge, memory_huge;
 	const char *kernel, *initrd, *cmdline;
 	unsigned firmware; /* enum pc_firmware: 0 none, the kernel is booted directly */
 	const char *firmware_image, *variables, *firmware_log; /* paths or NULL */
@@ -37,11 +39,12 @@ struct options {
 	bool more_readonly[OPTIONS_MORE_DISKS];
 	const char *net;				/* "user" or "none" */
 	const char *mac;				/* or NULL */
+	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame;
 	const char *restore; /* directory of a snapshot, or NULL */
-	bool clone, identity;
+	bool clone, identity, sound;
 	bool cpus_given, memory_given;
 };
 

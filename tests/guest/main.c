@@ -6,12 +6,15 @@
  * On the serial line it prints: "pci N vendor:device class C", "disk MiB boot COUNT" (the count is
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
- *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, anything else is just
- * echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
- * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
+ *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h),
+ * fill report check (balloon.h), anything else is just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
+ * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready,
+ * "packed" uses packed rings.
  */
+#include "tests/guest/balloon.h"
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"
+#include "tests/guest/sound.h"
 #include "tests/guest/virtio.h"
 #include "vmm/layout.h"
 
@@ -172,6 +175,10 @@ static void obey(const char *s)
 			continue;
 	else if (!__builtin_memcmp(s, "note ", 5))
 		print("pane.note %s\n", s + 5);
+	else if (!strcmp(s, "play"))
+		sound_play();
+	else
+		balloon_obey(s);
 }
 
 static char character(unsigned code)
@@ -291,11 +298,13 @@ void card_main(const uint8_t *params)
 	const char *cmdline = (const char *)(uint64_t) * (const uint32_t *)(params + 0x228);
 	char command[sizeof(line)];
 
+	virtio_packed = option(cmdline, "packed", command, sizeof(command));
 	print("pane test card\n");
 	interrupts_init();
 	pci_list();
 	use_disk();
 	use_identity();
+	balloon_open();
 	if (screen_open())
 		print("screen %ux%u\n", SCREEN_W, SCREEN_H);
 	input_open(&input[0], 0);
@@ -310,6 +319,7 @@ void card_main(const uint8_t *params)
 		input_poll(&input[0]);
 		input_poll(&input[1]);
 		look_at_identity();
+		balloon_look();
 		if (power_button)
 			power_off();
 		sleep_unless(&device_interrupt);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Finding the structures (virtio 1.2 §4.1.4), initialisation (§3.1.1), split rings (§2.7).
+ * Finding the structures (virtio 1.2 §4.1.4), initialisation (§3.1.1), split rings (§2.7), packed rings (§2.8)
+ * with the interrupts always on.
  */
 #include "tests/guest/virtio.h"
 
@@ -35,6 +36,13 @@ enum {
 	DESC_NEXT = 1,
 	DESC_WRITE = 2
 };
+
+enum {
+	AVAIL = 1 << 7,
+	USED = 1 << 15
+};
+
+bool virtio_packed;
 
 static void find_structures(struct virtio *v)
 {
@@ -81,7 +89,7 @@ bool virtio_open(struct virtio *v, unsigned type, unsigned nth, uint64_t feature
 		continue;
 	status(v, ACKNOWLEDGE);
 	status(v, DRIVER);
-	features |= 1ull << 32;
+	features |= 1ull << 32 | (virtio_packed ? 1ull << 34 : 0);
 	for (unsigned i = 0; i < 2; i++) {
 		mmio_write32(v->common + C_DRIVER_SELECT, i);
 		mmio_write32(v->common + C_DRIVER, (uint32_t)(features >> 32 * i));
@@ -103,6 +111,8 @@ bool virtio_queue(struct virtio *v, struct queue *q, unsigned number)
 	if (mmio_read16(v->common + C_Q_SIZE) < RING)
 		return false;
 	q->number = (uint16_t)number;
+	q->is_packed = virtio_packed;
+	q->wrap = q->seen_wrap = true;
 	mmio_write16(v->common + C_Q_SIZE, RING);
 	mmio_write16(v->common + C_Q_VECTOR, 0);
 	write_address(v->common + C_Q_DESC, q->desc);
@@ -116,6 +126,48 @@ bool virtio_queue(struct virtio *v, struct queue *q, unsigned number)
 void virtio_go(struct virtio *v)
 {
 	status(v, DRIVER_OK);
+}
+
+/* §2.8.6: the first descriptor's flags last. */
+static void offer_packed(struct queue *q, const struct piece *p, unsigned n, uint16_t id)
+{
+	unsigned first = q->next;
+	uint16_t first_flags = 0;
+
+	q->takes[id] = (uint16_t)n;
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t flags = (uint16_t)((i + 1 < n ? DESC_NEXT : 0) |
+					    (p[i].write ? DESC_WRITE : 0) |
+					    (q->wrap ? AVAIL : USED));
+
+		q->packed[q->next].at = (uint64_t)p[i].at;
+		q->packed[q->next].len = p[i].len;
+		q->packed[q->next].id = id;
+		if (i)
+			q->packed[q->next].flags = flags;
+		else
+			first_flags = flags;
+		if (++q->next == RING) {
+			q->next = 0;
+			q->wrap = !q->wrap;
+		}
+	}
+	__atomic_store_n(&q->packed[first].flags, first_flags, __ATOMIC_RELEASE);
+}
+
+static int take_packed(struct queue *q)
+{
+	uint16_t flags = __atomic_load_n(&q->packed[q->seen].flags, __ATOMIC_ACQUIRE);
+	int id = q->packed[q->seen].id % RING;
+
+	if (!(flags & AVAIL) == q->seen_wrap || !(flags & USED) == q->seen_wrap)
+		return -1;
+	q->seen = (uint16_t)(q->seen + q->takes[id]);
+	if (q->seen >= RING) {
+		q->seen = (uint16_t)(q->seen - RING);
+		q->seen_wrap = !q->seen_wrap;
+	}
+	return id;
 }
 
 static void make_available(struct queue *q, uint16_t head)
@@ -132,6 +184,8 @@ void virtio_kick(struct queue *q)
 
 int virtio_take(struct queue *q)
 {
+	if (q->is_packed)
+		return take_packed(q);
 	if (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) == q->seen)
 		return -1;
 	return (int)q->used.ring[q->seen++ % RING].id;
@@ -139,13 +193,16 @@ int virtio_take(struct queue *q)
 
 void virtio_call(struct queue *q, const struct piece *p, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && !q->is_packed; i++)
 		q->desc[i] = (struct ring_desc){.at = (uint64_t)p[i].at,
 						.len = p[i].len,
 						.flags = (uint16_t)((i + 1 < n ? DESC_NEXT : 0) |
 								    (p[i].write ? DESC_WRITE : 0)),
 						.next = (uint16_t)(i + 1)};
-	make_available(q, 0);
+	if (q->is_packed)
+		offer_packed(q, p, n, 0);
+	else
+		make_available(q, 0);
 	virtio_kick(q);
 	for (;;) {
 		device_interrupt = false;
@@ -158,6 +215,12 @@ void virtio_call(struct queue *q, const struct piece *p, unsigned n)
 
 void virtio_offer(struct queue *q, void *base, uint32_t size, unsigned i)
 {
+	const struct piece p = {(uint8_t *)base + i * size, size, true};
+
+	if (q->is_packed) {
+		offer_packed(q, &p, 1, (uint16_t)i);
+		return;
+	}
 	q->desc[i] = (struct ring_desc){
 		.at = (uint64_t)base + i * size, .len = size, .flags = DESC_WRITE};
 	make_available(q, (uint16_t)i);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The driver side of virtio 1.2 over PCI, as small as it gets: one request at a time where the card
- * asks, and a ring of small buffers where a device tells.
+ * asks, and a ring of small buffers where a device tells. Split rings, or packed ones where
+ * virtio_packed says so.
  */
 #ifndef PANE_TESTS_GUEST_VIRTIO_H
 #define PANE_TESTS_GUEST_VIRTIO_H
@@ -17,8 +18,19 @@ struct ring_desc {
 	uint16_t flags, next;
 };
 
+/* Packed, as the fields lie there: id and flags come in the other order. */
 struct queue {
-	struct ring_desc desc[RING] __attribute__((aligned(4096)));
+	union {
+		struct ring_desc desc[RING];
+		struct {
+			uint64_t at;
+			uint32_t len;
+			uint16_t id, flags;
+		} packed[RING];
+	} __attribute__((aligned(4096)));
+	uint16_t next;		      /* packed: where the next offer goes */
+	bool wrap, seen_wrap, is_packed;
+	uint16_t takes[RING]; /* packed: descriptors of the chain with this id */
 	struct {
 		uint16_t flags, idx, ring[RING];
 	} avail __attribute__((aligned(64)));
@@ -38,6 +50,8 @@ struct virtio {
 	uint64_t common, device, notify;
 	uint32_t notify_multiplier;
 };
+
+extern bool virtio_packed;
 
 /* The nth device of this type, reset and negotiated with these features (and version 1). */
 bool virtio_open(struct virtio *v, unsigned type, unsigned nth, uint64_t features);

@@ -4,8 +4,10 @@ import json
 import os
 import random
 import string
+import time
 import unittest
 
+import ears
 import vm
 
 PACE = 0.1  # seconds between keys
@@ -16,16 +18,39 @@ class Debian(unittest.TestCase):
     def boot(self, folder=None):
         with open(f"{IMAGE}/image.json", encoding="utf-8") as file:
             cmdline = json.load(file)["cmdline"]
-        machine = vm.Vm(cmdline, "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--net", "user", kernel=f"{IMAGE}/vmlinuz",
+        machine = vm.Vm(cmdline, "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--net", "user", "--sound", kernel=f"{IMAGE}/vmlinuz",
                         disk=f"{IMAGE}/disk.raw", memory=768, folder=folder)
         self.addCleanup(machine.close)
         machine.ready(900)
-        display = machine.surface()
+        display = machine.surface(ears.Ears)
         display.wait(lambda: display.scanout)
         return machine, display
 
+    def devices(self, machine, display):
+        """what Linux's drivers make of the devices"""
+        display.type("cat /sys/bus/virtio/devices/*/features | cut -c35 | sort | uniq -c >/dev/ttyS0\n", PACE)
+        machine.serial("7 1\n", 180)  # all seven by packed rings
+        display.type("echo $(ls /sys/block/vda/mq | wc -l) queues >/dev/ttyS0\n", PACE)
+        machine.serial("2 queues", 180)
+        before = machine.ask(op="balloon")
+        self.assertTrue(before["driver"])
+        machine.ask(op="balloon", target_mib=200)
+        end = time.monotonic() + 180
+        while (told := machine.ask(op="balloon"))["actual_mib"] < 200:
+            self.assertLess(time.monotonic(), end, told)
+            time.sleep(0.2)
+        print("balloon", before, told, flush=True)
+        self.assertGreaterEqual(told["released_mib"], 200)
+        self.assertLess(told["stats"]["available_bytes"], told["stats"]["total_bytes"])
+        machine.ask(op="balloon", target_mib=0)
+        display.listen()
+        display.type("pacat --raw /usr/bin/bash &\n", PACE)
+        display.wait(lambda: len(display.heard) > 200000, 180)
+        print("sound", display.rate, len(set(display.heard)), flush=True)
+        self.assertGreater(len(set(display.heard)), 100)
+
     def test_debian(self):
-        """boots, is typed at, panics, boots again with its files, reboots"""
+        """boots, is typed at, takes every device, panics, boots again with its files, reboots"""
         word = "".join(random.choices(string.ascii_lowercase, k=12))
         machine, display = self.boot()
         self.assertEqual(display.scanout[:2], (1280, 800))
@@ -33,6 +58,7 @@ class Debian(unittest.TestCase):
         machine.serial(f"2 cpus {word}", 180)
         display.type("ip -4 -br addr >/dev/ttyS0\n", PACE)
         machine.serial("10.0.2.15/24", 180)
+        self.devices(machine, display)
         display.type("ls /sys/bus/virtio/devices | wc -l >/dev/ttyS0; echo c | sudo tee /proc/sysrq-trigger\n", PACE)
         self.assertEqual(machine.wait(180), (4, {"code": 4, "reason": "panic"}), machine.text("serial"))
 

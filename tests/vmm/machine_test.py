@@ -27,10 +27,41 @@ class Guest(unittest.TestCase):
         machine.wait()
         text = machine.text("serial")
         for line in ("pci 0 1b36:0008", "pci 1 1b36:0011", "pci 2 1af4:1050", "pci 3 1af4:1052", "pci 4 1af4:1052",
-                     "pci 5 1af4:1042", "pci 6 1af4:1044", "screen 640x400", "pane.ready"):
+                     "pci 5 1af4:1042", "pci 6 1af4:1044", "pci 7 1af4:1045", "screen 640x400", "pane.ready"):
             self.assertIn(line, text)
         self.assertNotIn("ECAM says", text)
         self.assertNotIn("answered", text)
+
+    def test_limits(self):
+        """rate limits of the command line hold, are told, and are changed while the machine runs; nonsense is refused"""
+        machine = self.start("", "--disk-limit", "ops=50,burst=10", "--net", "user", "--net-limit", "bytes=1000000").ready()
+        machine.serial("boot 1\n")
+        self.assertEqual(machine.ask(op="limits"), {"disk": {"bytes_per_s": 0, "ops_per_s": 50, "burst_ms": 10},
+                                                    "net": {"bytes_per_s": 1000000, "ops_per_s": 0, "burst_ms": 100}})
+        told = machine.ask(op="limits", net={}, disk={"bytes_per_s": 5000, "burst_ms": 1})
+        self.assertEqual((told["disk"]["bytes_per_s"], told["disk"]["ops_per_s"], told["net"]["bytes_per_s"]), (5000, 0, 0))
+        for bad in (7, {"ops_per_s": -1}, {"burst_ms": 60001}, {"bytes_per_s": 10**13}):
+            self.assertIn("error", machine.ask(op="limits", disk=bad))
+
+    def test_packed(self):
+        """all devices by packed rings: disk, screen and keys work, also in a clone of such a machine, parked in mid-ring"""
+        machine = self.start("packed", "--identity").ready()
+        machine.serial("boot 1\n")
+        display = machine.surface()
+        display.wait(lambda: display.scanout and display.scanout[:2] == (640, 400))
+        display.type("hello hello hello\n", 0.01)
+        machine.serial("line hello hello hello\n")
+        self.assertNotIn("virtio.broken", machine.text("stderr"))
+        folder = machine.snapshot()
+        machine.ask(op="quit")
+        machine.wait()
+        clone = self.start("", "--clone", restore=folder, disk=machine.path("base.raw"), layer=machine.path("overlay"), name="two").ready()
+        display = clone.surface()
+        display.wait(lambda: display.scanout)
+        display.type("and on we go until the rings went round\n", 0.01)
+        clone.serial("line and on we go until the rings went round\n")
+        self.assertIn("hostname=two\n", clone.text("serial"))
+        self.assertNotIn("virtio.broken", clone.text("stderr"))
 
     def test_screen(self):
         """the guest's picture reaches the display"""

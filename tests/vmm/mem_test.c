@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/mem.h"
 
@@ -89,6 +91,101 @@ static void odd_sizes_are_refused(void **state)
 	assert_int_equal(e.code, -EINVAL);
 }
 
+/* Residency of [0, n) pages of m by mincore(2). */
+static unsigned resident(const struct vm_mem *m, unsigned n)
+{
+	unsigned char there[512];
+	unsigned sum = 0;
+
+	assert_int_equal(mincore(m->base, n * 4096ul, there), 0);
+	for (unsigned i = 0; i < n; i++)
+		sum += there[i] & 1;
+	return sum;
+}
+
+static struct vm_mem *of_kind(unsigned kind)
+{
+	const struct vm_mem_policy merge = {.merge = true};
+	uint8_t page[4096];
+	struct vm_mem *m;
+	FILE *f;
+
+	if (kind < 2)
+		return kind ? vm_mem_new_policy(256 * 4096, &merge, NULL) : make(256 * 4096);
+	f = tmpfile();
+	assert_non_null(f);
+	memset(page, 0x77, sizeof(page));
+	for (unsigned i = 0; i < 256; i++)
+		assert_int_equal(fwrite(page, sizeof(page), 1, f), 1);
+	fflush(f);
+	m = vm_mem_map(fileno(f), 256 * 4096, NULL);
+	fclose(f);
+	return m;
+}
+
+/* memfd, anonymous, memory file */
+static void released_pages_are_zeros_and_free(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct vm_mem *m = of_kind(kind);
+		uint64_t given = 0;
+
+		assert_non_null(m);
+		memset(m->base, 0x55, 256 * 4096);
+		assert_int_equal(resident(m, 256), 256);
+		/* whole pages only: of [1, 11) the nine inside */
+		given += vm_mem_release(m, 4097, 10 * 4096);
+		assert_int_equal(given, 9 * 4096);
+		assert_int_equal(m->base[2 * 4096 - 1], 0x55);
+		assert_int_equal(m->base[11 * 4096], 0x55);
+		assert_int_equal(vm_mem_release(m, 100 * 4096, 156 * 4096), 156 * 4096);
+		assert_int_equal(resident(m, 256), 256 - 9 - 156);
+		for (unsigned i = 2 * 4096; i < 11 * 4096; i++)
+			assert_int_equal(m->base[i], 0);
+		for (unsigned i = 100 * 4096; i < 256 * 4096; i++)
+			assert_int_equal(m->base[i], 0);
+		/* and again, with what was written since */
+		memset(m->base, 0x66, 256 * 4096);
+		assert_int_equal(vm_mem_release(m, 0, 256 * 4096), 256 * 4096);
+		assert_int_equal(resident(m, 256), 0);
+		assert_int_equal(m->base[99 * 4096], 0);
+		assert_int_equal(m->base[100 * 4096], 0);
+		vm_mem_free(m);
+	}
+}
+
+static void what_is_no_ram_is_not_released(void **state)
+{
+	uint64_t size = VM_MEM_LOW_MAX + (1 << 20);
+	struct vm_mem *m = make(size);
+
+	(void)state;
+	assert_int_equal(vm_mem_release(m, VM_MEM_LOW_MAX, 1 << 20), 0);
+	assert_int_equal(vm_mem_release(m, UINT64_MAX - 4096, 8192), 0);
+	assert_int_equal(vm_mem_release(m, VM_MEM_HIGH + (1 << 20), 4096), 0);
+	assert_int_equal(vm_mem_release(m, 4096, 0), 0);
+	assert_int_equal(vm_mem_release(m, 0, UINT64_MAX), size);
+	vm_mem_free(m);
+}
+
+/* Page by page, again and again: the mappings over a memory file stay bounded. */
+static void pieces_over_a_file_are_not_counted_twice(void **state)
+{
+	struct vm_mem *m = of_kind(2);
+
+	(void)state;
+	for (unsigned round = 0; round < 300; round++)
+		for (unsigned i = 0; i < 256; i += 2) {
+			m->base[i * 4096] = 1;
+			assert_int_equal(vm_mem_release(m, i * 4096, 4096), 4096);
+			assert_int_equal(m->base[i * 4096], 0);
+		}
+	assert_int_equal(m->pieces, 128);
+	assert_int_equal(m->base[4096], 0x77);
+	vm_mem_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +193,9 @@ int main(void)
 		cmocka_unit_test(the_end_of_ram_is_exact),
 		cmocka_unit_test(the_pci_hole_is_not_ram),
 		cmocka_unit_test(odd_sizes_are_refused),
+		cmocka_unit_test(released_pages_are_zeros_and_free),
+		cmocka_unit_test(what_is_no_ram_is_not_released),
+		cmocka_unit_test(pieces_over_a_file_are_not_counted_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,19 @@ static void accepted(void **state)
 	assert_int_equal(o.cpus, 16);
 	assert_int_equal(parse(&o, NULL, "--memory", "65536"), 0);
 	assert_int_equal(o.memory_mib, 65536);
+	assert_int_equal(parse(&o, NULL, "--disk-limit", "bytes=1000000,ops=50,burst=300"), 0);
+	assert_int_equal(o.disk_limit.bytes_per_s, 1000000);
+	assert_int_equal(o.disk_limit.ops_per_s, 50);
+	assert_int_equal(o.disk_limit.burst_ms, 300);
+	assert_int_equal(parse(&o, NULL, "--net-limit", "ops=7"), 0);
+	assert_int_equal(o.net_limit.ops_per_s, 7);
+	assert_int_equal(o.net_limit.bytes_per_s, 0);
+	assert_false(o.sound);
+	assert_int_equal(parse(&o, NULL, "--sound", NULL), 0);
+	assert_true(o.sound);
+	assert_false(o.memory_merge || o.memory_huge);
+	assert_int_equal(parse(&o, NULL, "--memory-merge", "--memory-huge"), 0);
+	assert_true(o.memory_merge && o.memory_huge);
 	assert_int_equal(parse(&o, NULL, "--size", "1920x1080"), 0);
 	assert_int_equal(o.height, 1080);
 	assert_int_equal(parse(&o, NULL, "--disk", "base=a,overlay=b"), 0);
@@ -113,6 +126,13 @@ static void refused(void **state)
 		{"--ready", "now"},
 		{"--mac", "52:54:00"},
 		{"--mac", "53:54:00:12:34:56"},
+		{"--disk-limit", ""},
+		{"--disk-limit", "bytes=1,"},
+		{"--disk-limit", "bytes=-1"},
+		{"--disk-limit", "bytes=1;ops=2"},
+		{"--disk-limit", "blocks=1"},
+		{"--net-limit", "bytes=1000000000001"},
+		{"--net-limit", "burst=60001"},
 		{"--what", "x"},
 	};
 	struct options o;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See sound.h. States: deaf (nobody listens: the FIFO is full of what was never heard, its writer
- * drops the rest, nothing here runs), silent (read, but only zeros came lately), sounding (a stream
- * of the surface server's). The ring exists while somebody listens.
+ * drops the rest, nothing here runs), or read, at most as fast as sound is, into the ring and stream
+ * of common/surface_sound.h.
  */
 #include "vmm/cell/sound.h"
 
@@ -10,98 +10,29 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "common/loop.h"
 #include "common/surface.h"
-#include "common/surface_server.h"
+#include "common/surface_sound.h"
 
 #define FRAME	     SURFACE_AUDIO_FRAME
-#define RING_FRAMES  16384 /* 0.37 s */
 #define FIFO_BYTES   32768 /* 0.19 s: how long this process may be held up */
 #define CHUNK_FRAMES 2048
-#define SILENCE	     (CELL_SOUND_RATE / 2) /* frames of zeros that end a stream */
 #define CREDIT_MAX   (CELL_SOUND_RATE / 4) /* frames that may come at once */
 #define PAUSE_MS     20			   /* of a writer that is too fast */
 
 struct cell_sound {
 	struct loop *loop;	       /* borrowed */
-	struct surface_server *server; /* borrowed */
+	struct surface_sound out;
 	int fifo;		       /* borrowed */
 	struct loop_io *io;	       /* owned; NULL while deaf, or in a pause */
 	struct loop_timer *pause;      /* owned */
-	int ring_fd;		       /* owned; -1 while deaf */
-	uint8_t *ring;		       /* owned mapping; RING_FRAMES */
-	bool sounding;
-	uint64_t pos;	/* frames written of the stream */
-	uint32_t zeros; /* frames of silence so far */
 	int64_t credit, credit_ns;
 	size_t have; /* bytes of chunk: less than a frame between reads */
 	uint8_t chunk[CHUNK_FRAMES * FRAME];
 };
 
-/* ---- the ring ----------------------------------------------------------------------------------
- */
-
-static void drop_ring(struct cell_sound *s)
-{
-	if (s->ring)
-		munmap(s->ring, RING_FRAMES * FRAME);
-	s->ring = NULL;
-	cleanup_close_fn(&s->ring_fd);
-	s->ring_fd = -1;
-}
-
-static int make_ring(struct cell_sound *s)
-{
-	void *p;
-
-	s->ring_fd = memfd_create("sound", MFD_CLOEXEC);
-	if (s->ring_fd < 0 || ftruncate(s->ring_fd, RING_FRAMES * FRAME) < 0)
-		return -errno;
-	p = mmap(NULL, RING_FRAMES * FRAME, PROT_READ | PROT_WRITE, MAP_SHARED, s->ring_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	s->ring = p;
-	return 0;
-}
-
-static void put(struct cell_sound *s, const uint8_t *p, size_t frames)
-{
-	size_t at = s->pos % RING_FRAMES, first = RING_FRAMES - at;
-
-	first = frames < first ? frames : first;
-	memcpy(s->ring + at * FRAME, p, first * FRAME);
-	memcpy(s->ring, p + first * FRAME, (frames - first) * FRAME);
-	s->pos += frames;
-	surface_server_audio_pos(s->server, s->pos);
-}
-
 /* ---- from the FIFO -----------------------------------------------------------------------------
  */
-
-static bool all_zero(const uint8_t *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
-}
-
-static void take(struct cell_sound *s, const uint8_t *p, size_t frames)
-{
-	bool zero = all_zero(p, frames * FRAME);
-
-	s->zeros = zero ? s->zeros + (uint32_t)frames : 0;
-	if (!s->sounding && !zero) {
-		s->sounding = true;
-		s->pos = 0;
-		surface_server_audio(s->server, s->ring_fd, CELL_SOUND_RATE, RING_FRAMES);
-	}
-	if (!s->sounding)
-		return;
-	put(s, p, frames);
-	if (s->zeros >= SILENCE) {
-		s->sounding = false;
-		surface_server_audio(s->server, -1, 0, 0);
-	}
-}
 
 /* What the clock has earned; a little more than the rate, as a writer's clock may differ. */
 static void earn(struct cell_sound *s)
@@ -137,7 +68,7 @@ static void on_fifo(void *arg, int fd, unsigned events)
 	frames = s->have / FRAME;
 	s->credit -= (int64_t)frames;
 	if (frames)
-		take(s, s->chunk, frames);
+		surface_sound_put(&s->out, CELL_SOUND_RATE, s->chunk, frames);
 	s->have -= frames * FRAME;
 	memmove(s->chunk, s->chunk + frames * FRAME, s->have);
 }
@@ -146,7 +77,7 @@ static void on_pause(void *arg)
 {
 	struct cell_sound *s = arg;
 
-	if (s->ring && !s->io)
+	if (surface_sound_heard(&s->out) && !s->io)
 		s->io = loop_io_add(s->loop, s->fifo, LOOP_READ, on_fifo, s);
 }
 
@@ -165,25 +96,15 @@ static void flush(struct cell_sound *s)
 	}
 }
 
-static void deafen(struct cell_sound *s)
+void cell_sound_listen(struct cell_sound *s, bool on)
 {
 	loop_io_del(s->io);
 	s->io = NULL;
 	loop_timer_set(s->pause, -1);
-	if (s->sounding)
-		surface_server_audio(s->server, -1, 0, 0);
-	s->sounding = false;
-	drop_ring(s);
-}
-
-void cell_sound_listen(struct cell_sound *s, bool on)
-{
-	deafen(s);
-	if (!on || make_ring(s) < 0)
+	if (surface_sound_listen(&s->out, on) < 0 || !on)
 		return;
 	flush(s);
 	s->have = 0;
-	s->zeros = 0;
 	s->credit = CREDIT_MAX;
 	s->credit_ns = clock_ns();
 	s->io = loop_io_add(s->loop, s->fifo, LOOP_READ, on_fifo, s);
@@ -195,7 +116,8 @@ struct cell_sound *cell_sound_new(struct loop *l, struct surface_server *server,
 	struct cell_sound *s = calloc(1, sizeof(*s));
 
 	if (s) {
-		*s = (struct cell_sound){.loop = l, .server = server, .fifo = fifo, .ring_fd = -1};
+		*s = (struct cell_sound){.loop = l, .fifo = fifo};
+		surface_sound_init(&s->out, server);
 		s->pause = loop_timer_add(l, -1, on_pause, s);
 	}
 	if (!s || !s->pause) {
@@ -214,6 +136,6 @@ void cell_sound_free(struct cell_sound *s)
 		return;
 	loop_io_del(s->io);
 	loop_timer_del(s->pause);
-	drop_ring(s);
+	surface_sound_fini(&s->out);
 	free(s);
 }

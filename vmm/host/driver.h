@@ -43,6 +43,7 @@ struct host_machine_spec {
 	const char *parent;		/* machines: what lies under the disk, "" = nothing */
 	bool clone;			/* begin as a clone of the parent */
 	bool park;			/* to be a parent itself */
+	bool sound;			/* machines: what it plays may be heard */
 	unsigned address;		/* containers: their number in the subnet */
 	const char *net;		/* containers: what --net takes */
 	const struct host_image *image; /* for a start only */

@@ -135,6 +135,11 @@ static int order_firstboot(json_t *o, struct host_order *v, struct err *e)
 	return 0;
 }
 
+bool host_plays(const char *audio)
+{
+	return !audio[0] || strcmp(audio, "both") == 0 || strcmp(audio, "out") == 0;
+}
+
 int host_ways_parse(const char *s, char out[5])
 {
 	static const char *const ways[] = {"both", "in", "out", "none"};

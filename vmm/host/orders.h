@@ -70,6 +70,8 @@ int host_orders_parse(json_t *reply, struct host_orders *o, struct err *e) must_
 void host_orders_free(struct host_orders *o);
 const char *host_want_name(enum host_want w);
 /* Of "policy", both, in, out or none; -EINVAL for another word. */
+/* Whether these ways let out what is played. */
+bool host_plays(const char *audio) must_check;
 int host_ways_parse(const char *s, char out[5]) must_check;
 int host_want_parse(const char *s, enum host_want *out) must_check;
 const char *host_isolation_name(enum host_isolation i);

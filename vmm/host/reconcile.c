@@ -214,6 +214,7 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.reset = d->rec.order.reset && d->rec.reset_due,
 		.parent = d->rec.parent,
 		.clone = d->clone,
+		.sound = host_plays(d->rec.order.audio),
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
 		.ev = {.starting = on_starting,

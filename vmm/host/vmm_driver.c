@@ -131,6 +131,8 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "user");
 	r = r ? r : host_argv_add(a, "--mac");
 	r = r ? r : host_argv_add(a, "%s", mac);
+	if (s->sound || s->park)
+		r = r ? r : host_argv_add(a, "--sound");
 	r = r ? r : host_argv_add(a, "--surface");
 	r = r ? r : host_argv_add(a, "%s/surface.sock", s->run);
 	r = r ? r : host_argv_add(a, "--control");

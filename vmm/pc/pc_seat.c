@@ -12,6 +12,7 @@
 #include "vmm/pc/i8042.h"
 #include "vmm/pc/pc.h"
 #include "vmm/pc/vga_card.h"
+#include "vmm/virtio/seat.h"
 #include "vmm/virtio/virtio_input.h"
 
 enum {
@@ -26,6 +27,7 @@ struct pc_seat {
 	struct loop_timer *repeat;
 	struct i8042 *ps2; /* borrowed */
 	struct vga_card *vga;
+	struct seat_listener listener;
 	uint32_t held; /* the key that repeats; 0 none */
 	bool placed;
 	uint32_t x, y; /* of the pointer, for the mouse */
@@ -114,6 +116,13 @@ static void release(void *arg)
 	virtio_input_release(s->tablet);
 }
 
+static void audio_listen(void *arg, bool on)
+{
+	struct pc_seat *s = arg;
+
+	s->listener.listen(s->listener.arg, on);
+}
+
 void pc_seat_free(struct pc_seat *s)
 {
 	if (!s)
@@ -126,7 +135,8 @@ void pc_seat_free(struct pc_seat *s)
 }
 
 struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const char *surface,
-			    void (*frame)(void *), void *arg, struct err *e)
+			    void (*frame)(void *), void *arg,
+			    const struct seat_listener *listener, struct err *e)
 {
 	struct pc_seat *s = calloc(1, sizeof(*s));
 	const struct surface_sink sink = {.arg = s,
@@ -134,12 +144,14 @@ struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const c
 					  .pointer = pointer,
 					  .button = button,
 					  .wheel = wheel,
-					  .release = release};
+					  .release = release,
+					  .audio_listen = listener->listen ? audio_listen : NULL};
 
 	if (!s) {
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
+	s->listener = *listener;
 	s->ps2 = pc_i8042(pc);
 	s->vga = pc_vga(pc);
 	s->surface = surface_server_new(env->loop, surface, &sink, e);
@@ -152,6 +164,11 @@ struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const c
 		return NULL;
 	}
 	return s;
+}
+
+struct surface_server *pc_seat_surface(struct pc_seat *s)
+{
+	return s->surface;
 }
 
 bool pc_seat_connected(struct pc_seat *s)

@@ -15,6 +15,7 @@ struct seat {
 	struct surface_server *surface; /* all owned */
 	struct virtio_gpu *gpu;
 	struct virtio_input *keyboard, *tablet;
+	struct seat_listener listener;
 };
 
 static void key(void *arg, uint32_t code, bool down)
@@ -57,6 +58,13 @@ static void resize(void *arg, uint32_t width, uint32_t height)
 		virtio_gpu_resize(s->gpu, width, height);
 }
 
+static void audio_listen(void *arg, bool on)
+{
+	struct seat *s = arg;
+
+	s->listener.listen(s->listener.arg, on);
+}
+
 static void release(void *arg)
 {
 	struct seat *s = arg;
@@ -95,6 +103,8 @@ struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
 		err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
+	s->listener = c->listener;
+	sink.audio_listen = c->listener.listen ? audio_listen : NULL;
 	s->surface = surface_server_new(env->loop, c->surface, &sink, e);
 	gpu.surface = s->surface;
 	if (s->surface)
@@ -108,6 +118,11 @@ struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
 		return NULL;
 	}
 	return s;
+}
+
+struct surface_server *seat_surface(struct seat *s)
+{
+	return s->surface;
 }
 
 bool seat_connected(struct seat *s)

@@ -13,18 +13,27 @@
 #include "vmm/virtio/virtio.h"
 
 struct seat;
+struct surface_server;
+
+/* Is told whether somebody listens; listen NULL: the desktop has no sound. */
+struct seat_listener {
+	void (*listen)(void *arg, bool on);
+	void *arg;
+};
 
 struct seat_config {
 	const char *surface;	  /* path of the surface socket */
 	uint32_t width, height;	  /* first screen size, pixels; 0: 1280x800 */
 	void (*frame)(void *arg); /* every frame flushed to the screen; main loop; may be NULL */
 	void *arg;
+	struct seat_listener listener;
 };
 
 /* On success the surface socket listens and three devices are on the bus. */
 struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
 		      struct err *e) must_check;
 void seat_free(struct seat *s);	     /* NULL is fine */
+struct surface_server *seat_surface(struct seat *s); /* borrowed */
 bool seat_connected(struct seat *s); /* a display is connected */
 
 #endif

@@ -13,7 +13,8 @@
 #include "vmm/mem.h"
 #include "vmm/virtio/virtio_pci.h"
 
-#define VIRTIO_F_ALL (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
+#define VIRTIO_F_ALL                                                                               \
+	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED)
 
 int virtio_dev_init(struct virtio_dev *d, const struct virtio_env *env, struct err *e)
 {
@@ -100,7 +101,7 @@ bool virtio_pop(struct virtio_dev *d, unsigned q, struct virtq_chain *c)
 
 void virtio_push(struct virtio_dev *d, unsigned q, const struct virtq_chain *c, uint32_t written)
 {
-	virtq_push(&d->vq[q], c->head, written);
+	virtq_push(&d->vq[q], c, written);
 }
 
 void virtio_config_changed(struct virtio_dev *d)
@@ -222,6 +223,7 @@ void virtio_queue_enable(struct virtio_dev *d, unsigned q)
 	pthread_mutex_lock(&d->lock);
 	if (!d->resetting && (d->status & VIRTIO_S_FEATURES_OK)) {
 		vq->event_idx = virtio_has(d, VIRTIO_F_EVENT_IDX);
+		vq->packed = virtio_has(d, VIRTIO_F_RING_PACKED);
 		vq->indirect = virtio_has(d, VIRTIO_F_INDIRECT_DESC);
 		if (virtq_enable(vq) < 0)
 			virtio_broken(d, vq->broken);

@@ -27,6 +27,7 @@ enum {
 	VIRTIO_ID_NET = 1,
 	VIRTIO_ID_BLK = 2,
 	VIRTIO_ID_RNG = 4,
+	VIRTIO_ID_BALLOON = 5,
 	VIRTIO_ID_GPU = 16,
 	VIRTIO_ID_INPUT = 18
 };
@@ -45,6 +46,7 @@ enum {
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX     (1ull << 29)
 #define VIRTIO_F_VERSION_1     (1ull << 32)
+#define VIRTIO_F_RING_PACKED   (1ull << 34)
 
 struct loop;
 struct pci_bus;

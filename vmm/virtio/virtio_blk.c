@@ -93,6 +93,7 @@ struct virtio_blk {
 	struct job *idle, *head, **tail; /* free jobs; waiting for a worker, in order */
 	unsigned out;			 /* waiting or with a worker */
 	bool stop;
+	struct limiter limiter;
 	pthread_cond_t work, drained;
 
 	pthread_t thread[MAX_WORKERS];
@@ -265,13 +266,21 @@ static bool parse(struct virtio_blk *b, struct job *j)
 	return true;
 }
 
+static uint64_t payload(const struct job *j)
+{
+	if (j->type == T_IN)
+		return j->chain.in_len - 1;
+	return j->type == T_OUT ? j->chain.out_len - HEAD : 0;
+}
+
 static void take_jobs(struct virtio_blk *b, unsigned q)
 {
-	while (b->idle) {
+	while (b->idle && limiter_ready(&b->limiter)) {
 		struct job *j = b->idle;
 
 		if (!virtio_pop(&b->dev, q, &j->chain) || !parse(b, j))
 			return;
+		limiter_charge(&b->limiter, payload(j));
 		b->idle = j->next;
 		j->next = NULL;
 		j->queue = q;
@@ -285,6 +294,22 @@ static void take_jobs(struct virtio_blk *b, unsigned q)
 static void notify(struct virtio_dev *d, unsigned q)
 {
 	take_jobs(of(d), q);
+}
+
+/* The limiter lets something through again. */
+static void resume(void *arg)
+{
+	struct virtio_blk *b = arg;
+
+	for (unsigned q = 0; q < b->dev.queues; q++)
+		virtio_notify(&b->dev, q);
+}
+
+void virtio_blk_limit(struct virtio_blk *b, const struct limit *limit)
+{
+	pthread_mutex_lock(&b->dev.lock);
+	limiter_set(&b->limiter, limit);
+	pthread_mutex_unlock(&b->dev.lock);
 }
 
 static void finish(struct virtio_blk *b, struct job *j, uint32_t written)
@@ -492,6 +517,11 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 	pthread_cond_init(&b->drained, NULL);
 	pthread_mutex_init(&b->problem_lock, NULL);
 	fill_dev(b, c);
+	b->limiter.fd = -1;
+	if (limiter_init(&b->limiter, env->loop, resume, b) < 0) {
+		err_set(e, -ENOMEM, "virtio-blk: no timer");
+		goto fail;
+	}
 	if (virtio_dev_init(&b->dev, env, e) < 0)
 		goto fail;
 	if (start_workers(b, c->workers ? c->workers : 4, e) < 0) {
@@ -501,6 +531,7 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 	}
 	return b;
 fail:
+	limiter_fini(&b->limiter);
 	free(b->jobs);
 	free(b);
 	return NULL;
@@ -514,6 +545,7 @@ void virtio_blk_free(struct virtio_blk *b)
 		return;
 	virtio_dev_stop(&b->dev); /* waits for the workers' jobs */
 	stop_workers(b);
+	limiter_fini(&b->limiter);
 	virtio_dev_fini(&b->dev);
 	rc = b->block->ops->flush(b->block);
 	if (rc < 0)

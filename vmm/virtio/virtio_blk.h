@@ -8,6 +8,7 @@
 #define PANE_VMM_VIRTIO_VIRTIO_BLK_H
 
 #include "vmm/virtio/block.h"
+#include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio.h"
 
 struct virtio_blk;
@@ -27,6 +28,8 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 void virtio_blk_free(struct virtio_blk *b); /* flushes; NULL is fine */
 /* The latest failure of the file below as a sentence, "" when there was none. Any thread. */
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n);
+/* Any thread: bounds requests and bytes a second from now on. */
+void virtio_blk_limit(struct virtio_blk *b, const struct limit *limit);
 /* Tells the driver that the disk has another size. */
 void virtio_blk_resized(struct virtio_blk *b);
 /* Whether the state this device was loaded with is about a disk with other contents. */

@@ -41,6 +41,7 @@ struct virtio_net {
 	struct net_backend *backend; /* owned; NULL without a link */
 
 	/* dev.lock */
+	struct limiter to_guest, from_guest;
 	struct frame *first, **last; /* backlog */
 	unsigned waiting;
 };
@@ -100,10 +101,12 @@ void virtio_net_give(struct virtio_net *n, const uint8_t *frame, size_t len)
 		return;
 	pthread_mutex_lock(&n->dev.lock);
 	if (virtio_running(&n->dev)) {
-		if (n->first || !deliver(n, frame, len))
+		if (n->first || !limiter_ready(&n->to_guest) || !deliver(n, frame, len)) {
 			queue_frame(n, frame, len);
-		else
+		} else {
+			limiter_charge(&n->to_guest, len);
 			virtio_signal(&n->dev, Q_RX);
+		}
 	}
 	pthread_mutex_unlock(&n->dev.lock);
 }
@@ -115,9 +118,10 @@ size_t virtio_net_take(struct virtio_net *n, uint8_t frame[VIRTIO_NET_FRAME])
 	unsigned tries = QUEUE_SIZE; /* frames of bad length, before others get the lock */
 
 	pthread_mutex_lock(&n->dev.lock);
-	while (len == 0 && tries-- && virtio_pop(&n->dev, Q_TX, &c)) {
+	while (len == 0 && tries-- && limiter_ready(&n->from_guest) && virtio_pop(&n->dev, Q_TX, &c)) {
 		if (c.out_len > HEAD && c.out_len - HEAD <= VIRTIO_NET_FRAME)
 			len = virtq_read(&c, HEAD, frame, VIRTIO_NET_FRAME);
+		limiter_charge(&n->from_guest, len);
 		virtio_push(&n->dev, Q_TX, &c, 0);
 		virtio_signal(&n->dev, Q_TX);
 	}
@@ -135,12 +139,32 @@ static void notify(struct virtio_dev *d, unsigned q)
 			n->backend->ops->wake(n->backend);
 		return;
 	}
-	while (n->first && deliver(n, n->first->data, n->first->len)) {
+	while (n->first && limiter_ready(&n->to_guest) &&
+	       deliver(n, n->first->data, n->first->len)) {
+		limiter_charge(&n->to_guest, n->first->len);
 		drop_first(n);
 		any = true;
 	}
 	if (any)
 		virtio_signal(d, Q_RX);
+}
+
+static void resume_rx(void *arg)
+{
+	virtio_notify(&((struct virtio_net *)arg)->dev, Q_RX);
+}
+
+static void resume_tx(void *arg)
+{
+	virtio_notify(&((struct virtio_net *)arg)->dev, Q_TX);
+}
+
+void virtio_net_limit(struct virtio_net *n, const struct limit *limit)
+{
+	pthread_mutex_lock(&n->dev.lock);
+	limiter_set(&n->to_guest, limit);
+	limiter_set(&n->from_guest, limit);
+	pthread_mutex_unlock(&n->dev.lock);
 }
 
 static void reset(struct virtio_dev *d)
@@ -201,10 +225,14 @@ struct virtio_net *virtio_net_new(const struct virtio_env *env, const struct vir
 	n->dev.queues = 2;
 	n->dev.queue_size[Q_RX] = QUEUE_SIZE;
 	n->dev.queue_size[Q_TX] = QUEUE_SIZE;
-	if (virtio_dev_init(&n->dev, env, e) < 0) {
-		free(n);
-		return NULL;
+	n->to_guest.fd = n->from_guest.fd = -1;
+	if (limiter_init(&n->to_guest, env->loop, resume_rx, n) < 0 ||
+	    limiter_init(&n->from_guest, env->loop, resume_tx, n) < 0) {
+		err_set(e, -ENOMEM, "virtio-net: no timer");
+		goto fail;
 	}
+	if (virtio_dev_init(&n->dev, env, e) < 0)
+		goto fail;
 	if (n->backend) {
 		n->backend->net = n;
 		rc = n->backend->ops->start(n->backend);
@@ -212,10 +240,14 @@ struct virtio_net *virtio_net_new(const struct virtio_env *env, const struct vir
 	if (rc < 0) {
 		err_set(e, rc, "virtio-net: cannot start a thread: %s", strerror(-rc));
 		virtio_dev_fini(&n->dev);
-		free(n);
-		return NULL;
+		goto fail;
 	}
 	return n;
+fail:
+	limiter_fini(&n->to_guest);
+	limiter_fini(&n->from_guest);
+	free(n);
+	return NULL;
 }
 
 void virtio_net_free(struct virtio_net *n)
@@ -225,6 +257,8 @@ void virtio_net_free(struct virtio_net *n)
 	virtio_dev_stop(&n->dev);
 	if (n->backend)
 		n->backend->ops->close(n->backend);
+	limiter_fini(&n->to_guest);
+	limiter_fini(&n->from_guest);
 	virtio_dev_fini(&n->dev);
 	free(n);
 }

@@ -9,6 +9,7 @@
 #ifndef PANE_VMM_VIRTIO_VIRTIO_NET_H
 #define PANE_VMM_VIRTIO_VIRTIO_NET_H
 
+#include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio.h"
 
 #define VIRTIO_NET_FRAME   1514 /* bytes, Ethernet head included, no FCS */
@@ -41,6 +42,10 @@ struct virtio_net *virtio_net_new(const struct virtio_env *env, const struct vir
 void virtio_net_free(struct virtio_net *n);
 /* "52:54:00:12:34:56"; refuses multicast and all-zero addresses. */
 int virtio_net_parse_mac(const char *text, uint8_t mac[6], struct err *e) must_check;
+
+/* Any thread: bounds frames and bytes a second, of either direction for itself, from now on. Frames
+ * to the guest beyond it wait in the backlog. */
+void virtio_net_limit(struct virtio_net *n, const struct limit *limit);
 
 /* For backends, any thread. Takes the next frame the guest sent: its length, or 0 when there is
  * none. */

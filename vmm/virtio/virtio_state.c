@@ -29,13 +29,29 @@ void virtio_dev_resume(struct virtio_dev *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* The byte that was once only "indirect": a reader of then refuses the packed ring by the driver's
+ * features, which it does not offer. */
+enum {
+	Q_INDIRECT = 1,
+	Q_PACKED = 2,
+	Q_AVAIL_WRAP = 4,
+	Q_USED_WRAP = 8
+};
+
+static uint8_t layout(const struct virtq *q)
+{
+	return (uint8_t)((q->indirect ? Q_INDIRECT : 0) | (q->packed ? Q_PACKED : 0) |
+			 (q->packed && q->avail_wrap ? Q_AVAIL_WRAP : 0) |
+			 (q->packed && q->used_wrap ? Q_USED_WRAP : 0));
+}
+
 static void queue_save(const struct virtq *q, struct snap_out *out)
 {
 	snap_put_u16(out, q->size);
 	snap_put_u16(out, q->vector);
 	snap_put_u8(out, q->enabled);
 	snap_put_u8(out, q->event_idx);
-	snap_put_u8(out, q->indirect);
+	snap_put_u8(out, layout(q));
 	snap_put_u64(out, q->desc_gpa);
 	snap_put_u64(out, q->avail_gpa);
 	snap_put_u64(out, q->used_gpa);
@@ -48,12 +64,17 @@ static void queue_save(const struct virtq *q, struct snap_out *out)
 static void queue_load(struct virtq *q, struct snap_in *in)
 {
 	bool enabled;
+	uint8_t how;
 
 	q->size = snap_u16(in);
 	q->vector = snap_u16(in);
 	enabled = snap_u8(in);
 	q->event_idx = snap_u8(in);
-	q->indirect = snap_u8(in);
+	how = snap_u8(in);
+	q->indirect = (how & Q_INDIRECT) != 0;
+	q->packed = (how & Q_PACKED) != 0;
+	q->avail_wrap = (how & Q_AVAIL_WRAP) != 0;
+	q->used_wrap = (how & Q_USED_WRAP) != 0;
 	q->desc_gpa = snap_u64(in);
 	q->avail_gpa = snap_u64(in);
 	q->used_gpa = snap_u64(in);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Split virtqueue, device side; see virtq.h for what is promised.
+ * Split virtqueue, device side, and what both layouts share; see virtq.h for what is promised.
  *
  * Memory order (virtio 1.2 §2.7.13): an acquire load of avail->idx comes before reading the ring
  * and descriptors; a release store of used->idx comes after writing the used element; and a full
@@ -13,12 +13,9 @@
 #include <string.h>
 #include "common/wire.h"
 #include "vmm/mem.h"
+#include "vmm/virtio/virtq_internal.h"
 
 enum {
-	DESC_BYTES = 16,
-	DESC_F_NEXT = 1,
-	DESC_F_WRITE = 2,
-	DESC_F_INDIRECT = 4,
 	AVAIL_F_NO_INTERRUPT = 1,
 	USED_F_NO_NOTIFY = 1
 };
@@ -29,17 +26,6 @@ struct desc {
 	uint16_t flags, next;
 };
 
-/* Ring fields are naturally aligned (checked by virtq_enable), so these are single accesses. */
-static uint16_t load16(const uint8_t *p)
-{
-	return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);
-}
-
-static void store16(uint8_t *p, uint16_t v)
-{
-	__atomic_store_n((uint16_t *)(void *)p, v, __ATOMIC_RELEASE);
-}
-
 static void store32(uint8_t *p, uint32_t v)
 {
 	__atomic_store_n((uint32_t *)(void *)p, v, __ATOMIC_RELAXED);
@@ -47,12 +33,12 @@ static void store32(uint8_t *p, uint32_t v)
 
 static uint16_t avail_idx(const struct virtq *q)
 {
-	return load16(q->avail + 2);
+	return virtq_load16(q->avail + 2);
 }
 
 static uint16_t used_event(const struct virtq *q)
 {
-	return load16(q->avail + 4 + 2u * q->size);
+	return virtq_load16(q->avail + 4 + 2u * q->size);
 }
 
 static uint8_t *avail_event(const struct virtq *q)
@@ -60,7 +46,7 @@ static uint8_t *avail_event(const struct virtq *q)
 	return q->used + 4 + 8u * q->size;
 }
 
-static int broken(struct virtq *q, const char *why)
+int virtq_broken(struct virtq *q, const char *why)
 {
 	if (!q->broken)
 		q->broken = why;
@@ -74,6 +60,8 @@ void virtq_init(struct virtq *q, const struct vm_mem *mem, uint16_t max_size)
 	q->max_size = max_size;
 	q->size = max_size;
 	q->vector = UINT16_MAX;
+	q->avail_wrap = q->used_wrap = true; /* §2.8.1 */
+	q->fresh = UINT16_MAX;		     /* so that the driver is told of the first one */
 }
 
 void virtq_reset(struct virtq *q)
@@ -89,13 +77,15 @@ int virtq_enable(struct virtq *q)
 	if (q->enabled)
 		return 0;
 	q->broken = NULL;
+	if (q->packed)
+		return virtq_packed_enable(q);
 	if (n == 0 || n > q->max_size || (n & (n - 1)) != 0)
 		q->broken = "queue size is no power of two within the maximum";
 	else if ((q->desc_gpa & 15) != 0 || (q->avail_gpa & 1) != 0 || (q->used_gpa & 3) != 0)
 		q->broken = "misaligned ring";
 	if (q->broken)
 		return -EINVAL;
-	q->desc = vm_mem_ptr(q->mem, q->desc_gpa, (size_t)DESC_BYTES * n);
+	q->desc = vm_mem_ptr(q->mem, q->desc_gpa, (size_t)VIRTQ_DESC_BYTES * n);
 	q->avail = vm_mem_ptr(q->mem, q->avail_gpa, 6 + 2u * n);
 	q->used = vm_mem_ptr(q->mem, q->used_gpa, 6 + 8u * n);
 	if (!q->desc || !q->avail || !q->used) {
@@ -108,38 +98,51 @@ int virtq_enable(struct virtq *q)
 
 static struct desc desc_get(const uint8_t *table, uint32_t i)
 {
-	uint8_t raw[DESC_BYTES];
+	uint8_t raw[VIRTQ_DESC_BYTES];
 
-	memcpy(raw, table + (size_t)i * DESC_BYTES, sizeof(raw));
+	memcpy(raw, table + (size_t)i * VIRTQ_DESC_BYTES, sizeof(raw));
 	return (struct desc){.addr = get_le64(raw),
 			     .len = get_le32(raw + 8),
 			     .flags = get_le16(raw + 12),
 			     .next = get_le16(raw + 14)};
 }
 
-static int add_buffer(struct virtq *q, struct virtq_chain *c, const struct desc *d)
+int virtq_add_buffer(struct virtq *q, struct virtq_chain *c, uint64_t addr, uint32_t len,
+		     uint16_t flags)
 {
 	uint32_t n = c->out_n + c->in_n;
 	void *p;
 
 	if (n == VIRTQ_MAX_SEGS)
-		return broken(q, "too many buffers in a chain");
-	if (d->len == 0)
-		return broken(q, "empty buffer");
-	p = vm_mem_ptr(q->mem, d->addr, d->len);
+		return virtq_broken(q, "too many buffers in a chain");
+	if (len == 0)
+		return virtq_broken(q, "empty buffer");
+	p = vm_mem_ptr(q->mem, addr, len);
 	if (!p)
-		return broken(q, "buffer outside guest RAM");
-	if (d->flags & DESC_F_WRITE) {
+		return virtq_broken(q, "buffer outside guest RAM");
+	if (flags & VIRTQ_DESC_F_WRITE) {
 		c->in_n++;
-		c->in_len += d->len;
+		c->in_len += len;
 	} else {
 		if (c->in_n)
-			return broken(q, "readable buffer after a writable one");
+			return virtq_broken(q, "readable buffer after a writable one");
 		c->out_n++;
-		c->out_len += d->len;
+		c->out_len += len;
 	}
-	c->iov[n] = (struct iovec){.iov_base = p, .iov_len = d->len};
+	c->iov[n] = (struct iovec){.iov_base = p, .iov_len = len};
 	return 0;
+}
+
+const uint8_t *virtq_table(struct virtq *q, uint64_t addr, uint32_t len, uint32_t *n)
+{
+	const uint8_t *table = NULL;
+
+	*n = len / VIRTQ_DESC_BYTES;
+	if (len == 0 || len % VIRTQ_DESC_BYTES != 0 || *n > VIRTQ_MAX_SEGS)
+		(void)virtq_broken(q, "bad indirect table length");
+	else if (!(table = vm_mem_ptr(q->mem, addr, len)))
+		(void)virtq_broken(q, "indirect table outside guest RAM");
+	return table;
 }
 
 /* Follows a chain through a table of n descriptors from index i. Each step uses one up, so a loop
@@ -151,56 +154,47 @@ static int walk(struct virtq *q, struct virtq_chain *c, const uint8_t *table, ui
 		struct desc d;
 
 		if (i >= n)
-			return broken(q, "descriptor index out of range");
+			return virtq_broken(q, "descriptor index out of range");
 		d = desc_get(table, i);
-		if (d.flags & DESC_F_INDIRECT) {
+		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
 			const uint8_t *sub;
+			uint32_t subs = 0;
 
-			if (!q->indirect || nested || (d.flags & DESC_F_NEXT))
-				return broken(q, "indirect descriptor not allowed here");
-			if (d.len == 0 || d.len % DESC_BYTES != 0 ||
-			    d.len / DESC_BYTES > VIRTQ_MAX_SEGS)
-				return broken(q, "bad indirect table length");
-			sub = vm_mem_ptr(q->mem, d.addr, d.len);
-			if (!sub)
-				return broken(q, "indirect table outside guest RAM");
-			return walk(q, c, sub, d.len / DESC_BYTES, 0, true);
+			if (!q->indirect || nested || (d.flags & VIRTQ_DESC_F_NEXT))
+				return virtq_broken(q, "indirect descriptor not allowed here");
+			sub = virtq_table(q, d.addr, d.len, &subs);
+			return sub ? walk(q, c, sub, subs, 0, true) : -EPROTO;
 		}
-		if (add_buffer(q, c, &d) < 0)
+		if (virtq_add_buffer(q, c, d.addr, d.len, d.flags) < 0)
 			return -EPROTO;
-		if (!(d.flags & DESC_F_NEXT))
+		if (!(d.flags & VIRTQ_DESC_F_NEXT))
 			return 0;
 		i = d.next;
 	}
-	return broken(q, "descriptor loop");
+	return virtq_broken(q, "descriptor loop");
 }
 
 bool virtq_waiting(const struct virtq *q)
 {
-	return q->enabled && !q->broken && avail_idx(q) != q->avail_next;
+	if (!q->enabled || q->broken)
+		return false;
+	return q->packed ? virtq_packed_waiting(q) : avail_idx(q) != q->avail_next;
 }
 
-int virtq_pop(struct virtq *q, struct virtq_chain *c)
+static int split_pop(struct virtq *q, struct virtq_chain *c)
 {
-	uint16_t waiting, head;
+	uint16_t waiting = (uint16_t)(avail_idx(q) - q->avail_next), head;
 
-	if (q->broken)
-		return -EPROTO;
-	if (!q->enabled)
-		return 0;
-	waiting = (uint16_t)(avail_idx(q) - q->avail_next);
 	if (waiting == 0)
 		return 0;
 	if (waiting > q->size)
-		return broken(q, "available index ran away");
+		return virtq_broken(q, "available index ran away");
 	if (q->out >= q->size)
-		return broken(q, "more chains than descriptors");
-	head = load16(q->avail + 4 + 2u * (q->avail_next & (q->size - 1u)));
+		return virtq_broken(q, "more chains than descriptors");
+	head = virtq_load16(q->avail + 4 + 2u * (q->avail_next & (q->size - 1u)));
 	if (head >= q->size)
-		return broken(q, "chain head out of range");
+		return virtq_broken(q, "chain head out of range");
 	c->head = head;
-	c->out_n = c->in_n = 0;
-	c->out_len = c->in_len = 0;
 	if (walk(q, c, q->desc, q->size, head, false) < 0)
 		return -EPROTO;
 	q->avail_next++;
@@ -208,24 +202,43 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
+int virtq_pop(struct virtq *q, struct virtq_chain *c)
+{
+	if (q->broken)
+		return -EPROTO;
+	if (!q->enabled)
+		return 0;
+	c->out_n = c->in_n = 0;
+	c->out_len = c->in_len = 0;
+	return q->packed ? virtq_packed_pop(q, c) : split_pop(q, c);
+}
+
 void virtq_unpop(struct virtq *q)
 {
+	if (q->packed) {
+		virtq_packed_unpop(q);
+		return;
+	}
 	q->avail_next--;
 	q->out--;
 }
 
-void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
 {
 	uint8_t *elem;
 
 	if (!q->enabled || q->broken || q->out == 0)
 		return;
+	if (q->packed) {
+		virtq_packed_push(q, c, written);
+		return;
+	}
 	elem = q->used + 4 + 8u * (q->used_next & (q->size - 1u));
-	store32(elem, head);
+	store32(elem, c->head);
 	store32(elem + 4, written);
 	q->used_next++;
 	q->out--;
-	store16(q->used + 2, q->used_next);
+	virtq_store16(q->used + 2, q->used_next);
 }
 
 bool virtq_wants_signal(struct virtq *q)
@@ -236,8 +249,10 @@ bool virtq_wants_signal(struct virtq *q)
 	if (!q->enabled || q->broken)
 		return false;
 	__sync_synchronize();
+	if (q->packed)
+		return virtq_packed_wants_signal(q);
 	if (!q->event_idx)
-		return !(load16(q->avail) & AVAIL_F_NO_INTERRUPT);
+		return !(virtq_load16(q->avail) & AVAIL_F_NO_INTERRUPT);
 	old = q->signalled;
 	valid = q->signalled_valid;
 	q->signalled = q->used_next;
@@ -251,12 +266,14 @@ bool virtq_notify_enable(struct virtq *q, bool on)
 {
 	if (!q->enabled || q->broken)
 		return false;
-	if (q->event_idx) {
+	if (q->packed) {
+		virtq_packed_notify_enable(q, on);
+	} else if (q->event_idx) {
 		/* Off: leave avail_event behind, the driver then does not notify (§2.7.10). */
 		if (on)
-			store16(avail_event(q), q->avail_next);
+			virtq_store16(avail_event(q), q->avail_next);
 	} else {
-		store16(q->used, on ? 0 : USED_F_NO_NOTIFY);
+		virtq_store16(q->used, on ? 0 : USED_F_NO_NOTIFY);
 	}
 	if (!on)
 		return false;

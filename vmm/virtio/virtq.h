@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One split virtqueue (virtio 1.2 §2.7), device side: indirect descriptors and EVENT_IDX.
+ * One virtqueue, device side, split (virtio 1.2 §2.7) or packed (§2.8): indirect descriptors and
+ * EVENT_IDX in both.
  *
  * The guest owns the memory and may change it at any moment, so every index, descriptor and length
  * is read once, checked, then used. Nonsense (an index that ran away, a head out of range, a loop,
  * a buffer outside RAM, device-readable after device-writable) breaks the queue for good: q->broken
  * says why, pop and push refuse, and the device asks for a reset (virtio.h). At most q->size chains
- * are out at a time.
+ * (packed: descriptors of chains) are out at a time.
  *
  * Not thread-safe: the owner holds the device lock (virtio.h). A popped chain may be read and
  * filled without it; the chain's pointers stay valid as long as guest RAM does.
@@ -28,26 +29,33 @@ struct vm_mem;
 struct virtq {
 	const struct vm_mem *mem; /* borrowed */
 	uint16_t max_size;	  /* what the device offers */
-	uint16_t size;		  /* what the driver chose; a power of two */
+	uint16_t size;		  /* what the driver chose; split: a power of two */
 	uint16_t vector;	  /* MSI-X vector, the transport's */
 	bool enabled;
-	bool event_idx, indirect;		/* negotiated */
-	uint64_t desc_gpa, avail_gpa, used_gpa; /* as the driver wrote them */
+	bool event_idx, indirect, packed;	/* negotiated */
+	uint64_t desc_gpa, avail_gpa, used_gpa; /* as the driver wrote them; packed: of the ring, and
+						   of the driver's and our event suppression */
 	const char *broken;			/* why the queue is dead, NULL while it is well */
 
 	/* Valid while enabled; pointers into guest RAM. */
-	const uint8_t *desc;
+	const uint8_t *desc; /* split */
+	uint8_t *ring;	     /* packed */
 	uint8_t *avail, *used;
-	uint16_t avail_next, used_next; /* free running */
+	uint16_t avail_next, used_next; /* split: free running; packed: position in the ring */
+	bool avail_wrap, used_wrap;	/* packed: wrap counters */
 	uint16_t signalled;		/* used_next when the driver was last interrupted */
 	bool signalled_valid;
-	uint16_t out; /* chains popped and not yet pushed */
+	uint16_t out;	 /* chains popped and not yet pushed */
+	uint16_t taken;	 /* packed: descriptors of those */
+	uint16_t popped; /* packed: descriptors of the last chain */
+	uint16_t fresh;	 /* packed: descriptors pushed since virtq_wants_signal(); saturating */
 };
 
 /* What the driver made available as one request: iov[0..out_n) is device-readable, the in_n after
  * them device-writable. No buffer is empty. */
 struct virtq_chain {
-	uint16_t head;
+	uint16_t head;	/* packed: buffer id */
+	uint16_t descs; /* packed: how many descriptors it takes in the ring */
 	uint32_t out_n, in_n;
 	uint64_t out_len, in_len; /* bytes */
 	struct iovec iov[VIRTQ_MAX_SEGS];
@@ -62,7 +70,7 @@ int virtq_enable(struct virtq *q) must_check;
 /* 1 and *c filled, 0 when nothing is there, -EPROTO when the queue is (now) broken. */
 int virtq_pop(struct virtq *q, struct virtq_chain *c) must_check;
 /* Returns a chain to the driver with `written` bytes in its device-writable part. */
-void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
+void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written);
 /* Puts the most recently popped chain back, as though it had not been popped. */
 void virtq_unpop(struct virtq *q);
 /* After one or more pushes: whether the driver wants an interrupt (§2.7.7, §2.7.10). */

@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n < 2)
 		return 0;
-	features = (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0);
+	features = (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
+		   (p[0] & 8 ? VIRTIO_F_RING_PACKED : 0);
 	c.block = disk((p[0] & 4) != 0);
 	b = virtio_blk_new(&env, &c, NULL);
 	if (!b)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
+#include "vmm/host/orders.h"
 #include "vmm/host/vmm_driver.h"
 
 #define ID "11111111-1111-4111-8111-111111111111"
@@ -59,6 +60,42 @@ static void the_command_line(void **state)
 	assert_null(value_of(&a, "--ready"));
 	assert_string_equal(value_of(&a, "--cmdline"), "systemd.hostname=office-1");
 	host_argv_free(&a);
+}
+
+static bool has(const struct host_argv *a, const char *word)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* A card is there where it may be heard, and in parents, as clones have what their parent has. */
+static void sound_is_a_matter_of_policy(void **state)
+{
+	struct host_config c = {.vmm = (char[]){"/usr/libexec/pane-vmm"}};
+	struct host_image img = {.dir = "/i"};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct host_machine_spec s = {.config = &c,
+					      .id = ID,
+					      .name = "office-1",
+					      .dir = "/s/d",
+					      .run = "/r/d",
+					      .home = "",
+					      .parent = "",
+					      .sound = i == 1,
+					      .park = i == 2,
+					      .image = &img};
+		struct host_argv a = {0};
+
+		assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+		assert_int_equal(has(&a, "--sound"), i > 0);
+		host_argv_free(&a);
+	}
+	assert_true(host_plays("both") && host_plays("out") && host_plays(""));
+	assert_false(host_plays("in") || host_plays("none"));
 }
 
 static void an_image_with_a_boot_loader_starts_by_firmware(void **state)
@@ -166,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_command_line),
+		cmocka_unit_test(sound_is_a_matter_of_policy),
 		cmocka_unit_test(an_image_with_a_boot_loader_starts_by_firmware),
 		cmocka_unit_test(firmware_that_is_not_installed_is_named),
 		cmocka_unit_test(clones_and_parents),

@@ -270,5 +270,5 @@ int main(void)
 	};
 
 	log_init("test", LOG_ERR);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

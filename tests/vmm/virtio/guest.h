@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A guest for device tests and fuzz targets: fake RAM, a driver's side of split virtqueues, and a
- * transport that counts interrupts. It follows the specification unless a test makes it misbehave
+ * A guest for device tests and fuzz targets: fake RAM, a driver's side of virtqueues of both layouts,
+ * a transport that counts interrupts. It follows the specification unless a test makes it misbehave
  * by writing the rings itself. One thread, plus whatever threads the device has.
  */
 #ifndef PANE_TESTS_VMM_VIRTIO_GUEST_H
@@ -17,9 +17,18 @@
 
 #define GUEST_RAM (8u << 20)
 
+/* VIRTIO_F_RING_PACKED while all tests of a device run once more with packed rings. */
+static uint64_t guest_layout;
+#define guest_both_layouts(tests)                                                                  \
+	(cmocka_run_group_tests(tests, NULL, NULL) +                                               \
+	 (guest_layout = VIRTIO_F_RING_PACKED, cmocka_run_group_tests(tests, NULL, NULL)))
+
 struct guest_queue {
 	uint64_t desc, avail, used;
 	uint16_t size, next_desc, avail_idx, used_seen;
+	/* Packed: next_desc and used_seen are positions in the ring. */
+	bool packed, wrap, used_wrap;
+	uint16_t descs[VIRTQ_MAX_SIZE]; /* of the chain with this id */
 };
 
 struct guest {
@@ -101,7 +110,7 @@ static inline void guest_queue_init(struct guest *g, unsigned i, uint16_t size)
 {
 	struct guest_queue *q = &g->q[i];
 
-	*q = (struct guest_queue){.size = size};
+	*q = (struct guest_queue){.size = size, .wrap = true, .used_wrap = true};
 	q->desc = guest_alloc(g, 16u * size);
 	q->avail = guest_alloc(g, 6 + 2u * size);
 	q->used = guest_alloc(g, 6 + 8u * size);
@@ -121,7 +130,7 @@ static inline void guest_queue_bind(struct guest *g, unsigned i, struct virtq *v
 /* Everything a driver does up to DRIVER_OK, accepting the given features besides VERSION_1. */
 static inline void guest_start(struct guest *g, struct virtio_dev *d, uint64_t features)
 {
-	features |= VIRTIO_F_VERSION_1;
+	features |= VIRTIO_F_VERSION_1 | guest_layout;
 	g->dev = d;
 	d->transport = g;
 	d->signal_queue = guest_signal_queue;
@@ -134,6 +143,7 @@ static inline void guest_start(struct guest *g, struct virtio_dev *d, uint64_t f
 	virtio_status_set(d, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK);
 	for (unsigned i = 0; i < d->queues; i++) {
 		guest_queue_init(g, i, d->queue_size[i]);
+		g->q[i].packed = (features & VIRTIO_F_RING_PACKED) != 0;
 		guest_queue_bind(g, i, &d->vq[i]);
 		virtio_queue_enable(d, i);
 	}
@@ -151,14 +161,51 @@ static inline void guest_desc(struct guest *g, unsigned i, uint16_t n, uint64_t 
 	put_le16(p + 14, next);
 }
 
+/* virtio 1.2 §2.8.1: the two bits that make a descriptor the device's. */
+static inline uint16_t guest_offer(const struct guest_queue *q)
+{
+	return q->wrap ? 1u << 7 : 1u << 15;
+}
+
 static inline void guest_publish(struct guest *g, unsigned i, uint16_t head)
 {
 	struct guest_queue *q = &g->q[i];
 	uint8_t *avail = guest_at(g, q->avail);
 
+	if (q->packed) {
+		uint8_t *flags = (uint8_t *)guest_at(g, q->desc) + 16u * (head % q->size) + 14;
+
+		put_le16(flags, (uint16_t)((get_le16(flags) & 7) | guest_offer(q)));
+		return;
+	}
 	put_le16(avail + 4 + 2u * (q->avail_idx % q->size), head);
 	q->avail_idx++;
 	__atomic_store_n((uint16_t *)(void *)(avail + 2), q->avail_idx, __ATOMIC_RELEASE);
+}
+
+static inline uint16_t guest_add_packed(struct guest *g, unsigned i, const struct guest_buf *b,
+					unsigned n)
+{
+	struct guest_queue *q = &g->q[i];
+	uint16_t id = q->next_desc, first = 0;
+
+	q->descs[id] = (uint16_t)n;
+	for (unsigned k = 0; k < n; k++) {
+		uint16_t flags = (uint16_t)((b[k].write ? 2 : 0) | (k + 1 < n ? 1 : 0) |
+					    guest_offer(q));
+
+		if (k == 0)
+			first = flags;
+		guest_desc(g, i, q->next_desc, b[k].gpa, b[k].len, id,
+			   k ? flags : q->wrap ? 1u << 15 : 1u << 7);
+		if (++q->next_desc == q->size) {
+			q->next_desc = 0;
+			q->wrap = !q->wrap;
+		}
+	}
+	__atomic_store_n((uint16_t *)(void *)((uint8_t *)guest_at(g, q->desc) + 16u * id + 14), first,
+			 __ATOMIC_RELEASE);
+	return id;
 }
 
 /* Makes n buffers available as one chain; returns its head. Descriptors are used round robin: a
@@ -168,6 +215,8 @@ static inline uint16_t guest_add(struct guest *g, unsigned i, const struct guest
 	struct guest_queue *q = &g->q[i];
 	uint16_t head = q->next_desc;
 
+	if (q->packed)
+		return guest_add_packed(g, i, b, n);
 	for (unsigned k = 0; k < n; k++) {
 		uint16_t at = q->next_desc, next = (uint16_t)((at + 1) % q->size);
 
@@ -179,6 +228,27 @@ static inline uint16_t guest_add(struct guest *g, unsigned i, const struct guest
 	return head;
 }
 
+static inline bool guest_used_packed(struct guest *g, unsigned i, uint32_t *head, uint32_t *len)
+{
+	struct guest_queue *q = &g->q[i];
+	const uint8_t *d = (const uint8_t *)guest_at(g, q->desc) + 16u * q->used_seen;
+	uint16_t flags = __atomic_load_n((const uint16_t *)(const void *)(d + 14), __ATOMIC_ACQUIRE);
+	uint16_t id = get_le16(d + 12);
+
+	if (((flags & 1u << 7) != 0) != q->used_wrap || ((flags & 1u << 15) != 0) != q->used_wrap)
+		return false;
+	if (head)
+		*head = id;
+	if (len)
+		*len = get_le32(d + 8);
+	q->used_seen = (uint16_t)(q->used_seen + (id < q->size ? q->descs[id] : 1));
+	if (q->used_seen >= q->size) {
+		q->used_seen = (uint16_t)(q->used_seen - q->size);
+		q->used_wrap = !q->used_wrap;
+	}
+	return true;
+}
+
 /* The next finished chain. */
 static inline bool guest_used(struct guest *g, unsigned i, uint32_t *head, uint32_t *len)
 {
@@ -188,6 +258,8 @@ static inline bool guest_used(struct guest *g, unsigned i, uint32_t *head, uint3
 		__atomic_load_n((const uint16_t *)(const void *)(used + 2), __ATOMIC_ACQUIRE);
 	const uint8_t *e = used + 4 + 8u * (q->used_seen % q->size);
 
+	if (q->packed)
+		return guest_used_packed(g, i, head, len);
 	if (idx == q->used_seen)
 		return false;
 	if (head)

@@ -424,6 +424,31 @@ static void outstanding_requests_are_bounded(void **state)
 	assert_int_equal(x->disk->flushes, 2 * N);
 }
 
+static bool all_done(void *arg)
+{
+	struct ctx *x = arg;
+
+	return __atomic_load_n(&x->disk->flushes, __ATOMIC_SEQ_CST) == 30;
+}
+
+/* Of thirty requests at once a bucket of ten lets so many through, the others follow at its pace. */
+static void a_limit_makes_requests_wait(void **state)
+{
+	struct limit limit = {.ops_per_s = 100, .burst_ms = 100};
+	struct ctx *x = *state;
+	int64_t from = clock_ms();
+
+	virtio_blk_limit(x->blk, &limit);
+	for (unsigned i = 0; i < 30; i++)
+		submit(x, i & 1, 4, 0, 0, false);
+	virtio_notify(x->g.dev, 0);
+	virtio_notify(x->g.dev, 1);
+	assert_true(guest_wait(&x->g, all_done, x, 5000));
+	assert_true(clock_ms() - from >= 150);
+	for (unsigned i = 0; i < 30; i++)
+		complete(x, i & 1);
+}
+
 static void *release_later(void *arg)
 {
 	struct mem_disk *d = arg;
@@ -482,9 +507,10 @@ int main(void)
 		T(read_only_disk_refuses_writes),
 		T(many_requests_over_both_queues),
 		T(outstanding_requests_are_bounded),
+		T(a_limit_makes_requests_wait),
 		T(reset_waits_for_requests),
 		T(config_space),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

@@ -413,5 +413,5 @@ int main(void)
 		T(long_work_is_cut_into_rounds), T(command_without_header_breaks_the_device),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

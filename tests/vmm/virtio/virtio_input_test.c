@@ -285,5 +285,5 @@ int main(void)
 		K(short_buffer_breaks_the_device),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

@@ -109,5 +109,5 @@ int main(void)
 		T(readable_buffer_gets_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_both_layouts(tests);
 }

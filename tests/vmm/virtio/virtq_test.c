@@ -52,7 +52,7 @@ static void chain_goes_round(void **state)
 	for (int i = 0; i < 70000; i++) { /* the indexes wrap */
 		h = guest_add(&x->g, 0, bufs, 3);
 		assert_int_equal(virtq_pop(&x->q, &x->c), 1);
-		virtq_push(&x->q, x->c.head, 5);
+		virtq_push(&x->q, &x->c, 5);
 		assert_true(guest_used(&x->g, 0, &head, &len));
 		assert_int_equal(head, h);
 		assert_int_equal(len, 5);
@@ -113,7 +113,7 @@ static void expect_broken(struct ctx *x, const char *why)
 	assert_non_null(x->q.broken);
 	assert_string_equal(x->q.broken, why);
 	assert_int_equal(virtq_pop(&x->q, &x->c), -EPROTO);
-	virtq_push(&x->q, 0, 0);
+	virtq_push(&x->q, &x->c, 0);
 	assert_false(virtq_wants_signal(&x->q));
 }
 
@@ -275,7 +275,7 @@ static void event_index_spares_interrupts(void **state)
 	for (int i = 0; i < 3; i++) {
 		guest_add(&x->g, 0, &b, 1);
 		assert_int_equal(virtq_pop(&x->q, &x->c), 1);
-		virtq_push(&x->q, x->c.head, 0);
+		virtq_push(&x->q, &x->c, 0);
 		assert_int_equal(virtq_wants_signal(&x->q), i != 2); /* the first is always told */
 	}
 	assert_false(virtq_notify_enable(&x->q, true));
