@@ -59,6 +59,7 @@ struct vm_cfg {
 	int memory;
 	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
+	int64_t wake_ms;	/* between nudges of halted processors; 0 never, -1 as needed */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
 	/* The guest said what a person must know of it; at most once a second. */

@@ -236,6 +236,7 @@ static int build(struct app *a, struct err *e)
 				   .pc = o->firmware != PC_NONE,
 				   .width = o->width,
 				   .height = o->height,
+				   .wake_ms = o->wake_ms,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
 				   .on_note = on_note,
