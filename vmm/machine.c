@@ -27,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "common/log.h"
 #include "common/loop.h"
 #include "vmm/boot/acpi.h"
@@ -656,6 +657,9 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	snap_out_fini(&out);
 	if (r == 0)
 		r = ram_file_write(memory, vm->ram, id, &pages, e);
+	/* Whoever renames it into place relies on its being there after a power cut, too. */
+	if (r == 0 && (fdatasync(state) < 0 || fdatasync(memory) < 0))
+		r = err_set(e, -errno, "writing the snapshot: %s", strerror(errno));
 	if (r == 0)
 		log_info("vm.snapshot", "ms=%lld memory_mib=%llu", (long long)(clock_ms() - from),
 			 (unsigned long long)(pages >> 8));

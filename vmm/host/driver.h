@@ -42,6 +42,7 @@ struct host_machine_spec {
 	bool reset;			/* nothing of the system that was */
 	const char *parent;		/* machines: what lies under the disk, "" = nothing */
 	bool clone;			/* begin as a clone of the parent */
+	bool resume;			/* begin with the memory that was saved (suspend.h) */
 	bool park;			/* to be a parent itself */
 	unsigned address;		/* containers: their number in the subnet */
 	const char *net;		/* containers: what --net takes */

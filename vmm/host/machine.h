@@ -21,6 +21,7 @@ void host_machine_powerdown(struct host_machine *m); /* ask the guest */
 void host_machine_quit(struct host_machine *m);	     /* flush and stop without asking it */
 /* Has it written to two new files (borrowed); ev.snapshot tells. -ENOTCONN, -EIO. */
 int host_machine_snapshot(struct host_machine *m, int state, int memory) must_check;
+void host_machine_resume(struct host_machine *m); /* runs on after a snapshot */
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */
