@@ -635,7 +635,7 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
-	static const char *const flags[] = {"vm", "container", "firmware"};
+	static const char *const flags[] = {"vm", "container", "firmware", "suspend"};
 	static const char *const texts[] = {"vm_why", "container_why", "limits"};
 	const char *s = NULL;
 	bool flag;

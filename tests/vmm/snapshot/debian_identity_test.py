@@ -14,13 +14,13 @@ import vm
 SCRIPT = os.path.join(vm.SOURCE, "deploy/image/debian/files/usr/lib/desktop/identity")
 STAGE = r"""
 set -eu
-ip link add eth0 type veth peer name eth1
+ip link add net0 type veth peer name eth1
 mount -t tmpfs none /sys
-mkdir -p /sys/block/vda /sys/block/vdb /sys/class/net/lo /sys/class/net/eth0/device /sys/bus/virtio/drivers/virtio_net
+mkdir -p /sys/block/vda /sys/block/vdb /sys/class/net/lo /sys/class/net/net0/device /sys/bus/virtio/drivers/virtio_net
 printf pane >/sys/block/vda/serial
 printf pane-identity >/sys/block/vdb/serial
 printf '8\n' >/sys/block/vdb/size
-ln -s /sys/bus/virtio/drivers/virtio_net /sys/class/net/eth0/device/driver
+ln -s /sys/bus/virtio/drivers/virtio_net /sys/class/net/net0/device/driver
 cp /etc/passwd /etc/ld.so.cache etc/
 echo user:x:4242:4242::/:/bin/bash >>etc/passwd
 mount --bind etc /etc
@@ -50,6 +50,8 @@ cp /proc/sys/kernel/hostname kernel_hostname
 ip -o link show eth0 >link
 cp /etc/hostname /etc/machine-id /dev/urandom /var/lib/systemd/random-seed .
 """
+# udev gives the card its name while the script waits for it to settle, not before the script begins.
+RENAME = '[ "$*" != settle ] || { mv /sys/class/net/net0 /sys/class/net/eth0; ip link set net0 name eth0; }\n'
 TEXT = "pane-identity 1\nhostname=office-7\nmac=52:54:00:00:07:01\ngeneration={}\nseed={}\ntime=1790000000\n"
 
 
@@ -61,7 +63,7 @@ class Identity(unittest.TestCase):
         for name in ("bin", "etc"):
             os.mkdir(os.path.join(self.folder, name))
         for command in ("date", "systemctl", "udevadm"):
-            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n', 0o755)
+            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n{RENAME}', 0o755)
         shutil.copy(SCRIPT, os.path.join(self.folder, "script"))
 
     def write(self, name, content, mode=0o644):
