@@ -554,8 +554,8 @@ static int sync_viewers(json_t *d, struct err *e)
 
 static int sync_desktop(json_t *d, struct err *e)
 {
-	static const char *const states[] = {"cloning", "booting", "ready", "stopped",
-					     "failed",	"suspended", "absent",  NULL};
+	static const char *const states[] = {"cloning", "booting",   "ready",  "stopped",
+					     "failed",	"suspended", "absent", NULL};
 	const char *id, *state = NULL, *reason = NULL;
 	int64_t n;
 	int r = json_is_object(d) ? 0 : err_set(e, -EINVAL, "a desktop must be an object");

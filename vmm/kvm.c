@@ -280,7 +280,8 @@ const char *vm_kvm_kind_name(enum vm_kvm_kind kind)
 					    : "none";
 }
 
-/* The hypervisor's name for itself (KVM's Documentation/virt/kvm/x86/cpuid.rst, for all of them). */
+/* The hypervisor's name for itself (KVM's Documentation/virt/kvm/x86/cpuid.rst, for all of them).
+ */
 bool vm_kvm_host_emulated(void)
 {
 	unsigned a, b = 0, c = 0, d = 0;

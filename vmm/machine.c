@@ -50,6 +50,7 @@
 #include "vmm/vcpu.h"
 
 #define READY_LINE "pane.ready"
+#define WAITS_LINE "pane.waits"
 #define NOTE_LINE  "pane.note "
 #define NOTE_MS	   1000
 
@@ -74,11 +75,11 @@ struct vm {
 	pthread_mutex_t lock; /* guards the rest */
 	enum vm_stop why;
 	char detail[256];
-	bool ready;
+	bool ready, waits;
 	char note[VM_NOTE_MAX];
 	int64_t noted_ms;
 	int64_t started_ms, ready_ms;
-	bool paused; /* main thread */
+	bool paused;		 /* main thread */
 	struct loop_timer *wake; /* owned; NULL where none is needed */
 };
 
@@ -183,6 +184,7 @@ void vm_status(struct vm *vm, struct vm_status *s)
 	pthread_mutex_lock(&vm->lock);
 	*s = (struct vm_status){.ready = vm->ready,
 				.paused = vm->paused,
+				.waits = vm->waits,
 				.ready_ms = vm->ready_ms,
 				.uptime_ms = clock_ms() - vm->started_ms,
 				.kvm = vm_kvm_kind_name(vm->kvm.kind)};
@@ -225,6 +227,27 @@ static void take_note(struct vm *vm, const char *text)
 		log_err("guest.note", "error=\"main loop cannot be told\"");
 }
 
+static void announce_waits(void *arg)
+{
+	struct vm *vm = arg;
+
+	log_info("guest.waits", "ms=%lld", (long long)(clock_ms() - vm->started_ms));
+	if (vm->cfg.on_waits)
+		vm->cfg.on_waits(vm->cfg.arg);
+}
+
+static void take_waits(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+
+	bool first = !vm->waits;
+
+	vm->waits = true;
+	pthread_mutex_unlock(&vm->lock);
+	if (first && loop_post(vm->loop, announce_waits, vm) < 0)
+		log_err("guest.waits", "error=\"main loop cannot be told\"");
+}
+
 static void on_serial_line(void *arg, const char *line)
 {
 	struct vm *vm = arg;
@@ -233,6 +256,8 @@ static void on_serial_line(void *arg, const char *line)
 		line++;
 	if (!strncmp(line, NOTE_LINE, sizeof(NOTE_LINE) - 1))
 		take_note(vm, line + sizeof(NOTE_LINE) - 1);
+	if (!strcmp(line, WAITS_LINE))
+		take_waits(vm);
 	if (!strcmp(line, READY_LINE) && !vm->cfg.ready_is_frame)
 		vm_ready(vm);
 }

@@ -8,7 +8,8 @@
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, anything else is just
  * echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
- * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready.
+ * more. One that could become a clone says "pane.waits" behind "pane.ready". Kernel command line:
+ * "run=COMMAND" obeys it once ready; "noready" never says pane.ready, "nowaits" never pane.waits.
  */
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"
@@ -303,6 +304,9 @@ void card_main(const uint8_t *params)
 	screen_text("pane test card\n> ");
 	if (!option(cmdline, "noready", command, sizeof(command)))
 		print("pane.ready\n");
+	if (identity_sectors == IDENTITY_BLANK &&
+	    !option(cmdline, "nowaits", command, sizeof(command)))
+		print("pane.waits\n");
 	if (option(cmdline, "run", command, sizeof(command)))
 		obey(command);
 	for (;;) {

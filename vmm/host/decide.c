@@ -12,8 +12,9 @@
 const char *host_state_name(enum host_state s)
 {
 	static const char *const names[] = {
-		[HOST_CLONING] = "cloning", [HOST_BOOTING] = "booting", [HOST_READY] = "ready",
-		[HOST_STOPPED] = "stopped", [HOST_SUSPENDED] = "suspended", [HOST_FAILED] = "failed",
+		[HOST_CLONING] = "cloning",	[HOST_BOOTING] = "booting",
+		[HOST_READY] = "ready",		[HOST_STOPPED] = "stopped",
+		[HOST_SUSPENDED] = "suspended", [HOST_FAILED] = "failed",
 		[HOST_ABSENT] = "absent",
 	};
 

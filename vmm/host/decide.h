@@ -17,7 +17,7 @@ enum host_state {
 	HOST_READY,
 	HOST_STOPPED,
 	HOST_SUSPENDED, /* nothing runs; it goes on where it was */
-	HOST_FAILED, /* the order cannot be carried out; the reason says why */
+	HOST_FAILED,	/* the order cannot be carried out; the reason says why */
 	HOST_ABSENT,
 };
 
@@ -38,8 +38,8 @@ struct host_view {
 	bool ready;	 /* and somebody can have worked on it */
 	bool saved;	 /* no process, but its memory is on disk */
 	enum host_stopping stopping;
-	int64_t stage_ms; /* when the current stage of stopping is over */
-	int64_t retry_ms; /* no start before this time */
+	int64_t stage_ms;   /* when the current stage of stopping is over */
+	int64_t retry_ms;   /* no start before this time */
 	int64_t suspend_ms; /* no attempt to save its memory before this time */
 };
 

@@ -22,6 +22,7 @@ struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
 	int (*starting)(void *arg, const struct host_proc *p);
 	void (*ready)(void *arg);
+	void (*waits)(void *arg); /* the guest waits to become a clone; NULL = nobody cares */
 	void (*problem)(void *arg,
 			const char *what); /* it runs on, but a person must know; NULL = nobody */
 	void (*note)(void *arg, const char *what); /* the guest says so of itself; NULL = nobody */

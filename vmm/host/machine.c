@@ -35,7 +35,7 @@ struct host_machine {
 	int64_t reconnect_ms;
 	struct buf in;
 	const char *pending; /* a command given before the connection was there; static */
-	bool ready, snapshotting;
+	bool ready, waits, snapshotting;
 	unsigned owed; /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
@@ -117,6 +117,18 @@ int host_machine_line(const char *p, size_t n, enum host_line *out, char problem
 	copy_plain(problem, HOST_PROBLEM_MAX, *out == HOST_LINE_PROBLEM ? reason : told);
 	copy_plain(note, HOST_PROBLEM_MAX, *out == HOST_LINE_NOTE ? reason : noted);
 	return 0;
+}
+
+bool host_machine_line_waits(const char *p, size_t n)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *event = NULL;
+	bool waits = false;
+
+	if (!json_is_object(o) || json_opt_str(o, "event", 32, &event, NULL) < 0 ||
+	    json_opt_bool(o, "waits", &waits, NULL) < 0)
+		return false;
+	return event ? strcmp(event, "waits") == 0 : waits;
 }
 
 static void ended_by_state(const char *text, struct host_ended *end)
@@ -288,6 +300,9 @@ static void control_lines(struct host_machine *m)
 
 		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem, note) < 0)
 			log_warn("machine.garbled", "desktop=%s", m->id);
+		bool waits = m->ev.waits && !m->waits &&
+			     host_machine_line_waits((char *)buf_head(&m->in), n);
+
 		snapshot_answer(m, what, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
 		if (note[0] && m->ev.note)
@@ -295,6 +310,10 @@ static void control_lines(struct host_machine *m)
 		if (what == HOST_LINE_READY && !m->ready) {
 			m->ready = true;
 			m->ev.ready(m->ev.arg);
+		}
+		if (waits) {
+			m->waits = true;
+			m->ev.waits(m->ev.arg);
 		}
 		if (problem[0] && m->ev.problem)
 			m->ev.problem(m->ev.arg, problem);

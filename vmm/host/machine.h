@@ -45,6 +45,8 @@ enum host_line {
  * note: the same of what the guest itself said. */
 int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX],
 		      char note[HOST_PROBLEM_MAX]) must_check;
+/* The guest said that it waits to become a clone: now, or before the status that was asked for. */
+bool host_machine_line_waits(const char *p, size_t n);
 
 /* What the exit status and the text of the --state file (NULL when there is none) say. */
 void host_machine_ended(const struct host_exit *x, const char *state_text, struct host_ended *end);

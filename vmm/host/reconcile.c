@@ -460,7 +460,8 @@ static void step_start(struct host_desktop *d)
 	/* What led to this start stays in sight while it boots. */
 	if (d->resuming)
 		desktop_state(d, HOST_BOOTING, "%s", "resuming from its saved memory");
-	else if (!d->why[0] || strncmp(d->why, "guest rebooted", 14) == 0 || strstr(d->why, "afresh"))
+	else if (!d->why[0] || strncmp(d->why, "guest rebooted", 14) == 0 ||
+		 strstr(d->why, "afresh"))
 		desktop_state(d, HOST_BOOTING, "%s", d->why);
 	else
 		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->why);

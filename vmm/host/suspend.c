@@ -64,8 +64,8 @@ int host_suspend_begin(const char *dir, struct host_machine *m)
 	host_suspend_forget(dir);
 	if (r == 0)
 		r = dir_make(path, 0700, NULL);
-	if (r == 0 && ((state = make_file(path, "state")) < 0 ||
-		       (memory = make_file(path, "memory")) < 0))
+	if (r == 0 &&
+	    ((state = make_file(path, "state")) < 0 || (memory = make_file(path, "memory")) < 0))
 		r = state < 0 ? state : memory;
 	return r < 0 ? r : host_machine_snapshot(m, state, memory);
 }

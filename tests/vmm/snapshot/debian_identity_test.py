@@ -40,7 +40,8 @@ chmod 666 /run/told
 perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' setpriv --reuid 4242 --clear-groups bash -c \
 	'trap "echo told >/run/told; exit" INT; while :; do read -rt 1 _ <>/run/never || :; done' &
 PATH=$PWD/bin:$PATH perl script &
-while [ ! -s /run/pane-identity ]; do kill -0 $!; sleep 0.02; done
+timeout 20 cat /dev/ttyS0 >waits
+test -s /run/pane-identity
 printf '16\n' >/sys/block/vdb/size
 perl -e 'socket S, 16, 3, 15; send S, "change\@/x\0", 0, pack("SSLL", 16, 0, 0, 1) or die $!' # as the kernel does
 while [ ! -s /run/told ]; do kill -0 $!; sleep 0.02; done # before the desktop is ready
@@ -89,7 +90,7 @@ class Identity(unittest.TestCase):
         self.assertEqual([self.read(n) for n in ("kernel_hostname", "hostname")], ["office-7\n"] * 2)
         self.assertEqual(self.read("machine-id"), "ab" * 16 + "\n")
         self.assertEqual([self.read(n) for n in ("urandom", "random-seed")], ["cd" * 64] * 2)
-        self.assertEqual(self.read("ttyS0"), "\npane.ready\n")
+        self.assertEqual([self.read(n) for n in ("waits", "ttyS0")], ["\npane.waits\n", "\npane.ready\n"])
         self.assertIn("52:54:00:00:07:01", self.read("link"))
         self.assertEqual(self.read("calls").splitlines(), [
             "udevadm settle", "udevadm control --stop-exec-queue", "date -s @1790000000",
