@@ -62,6 +62,18 @@ enum req_step api_desktop_restart(struct broker *b, struct db *db, struct req *r
 	return act(db, r, "restart");
 }
 
+enum req_step api_desktop_suspend(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "suspend");
+}
+
+enum req_step api_desktop_resume(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "resume");
+}
+
 enum req_step api_desktop_recycle(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;

@@ -41,7 +41,7 @@ int valid_access(json_t *o, struct err *e)
 int valid_policy(json_t *o, struct err *e)
 {
 	static const char *const ways[] = {"disconnect", "logoff", NULL};
-	static const char *const afters[] = {"keep", "off", "recycle", NULL};
+	static const char *const afters[] = {"keep", "off", "suspend", "recycle", NULL};
 	static const char *const stays[] = {"keep", "logoff", NULL};
 	const char *zone = NULL;
 	int64_t n;

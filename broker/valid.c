@@ -571,8 +571,8 @@ static int sync_viewers(json_t *d, struct err *e)
 
 static int sync_desktop(json_t *d, struct err *e)
 {
-	static const char *const states[] = {"cloning", "booting", "ready", "stopped",
-					     "failed",	"absent",  NULL};
+	static const char *const states[] = {"cloning", "booting",   "ready",  "stopped",
+					     "failed",	"suspended", "absent", NULL};
 	const char *id, *state = NULL, *reason = NULL;
 	int64_t n;
 	int r = json_is_object(d) ? 0 : err_set(e, -EINVAL, "a desktop must be an object");
@@ -652,7 +652,7 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
-	static const char *const flags[] = {"vm", "container", "firmware"};
+	static const char *const flags[] = {"vm", "container", "firmware", "suspend"};
 	static const char *const texts[] = {"vm_why", "container_why", "limits"};
 	const char *s = NULL;
 	bool flag;

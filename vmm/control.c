@@ -33,6 +33,8 @@ static json_t *answer_status(struct control *c)
 
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
+	if (o && s.waits)
+		(void)json_object_set_new(o, "waits", json_true());
 	if (o && problem[0])
 		(void)json_object_set_new(o, "problem", json_string(problem));
 	if (o && s.note[0])

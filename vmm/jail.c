@@ -65,7 +65,8 @@ static const unsigned long vcpu_ioctls[] = {
 	KVM_RUN,	   KVM_IRQ_LINE,
 	KVM_SIGNAL_MSI,	   KVM_IOEVENTFD,
 	KVM_GET_REGS,	   KVM_SET_USER_MEMORY_REGION, /* a framebuffer moves with its BAR */
-	KVM_GET_DIRTY_LOG,
+	KVM_GET_DIRTY_LOG, KVM_GET_MP_STATE,
+	KVM_SET_MP_STATE,
 };
 
 /* A snapshot reads what KVM keeps; the main thread's alone. */

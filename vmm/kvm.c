@@ -5,6 +5,7 @@
  */
 #include "vmm/kvm.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -277,6 +278,20 @@ const char *vm_kvm_kind_name(enum vm_kvm_kind kind)
 	return kind == VM_KVM_HARDWARE	    ? "hardware"
 	       : kind == VM_KVM_INTERPRETED ? "interpreted"
 					    : "none";
+}
+
+/* The hypervisor's name for itself (KVM's Documentation/virt/kvm/x86/cpuid.rst, for all of them).
+ */
+bool vm_kvm_host_emulated(void)
+{
+	unsigned a, b = 0, c = 0, d = 0;
+	char name[13] = "";
+
+	__cpuid(0x40000000, a, b, c, d);
+	memcpy(name, &b, 4);
+	memcpy(name + 4, &c, 4);
+	memcpy(name + 8, &d, 4);
+	return strcmp(name, "TCGTCGTCGTCG") == 0;
 }
 
 /* ---- interrupts and eventfds ---------------------------------------------------------------- */

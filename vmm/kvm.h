@@ -58,6 +58,8 @@ int vm_kvm_selftest(struct vm_kvm *k, int vcpu, struct kvm_run *run, const struc
 /* Everything above on a throw-away VM: the kind, and in why a sentence for a person. */
 enum vm_kvm_kind vm_kvm_probe(char *why, size_t n);
 const char *vm_kvm_kind_name(enum vm_kvm_kind kind);
+/* This host's processor is QEMU's emulation (TCG), which loses the interrupt shadow of sti. */
+bool vm_kvm_host_emulated(void);
 
 /* Maps host memory at gpa as slot; size 0 takes it away. flags are KVM_MEM_*. Any thread. */
 int vm_kvm_slot(const struct vm_kvm *k, unsigned slot, uint64_t gpa, uint64_t size,

@@ -60,8 +60,10 @@ struct vm_cfg {
 	int memory;
 	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
+	int64_t wake_ms;	/* between nudges of halted processors; 0 never, -1 as needed */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);
+	void (*on_waits)(void *arg); /* the guest waits for the event that it is a clone */
 	/* The guest said what a person must know of it; at most once a second. */
 	void (*on_note)(void *arg, const char *text);
 	void *arg;
@@ -85,7 +87,7 @@ struct vm_saved {
 #define VM_NOTE_MAX 150
 
 struct vm_status {
-	bool ready, paused;
+	bool ready, paused, waits;
 	char note[VM_NOTE_MAX];	     /* the newest "pane.note" of the guest, printable; "" = none */
 	int64_t ready_ms, uptime_ms; /* ready_ms: from start to ready */
 	const char *kvm;	     /* "hardware" or "interpreted" */

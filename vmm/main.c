@@ -134,6 +134,13 @@ static void on_ready(void *arg)
 		log_info("clone.recorded", "pages=%lld", (long long)n);
 }
 
+static void on_waits(void *arg)
+{
+	struct app *a = arg;
+
+	control_event(a->control, "waits", NULL);
+}
+
 static void on_note(void *arg, const char *text)
 {
 	struct app *a = arg;
@@ -265,8 +272,10 @@ static int build(struct app *a, struct err *e)
 				   .pc = o->firmware != PC_NONE,
 				   .width = o->width,
 				   .height = o->height,
+				   .wake_ms = o->wake_ms,
 				   .enter = jail_vcpu,
 				   .on_ready = on_ready,
+				   .on_waits = on_waits,
 				   .on_note = on_note,
 				   .arg = a};
 	const struct vm_devices_cfg devices = {.name = o->name,

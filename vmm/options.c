@@ -16,6 +16,7 @@
 #define MEMORY_MAX_MIB (64 * 1024)
 #define SIDE_MIN_PX    320
 #define SIDE_MAX_PX    8192
+#define WAKE_MAX_MS    60000
 
 static const char help[] =
 	"usage: pane-vmm --kernel FILE [options]\n"
@@ -59,6 +60,8 @@ static const char help[] =
 	"  --clone             go on as another desktop than the one in the snapshot, with\n"
 	"                      an identity of its own\n"
 	"  --identity          give the guest the disk clones learn their identity from\n"
+	"  --wake MS           let halted processors look again so often; 0 never (default:\n"
+	"                      never, and 250 where the host itself is emulated)\n"
 	"  --probe             print what this host's KVM is good for, as JSON\n"
 	"  --help              print this text\n"
 	"  --version           print the version\n"
@@ -102,6 +105,7 @@ enum {
 	O_RESTORE,
 	O_CLONE,
 	O_IDENTITY,
+	O_WAKE,
 	O_PROBE,
 	O_HELP,
 	O_VERSION,
@@ -138,6 +142,7 @@ static const struct option longs[] = {
 	{"restore", required_argument, NULL, O_RESTORE},
 	{"clone", no_argument, NULL, O_CLONE},
 	{"identity", no_argument, NULL, O_IDENTITY},
+	{"wake", required_argument, NULL, O_WAKE},
 	{"probe", no_argument, NULL, O_PROBE},
 	{"help", no_argument, NULL, O_HELP},
 	{"version", no_argument, NULL, O_VERSION},
@@ -392,6 +397,10 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_IDENTITY:
 		o->identity = true;
 		return 0;
+	case O_WAKE:
+		r = number("--wake", arg, 0, WAKE_MAX_MS, &v, e);
+		o->wake_ms = (int64_t)v;
+		return r;
 	case O_PROBE:
 		o->action = OPTIONS_PROBE;
 		return 0;
@@ -442,7 +451,8 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e)
 			      .cmdline = "",
 			      .net = "none",
 			      .width = 1280,
-			      .height = 800};
+			      .height = 800,
+			      .wake_ms = -1};
 	optind = 0;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "", longs, NULL)) >= 0) {

@@ -46,6 +46,7 @@ struct options {
 	const char *restore; /* directory of a snapshot, or NULL */
 	bool clone, identity, sound;
 	bool cpus_given, memory_given;
+	int64_t wake_ms; /* between nudges of halted processors; 0 never, -1 as the host needs */
 };
 
 /* *o is filled as far as it was understood even on failure, so that --state can be honoured. */

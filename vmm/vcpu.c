@@ -16,7 +16,8 @@
 #include "vmm/io.h"
 #include "vmm/machine.h"
 
-#define KICK SIGUSR1
+#define KICK	  SIGUSR1
+#define RFLAGS_IF 0x200
 
 void vm_gate_init(struct vm_gate *g, int (*enter)(void))
 {
@@ -56,10 +57,10 @@ static void wait_until_there(struct vm_gate *g)
 
 /* KVM_RUN came back without an exit: what the last exit began (an instruction's device access) is
  * complete, so this is where a vCPU may rest. */
-static void park_if_asked(struct vm_gate *g)
+static bool park_if_asked(struct vm_gate *g)
 {
 	if (!__atomic_load_n(&g->pause, __ATOMIC_ACQUIRE))
-		return;
+		return false;
 	pthread_mutex_lock(&g->lock);
 	g->parked++;
 	pthread_cond_broadcast(&g->changed);
@@ -67,6 +68,7 @@ static void park_if_asked(struct vm_gate *g)
 		pthread_cond_wait(&g->changed, &g->lock);
 	g->parked--;
 	pthread_mutex_unlock(&g->lock);
+	return true;
 }
 
 void vm_gate_pause(struct vm_gate *g, struct vm_vcpu *v, unsigned n)
@@ -91,6 +93,20 @@ void vm_gate_resume(struct vm_gate *g, struct vm_vcpu *v, unsigned n)
 	__atomic_store_n(&g->pause, false, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&g->changed);
 	pthread_mutex_unlock(&g->lock);
+}
+
+/* hlt is left by any interrupt, so every system looks in a loop around it whether there is work
+ * (Intel SDM vol. 2, HLT). One that does not wait for interrupts has stopped for good. */
+static void look_again(struct vm_vcpu *v)
+{
+	struct kvm_mp_state mp;
+	struct kvm_regs regs;
+
+	if (ioctl(v->fd, KVM_GET_MP_STATE, &mp) < 0 || mp.mp_state != KVM_MP_STATE_HALTED ||
+	    ioctl(v->fd, KVM_GET_REGS, &regs) < 0 || !(regs.rflags & RFLAGS_IF))
+		return;
+	mp.mp_state = KVM_MP_STATE_RUNNABLE;
+	(void)ioctl(v->fd, KVM_SET_MP_STATE, &mp);
 }
 
 static void thread_ends(struct vm_gate *g)
@@ -209,7 +225,10 @@ static void *vcpu_main(void *arg)
 			vm_stop(v->vm, VM_ERROR, "vCPU %u: KVM_RUN: %s", v->id,
 				strerrorname_np(errno));
 		} else {
-			park_if_asked(g);
+			bool nudged = __atomic_exchange_n(&v->nudged, false, __ATOMIC_ACQ_REL);
+
+			if (park_if_asked(g) || nudged)
+				look_again(v);
 		}
 	}
 	thread_ends(g);
@@ -235,6 +254,14 @@ int vm_vcpu_start(struct vm_vcpu *v, struct err *e)
 	v->started = true;
 	wait_until_there(v->gate);
 	return 0;
+}
+
+void vm_vcpu_nudge(struct vm_vcpu *v)
+{
+	if (!v->started)
+		return;
+	__atomic_store_n(&v->nudged, true, __ATOMIC_RELEASE);
+	pthread_kill(v->thread, KICK); /* without effect on one that runs */
 }
 
 void vm_vcpu_kick(struct vm_vcpu *v)

@@ -25,6 +25,7 @@ struct vm_vcpu {
 	struct vm_gate *gate;	/* borrowed, shared by all vCPUs */
 	pthread_t thread;
 	bool started;
+	bool nudged; /* atomic: look again, should it be halted */
 };
 
 /* Where vCPU threads wait for the jail, and how they are told to leave. */
@@ -52,6 +53,9 @@ void vm_gate_resume(struct vm_gate *g, struct vm_vcpu *v, unsigned n);
 int vm_vcpu_start(struct vm_vcpu *v, struct err *e) must_check;
 /* Makes the thread leave the guest and joins it; after gate->leave was set and the gate opened. */
 void vm_vcpu_join(struct vm_vcpu *v);
+/* A halted processor that waits for interrupts goes on behind its hlt, as after an interrupt nobody
+ * claims: what it waits for may have come when it could not see it. Any thread. */
+void vm_vcpu_nudge(struct vm_vcpu *v);
 /* Interrupts KVM_RUN so that gate->leave is seen. */
 void vm_vcpu_kick(struct vm_vcpu *v);
 

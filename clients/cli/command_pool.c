@@ -91,7 +91,8 @@
 		OPTION("buffer", "PERCENT", CLI_NUMBER, "buffer_percent",                          \
 		       "keep at least this share of those in use ready"),                          \
 		OPTION("after-logoff", "WHAT", CLI_STRING, "after_logoff",                         \
-		       "of a dedicated desktop: keep, off (until its user comes) or recycle"),     \
+		       "of a dedicated desktop: keep, off or suspend (until its user comes), "     \
+		       "recycle"),                                                                 \
 		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \
 		       "make no more after so many in a row could not be started (5); 0 is "       \
 		       "never"),                                                                   \

@@ -213,7 +213,7 @@ END $$;
 CREATE FUNCTION pane.machine_restart(p_id uuid, p_reason text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE pane.desktop SET state = 'booting', reason = p_reason, want = 'stopped',
+	UPDATE pane.desktop SET state = 'booting', reason = p_reason, want = 'stopped', suspend = false,
 		epoch = epoch + 1, retry_at = NULL, since = clock_timestamp(),
 		deadline = clock_timestamp() + make_interval(secs =>
 			(SELECT seconds FROM pane.machine_timeout WHERE state = 'booting'))
@@ -222,11 +222,36 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
-CREATE FUNCTION pane.machine_park(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION pane.machine_park(p_desktop uuid, p_reason text, p_suspend boolean DEFAULT false)
+RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE pane.desktop SET state = 'suspended', want = 'stopped', epoch = epoch + 1, reason = p_reason
-		WHERE id = p_desktop AND state IN ('booting', 'ready');
+	UPDATE pane.desktop SET state = 'suspended', want = 'stopped', suspend = p_suspend, epoch = epoch + 1,
+		reason = p_reason WHERE id = p_desktop AND state IN ('booting', 'ready');
 	RETURN FOUND;
+END $$;
+
+-- What is suspended goes on where it was: the order is turned around, whether or not its host is done with the last one.
+CREATE FUNCTION pane.machine_resume(p_desktop uuid, p_reason text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.desktop SET state = 'booting', want = 'running', suspend = false, epoch = epoch + 1,
+		reason = p_reason, retry_at = NULL WHERE id = p_desktop AND state = 'suspended' AND suspend
+		AND host_id IS NOT NULL;
+	RETURN FOUND;
+END $$;
+
+-- What the host says of a desktop that is to be suspended. What was not ready, or is no longer there, is off; what
+-- cannot be suspended runs on.
+CREATE FUNCTION pane.machine_suspends(d pane.desktop, p_state text, p_reason text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF p_state = 'suspended' AND d.state = 'lost' THEN -- its host is back
+		PERFORM pane.machine_to(d.id, 'suspended', 'suspended');
+	ELSIF p_state IN ('stopped', 'failed') THEN
+		UPDATE pane.desktop SET suspend = false, reason = format('switched off, not suspended: %s',
+			coalesce(nullif(p_reason, ''), 'it did not run')) WHERE id = d.id;
+	ELSIF p_state = 'ready' AND p_reason LIKE 'cannot be suspended%' THEN
+		UPDATE pane.desktop SET state = 'ready', want = 'running', suspend = false, epoch = epoch + 1,
+			reason = p_reason WHERE id = d.id;
+	END IF;
 END $$;
 
 -- Ends the live session and the assignment of a desktop; a touched one must be recycled.

@@ -175,12 +175,19 @@ BEGIN
 		END IF;
 		RETURN;
 	END IF;
+	IF d.want = 'stopped' AND d.suspend THEN
+		PERFORM pane.machine_suspends(d, p_state, p_reason);
+		RETURN;
+	END IF;
 	IF d.want = 'stopped' THEN
 		IF p_state IN ('stopped', 'failed', 'absent') AND d.state <> 'suspended' THEN
 			UPDATE pane.desktop SET want = 'running', epoch = epoch + 1,
 				state = 'booting' WHERE id = d.id;
 		END IF;
 		RETURN;
+	END IF;
+	IF p_state = 'suspended' THEN
+		RETURN; -- the order to go on is on its way
 	END IF;
 	SELECT p.assignment, pane.after_logoff(p) INTO v_kind, v_after FROM pane.pool p WHERE p.id = d.pool_id;
 	IF p_state = 'failed' THEN
@@ -308,6 +315,7 @@ BEGIN
 		kvm = coalesce(v_cap ->> 'kvm', 'none'),
 		vm = coalesce((v_cap ->> 'vm')::boolean, true), vm_why = coalesce(v_cap ->> 'vm_why', ''),
 		firmware = coalesce((v_cap ->> 'firmware')::boolean, false),
+		suspend = coalesce((v_cap ->> 'suspend')::boolean, false),
 		container = coalesce((v_cap ->> 'container')::boolean, false),
 		container_why = coalesce(v_cap ->> 'container_why', ''),
 		limits = coalesce(v_cap ->> 'limits', '')
@@ -376,7 +384,8 @@ $$;
 -- One line of a host's orders.
 CREATE FUNCTION pane.desktop_order_line(d pane.desktop, p pane.pool) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-	SELECT jsonb_build_object('id', d.id, 'name', d.name, 'epoch', d.epoch, 'want', d.want,
+	SELECT jsonb_build_object('id', d.id, 'name', d.name, 'epoch', d.epoch, 'want',
+		CASE WHEN d.want = 'stopped' AND d.suspend THEN 'suspended' ELSE d.want::text END,
 		'image', d.image, 'version', coalesce(nullif(d.image_version, 'unversioned'), ''),
 		'cpus', d.cpus, 'memory_mib', d.memory_mib, 'disk_mib', d.disk_mib, 'isolation', d.isolation,
 		'reset', d.reset, 'account', d.account, 'home', CASE WHEN d.home IS NOT NULL

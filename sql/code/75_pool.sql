@@ -51,6 +51,8 @@ BEGIN
 			'and stay with their user; for virtual machines choose floating.'
 		WHEN p_error LIKE '%pool_after_logoff%' THEN 'A floating desktop goes to the next user: after a logoff it is '
 			'always recycled.'
+		WHEN p_error LIKE '%pool_suspend%' THEN 'A container''s programs cannot be saved: only virtual machines are '
+			'suspended after a logoff.'
 		WHEN p_error LIKE '%pool_size_min%' THEN 'size_min cannot be more than size_max.'
 		WHEN p_error LIKE '%name_pattern%' THEN 'name_pattern needs {n} (or {nnn} for three digits) '
 			'and only a-z, 0-9, ''-'' and {pool} beside it.'

@@ -46,6 +46,7 @@ CREATE FUNCTION pane.desktop_message(d pane.desktop) RETURNS text LANGUAGE sql S
 		WHEN d.state = 'failed' THEN 'Failed: ' || d.reason
 			|| CASE WHEN d.retry_at IS NOT NULL THEN '; tried again soon.'
 			ELSE '; an administrator must look at it.' END
+		WHEN d.state = 'suspended' AND d.suspend THEN 'Suspended. It goes on where it was when you connect.'
 		WHEN d.state = 'suspended' THEN 'Off. It starts when you connect.'
 		WHEN d.state = 'lost' THEN 'Its host does not answer: ' || d.reason
 		ELSE 'It is ' || d.state || '.' END
@@ -64,6 +65,42 @@ CREATE FUNCTION pane.my_desktops(p_user uuid, p_client text) RETURNS text LANGUA
 	WHERE e.user_id = p_user
 $$;
 
+-- Somebody's running virtual machine: its memory goes to its host's disk, its session waits.
+CREATE FUNCTION pane.desktop_suspend(p_desktop uuid, p_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE d pane.desktop; v_host text; v_can boolean;
+BEGIN
+	SELECT * INTO d FROM pane.desktop WHERE id = p_desktop;
+	SELECT h.name, h.suspend INTO v_host, v_can FROM pane.host h WHERE h.id = d.host_id;
+	IF d.state = 'suspended' AND d.suspend THEN
+		RETURN;
+	ELSIF d.isolation = 'container' THEN
+		PERFORM pane.refuse(409, 'desktop.container', format('Desktop %s is a container, and a container''s programs '
+			'cannot be saved: only virtual machines are suspended.', p_name));
+	ELSIF d.state <> 'ready' THEN
+		PERFORM pane.desktop_refused(p_name, 'suspended');
+	ELSIF d.user_id IS NULL THEN
+		PERFORM pane.refuse(409, 'desktop.unassigned', format('Desktop %s is assigned to nobody: it waits for '
+			'whoever connects next.', p_name));
+	ELSIF NOT v_can THEN
+		PERFORM pane.refuse(409, 'host.suspend', format('Host %s cannot suspend desktops: its pane-host is too old.',
+			v_host));
+	END IF;
+	PERFORM pane.machine_park(p_desktop, 'suspended by an administrator', true);
+END $$;
+
+-- What is off starts, what is suspended goes on.
+CREATE FUNCTION pane.desktop_resume(p_desktop uuid, p_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM pane.desktop WHERE id = p_desktop AND state IN ('booting', 'ready');
+	IF FOUND OR pane.machine_resume(p_desktop, 'resumed by an administrator') THEN
+		RETURN;
+	END IF;
+	PERFORM FROM pane.desktop WHERE id = p_desktop AND state = 'suspended';
+	IF NOT FOUND OR NOT pane.machine_restart(p_desktop, 'started by an administrator') THEN
+		PERFORM pane.desktop_refused(p_name, 'resumed');
+	END IF;
+END $$;
+
 -- restart: power cycle, disk and user kept. recycle: release, fresh disk, same name.
 -- release: only the assignment (a used desktop is then recycled). delete: all of it.
 CREATE FUNCTION pane.desktop_action(p_name text, p_action text) RETURNS text LANGUAGE plpgsql AS $$
@@ -73,6 +110,10 @@ BEGIN
 		IF NOT pane.machine_restart(v, 'restart asked for') THEN
 			PERFORM pane.desktop_refused(p_name, 'restarted');
 		END IF;
+	ELSIF p_action = 'suspend' THEN
+		PERFORM pane.desktop_suspend(v, p_name);
+	ELSIF p_action = 'resume' THEN
+		PERFORM pane.desktop_resume(v, p_name);
 	ELSIF p_action = 'release' THEN
 		IF NOT pane.release(v, 'released by an administrator') THEN
 			PERFORM pane.refuse(409, 'desktop.unassigned',

@@ -98,11 +98,88 @@ class Power(unittest.TestCase):
         r = self.b.post("/pools", {"name": "lab", "image": "office", "cpus": 1, "memory_mib": 256, "size_max": 1, "spare": 0,
                                    "assignment": "floating", "after_logoff": "off"})
         self.assertEqual((r.status, "always recycled" in r.json["error"]["message"]), (400, True))
-        self.assertEqual(self.b.call("PATCH", "/pools/office", {"after_logoff": "suspend"}).status, 400)
+        self.assertEqual(self.b.call("PATCH", "/pools/office", {"after_logoff": "sleep"}).status, 400)
         self.b.call("PATCH", "/pools/office", {"after_logoff": "off"})
         item = self.b.get("/export").json["items"][0]
         self.assertEqual(item["after_logoff"], "off")
         self.assertEqual(self.b.post("/apply", {"items": [item]}).json["items"][0]["action"], "unchanged")
+
+    def test_suspend_by_policy(self):
+        """suspend: after a logoff its memory is kept, and its user's connection goes on with it; what its guest switched off is off"""
+        self.begin(after_logoff="suspend")
+        self.logoff()
+        self.b.wait(lambda: self.wants() == ["running", "suspended"], "suspended")
+        self.site.wait_state("office-1", "suspended")
+        self.assertEqual(self.site.desktop("office-1")["reason"], "suspended: logged off by an administrator")
+        self.assertEqual(self.message(), "Suspended. It goes on where it was when you connect.")
+        self.h.boot_s = 0.5
+        r = self.b.post("/tickets", {"pool": "office"}, token=self.alice)
+        self.assertEqual((r.status, r.json["state"]), (202, "booting"))
+        self.enter()
+        self.assertEqual(self.wants(), ["running", "suspended", "running"])
+        self.h.set("office-1", state="stopped", reason="guest powered off")
+        self.b.wait(lambda: self.wants()[-1] == "stopped", "off, as nothing of it is left")
+        self.assertEqual(self.site.desktop("office-1")["reason"], "switched off: guest powered off")
+
+    def test_suspended_by_an_administrator(self):
+        """an administrator suspends a desktop in use: its viewers go, its session waits, and its user or the administrator resumes it"""
+        self.begin()
+        r = self.b.post("/desktops/office-1/suspend")
+        self.assertEqual((r.status, r.json["state"], r.json["reason"]), (202, "suspended", "suspended by an administrator"))
+        self.b.wait(lambda: self.wants()[-1] == "suspended", "suspended")
+        self.assertEqual(self.b.post("/desktops/office-1/suspend").status, 202)
+        self.assertEqual(len(self.wants()), 2)
+        self.assertNotEqual(self.site.desktop("office-1")["session"], "ended")
+        self.assertEqual(self.b.post("/desktops/office-1/resume").status, 202)
+        self.site.wait_state("office-1", "ready")
+        self.assertEqual(self.wants(), ["running", "suspended", "running"])
+        self.assertEqual(self.b.post("/desktops/office-1/resume").status, 202)
+        self.b.post("/desktops/office-1/suspend")
+        self.enter()
+        self.assertNotIn("stopped", self.wants())
+
+    def test_not_suspended(self):
+        """what cannot be saved runs on under the reason; what did not run is off; a restart or a logoff forgets what was saved"""
+        self.begin()
+        self.h.no_suspend = "No space left on device"
+        self.b.post("/desktops/office-1/suspend")
+        self.b.wait(lambda: self.site.desktop("office-1")["reason"] == "cannot be suspended: No space left on device", "runs on")
+        self.assertEqual(self.site.desktop("office-1")["state"], "ready")
+        self.h.no_suspend = ""
+        self.b.post("/desktops/office-1/suspend")
+        self.b.wait(lambda: self.h.state("office-1") == "suspended", "suspended")
+        self.h.set("office-1", state="stopped", reason="its memory could not be saved: No space left on device")
+        self.b.wait(lambda: self.site.desktop("office-1")["reason"] == "switched off, not suspended: its memory could not be saved: "
+                    "No space left on device", "off")
+        self.assertEqual(self.site.desktop("office-1")["state"], "suspended")
+        self.enter()
+        self.b.post("/desktops/office-1/suspend")
+        self.b.wait(lambda: self.h.state("office-1") == "suspended", "suspended")
+        self.logoff()  # the pool keeps its desktops on; nobody is there, so it starts when its user comes
+        self.b.wait(lambda: self.wants()[-1] == "stopped", "forgotten")
+        self.assertEqual(self.site.desktop("office-1")["reason"], "switched off: logged off by an administrator")
+        self.enter()
+        self.b.post("/desktops/office-1/suspend")
+        self.b.wait(lambda: self.h.state("office-1") == "suspended", "suspended")
+        self.b.post("/desktops/office-1/restart")
+        self.site.wait_state("office-1", "ready")
+        self.assertEqual(self.wants()[-2:], ["stopped", "running"])
+
+    def test_suspend_refused(self):
+        """containers, desktops of nobody, and hosts whose agent cannot are told apart in the refusal"""
+        self.begin()
+        self.h.more["suspend"] = False
+        self.h.sync({**self.h.report(), "wait_s": 0})
+        r = self.b.post("/desktops/office-1/suspend")
+        self.assertEqual((r.status, r.json["error"]["code"]), (409, "host.suspend"))
+        self.site.cluster.sql("UPDATE pane.desktop SET isolation = 'container'")
+        r = self.b.post("/desktops/office-1/suspend")
+        self.assertEqual((r.status, r.json["error"]["code"]), (409, "desktop.container"))
+        self.assertIn("only virtual machines", r.json["error"]["message"])
+        r = self.b.post("/pools", {"name": "cells", "image": "office", "cpus": 1, "memory_mib": 256, "size_max": 1, "spare": 0,
+                                   "assignment": "dedicated", "isolation": "container", "after_logoff": "suspend"})
+        self.assertEqual((r.status, "only virtual machines" in r.json["error"]["message"]), (400, True))
+        self.assertEqual(self.b.call("PATCH", "/pools/office", {"after_logoff": "suspend"}).status, 200)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log in with each client, type a word nobody knows, read it back from inside the guest, find it again by
 another protocol. The guest is the test card; tests/lab tells the same story with Debian."""
+import os
 import unittest
 
 import whole
@@ -57,6 +58,19 @@ class Login(unittest.TestCase):
         self.assertEqual(desktop["name"], "office-1")
         self.assertEqual(self.site.serial(desktop).count("pane.ready"), 1)
         self.assertEqual(self.site.serial(desktop).count("line "), 3)
+
+    def test_suspended(self):
+        """suspended, its memory is on disk and no process is left; its user's connection goes on with it, and nothing booted"""
+        self.site.pane_login()
+        self.site.pane("desktops", "suspend", "office-1")
+        desktop = self.site.desktop_of("alice")
+        self.site.wait(lambda: os.path.exists(f"{self.site.run}/host/desktops/{desktop['id']}/suspended/memory"), 20, "its memory on disk")
+        self.assertIsNone(self.site.process_of(desktop, "vmm"))
+        self.visit(lambda s: self.site.vncviewer(s, "alice", self.password))
+        self.assertNotIn("pane.ready", self.site.serial(desktop))  # the log is of the process that goes on
+        self.site.pane("desktops", "suspend", "office-1")
+        self.site.pane("desktops", "resume", "office-1")
+        self.site.wait_ready()
 
 
 if __name__ == "__main__":

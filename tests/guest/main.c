@@ -7,9 +7,10 @@
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h),
- * fill report check (balloon.h), anything else is just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
- * more. Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready,
- * "packed" uses packed rings.
+ *   fill report check (balloon.h), anything else is just echoed. In a clone it prints "generation X",
+ *   the text of its identity disk, and "pane.ready" once more. One that could become a clone says
+ *   "pane.waits" behind "pane.ready". Kernel command line: "run=COMMAND" obeys it once ready;
+ *   "noready" never says pane.ready, "nowaits" never pane.waits, "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
 #include "tests/guest/hw.h"
@@ -312,6 +313,9 @@ void card_main(const uint8_t *params)
 	screen_text("pane test card\n> ");
 	if (!option(cmdline, "noready", command, sizeof(command)))
 		print("pane.ready\n");
+	if (identity_sectors == IDENTITY_BLANK &&
+	    !option(cmdline, "nowaits", command, sizeof(command)))
+		print("pane.waits\n");
 	if (option(cmdline, "run", command, sizeof(command)))
 		obey(command);
 	for (;;) {

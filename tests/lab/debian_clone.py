@@ -11,7 +11,6 @@ import vm
 PACE = 0.1  # seconds between keys
 IMAGE = os.path.join(vm.SOURCE, "run/images/debian")
 MEMORY_MIB = 768
-SETTLE = 15  # seconds: what a host agent gives a parent before it parks it
 ASK = "echo ID $(uname -n) $(cat /etc/hostname /etc/machine-id /sys/class/net/e*/address) $(od -An -tx8 -N8 /dev/urandom) " \
       "$(date +%s) DI >/dev/ttyS0\n"
 
@@ -34,7 +33,7 @@ class Clones(unittest.TestCase):
         began = time.monotonic()
         cls.parent.ready(900)
         cls.cold_s = time.monotonic() - began
-        time.sleep(SETTLE)
+        cls.parent.serial("pane.waits", 300)  # as a host agent parks it
         cls.folder = cls.parent.snapshot()
         cls.parent.ask(op="quit")
         cls.parent.wait()

@@ -61,6 +61,7 @@ class FakeHost:
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
         self.orders = []     # every (id, epoch, want) that was new, in order
         self.generation = 0
+        self.no_suspend = "" # why its desktops cannot be suspended
         self.drops = []      # every (id, conn) that was ordered off
         self.obeys_drops = True
         self.policies = {}   # id -> what its newest order says of its display
@@ -84,7 +85,7 @@ class FakeHost:
             return {"generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
                     "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
-                                 "disk_free_mib": 90000, "kvm": self.kvm, **self.more},
+                                 "disk_free_mib": 90000, "kvm": self.kvm, "suspend": True, **self.more},
                     "images": [{"name": n, "version": v, "disk_mib": 2048} for n, v in
                                [i if isinstance(i, tuple) else (i, "v1") for i in self.images]],
                     **({} if self.homes is None else {"homes": [{"key": k, "mib": 64, "used_mib": 2}
@@ -117,8 +118,14 @@ class FakeHost:
                     if d and (d["state"] != "stopped" or d["epoch"] != o["epoch"]):
                         d.update(epoch=o["epoch"], state="stopped", viewers=[])
                         changed = True
-                elif not d or d["state"] in ("absent", "stopped") or d["epoch"] != o["epoch"]:
-                    if not d or d["state"] in ("absent", "stopped", "failed"):
+                elif o["want"] == "suspended":
+                    if d and (d["state"] != "suspended" or d["epoch"] != o["epoch"]):
+                        why, d["epoch"], d["viewers"] = self.no_suspend, o["epoch"], []
+                        d.update(reason=why and f"cannot be suspended: {why}",
+                                 state=d["state"] if why else "suspended" if d["state"] in ("ready", "suspended") else "stopped")
+                        changed = True
+                elif not d or d["state"] in ("absent", "stopped", "suspended") or d["epoch"] != o["epoch"]:
+                    if not d or d["state"] in ("absent", "stopped", "failed", "suspended"):
                         state = "failed" if self.fail or o.get("version") == self.fail_version else "booting"
                     else:
                         state = d["state"]
@@ -204,6 +211,11 @@ class FakeHost:
         self.stopping.set()
         if self.thread:
             self.thread.join(30)
+
+    def state(self, name):
+        """What is observed of the desktop called name."""
+        with self.lock:
+            return self.desktops[self.broker.get(f"/desktops/{name}").json["id"]]["state"]
 
     def set(self, name, **fields):
         """Changes what is observed of the desktop called name, and reports it now."""

@@ -58,6 +58,8 @@ class Policy(unittest.TestCase):
         self.refused("UPDATE pane.pool SET stopped_at = now(), try_at = now()", "pool_stopped")
         self.refused("UPDATE pane.pool SET stopped_at = now(), stopped_reason = 'x'", "pool_stopped")
         self.refused("UPDATE pane.pool SET after_logoff = 'off' WHERE name = 'office'", "pool_after_logoff")
+        self.db.sql("UPDATE pane.pool SET after_logoff = 'suspend' WHERE name = 'own'")
+        self.refused("UPDATE pane.pool SET isolation = 'container' WHERE name = 'own'", "pool_suspend")
         self.db.sql("UPDATE pane.pool SET after_logoff = 'off' WHERE name = 'own'")
         self.refused("UPDATE pane.pool SET idle_action = 'keep'", "pool_idle_action_check")
 

@@ -71,12 +71,13 @@ static json_t *report_capacity(struct host_agent *a)
 			promised += d->rec.order.memory_mib;
 	promised += host_parents_memory_mib(a->parents);
 	host_capacity_measure(a->config, promised, c);
-	return json_pack(
-		"{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b}", "cpus", c->cpus, "memory_mib",
-		(json_int_t)c->memory_mib, "memory_free_mib", (json_int_t)c->memory_free_mib,
-		"disk_free_mib", (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm,
-		"vm_why", c->vm_why, "container", (int)c->container, "container_why",
-		c->container_why, "limits", c->limits, "firmware", (int)host_vmm_firmware());
+	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b}", "cpus", c->cpus,
+			 "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
+			 (json_int_t)c->memory_free_mib, "disk_free_mib",
+			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
+			 c->vm_why, "container", (int)c->container, "container_why",
+			 c->container_why, "limits", c->limits, "firmware",
+			 (int)host_vmm_firmware(), "suspend", 1);
 }
 
 static json_t *report_make(struct host_agent *a)

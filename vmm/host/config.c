@@ -111,7 +111,7 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 		.max_connections = 256,
 		.max_desktops = 256,
 		.log_kib = 1024,
-		.park_settle_s = 10,
+		.park_settle_s = 60,
 		.cell_pids = 1024,
 		.cell_disk_mib = 8192,
 	};

@@ -12,11 +12,24 @@
 const char *host_state_name(enum host_state s)
 {
 	static const char *const names[] = {
-		[HOST_CLONING] = "cloning", [HOST_BOOTING] = "booting", [HOST_READY] = "ready",
-		[HOST_STOPPED] = "stopped", [HOST_FAILED] = "failed",	[HOST_ABSENT] = "absent",
+		[HOST_CLONING] = "cloning",	[HOST_BOOTING] = "booting",
+		[HOST_READY] = "ready",		[HOST_STOPPED] = "stopped",
+		[HOST_SUSPENDED] = "suspended", [HOST_FAILED] = "failed",
+		[HOST_ABSENT] = "absent",
 	};
 
 	return names[s];
+}
+
+/* Only what got ready has something to keep; anything else is shut down. */
+static enum host_step decide_suspend(const struct host_view *v, int64_t now_ms, int64_t *wake_ms)
+{
+	if (!v->ready)
+		return HOST_STEP_POWERDOWN;
+	if (now_ms >= v->suspend_ms)
+		return HOST_STEP_SUSPEND;
+	*wake_ms = v->suspend_ms;
+	return HOST_STEP_WAIT;
 }
 
 static enum host_step decide_running_process(const struct host_view *v, int64_t now_ms,
@@ -25,19 +38,21 @@ static enum host_step decide_running_process(const struct host_view *v, int64_t 
 	if (v->stopping == HOST_RUNS) {
 		if (v->want == HOST_WANT_STOPPED)
 			return HOST_STEP_POWERDOWN;
+		if (v->want == HOST_WANT_SUSPENDED)
+			return decide_suspend(v, now_ms, wake_ms);
 		/* Nobody has been let in: a new home comes with a new owner. */
 		if (v->want == HOST_WANT_RUNNING && v->other_home)
 			return HOST_STEP_QUIT;
 		/* What is on the disk is thrown away anyhow: no need to ask the guest. */
 		return v->want == HOST_WANT_ABSENT ? HOST_STEP_QUIT : HOST_STEP_NONE;
 	}
-	if (v->stopping == HOST_ASKED && v->want == HOST_WANT_ABSENT)
+	if (v->stopping <= HOST_ASKED && v->want == HOST_WANT_ABSENT)
 		return HOST_STEP_QUIT;
 	if (now_ms < v->stage_ms) {
 		*wake_ms = v->stage_ms;
 		return HOST_STEP_WAIT;
 	}
-	return v->stopping == HOST_ASKED ? HOST_STEP_QUIT : HOST_STEP_KILL;
+	return v->stopping <= HOST_ASKED ? HOST_STEP_QUIT : HOST_STEP_KILL;
 }
 
 enum host_step host_decide(const struct host_view *v, int64_t now_ms, int64_t *wake_ms)
@@ -52,7 +67,9 @@ enum host_step host_decide(const struct host_view *v, int64_t now_ms, int64_t *w
 		return HOST_STEP_WAIT;
 	case HOST_WANT_ABSENT:
 		return v->files ? HOST_STEP_DELETE : HOST_STEP_NONE;
-	case HOST_WANT_STOPPED:
+	case HOST_WANT_STOPPED: /* with nothing to go on with */
+		return v->saved ? HOST_STEP_FORGET : HOST_STEP_NONE;
+	case HOST_WANT_SUSPENDED:
 	case HOST_WANT_NONE:
 		break;
 	}

@@ -16,13 +16,15 @@ enum host_state {
 	HOST_BOOTING,
 	HOST_READY,
 	HOST_STOPPED,
-	HOST_FAILED, /* the order cannot be carried out; the reason says why */
+	HOST_SUSPENDED, /* nothing runs; it goes on where it was */
+	HOST_FAILED,	/* the order cannot be carried out; the reason says why */
 	HOST_ABSENT,
 };
 
 /* How far a stop has come; each stage has a deadline after which the next is taken. */
 enum host_stopping {
 	HOST_RUNS,
+	HOST_SUSPENDING /* its memory is being saved */,
 	HOST_ASKED /* power button */,
 	HOST_QUITTING,
 	HOST_KILLED
@@ -33,18 +35,23 @@ struct host_view {
 	bool files;	 /* its directory exists */
 	bool process;	 /* its machine runs */
 	bool other_home; /* and was started with other files than the order's */
+	bool ready;	 /* and somebody can have worked on it */
+	bool saved;	 /* no process, but its memory is on disk */
 	enum host_stopping stopping;
-	int64_t stage_ms; /* when the current stage of stopping is over */
-	int64_t retry_ms; /* no start before this time */
+	int64_t stage_ms;   /* when the current stage of stopping is over */
+	int64_t retry_ms;   /* no start before this time */
+	int64_t suspend_ms; /* no attempt to save its memory before this time */
 };
 
 enum host_step {
 	HOST_STEP_NONE,
 	HOST_STEP_WAIT, /* until *wake_ms */
 	HOST_STEP_START,
+	HOST_STEP_SUSPEND,
 	HOST_STEP_POWERDOWN,
 	HOST_STEP_QUIT,
 	HOST_STEP_KILL,
+	HOST_STEP_FORGET, /* the saved memory */
 	HOST_STEP_DELETE,
 };
 

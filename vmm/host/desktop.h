@@ -47,8 +47,10 @@ struct host_desktop {
 	char why[200];	/* how the last machine ended; shown while the next one boots */
 	bool clone;	/* its machine began as a clone of rec.parent */
 	bool cold;	/* a clone of it failed: boot it */
+	bool resuming;	/* its machine began with its saved memory */
+	bool kept;	/* its memory is written, its machine about to end */
 	enum host_stopping stopping;
-	int64_t stage_ms, retry_ms;
+	int64_t stage_ms, retry_ms, suspend_ms;
 	struct host_machine *machine;	  /* owned; NULL = none runs */
 	const struct host_driver *driver; /* of the machine; borrowed, static */
 	struct host_display *display;	  /* owned; NULL until first needed */

@@ -22,6 +22,7 @@ struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
 	int (*starting)(void *arg, const struct host_proc *p);
 	void (*ready)(void *arg);
+	void (*waits)(void *arg); /* the guest waits to become a clone; NULL = nobody cares */
 	void (*problem)(void *arg,
 			const char *what); /* it runs on, but a person must know; NULL = nobody */
 	void (*note)(void *arg, const char *what); /* the guest says so of itself; NULL = nobody */
@@ -42,6 +43,7 @@ struct host_machine_spec {
 	bool reset;			/* nothing of the system that was */
 	const char *parent;		/* machines: what lies under the disk, "" = nothing */
 	bool clone;			/* begin as a clone of the parent */
+	bool resume;			/* begin with the memory that was saved (suspend.h) */
 	bool park;			/* to be a parent itself */
 	bool sound;			/* machines: what it plays may be heard */
 	unsigned address;		/* containers: their number in the subnet */

@@ -35,7 +35,8 @@ struct host_machine {
 	int64_t reconnect_ms;
 	struct buf in;
 	const char *pending; /* a command given before the connection was there; static */
-	bool ready, snapshotting;
+	bool ready, waits, snapshotting;
+	unsigned owed; /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
 };
@@ -116,6 +117,18 @@ int host_machine_line(const char *p, size_t n, enum host_line *out, char problem
 	copy_plain(problem, HOST_PROBLEM_MAX, *out == HOST_LINE_PROBLEM ? reason : told);
 	copy_plain(note, HOST_PROBLEM_MAX, *out == HOST_LINE_NOTE ? reason : noted);
 	return 0;
+}
+
+bool host_machine_line_waits(const char *p, size_t n)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *event = NULL;
+	bool waits = false;
+
+	if (!json_is_object(o) || json_opt_str(o, "event", 32, &event, NULL) < 0 ||
+	    json_opt_bool(o, "waits", &waits, NULL) < 0)
+		return false;
+	return event ? strcmp(event, "waits") == 0 : waits;
 }
 
 static void ended_by_state(const char *text, struct host_ended *end)
@@ -225,6 +238,7 @@ static void control_retry(struct host_machine *m)
 		m->ev.snapshot(m->ev.arg, "the connection to pane-vmm was lost");
 	}
 	control_close(m);
+	m->owed = 0;
 	loop_timer_set(m->reconnect, m->reconnect_ms);
 	m->reconnect_ms =
 		m->reconnect_ms * 2 > CONNECT_MOST_MS ? CONNECT_MOST_MS : m->reconnect_ms * 2;
@@ -239,13 +253,29 @@ static int control_say(struct host_machine *m, const char *line)
 	return send(m->control, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -EIO;
 }
 
+/* Answered by "ok" or "error", as a snapshot is: whose answer is whose the order tells. */
+static int control_order(struct host_machine *m, const char *line)
+{
+	int r = control_say(m, line);
+
+	if (r == 0 && !m->snapshotting)
+		m->owed++;
+	return r;
+}
+
 static void snapshot_answer(struct host_machine *m, enum host_line what, const char *p, size_t n)
 {
 	cleanup_json json_t *o = NULL;
 	const char *error = "";
 	char plain[200];
 
-	if (!m->snapshotting || (what != HOST_LINE_DONE && what != HOST_LINE_ERROR))
+	if (what != HOST_LINE_DONE && what != HOST_LINE_ERROR)
+		return;
+	if (m->owed) {
+		m->owed--;
+		return;
+	}
+	if (!m->snapshotting)
 		return;
 	m->snapshotting = false;
 	if (what == HOST_LINE_DONE) {
@@ -270,6 +300,9 @@ static void control_lines(struct host_machine *m)
 
 		if (host_machine_line((char *)buf_head(&m->in), n, &what, problem, note) < 0)
 			log_warn("machine.garbled", "desktop=%s", m->id);
+		bool waits = m->ev.waits && !m->waits &&
+			     host_machine_line_waits((char *)buf_head(&m->in), n);
+
 		snapshot_answer(m, what, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
 		if (note[0] && m->ev.note)
@@ -277,6 +310,10 @@ static void control_lines(struct host_machine *m)
 		if (what == HOST_LINE_READY && !m->ready) {
 			m->ready = true;
 			m->ev.ready(m->ev.arg);
+		}
+		if (waits) {
+			m->waits = true;
+			m->ev.waits(m->ev.arg);
 		}
 		if (problem[0] && m->ev.problem)
 			m->ev.problem(m->ev.arg, problem);
@@ -319,7 +356,7 @@ static void control_connect(void *arg)
 	m->control = fd;
 	m->control_io = loop_io_add(m->loop, fd, LOOP_READ, on_control, m);
 	if (!m->control_io || control_say(m, "{\"op\":\"status\"}\n") < 0 ||
-	    (m->pending && control_say(m, m->pending) < 0)) {
+	    (m->pending && control_order(m, m->pending) < 0)) {
 		control_retry(m);
 		return;
 	}
@@ -329,7 +366,7 @@ static void control_connect(void *arg)
 
 static void command(struct host_machine *m, const char *line)
 {
-	if (control_say(m, line) < 0)
+	if (control_order(m, line) < 0)
 		m->pending = line;
 }
 
@@ -341,6 +378,11 @@ void host_machine_powerdown(struct host_machine *m)
 void host_machine_quit(struct host_machine *m)
 {
 	command(m, "{\"op\":\"quit\"}\n");
+}
+
+void host_machine_resume(struct host_machine *m)
+{
+	command(m, "{\"op\":\"resume\"}\n");
 }
 
 int host_machine_snapshot(struct host_machine *m, int state, int memory)
@@ -441,12 +483,12 @@ static void remove_stale(const char *dir, const char *name)
 		unlink(path);
 }
 
-/* A clone's memory is a private mapping, which counts as data. */
+/* Memory that comes from a file is a private mapping, which counts as data. */
 static int data_limit(const struct host_machine_spec *s)
 {
 	int mib = s->config->limit_data_mib;
 
-	return mib && s->clone ? mib + s->memory_mib : mib;
+	return mib && (s->clone || s->resume) ? mib + s->memory_mib : mib;
 }
 
 int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,

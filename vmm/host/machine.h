@@ -21,6 +21,7 @@ void host_machine_powerdown(struct host_machine *m); /* ask the guest */
 void host_machine_quit(struct host_machine *m);	     /* flush and stop without asking it */
 /* Has it written to two new files (borrowed); ev.snapshot tells. -ENOTCONN, -EIO. */
 int host_machine_snapshot(struct host_machine *m, int state, int memory) must_check;
+void host_machine_resume(struct host_machine *m); /* runs on after a snapshot */
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */
@@ -44,6 +45,8 @@ enum host_line {
  * note: the same of what the guest itself said. */
 int host_machine_line(const char *p, size_t n, enum host_line *out, char problem[HOST_PROBLEM_MAX],
 		      char note[HOST_PROBLEM_MAX]) must_check;
+/* The guest said that it waits to become a clone: now, or before the status that was asked for. */
+bool host_machine_line_waits(const char *p, size_t n);
 
 /* What the exit status and the text of the --state file (NULL when there is none) say. */
 void host_machine_ended(const struct host_exit *x, const char *state_text, struct host_ended *end);

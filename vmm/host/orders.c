@@ -13,9 +13,8 @@
 #include "common/json.h"
 
 static const char *const want_names[] = {
-	[HOST_WANT_NONE] = "none",
-	[HOST_WANT_RUNNING] = "running",
-	[HOST_WANT_STOPPED] = "stopped",
+	[HOST_WANT_NONE] = "none",	 [HOST_WANT_RUNNING] = "running",
+	[HOST_WANT_STOPPED] = "stopped", [HOST_WANT_SUSPENDED] = "suspended",
 	[HOST_WANT_ABSENT] = "absent",
 };
 
@@ -272,7 +271,8 @@ static int order_parse(json_t *o, struct host_order *v, struct host_orders *out,
 	    (r = json_need_str(o, "want", 1, 16, &want, e)) < 0)
 		return r;
 	if (host_want_parse(want, &v->want) < 0 || v->want == HOST_WANT_NONE)
-		return err_set(e, -EPROTO, "want is neither running, stopped nor absent");
+		return err_set(e, -EPROTO,
+			       "want is none of running, stopped, suspended and absent");
 	if (v->want != HOST_WANT_ABSENT && (r = order_machine(o, v, e)) < 0)
 		return r;
 	return order_drops(o, v->id, out, e);

@@ -24,6 +24,7 @@ enum host_want {
 	HOST_WANT_NONE,
 	HOST_WANT_RUNNING,
 	HOST_WANT_STOPPED,
+	HOST_WANT_SUSPENDED, /* not running, its memory on disk */
 	HOST_WANT_ABSENT
 };
 

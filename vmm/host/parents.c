@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Makes parents one at a time: boot, wait until it is ready and has settled, snapshot, quit, and
- * only then give the directory its name. Whatever fails on the way costs that attempt: desktops
+ * Makes parents one at a time: boot, wait until it is ready and says that it waits to become a
+ * clone (or, of an image that does not say so, has had time to settle), snapshot, quit, and only
+ * then give the directory its name. Whatever fails on the way costs that attempt: desktops
  * boot cold meanwhile, and the next attempt comes later. Loop's thread.
  */
 #include "vmm/host/parents.h"
@@ -52,6 +53,7 @@ struct host_parents {
 	struct want *of;	      /* of want[] */
 	enum stage stage;
 	struct loop_timer *timer; /* owned: the stage's deadline */
+	bool waits;		  /* the guest has said that it does */
 	char dir[PATH_MAX], run[128];
 };
 
@@ -165,7 +167,16 @@ static void on_ready(void *arg)
 	struct host_parents *p = arg;
 
 	if (p->stage == BOOTING)
-		stage(p, SETTLING, p->agent->config->park_settle_s * INT64_C(1000));
+		stage(p, SETTLING, p->waits ? 0 : p->agent->config->park_settle_s * INT64_C(1000));
+}
+
+static void on_waits(void *arg)
+{
+	struct host_parents *p = arg;
+
+	p->waits = true;
+	if (p->stage == SETTLING)
+		loop_timer_set(p->timer, 0);
 }
 
 static void on_snapshot(void *arg, const char *error)
@@ -246,6 +257,7 @@ static void begin(struct host_parents *p, struct want *w)
 		.park = true,
 		.ev = {.starting = on_starting,
 		       .ready = on_ready,
+		       .waits = on_waits,
 		       .snapshot = on_snapshot,
 		       .ended = on_ended,
 		       .arg = p},
@@ -254,6 +266,7 @@ static void begin(struct host_parents *p, struct want *w)
 	struct err e = {0};
 
 	p->of = w;
+	p->waits = false;
 	if (host_image_find(c, w->image, w->version, &img, &e) < 0) {
 		w->name[0] = 0; /* the image is gone, and so is the wish */
 		p->of = NULL;

@@ -18,6 +18,7 @@
 #include "vmm/host/cell_net.h"
 #include "vmm/host/firstboot.h"
 #include "vmm/host/home.h"
+#include "vmm/host/suspend.h"
 #include "vmm/host/vmm_driver.h"
 
 #define REFUSED_RETRY_MS 5000
@@ -25,6 +26,8 @@
 #define USER_FIRST_MS	 10000 /* a desktop that takes longer has no claim any more */
 #define QUIT_MS		 15000 /* for flushing the disk */
 #define KILL_MS		 5000
+#define SUSPEND_MS	 300000 /* for writing its memory */
+#define SUSPEND_RETRY_MS 60000
 #define STEPS_MOST	 4 /* steps in one go; each changes what is decided upon */
 
 static void desktop_save(struct host_desktop *d)
@@ -62,10 +65,13 @@ static void desktop_state(struct host_desktop *d, enum host_state s, const char 
 static int on_starting(void *arg, const struct host_proc *p)
 {
 	struct host_desktop *d = arg;
+	int r;
 
 	d->rec.vmm_pid = p->pid;
 	d->rec.vmm_started = p->started;
 	memcpy(d->rec.ran_home, d->rec.order.home, HOST_UUID);
+	if (d->resuming && (r = host_suspend_use(d->dir)) < 0)
+		return r;
 	return host_desktop_save(d, NULL);
 }
 
@@ -77,8 +83,10 @@ static void on_ready(void *arg)
 	d->rec.reset_due = false;
 	if (!d->ready_ms)
 		d->ready_ms = clock_ms();
-	if (d->stopping == HOST_RUNS)
+	if (d->stopping == HOST_RUNS) {
+		host_suspend_tidy(d->dir); /* it has it all mapped */
 		desktop_state(d, HOST_READY, "%s", d->note[0] ? d->note : d->rec.reason);
+	}
 	desktop_save(d);
 }
 
@@ -113,6 +121,59 @@ static void machine_gone(struct host_desktop *d)
 static bool other_home(const struct host_desktop *d)
 {
 	return strcmp(d->rec.ran_home, d->rec.order.home) != 0;
+}
+
+static void suspend_failed(struct host_desktop *d, const char *why)
+{
+	d->stopping = HOST_RUNS;
+	d->suspend_ms = d->problem_ms = clock_ms();
+	d->suspend_ms += SUSPEND_RETRY_MS;
+	host_suspend_tidy(d->dir);
+	desktop_state(d, HOST_READY, "cannot be suspended: %s", why);
+}
+
+/* Its memory is on disk, or why not: then it runs on. */
+static void on_snapshot(void *arg, const char *error)
+{
+	struct host_desktop *d = arg;
+
+	if (d->stopping != HOST_SUSPENDING)
+		return;
+	if (error) {
+		host_machine_resume(d->machine);
+		suspend_failed(d, error);
+	} else {
+		d->kept = true;
+		d->stopping = HOST_QUITTING;
+		d->stage_ms = clock_ms() + QUIT_MS;
+		host_machine_quit(d->machine);
+	}
+	host_reconcile(d);
+}
+
+/* The machine whose memory was to be kept has ended. Killed, it may not have flushed its disk. */
+static void suspend_ended(struct host_desktop *d, const struct host_ended *end)
+{
+	int r = d->kept && end->how == HOST_END_QUIT ? host_suspend_keep(d->dir) : -ECANCELED;
+
+	d->kept = false;
+	if (r == 0)
+		return;
+	host_suspend_forget(d->dir);
+	desktop_state(d, HOST_STOPPED, "its memory could not be saved: %s",
+		      r == -ECANCELED ? "pane-vmm ended before it was" : strerror(-r));
+}
+
+/* Saved memory that a machine cannot begin with is no loss but of what was in it: its disk was not
+ * touched. */
+static bool resume_failed(struct host_desktop *d, const struct host_ended *end)
+{
+	if (!d->resuming || d->rec.ready || end->how != HOST_END_ERROR)
+		return false;
+	host_suspend_forget(d->dir);
+	snprintf(d->why, sizeof(d->why), "its saved memory could not be used (%s): started afresh",
+		 end->why);
+	return true;
 }
 
 /* After an end: what its reason, the count of failures and the wait before the next start are. */
@@ -156,14 +217,16 @@ static bool clone_failed(struct host_desktop *d, const struct host_ended *end)
 static void on_ended(void *arg, const struct host_ended *end)
 {
 	struct host_desktop *d = arg;
-	bool asked = d->stopping != HOST_RUNS;
+	bool asked = d->stopping != HOST_RUNS, kept = d->kept || d->stopping == HOST_SUSPENDING;
 
 	host_machine_free(d->machine);
 	d->machine = NULL;
-	if (!asked && clone_failed(d, end))
+	if (!asked && (clone_failed(d, end) || resume_failed(d, end)))
 		machine_gone(d); /* and at once once more, by booting */
 	else
 		take_verdict(d, end, asked);
+	if (kept)
+		suspend_ended(d, end);
 	if (asked && d->display)
 		host_display_stop(d->display);
 	desktop_save(d);
@@ -215,12 +278,14 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.parent = d->rec.parent,
 		.clone = d->clone,
 		.sound = host_plays(d->rec.order.audio),
+		.resume = d->resuming,
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
 		.ev = {.starting = on_starting,
 		       .ready = on_ready,
 		       .problem = on_problem,
 		       .note = on_note,
+		       .snapshot = on_snapshot,
 		       .ended = on_ended,
 		       .arg = d},
 	};
@@ -240,6 +305,13 @@ static void choose_start(struct host_desktop *d, const struct host_image *img)
 	char why[240] = "";
 
 	d->clone = false;
+	d->resuming = host_suspend_saved(d->dir);
+	if (d->resuming && other_home(d)) {
+		host_suspend_forget(d->dir);
+		d->resuming = false;
+	}
+	if (d->resuming)
+		log_info("desktop.resume", "desktop=%s", o->id);
 	if (has_disk(d))
 		return; /* what it has on it counts, and its parent stays under it */
 	d->rec.parent[0] = 0;
@@ -387,7 +459,10 @@ static void step_start(struct host_desktop *d)
 	d->stopping = HOST_RUNS;
 	d->started_ms = clock_ms();
 	/* What led to this start stays in sight while it boots. */
-	if (!d->why[0] || strncmp(d->why, "guest rebooted", 14) == 0)
+	if (d->resuming)
+		desktop_state(d, HOST_BOOTING, "%s", "resuming from its saved memory");
+	else if (!d->why[0] || strncmp(d->why, "guest rebooted", 14) == 0 ||
+		 strstr(d->why, "afresh"))
 		desktop_state(d, HOST_BOOTING, "%s", d->why);
 	else
 		desktop_state(d, HOST_BOOTING, "%.180s; restarted", d->why);
@@ -397,7 +472,7 @@ static void step_start(struct host_desktop *d)
 
 static void step_stop(struct host_desktop *d, enum host_stopping stage, int64_t limit_ms)
 {
-	static const char *const words[] = {"", "powerdown", "quit", "kill"};
+	static const char *const words[] = {"", "suspend", "powerdown", "quit", "kill"};
 
 	log_info("desktop.stop", "desktop=%s by=%s", d->rec.order.id, words[stage]);
 	d->stopping = stage;
@@ -411,6 +486,26 @@ static void step_stop(struct host_desktop *d, enum host_stopping stage, int64_t 
 		host_machine_quit(d->machine);
 	else
 		host_machine_kill(d->machine);
+}
+
+static void step_suspend(struct host_desktop *d)
+{
+	int r = d->rec.order.isolation == HOST_VM ? host_suspend_begin(d->dir, d->machine)
+						  : -EOPNOTSUPP;
+
+	if (r == -ENOTCONN) { /* adopted a moment ago */
+		d->suspend_ms = clock_ms() + HOME_RETRY_MS;
+		return;
+	}
+	if (r < 0) {
+		suspend_failed(d, r == -EOPNOTSUPP ? "a container's programs cannot be saved"
+						   : strerror(-r));
+		return;
+	}
+	log_info("desktop.suspend", "desktop=%s", d->rec.order.id);
+	d->stopping = HOST_SUSPENDING;
+	d->stage_ms = clock_ms() + SUSPEND_MS;
+	desktop_state(d, HOST_READY, "%s", "its memory is being saved");
 }
 
 static void step_delete(struct host_desktop *d)
@@ -442,6 +537,12 @@ static bool step_take(struct host_desktop *d, enum host_step step)
 	case HOST_STEP_START:
 		step_start(d);
 		break;
+	case HOST_STEP_SUSPEND:
+		step_suspend(d);
+		break;
+	case HOST_STEP_FORGET:
+		host_suspend_forget(d->dir);
+		break;
 	case HOST_STEP_POWERDOWN:
 		step_stop(d, HOST_ASKED, d->agent->config->stop_timeout_s * INT64_C(1000));
 		break;
@@ -470,6 +571,10 @@ static void settle(struct host_desktop *d)
 		desktop_state(d, HOST_ABSENT, "%s", "");
 	else if (d->rec.order.want == HOST_WANT_STOPPED && d->state != HOST_STOPPED)
 		desktop_state(d, HOST_STOPPED, "%s", "");
+	else if (d->rec.order.want == HOST_WANT_SUSPENDED && host_suspend_saved(d->dir))
+		desktop_state(d, HOST_SUSPENDED, "%s", "");
+	else if (d->rec.order.want == HOST_WANT_SUSPENDED && d->state != HOST_STOPPED)
+		desktop_state(d, HOST_STOPPED, "%s", "nothing of it ran that could be saved");
 }
 
 static void on_timer(void *arg)
@@ -487,9 +592,12 @@ void host_reconcile(struct host_desktop *d)
 			.files = d->files,
 			.process = d->machine != NULL,
 			.other_home = d->machine && other_home(d),
+			.ready = d->rec.ready,
+			.saved = !d->machine && !a->draining && host_suspend_saved(d->dir),
 			.stopping = d->stopping,
 			.stage_ms = d->stage_ms,
 			.retry_ms = d->retry_ms,
+			.suspend_ms = d->suspend_ms,
 		};
 		int64_t now = clock_ms(), wake = -1;
 		enum host_step step = host_decide(&v, now, &wake);
@@ -564,7 +672,9 @@ int host_reconcile_adopt(struct host_desktop *d)
 		/* The machine was restarted: nothing of it can still run. */
 		d->rec.vmm_pid = d->rec.display_pid = 0;
 		d->rec.ready = false;
-		desktop_state(d, HOST_STOPPED, "%s", "");
+		host_suspend_tidy(d->dir);
+		desktop_state(d, host_suspend_saved(d->dir) ? HOST_SUSPENDED : HOST_STOPPED, "%s",
+			      "");
 		return 0;
 	}
 	if (d->rec.vmm_pid)
@@ -576,12 +686,16 @@ int host_reconcile_adopt(struct host_desktop *d)
 		d->started_ms = clock_ms();
 		d->ready_ms = d->rec.ready ? d->started_ms : 0;
 		desktop_state(d, d->rec.ready ? HOST_READY : HOST_BOOTING, "%s", d->rec.reason);
+		if (d->rec.order.isolation == HOST_VM) /* an agent that saved it may have died */
+			host_machine_resume(d->machine);
 		log_info("desktop.adopt", "desktop=%s pid=%d", d->rec.order.id, d->rec.vmm_pid);
 	} else if (d->rec.vmm_pid) {
 		host_machine_post_mortem(d->driver, d->dir, &end);
 		take_verdict(d, &end, false);
 	} else {
-		desktop_state(d, HOST_STOPPED, "%s", d->rec.reason);
+		host_suspend_tidy(d->dir);
+		desktop_state(d, host_suspend_saved(d->dir) ? HOST_SUSPENDED : HOST_STOPPED, "%s",
+			      d->rec.reason);
 	}
 	adopt_display(d);
 	return 0;

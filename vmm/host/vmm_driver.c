@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "common/file.h"
+#include "vmm/host/suspend.h"
 
 void host_vmm_mac(const char *id, char out[18])
 {
@@ -65,12 +66,28 @@ static int add_kernel(const struct host_machine_spec *s, struct host_argv *a)
 				 img->cmdline[0] ? " " : "", s->name);
 }
 
-static int add_restore(const struct host_machine_spec *s, struct host_argv *a)
+static int add_clone(const struct host_machine_spec *s, struct host_argv *a)
 {
 	int r = host_argv_add(a, "--clone");
 
 	r = r ? r : host_argv_add(a, "--restore");
 	return r ? r : host_argv_add(a, "%s/parents/%s", s->config->state_dir, s->parent);
+}
+
+static int add_variables(const struct host_machine_spec *s, struct host_argv *a)
+{
+	int r = host_argv_add(a, "--firmware-vars");
+
+	return r ? r : host_argv_add(a, "%s/efi.vars", s->dir);
+}
+
+/* Where it was suspended. */
+static int add_resume(const struct host_machine_spec *s, struct host_argv *a)
+{
+	int r = host_argv_add(a, "--restore");
+
+	r = r ? r : host_argv_add(a, "%s/" HOST_SUSPEND_USED, s->dir);
+	return r || s->image->boot != HOST_BOOT_EFI ? r : add_variables(s, a);
 }
 
 /* An image whose disk has a boot loader. UEFI variables are the desktop's own. */
@@ -80,10 +97,8 @@ static int add_firmware(const struct host_machine_spec *s, struct host_argv *a)
 	int r = host_argv_add(a, "--firmware");
 
 	r = r ? r : host_argv_add(a, "%s", efi ? "efi" : "bios");
-	if (efi) {
-		r = r ? r : host_argv_add(a, "--firmware-vars");
-		r = r ? r : host_argv_add(a, "%s/efi.vars", s->dir);
-	}
+	if (efi)
+		r = r ? r : add_variables(s, a);
 	r = r ? r : host_argv_add(a, "--boot");
 	return r ? r : host_argv_add(a, "disk");
 }
@@ -103,7 +118,8 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
 	r = r				    ? r
-	    : s->clone			    ? add_restore(s, a)
+	    : s->resume			    ? add_resume(s, a)
+	    : s->clone			    ? add_clone(s, a)
 	    : img->boot == HOST_BOOT_DIRECT ? add_kernel(s, a)
 					    : add_firmware(s, a);
 	r = r ? r : host_argv_add(a, "--disk");

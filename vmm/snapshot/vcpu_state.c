@@ -29,6 +29,7 @@ enum {
 	LVT_MASKED = 1 << 16,
 	LVT_MODE = 3 << 17,
 	LVT_TSC_DEADLINE = 2 << 17,
+	RFLAGS_IF = 0x200,
 	MSR_TSC = 0x10,
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_MTRR_FIRST = 0x200,
@@ -484,6 +485,10 @@ static void read_state(struct state *s, size_t xsave_bytes, struct snap_in *in)
 	snap_bytes(in, s->apic.regs, sizeof(s->apic.regs));
 	s->msrs = msrs_read(in, s->msr);
 	events_load(&s->events, in);
+	/* What a halted processor waits for may have come when it was being saved, or be of the
+	 * machine before: it looks again by itself (vcpu.h, vm_vcpu_nudge). */
+	if (s->mp.mp_state == KVM_MP_STATE_HALTED && (s->regs.rflags & RFLAGS_IF))
+		s->mp.mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
 static int set_state(int vcpu, struct state *s, struct err *e)

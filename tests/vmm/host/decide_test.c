@@ -117,6 +117,59 @@ static void absent_quits_then_deletes(void **state)
 	assert_int_equal(step(v, 0), HOST_STEP_NONE);
 }
 
+static void a_ready_desktop_is_suspended_and_another_shut_down(void **state)
+{
+	struct host_view v = {.want = HOST_WANT_SUSPENDED, .process = true, .files = true};
+	int64_t wake = -1;
+
+	(void)state;
+	assert_int_equal(step(v, 100), HOST_STEP_POWERDOWN);
+	v.ready = true;
+	assert_int_equal(step(v, 100), HOST_STEP_SUSPEND);
+	v.suspend_ms = 500; /* it could not be saved a moment ago */
+	assert_int_equal(host_decide(&v, 499, &wake), HOST_STEP_WAIT);
+	assert_int_equal(wake, 500);
+	assert_int_equal(step(v, 500), HOST_STEP_SUSPEND);
+	v.process = false;
+	assert_int_equal(step(v, 500), HOST_STEP_NONE);
+	v.saved = true;
+	assert_int_equal(step(v, 500), HOST_STEP_NONE);
+}
+
+static void saving_is_finished_whatever_is_wanted_meanwhile(void **state)
+{
+	static const enum host_want wants[] = {HOST_WANT_SUSPENDED, HOST_WANT_RUNNING,
+					       HOST_WANT_STOPPED};
+	struct host_view v = {
+		.process = true, .ready = true, .stopping = HOST_SUSPENDING, .stage_ms = 1000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		v.want = wants[i];
+		assert_int_equal(step(v, 999), HOST_STEP_WAIT);
+		assert_int_equal(step(v, 1000), HOST_STEP_QUIT);
+	}
+	v.want = HOST_WANT_ABSENT;
+	assert_int_equal(step(v, 10), HOST_STEP_QUIT);
+}
+
+static void saved_memory_is_gone_on_with_or_forgotten(void **state)
+{
+	struct host_view v = {.want = HOST_WANT_RUNNING, .files = true, .saved = true};
+
+	(void)state;
+	assert_int_equal(step(v, 0), HOST_STEP_START);
+	v.want = HOST_WANT_STOPPED;
+	assert_int_equal(step(v, 0), HOST_STEP_FORGET);
+	v.saved = false;
+	assert_int_equal(step(v, 0), HOST_STEP_NONE);
+	v.saved = true;
+	v.want = HOST_WANT_ABSENT;
+	assert_int_equal(step(v, 0), HOST_STEP_DELETE);
+	v.want = HOST_WANT_NONE;
+	assert_int_equal(step(v, 0), HOST_STEP_NONE);
+}
+
 static void unordered_is_left_alone(void **state)
 {
 	struct host_view v = {.want = HOST_WANT_NONE, .files = true};
@@ -199,6 +252,9 @@ int main(void)
 		cmocka_unit_test(stop_escalates_by_deadline),
 		cmocka_unit_test(a_begun_stop_is_finished_though_wanted_again),
 		cmocka_unit_test(absent_quits_then_deletes),
+		cmocka_unit_test(a_ready_desktop_is_suspended_and_another_shut_down),
+		cmocka_unit_test(saving_is_finished_whatever_is_wanted_meanwhile),
+		cmocka_unit_test(saved_memory_is_gone_on_with_or_forgotten),
 		cmocka_unit_test(unordered_is_left_alone),
 		cmocka_unit_test(first_end_costs_nothing),
 		cmocka_unit_test(rapid_ends_back_off_up_to_a_minute),

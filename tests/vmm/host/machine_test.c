@@ -55,6 +55,27 @@ static void control_lines(void **state)
 	}
 }
 
+static void waiting_to_become_a_clone(void **state)
+{
+	static const struct {
+		const char *text;
+		bool waits;
+	} lines[] = {
+		{"{\"event\":\"waits\"}", true},
+		{"{\"state\":\"running\",\"ready\":true,\"waits\":true}", true},
+		{"{\"state\":\"running\",\"ready\":true}", false},
+		{"{\"event\":\"note\",\"waits\":true}", false},
+		{"{\"event\":\"ready\"}", false},
+		{"{\"waits\":1}", false},
+		{"nonsense", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(host_machine_line_waits(lines[i].text, strlen(lines[i].text)),
+				 lines[i].waits);
+}
+
 static void last_words(void **state)
 {
 	struct host_exit code0 = {.known = true}, code3 = {.known = true, .code = 3};
@@ -89,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_lines),
+		cmocka_unit_test(waiting_to_become_a_clone),
 		cmocka_unit_test(last_words),
 	};
 

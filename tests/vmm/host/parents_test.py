@@ -14,7 +14,7 @@ D1, D2, D3 = agent_test.D1, agent_test.D2, "33333333-3333-4333-8333-333333333333
 
 
 class Parents(agent_test.Story):
-    settings = {**real_test.Real.settings, "park_settle_s": 0}
+    settings = {**real_test.Real.settings, "park_settle_s": 600}  # the guest says when it may be parked
 
     def setUp(self):
         if not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -103,10 +103,8 @@ class Parents(agent_test.Story):
         self.assertEqual(self.host.record(D3)["parent"], "")
 
     def test_agent_dies(self):
-        """the parent an agent was making when it was killed is ended by the next one, which makes it"""
-        self.image()
-        self.host.settings["park_settle_s"] = 600
-        self.host.write_config()
+        """the parent an agent was making when it was killed is ended by the next one, which makes it; one that says nothing of waiting has its time"""
+        self.image(cmdline="nowaits")
         self.host.start()
         self.order(D1, "office-1")
         self.log("parent.boot")

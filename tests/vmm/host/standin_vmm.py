@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-vmm in the host agent's stories: same command line, same control protocol, no
-guest. Two more operations: {"op":"end","how":"poweroff|reset|panic|error"} makes it end as a guest would,
+guest; its memory is what {"op":"write","text":TEXT} put there. More operations: {"op":"end","how":"poweroff|reset|panic|error"} makes it end as a guest would,
 {"op":"trouble","reason":TEXT} tells of a problem, {"op":"note",…} what the guest says of itself.
-An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready."""
+An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready; "standin.full" has no room for a snapshot."""
 import json
 import os
 import select
@@ -28,23 +28,46 @@ class Machine:
     def __init__(self, opt):
         self.opt, self.ready, self.clients = opt, False, []
         self.control = socket.socket(socket.AF_UNIX)
-        self.note = ""
+        self.note, self.memory = "", ""
+        if "restore" in opt:
+            self.restore(opt["restore"])
         self.control.bind(opt["control"])
         self.control.listen(8)
 
-    def end(self, how):
-        reason = "error: the guest did something impossible" if how == "error" else how
+    def restore(self, folder):
+        with open(f"{folder}/state", encoding="utf-8") as file:
+            if file.read() != "state":
+                self.end("error", "the snapshot is damaged")
+        with open(f"{folder}/memory", encoding="utf-8") as file:
+            self.memory = file.read()
+        self.ready = True
+
+    def snapshot(self, client, files):
+        if "standin.full" in self.opt.get("cmdline", ""):
+            return {"error": "writing the snapshot: No space left on device", "word": "disk.full"}
+        for fd, text in zip(files, ("state", self.memory)):
+            os.write(fd, text.encode())
+        return {"ok": True}
+
+    def end(self, how, why="the guest did something impossible"):
+        reason = f"error: {why}" if how == "error" else how
         with open(self.opt["state"], "w", encoding="utf-8") as file:
             json.dump({"code": CODES[how], "reason": reason}, file)
         os._exit(CODES[how])
 
-    def take(self, client, line):
+    def take(self, client, line, files):
         order = json.loads(line)
+        answer = {"ok": True}
         if order["op"] == "status":
             answer = {"state": "running", "ready": self.ready, "uptime_ms": 1, "surface": True}
             if self.note:
                 answer["note"] = self.note
-            client.sendall(json.dumps(answer).encode() + b"\n")
+        elif order["op"] == "snapshot":
+            answer = self.snapshot(client, files)
+        elif order["op"] == "write":
+            self.memory += order["text"]
+        elif order["op"] == "read":
+            answer = {"memory": self.memory}
         elif order["op"] == "powerdown" and "standin.deaf" not in self.opt.get("cmdline", ""):
             self.end("poweroff")
         elif order["op"] == "quit":
@@ -59,6 +82,7 @@ class Machine:
                 other.sendall(b'{"event":"ready"}\n')
         elif order["op"] == "end":
             self.end(order["how"])
+        client.sendall(json.dumps(answer).encode() + b"\n")
 
     def run(self):
         poll_s = 0.1
@@ -72,11 +96,13 @@ class Machine:
                 if sock is self.control:
                     self.clients.append(sock.accept()[0])
                     continue
-                data = sock.recv(4096)
+                data, files, _, _ = socket.recv_fds(sock, 4096, 2)
                 if not data:
                     self.clients.remove(sock)
                 for line in data.splitlines():
-                    self.take(sock, line)
+                    self.take(sock, line, files)
+                for fd in files:
+                    os.close(fd)
 
 
 def main():

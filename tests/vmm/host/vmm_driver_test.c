@@ -176,6 +176,20 @@ static void clones_and_parents(void **state)
 	assert_string_equal(value_of(&a, "--kernel"), "/i/vmlinuz");
 	assert_non_null(strstr(value_of(&a, "--disk"), "layer="));
 	host_argv_free(&a);
+	s.resume = true; /* where it was suspended, on the same disk */
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_string_equal(value_of(&a, "--restore"), "/d/suspended.used");
+	assert_null(value_of(&a, "--kernel"));
+	assert_null(value_of(&a, "--firmware-vars"));
+	assert_non_null(strstr(value_of(&a, "--disk"), "layer="));
+	host_argv_free(&a);
+	img.boot = HOST_BOOT_EFI;
+	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
+	assert_null(value_of(&a, "--firmware"));
+	assert_string_equal(value_of(&a, "--firmware-vars"), "/d/efi.vars");
+	host_argv_free(&a);
+	img.boot = HOST_BOOT_DIRECT;
+	s.resume = false;
 	s.parent = "";
 	s.park = true;
 	assert_int_equal(host_vmm_driver.argv(&s, &a), 0);

@@ -14,13 +14,13 @@ import vm
 SCRIPT = os.path.join(vm.SOURCE, "deploy/image/debian/files/usr/lib/desktop/identity")
 STAGE = r"""
 set -eu
-ip link add eth0 type veth peer name eth1
+ip link add net0 type veth peer name eth1
 mount -t tmpfs none /sys
-mkdir -p /sys/block/vda /sys/block/vdb /sys/class/net/lo /sys/class/net/eth0/device /sys/bus/virtio/drivers/virtio_net
+mkdir -p /sys/block/vda /sys/block/vdb /sys/class/net/lo /sys/class/net/net0/device /sys/bus/virtio/drivers/virtio_net
 printf pane >/sys/block/vda/serial
 printf pane-identity >/sys/block/vdb/serial
 printf '8\n' >/sys/block/vdb/size
-ln -s /sys/bus/virtio/drivers/virtio_net /sys/class/net/eth0/device/driver
+ln -s /sys/bus/virtio/drivers/virtio_net /sys/class/net/net0/device/driver
 cp /etc/passwd /etc/ld.so.cache etc/
 echo user:x:4242:4242::/:/bin/bash >>etc/passwd
 mount --bind etc /etc
@@ -40,7 +40,8 @@ chmod 666 /run/told
 perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' setpriv --reuid 4242 --clear-groups bash -c \
 	'trap "echo told >/run/told; exit" INT; while :; do read -rt 1 _ <>/run/never || :; done' &
 PATH=$PWD/bin:$PATH perl script &
-while [ ! -s /run/pane-identity ]; do kill -0 $!; sleep 0.02; done
+timeout 20 cat /dev/ttyS0 >waits
+test -s /run/pane-identity
 printf '16\n' >/sys/block/vdb/size
 perl -e 'socket S, 16, 3, 15; send S, "change\@/x\0", 0, pack("SSLL", 16, 0, 0, 1) or die $!' # as the kernel does
 while [ ! -s /run/told ]; do kill -0 $!; sleep 0.02; done # before the desktop is ready
@@ -50,6 +51,8 @@ cp /proc/sys/kernel/hostname kernel_hostname
 ip -o link show eth0 >link
 cp /etc/hostname /etc/machine-id /dev/urandom /var/lib/systemd/random-seed .
 """
+# udev gives the card its name while the script waits for it to settle, not before the script begins.
+RENAME = '[ "$*" != settle ] || { mv /sys/class/net/net0 /sys/class/net/eth0; ip link set net0 name eth0; }\n'
 TEXT = "pane-identity 1\nhostname=office-7\nmac=52:54:00:00:07:01\ngeneration={}\nseed={}\ntime=1790000000\n"
 
 
@@ -61,7 +64,7 @@ class Identity(unittest.TestCase):
         for name in ("bin", "etc"):
             os.mkdir(os.path.join(self.folder, name))
         for command in ("date", "systemctl", "udevadm"):
-            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n', 0o755)
+            self.write(f"bin/{command}", f'#!/bin/sh\necho {command} "$@" >>{self.folder}/calls\n{RENAME}', 0o755)
         shutil.copy(SCRIPT, os.path.join(self.folder, "script"))
 
     def write(self, name, content, mode=0o644):
@@ -87,7 +90,7 @@ class Identity(unittest.TestCase):
         self.assertEqual([self.read(n) for n in ("kernel_hostname", "hostname")], ["office-7\n"] * 2)
         self.assertEqual(self.read("machine-id"), "ab" * 16 + "\n")
         self.assertEqual([self.read(n) for n in ("urandom", "random-seed")], ["cd" * 64] * 2)
-        self.assertEqual(self.read("ttyS0"), "\npane.ready\n")
+        self.assertEqual([self.read(n) for n in ("waits", "ttyS0")], ["\npane.waits\n", "\npane.ready\n"])
         self.assertIn("52:54:00:00:07:01", self.read("link"))
         self.assertEqual(self.read("calls").splitlines(), [
             "udevadm settle", "udevadm control --stop-exec-queue", "date -s @1790000000",
