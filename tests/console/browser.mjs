@@ -196,6 +196,14 @@ const verbs = {
   async click({ selector }) {
     await page.locator(selector).first().click();
   },
+  /** Presses the mouse on one thing, moves it to another and lets go. */
+  async drag({ from, to }) {
+    await page.locator(from).scrollIntoViewIfNeeded();
+    await page.locator(from).hover();
+    await page.mouse.down();
+    await page.locator(to).hover();
+    await page.mouse.up();
+  },
   async count({ selector }) {
     return page.locator(selector).count();
   },
