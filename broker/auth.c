@@ -7,6 +7,7 @@
 #include "broker/audit.h"
 #include "broker/browser.h"
 #include "broker/directory.h"
+#include "broker/helpers.h"
 #include "broker/password.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
@@ -293,38 +294,39 @@ static enum req_step judge(struct db *db, struct req *r, const struct auth_try *
 static enum req_step ask_directory(struct broker *b, struct req *r, const char *user,
 				   const char *password)
 {
-	char key[40];
+	char key[HELPERS_KEY];
 
 	if (!b->directory)
 		return req_fail(
 			r, 503, "directory.none",
 			"Your password is in a directory, and there is none in the broker's "
 			"configuration.");
-	r->directory_id =
+	r->helper_id =
 		directory_ask(b->directory, json_pack("{s:s, s:s, s:s}", "op", "login", "user",
 						      user, "password", password));
-	if (!r->directory_id)
+	if (!r->helper_id)
 		return req_fail(r, 503, "directory.busy",
 				"The directory is asked too much already. Try again.");
-	directory_key(r->directory_id, key);
+	helpers_key(directory_helpers(b->directory), r->helper_id, key);
 	return req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
 }
 
 /* NULL: held again, or the reply is set. */
 static json_t *directory_said(struct broker *b, struct req *r, enum req_step *step)
 {
-	json_t *o = directory_answer(b->directory, r->directory_id);
+	struct helpers *h = directory_helpers(b->directory);
+	json_t *o = helpers_answer(h, r->helper_id);
 	const char *error;
-	char key[40];
+	char key[HELPERS_KEY];
 
 	if (!o && !r->expired) {
-		directory_key(r->directory_id, key);
+		helpers_key(h, r->helper_id, key);
 		*step = req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
 		return NULL;
 	}
 	if (!o)
-		directory_forget(b->directory, r->directory_id);
-	r->directory_id = 0;
+		helpers_forget(h, r->helper_id);
+	r->helper_id = 0;
 	error = o ? json_string_value(json_object_get(o, "error")) : "no answer in time";
 	if (!error)
 		return o;
@@ -352,7 +354,7 @@ static enum req_step check(struct broker *b, struct db *db, struct req *r, const
 		password = alone;
 		code = digits;
 	}
-	if (r->directory_id) {
+	if (r->helper_id) {
 		said = directory_said(b, r, &step);
 		if (said && !json_is_true(json_object_get(said, "ok")))
 			wrong = json_string_value(json_object_get(said, "why"));
@@ -365,6 +367,19 @@ static enum req_step check(struct broker *b, struct db *db, struct req *r, const
 	return step == REQ_DONE ? judge(db, r, t, &u, user, wrong, code, source, who) : step;
 }
 
+enum req_step auth_vouched(struct db *db, struct req *r, const struct auth_try *t,
+			   struct auth_who *who)
+{
+	struct account u;
+	cleanup_pgresult PGresult *res = look_up(db, t->user, &u);
+	char source[64];
+
+	if (!res)
+		return req_fail_db(r, db);
+	req_source(r->client, source);
+	return judge(db, r, t, &u, t->user, NULL, t->code, source, who);
+}
+
 enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 			    const struct auth_try *t, struct auth_who *who)
 {
@@ -373,7 +388,7 @@ enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 
 	lower(name, sizeof(name), t->user);
 	req_source(r->client, source);
-	if (r->directory_id) /* the attempt was counted when the directory was asked */
+	if (r->helper_id) /* the attempt was counted when the directory was asked */
 		return check(b, db, r, t, name, source, who);
 	if (!hash_pool_take(b->hashes)) {
 		if (r->expired)

@@ -41,6 +41,9 @@ struct auth_try {
  * reply is set (403 login.failed, totp.required, totp.enroll; 429 login.throttled; 503). */
 enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 			    const struct auth_try *t, struct auth_who *who) must_check;
+/* The same of who t->user is known to be: no password is checked, everything else is. */
+enum req_step auth_vouched(struct db *db, struct req *r, const struct auth_try *t,
+			   struct auth_who *who) must_check;
 /* Makes a second factor count, with new recovery codes in who->recovery. The code was good. */
 int auth_confirm(struct db *db, struct auth_who *who) must_check;
 /* A code of the secret, spent by this call: 0, -EACCES (why says what for the audit), or -EIO. */

@@ -16,6 +16,7 @@ struct broker_ca;
 struct converter;
 struct event_hub;
 struct directory;
+struct helpers;
 
 struct broker {
 	const struct broker_conf *conf; /* borrowed from main() */
@@ -27,6 +28,7 @@ struct broker {
 	struct converter *converter;	/* owned; NULL without a store */
 	struct event_hub *events;	/* owned */
 	struct directory *directory;	/* owned; NULL without one */
+	struct helpers *oidc;		/* owned; NULL without a login provider */
 	atomic_ulong answers[6];	/* by the hundreds of their status */
 };
 

@@ -15,9 +15,11 @@
 #include "broker/directory.h"
 #include "broker/dirhelper.h"
 #include "broker/events.h"
+#include "broker/helpers.h"
 #include "broker/http.h"
 #include "broker/migrate.h"
 #include "broker/notify.h"
+#include "broker/oidc.h"
 #include "broker/password.h"
 #include "broker/pki.h"
 #include "broker/reconcile.h"
@@ -42,6 +44,7 @@ static const char usage[] =
 	"       pane-broker migrate --config FILE [--sql DIR]\n"
 	"       pane-broker admin NAME --config FILE\n"
 	"       pane-broker directory --config FILE\n"
+	"       pane-broker oidc --config FILE\n"
 	"       pane-broker routes\n"
 	"\n"
 	"  -c, --config FILE  configuration (INI)\n"
@@ -54,6 +57,7 @@ static const char usage[] =
 	"Without a word it serves until SIGTERM. migrate brings the database schema up to date.\n"
 	"admin creates an administrator or resets one; the generated password is printed once.\n"
 	"directory talks to the directory for the broker, which starts it by itself.\n"
+	"oidc talks to the login provider for the broker in the same way.\n"
 	"routes lists what the broker answers and to whom.\n";
 
 struct server {
@@ -131,6 +135,9 @@ static int server_start(struct server *s, struct err *e)
 		return -EIO;
 	if (c->directory.uri && !(s->broker.directory = directory_start(c, s->broker.work, e)))
 		return -EAGAIN;
+	if (c->oidc.issuer && !(s->broker.oidc = helpers_start("oidc", c->path, c->oidc.helpers,
+							       s->broker.work, e)))
+		return -EAGAIN;
 	s->reconciler = reconciler_start(c, e);
 	if (!s->reconciler)
 		return -EAGAIN;
@@ -157,6 +164,7 @@ static void server_stop(struct server *s)
 	event_hub_stop(s->broker.events);
 	reconciler_stop(s->reconciler);
 	directory_stop(s->broker.directory);
+	helpers_stop(s->broker.oidc);
 	converter_stop(s->broker.converter);
 	if (s->broker.work)
 		work_stop(s->broker.work); /* every suspended connection is answered */
@@ -262,6 +270,8 @@ static int run(const struct options *o, struct err *e)
 	conf.path = o->config;
 	if (!strcmp(o->command, "directory"))
 		r = dirhelper_run(&conf.directory, e);
+	else if (!strcmp(o->command, "oidc"))
+		r = oidc_run(&conf.oidc, e);
 	else if (!strcmp(o->command, "serve"))
 		r = serve(&conf, o->check, e);
 	else if (!strcmp(o->command, "migrate"))
@@ -276,7 +286,7 @@ static bool known_command(const struct options *o)
 {
 	return o->config &&
 	       (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
-		!strcmp(o->command, "directory") || (!strcmp(o->command, "admin") && o->name));
+		!strcmp(o->command, "directory") || !strcmp(o->command, "oidc") || (!strcmp(o->command, "admin") && o->name));
 }
 
 int main(int argc, char **argv)
