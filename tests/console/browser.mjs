@@ -128,6 +128,9 @@ const verbs = {
   async rows({ table }) {
     return page.getByRole("grid", { name: table }).or(page.getByRole("table", { name: table })).locator("tbody tr").allInnerTexts();
   },
+  async href() {
+    return page.evaluate(() => window.location.href);
+  },
   async address() {
     return page.evaluate(() => window.location.hash.slice(1)); // page.url() is told of a change later
   },

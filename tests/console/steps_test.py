@@ -8,6 +8,7 @@ import unittest
 import totp
 import whole
 from browser import TOP, Browser, missing
+from provider import Provider
 
 TIMEOUT = 600
 SHOTS = f"{TOP}/build/console/shots"
@@ -30,6 +31,8 @@ class Steps(unittest.TestCase):
         if why:
             raise unittest.SkipTest(why)
         cls.site = whole.card_site()
+        cls.provider = Provider(f"https://127.0.0.1:{cls.site.ports['https']}/")
+        cls.site.oidc = cls.provider.settings()
         cls.site.up()
         cls.site.pool("office", size_max=3, spare=1, memory_mib=128)
         cls.site.wait_ready()
@@ -43,6 +46,7 @@ class Steps(unittest.TestCase):
     def tearDownClass(cls):
         cls.web.close()
         cls.site.down()
+        cls.provider.close()
 
     def tearDown(self):
         self.assertEqual(self.web.complaints(), [], "the browser complains")
@@ -148,6 +152,39 @@ class Steps(unittest.TestCase):
         web.press(name="Give it up")
         web.see(text="You have none")
         self.assertFalse(self.site.admin.call("GET", "/users/root")[1]["totp"])
+
+    # ---- a login provider --------------------------------------------------------------------------
+    def test_provider(self):
+        """login: by the site's login provider, with the code of a second factor, and what it refuses is said with its reason"""
+        web = self.web
+        web.logout(user="root")
+        self.provider.claims = {"preferred_username": "root"}
+        web.open(at="/")
+        web.see(text="Log in with Example Inc.")
+        self.assertEqual(web.look(name="login-provider"), [])
+        self.provider.wrong = {"claims": {"aud": "somebody else"}}
+        web.press(name="Log in with Example Inc.")
+        web.see(text="the token is for another audience")
+        self.assertEqual(web.look(name="login-provider-refused"), [])
+        self.assertNotIn("state=", web.href())
+        self.provider.wrong = {}
+        web.press(name="Begin again")
+        web.press(name="Log in with Example Inc.")
+        web.see(text="Overview")
+        self.assertNotIn("code=", web.href())
+        web.reload()
+        web.see(text="Overview")
+        web.logout(user="root")
+        self.provider.claims = {"preferred_username": "carol"}
+        web.press(name="Log in with Example Inc.")
+        web.fill(label="Code of your authenticator app", text=self.recovery[1])
+        self.assertEqual(web.look(name="login-provider-code"), [])
+        web.press(name="Log in")
+        web.see(text="carol")
+        web.logout(user="carol")
+        with open(f"{self.site.logs}/gateway.log", encoding="utf-8") as file:
+            self.assertNotIn("code=", file.read())
+        self.login("root", self.password)
 
     # ---- an administrator ------------------------------------------------------------------------
     def test_publish_and_roll_back(self):
