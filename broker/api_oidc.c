@@ -222,7 +222,7 @@ static enum req_step enter(struct broker *b, struct db *db, struct req *r, const
 			     .where = b->conf->oidc.second_factor ? AUTH_CODE_FIELD
 								  : AUTH_CODE_NOT_ASKED};
 	struct auth_who who = {0};
-	enum req_step step = auth_vouched(db, r, &t, &who);
+	enum req_step step = auth_vouched(b, db, r, &t, &who);
 
 	if (step == REQ_DONE)
 		step = login_open(b, db, r, &who, true);

@@ -9,6 +9,7 @@
 #include "broker/directory.h"
 #include "broker/helpers.h"
 #include "broker/password.h"
+#include "broker/seal.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
 #include "broker/work.h"
@@ -176,13 +177,43 @@ static enum req_step take_code(struct db *db, struct req *r, const struct auth_t
 	return REQ_DONE;
 }
 
+enum req_step auth_sealed(struct req *r, const char *user_id, int err)
+{
+	log_err("secrets.closed", "user=%s error=%s", user_id,
+		  err == -ENOKEY ? "key" : "changed");
+	return req_fail(r, 503, "secret.closed",
+			"The second factor of this account cannot be read: the broker's file of "
+			"keys (secret_keys) lacks its key. Ask your administrator.");
+}
+
+enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const char *user_id,
+			 char secret[TOTP_SECRET_LEN + 1])
+{
+	char plain[SEAL_PLAIN_MAX + 1], sealed[SEAL_TEXT_MAX];
+	cleanup_free char *kept = NULL;
+	int n;
+
+	totp_secret_make(plain);
+	n = seal_close(b->seal, user_id, plain, sealed);
+	if (n)
+		return auth_sealed(r, user_id, n);
+	kept = db_text(db, "SELECT pane.totp_begin($1, $2)", user_id, sealed);
+	if (!kept)
+		return req_fail_db(r, db);
+	n = seal_open(b->seal, user_id, kept, plain);
+	if (n)
+		return auth_sealed(r, user_id, n);
+	snprintf(secret, TOTP_SECRET_LEN + 1, "%.*s", TOTP_SECRET_LEN, plain);
+	explicit_bzero(plain, sizeof(plain));
+	return REQ_DONE;
+}
+
 /* The role asks for a second factor that is not there yet: the login itself begins one, and the
  * login with a code of it makes it count. */
-static enum req_step enroll(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step enroll(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			    struct auth_who *who, const char *code)
 {
-	cleanup_free char *secret = NULL;
-	char fresh[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
+	char secret[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
 	cleanup_json json_t *list = json_array();
 	enum req_step step;
 
@@ -191,10 +222,9 @@ static enum req_step enroll(struct db *db, struct req *r, const struct auth_try 
 			r, 403, "totp.enroll",
 			"Your account asks for a second factor. Log in once in a browser or "
 			"with pane login to set one up.");
-	totp_secret_make(fresh);
-	secret = db_text(db, "SELECT pane.totp_begin($1, $2)", who->id, fresh);
-	if (!secret)
-		return req_fail_db(r, db);
+	step = auth_begin(b, db, r, who->id, secret);
+	if (step != REQ_DONE)
+		return step;
 	if (code) {
 		step = take_code(db, r, t, who, secret, code);
 		if (step == REQ_DONE && auth_confirm(db, who))
@@ -216,15 +246,23 @@ struct account {
 	bool known, disabled, has_totp, needs_totp, directory;
 };
 
-static enum req_step second(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step second(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			    const struct account *u, const char *code, struct auth_who *who)
 {
+	char secret[SEAL_PLAIN_MAX + 1];
+	enum req_step step;
+	int n;
+
 	if (t->where == AUTH_CODE_NOT_ASKED)
 		return REQ_DONE;
 	if (!u->has_totp)
-		return u->needs_totp ? enroll(db, r, t, who, code) : REQ_DONE;
-	if (code)
-		return take_code(db, r, t, who, u->secret, code);
+		return u->needs_totp ? enroll(b, db, r, t, who, code) : REQ_DONE;
+	if (code) {
+		n = seal_open(b->seal, u->id, u->secret, secret);
+		step = n ? auth_sealed(r, u->id, n) : take_code(db, r, t, who, secret, code);
+		explicit_bzero(secret, sizeof(secret));
+		return step;
+	}
 	if (audit_write(db, r, who->name, t->action, "", "denied", "no code"))
 		return req_fail_db(r, db);
 	return req_fail(
@@ -271,7 +309,7 @@ static enum req_step let_in(struct db *db, struct req *r, const struct auth_try 
 }
 
 /* Whether the password was right is known: what else is between a user and their login. */
-static enum req_step judge(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step judge(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			   const struct account *u, const char *user, const char *wrong,
 			   const char *code, const char *source, struct auth_who *who)
 {
@@ -286,7 +324,7 @@ static enum req_step judge(struct db *db, struct req *r, const struct auth_try *
 	snprintf(who->id, sizeof(who->id), "%s", u->id);
 	snprintf(who->name, sizeof(who->name), "%s", u->name);
 	who->role = req_role_of(u->role);
-	step = second(db, r, t, u, code, who);
+	step = second(b, db, r, t, u, code, who);
 	return step == REQ_DONE ? let_in(db, r, t, who, source) : step;
 }
 
@@ -364,10 +402,10 @@ static enum req_step check(struct broker *b, struct db *db, struct req *r, const
 		wrong = "wrong password";
 	}
 	explicit_bzero(alone, sizeof(alone));
-	return step == REQ_DONE ? judge(db, r, t, &u, user, wrong, code, source, who) : step;
+	return step == REQ_DONE ? judge(b, db, r, t, &u, user, wrong, code, source, who) : step;
 }
 
-enum req_step auth_vouched(struct db *db, struct req *r, const struct auth_try *t,
+enum req_step auth_vouched(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			   struct auth_who *who)
 {
 	struct account u;
@@ -377,7 +415,7 @@ enum req_step auth_vouched(struct db *db, struct req *r, const struct auth_try *
 	if (!res)
 		return req_fail_db(r, db);
 	req_source(r->client, source);
-	return judge(db, r, t, &u, t->user, NULL, t->code, source, who);
+	return judge(b, db, r, t, &u, t->user, NULL, t->code, source, who);
 }
 
 enum req_step auth_password(struct broker *b, struct db *db, struct req *r,

@@ -49,6 +49,7 @@ static const struct cfg_key keys[] = {
 	STR("pki", ca_key, true),
 	STR("pki", grant_key, true),
 	STR("pki", grant_pub, true),
+	STR("pki", secret_keys, false),
 	INT("pki", cert_days, 1, 3650),
 	STR("images", store, false),
 	STR("images", pane_image, false),

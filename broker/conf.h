@@ -54,6 +54,7 @@ struct broker_conf {
 	int statement_timeout_ms;
 	/* [pki] */
 	char *ca_cert, *ca_key, *grant_key, *grant_pub;
+	char *secret_keys; /* NULL: secrets lie in the database as they are */
 	int cert_days;
 	/* [images] */
 	char *store;	  /* directory of uploaded images; NULL = none are taken */

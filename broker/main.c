@@ -24,6 +24,7 @@
 #include "broker/pki.h"
 #include "broker/reconcile.h"
 #include "broker/route.h"
+#include "broker/seal.h"
 #include "broker/work.h"
 #include "common/file.h"
 #include "common/grant.h"
@@ -96,6 +97,8 @@ static int load_keys(struct broker *b, struct err *e)
 	if (!n)
 		return err_set(e, -EINVAL, "%s is not the public half of %s", b->conf->grant_pub,
 			       b->conf->grant_key);
+	if (b->conf->secret_keys && !(b->seal = seal_load(b->conf->secret_keys, e)))
+		return -EINVAL;
 	b->ca = broker_ca_load(b->conf->ca_cert, b->conf->ca_key, e);
 	return b->ca ? 0 : -EINVAL;
 }
@@ -105,6 +108,7 @@ static void free_keys(struct broker *b)
 	EVP_PKEY_free(b->grant_key);
 	free(b->grant_pub);
 	broker_ca_free(b->ca);
+	seal_free(b->seal);
 }
 
 static int hash_slots(const struct broker_conf *c)
@@ -138,7 +142,7 @@ static int server_start(struct server *s, struct err *e)
 	if (c->oidc.issuer && !(s->broker.oidc = helpers_start("oidc", c->path, c->oidc.helpers,
 							       s->broker.work, e)))
 		return -EAGAIN;
-	s->reconciler = reconciler_start(c, e);
+	s->reconciler = reconciler_start(c, s->broker.seal, e);
 	if (!s->reconciler)
 		return -EAGAIN;
 	s->broker.events = event_hub_start(c, e);
@@ -203,6 +207,10 @@ static int serve(struct broker_conf *conf, bool check_only, struct err *e)
 			log_info("broker.ready", "api=%s internal=%s workers=%d version=%s",
 				 LOG_Q(conf->api_socket), LOG_Q(conf->internal_socket),
 				 conf->workers, PANE_VERSION);
+			if (!s.broker.seal)
+				log_warn("secrets.plain", "hint=%s",
+					 LOG_Q("second factors lie in the database as they are: "
+					       "set secret_keys"));
 			notify_ready();
 			wait_for_signal(&s, &set);
 			log_info("broker.stop", "reason=signal");

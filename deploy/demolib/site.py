@@ -103,7 +103,8 @@ class Site:
             "database": {"conninfo": self.postgres.conninfo(RUNTIME), "owner_conninfo": self.postgres.conninfo(),
                          "sql_dir": f"{TOP}/sql"},
             "pki": {"ca_cert": f"{self.pki}/ca.crt", "ca_key": f"{self.pki}/ca.key",
-                    "grant_key": f"{self.pki}/grant.key", "grant_pub": f"{self.pki}/grant.pub"},
+                    "grant_key": f"{self.pki}/grant.key", "grant_pub": f"{self.pki}/grant.pub",
+                    "secret_keys": f"{self.pki}/secrets.key"},
             "images": {"store": f"{self.run}/images-store", "pane_image": self.pane_image or self.program("pane-image")},
             **({"oidc": self.oidc} if self.oidc else {}),
             **({"policy": self.policy} if self.policy else {})})

@@ -97,6 +97,7 @@ class Broker:
             f"sql_dir = {os.path.join(SOURCE, 'sql')}",
             "[pki]", f"ca_cert = {self.pki}/ca.crt", f"ca_key = {self.pki}/ca.key",
             f"grant_key = {self.pki}/grant.key", f"grant_pub = {self.pki}/grant.pub",
+            *([] if policy.pop("plain_secrets", False) else [f"secret_keys = {self.pki}/secrets.key"]),
             "[images]", f"store = {self.store}", f"pane_image = {images}",
             *(["[directory]"] if directory else []), *[f"{k} = {v}" for k, v in directory.items()],
             *(["[oidc]"] if oidc else []), *[f"{k} = {v}" for k, v in oidc.items()],
