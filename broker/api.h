@@ -30,6 +30,11 @@ enum req_step api_login_end(struct broker *b, struct db *db, struct req *r);
 enum req_step api_login_end_all(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_logins(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_logins_end(struct broker *b, struct db *db, struct req *r);
+/* api_oidc.c */
+enum req_step api_login_ways(struct broker *b, struct db *db, struct req *r);
+enum req_step api_oidc_begin(struct broker *b, struct db *db, struct req *r);
+enum req_step api_oidc_finish(struct broker *b, struct db *db, struct req *r);
+enum req_step api_oidc_test(struct broker *b, struct db *db, struct req *r);
 /* prepare.c */
 enum req_step api_prepare(struct broker *b, struct db *db, struct req *r);
 enum req_step api_my_restart(struct broker *b, struct db *db, struct req *r);

@@ -4,6 +4,7 @@
  */
 #include "broker/api.h"
 #include "broker/directory.h"
+#include "broker/helpers.h"
 #include "broker/password.h"
 #include "broker/valid.h"
 #include "common/json.h"
@@ -76,8 +77,8 @@ static enum req_step ask(struct broker *b, struct req *r)
 		json_object_set_new(o, "user", json_string(user));
 	if (password)
 		json_object_set_new(o, "password", json_string(password));
-	r->directory_id = directory_ask(b->directory, o);
-	if (!r->directory_id)
+	r->helper_id = directory_ask(b->directory, o);
+	if (!r->helper_id)
 		return req_fail(r, 503, "directory.busy",
 				"The directory is asked too much already. Try again.");
 	return REQ_DONE;
@@ -87,17 +88,17 @@ enum req_step api_directory_test(struct broker *b, struct db *db, struct req *r)
 {
 	cleanup_json json_t *o = NULL;
 	enum req_step step = REQ_DONE;
-	char key[40];
+	char key[HELPERS_KEY];
 
 	(void)db;
 	if (!b->directory)
 		return none(r);
-	if (!r->directory_id)
+	if (!r->helper_id)
 		step = ask(b, r);
 	if (step != REQ_DONE)
 		return step;
-	o = directory_answer(b->directory, r->directory_id);
-	directory_key(r->directory_id, key);
+	o = helpers_answer(directory_helpers(b->directory), r->helper_id);
+	helpers_key(directory_helpers(b->directory), r->helper_id, key);
 	if (!o && !r->expired)
 		return req_hold(r, TEST_WAIT_S, "%s", key);
 	if (!o || json_object_get(o, "error"))

@@ -6,6 +6,7 @@
 #include "broker/audit.h"
 #include "broker/auth.h"
 #include "broker/password.h"
+#include "broker/seal.h"
 #include "broker/valid.h"
 #include "common/json.h"
 
@@ -38,21 +39,19 @@ static enum req_step again(struct broker *b, struct db *db, struct req *r, enum 
 
 enum req_step api_totp_begin(struct broker *b, struct db *db, struct req *r)
 {
-	char fresh[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
-	cleanup_free char *secret = NULL;
+	char secret[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
 	struct auth_who who = {0};
 	enum req_step step = again(b, db, r, AUTH_CODE_NOT_ASKED, &who);
 
 	if (step != REQ_DONE)
 		return step;
-	totp_secret_make(fresh);
-	secret = db_text(db, "SELECT pane.totp_begin($1, $2)", r->user_id, fresh);
-	explicit_bzero(fresh, sizeof(fresh));
-	if (!secret)
-		return req_fail_db(r, db);
+	step = auth_begin(b, db, r, r->user_id, secret);
+	if (step != REQ_DONE)
+		return step;
 	totp_uri(secret, "Pane", r->user, uri);
 	step = req_reply_json(r, 200, json_pack("{s:s, s:s}", "secret", secret, "uri", uri));
 	explicit_bzero(uri, sizeof(uri));
+	explicit_bzero(secret, sizeof(secret));
 	return step;
 }
 
@@ -73,17 +72,17 @@ static enum req_step confirmed(struct db *db, struct req *r, struct auth_who *wh
 enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r)
 {
 	static const char *const keys[] = {"code", NULL};
-	cleanup_free char *secret = NULL, *wait = NULL;
+	cleanup_free char *kept = NULL, *wait = NULL;
+	char secret[SEAL_PLAIN_MAX + 1];
 	struct auth_who who = {0};
 	const char *code = NULL, *why;
 	struct err e = {0};
 	int n;
 
-	(void)b;
 	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "code", 1, CODE_MAX, &code, &e))
 		return req_fail_err(r, &e);
-	secret = db_text(db, "SELECT secret FROM pane.totp WHERE user_id = $1", r->user_id);
-	if (!secret)
+	kept = db_text(db, "SELECT secret FROM pane.totp WHERE user_id = $1", r->user_id);
+	if (!kept)
 		return db->fail.status
 			       ? req_fail_db(r, db)
 			       : req_fail(r, 409, "totp.none",
@@ -95,7 +94,11 @@ enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r)
 	if (r->retry_after_s)
 		return req_fail(r, 429, "login.throttled",
 				"Too many wrong codes. Try again in %d s.", r->retry_after_s);
+	n = seal_open(b->seal, r->user_id, kept, secret);
+	if (n)
+		return auth_sealed(r, r->user_id, n);
 	n = auth_code_take(db, r->user_id, secret, code, &why);
+	explicit_bzero(secret, sizeof(secret));
 	if (n == -EACCES)
 		return req_fail(r, 400, "totp.wrong",
 				"This code is not right, or was used before. Is the clock of the "

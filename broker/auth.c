@@ -7,7 +7,9 @@
 #include "broker/audit.h"
 #include "broker/browser.h"
 #include "broker/directory.h"
+#include "broker/helpers.h"
 #include "broker/password.h"
+#include "broker/seal.h"
 #include "broker/ticket.h"
 #include "broker/valid.h"
 #include "broker/work.h"
@@ -175,13 +177,43 @@ static enum req_step take_code(struct db *db, struct req *r, const struct auth_t
 	return REQ_DONE;
 }
 
+enum req_step auth_sealed(struct req *r, const char *user_id, int err)
+{
+	log_err("secrets.closed", "user=%s error=%s", user_id,
+		  err == -ENOKEY ? "key" : "changed");
+	return req_fail(r, 503, "secret.closed",
+			"The second factor of this account cannot be read: the broker's file of "
+			"keys (secret_keys) lacks its key. Ask your administrator.");
+}
+
+enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const char *user_id,
+			 char secret[TOTP_SECRET_LEN + 1])
+{
+	char plain[SEAL_PLAIN_MAX + 1], sealed[SEAL_TEXT_MAX];
+	cleanup_free char *kept = NULL;
+	int n;
+
+	totp_secret_make(plain);
+	n = seal_close(b->seal, user_id, plain, sealed);
+	if (n)
+		return auth_sealed(r, user_id, n);
+	kept = db_text(db, "SELECT pane.totp_begin($1, $2)", user_id, sealed);
+	if (!kept)
+		return req_fail_db(r, db);
+	n = seal_open(b->seal, user_id, kept, plain);
+	if (n)
+		return auth_sealed(r, user_id, n);
+	snprintf(secret, TOTP_SECRET_LEN + 1, "%.*s", TOTP_SECRET_LEN, plain);
+	explicit_bzero(plain, sizeof(plain));
+	return REQ_DONE;
+}
+
 /* The role asks for a second factor that is not there yet: the login itself begins one, and the
  * login with a code of it makes it count. */
-static enum req_step enroll(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step enroll(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			    struct auth_who *who, const char *code)
 {
-	cleanup_free char *secret = NULL;
-	char fresh[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
+	char secret[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
 	cleanup_json json_t *list = json_array();
 	enum req_step step;
 
@@ -190,10 +222,9 @@ static enum req_step enroll(struct db *db, struct req *r, const struct auth_try 
 			r, 403, "totp.enroll",
 			"Your account asks for a second factor. Log in once in a browser or "
 			"with pane login to set one up.");
-	totp_secret_make(fresh);
-	secret = db_text(db, "SELECT pane.totp_begin($1, $2)", who->id, fresh);
-	if (!secret)
-		return req_fail_db(r, db);
+	step = auth_begin(b, db, r, who->id, secret);
+	if (step != REQ_DONE)
+		return step;
 	if (code) {
 		step = take_code(db, r, t, who, secret, code);
 		if (step == REQ_DONE && auth_confirm(db, who))
@@ -215,15 +246,23 @@ struct account {
 	bool known, disabled, has_totp, needs_totp, directory;
 };
 
-static enum req_step second(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step second(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			    const struct account *u, const char *code, struct auth_who *who)
 {
+	char secret[SEAL_PLAIN_MAX + 1];
+	enum req_step step;
+	int n;
+
 	if (t->where == AUTH_CODE_NOT_ASKED)
 		return REQ_DONE;
 	if (!u->has_totp)
-		return u->needs_totp ? enroll(db, r, t, who, code) : REQ_DONE;
-	if (code)
-		return take_code(db, r, t, who, u->secret, code);
+		return u->needs_totp ? enroll(b, db, r, t, who, code) : REQ_DONE;
+	if (code) {
+		n = seal_open(b->seal, u->id, u->secret, secret);
+		step = n ? auth_sealed(r, u->id, n) : take_code(db, r, t, who, secret, code);
+		explicit_bzero(secret, sizeof(secret));
+		return step;
+	}
 	if (audit_write(db, r, who->name, t->action, "", "denied", "no code"))
 		return req_fail_db(r, db);
 	return req_fail(
@@ -270,7 +309,7 @@ static enum req_step let_in(struct db *db, struct req *r, const struct auth_try 
 }
 
 /* Whether the password was right is known: what else is between a user and their login. */
-static enum req_step judge(struct db *db, struct req *r, const struct auth_try *t,
+static enum req_step judge(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			   const struct account *u, const char *user, const char *wrong,
 			   const char *code, const char *source, struct auth_who *who)
 {
@@ -285,7 +324,7 @@ static enum req_step judge(struct db *db, struct req *r, const struct auth_try *
 	snprintf(who->id, sizeof(who->id), "%s", u->id);
 	snprintf(who->name, sizeof(who->name), "%s", u->name);
 	who->role = req_role_of(u->role);
-	step = second(db, r, t, u, code, who);
+	step = second(b, db, r, t, u, code, who);
 	return step == REQ_DONE ? let_in(db, r, t, who, source) : step;
 }
 
@@ -293,38 +332,39 @@ static enum req_step judge(struct db *db, struct req *r, const struct auth_try *
 static enum req_step ask_directory(struct broker *b, struct req *r, const char *user,
 				   const char *password)
 {
-	char key[40];
+	char key[HELPERS_KEY];
 
 	if (!b->directory)
 		return req_fail(
 			r, 503, "directory.none",
 			"Your password is in a directory, and there is none in the broker's "
 			"configuration.");
-	r->directory_id =
+	r->helper_id =
 		directory_ask(b->directory, json_pack("{s:s, s:s, s:s}", "op", "login", "user",
 						      user, "password", password));
-	if (!r->directory_id)
+	if (!r->helper_id)
 		return req_fail(r, 503, "directory.busy",
 				"The directory is asked too much already. Try again.");
-	directory_key(r->directory_id, key);
+	helpers_key(directory_helpers(b->directory), r->helper_id, key);
 	return req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
 }
 
 /* NULL: held again, or the reply is set. */
 static json_t *directory_said(struct broker *b, struct req *r, enum req_step *step)
 {
-	json_t *o = directory_answer(b->directory, r->directory_id);
+	struct helpers *h = directory_helpers(b->directory);
+	json_t *o = helpers_answer(h, r->helper_id);
 	const char *error;
-	char key[40];
+	char key[HELPERS_KEY];
 
 	if (!o && !r->expired) {
-		directory_key(r->directory_id, key);
+		helpers_key(h, r->helper_id, key);
 		*step = req_hold(r, b->conf->directory.timeout_s * 2 + 2, "%s", key);
 		return NULL;
 	}
 	if (!o)
-		directory_forget(b->directory, r->directory_id);
-	r->directory_id = 0;
+		helpers_forget(h, r->helper_id);
+	r->helper_id = 0;
 	error = o ? json_string_value(json_object_get(o, "error")) : "no answer in time";
 	if (!error)
 		return o;
@@ -352,7 +392,7 @@ static enum req_step check(struct broker *b, struct db *db, struct req *r, const
 		password = alone;
 		code = digits;
 	}
-	if (r->directory_id) {
+	if (r->helper_id) {
 		said = directory_said(b, r, &step);
 		if (said && !json_is_true(json_object_get(said, "ok")))
 			wrong = json_string_value(json_object_get(said, "why"));
@@ -362,7 +402,20 @@ static enum req_step check(struct broker *b, struct db *db, struct req *r, const
 		wrong = "wrong password";
 	}
 	explicit_bzero(alone, sizeof(alone));
-	return step == REQ_DONE ? judge(db, r, t, &u, user, wrong, code, source, who) : step;
+	return step == REQ_DONE ? judge(b, db, r, t, &u, user, wrong, code, source, who) : step;
+}
+
+enum req_step auth_vouched(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
+			   struct auth_who *who)
+{
+	struct account u;
+	cleanup_pgresult PGresult *res = look_up(db, t->user, &u);
+	char source[64];
+
+	if (!res)
+		return req_fail_db(r, db);
+	req_source(r->client, source);
+	return judge(b, db, r, t, &u, t->user, NULL, t->code, source, who);
 }
 
 enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
@@ -373,7 +426,7 @@ enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 
 	lower(name, sizeof(name), t->user);
 	req_source(r->client, source);
-	if (r->directory_id) /* the attempt was counted when the directory was asked */
+	if (r->helper_id) /* the attempt was counted when the directory was asked */
 		return check(b, db, r, t, name, source, who);
 	if (!hash_pool_take(b->hashes)) {
 		if (r->expired)

@@ -56,6 +56,13 @@ void browser_keep(struct req *r, const char *token, int ttl_s)
 		 token, ttl_s);
 }
 
+/* Strict does: what comes back from the provider is a page of ours, and that asks us. */
+void browser_flight(struct req *r, const char *secret, int ttl_s)
+{
+	snprintf(r->set_cookie, sizeof(r->set_cookie), BROWSER_FLIGHT "=%s" HOW "; Max-Age=%d",
+		 secret, ttl_s);
+}
+
 void browser_forget(struct req *r)
 {
 	/* A program's logout leaves the cookie that came along alone. */

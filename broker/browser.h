@@ -13,6 +13,7 @@
 #include "broker/req.h"
 
 #define BROWSER_COOKIE "__Host-pane"
+#define BROWSER_FLIGHT "__Host-pane-oidc" /* a login that is under way at a provider */
 
 /* Is the request one of our own page's? By Origin where the browser sends it, else by
  * Sec-Fetch-Site; what only reads may also come from a browser that sends neither. */
@@ -24,6 +25,7 @@ enum req_step browser_foreign(struct req *r);
 enum req_step browser_authorise(struct req *r) must_check;
 /* The answer sets the cookie, or ends the one the request was authorised by. */
 void browser_keep(struct req *r, const char *token, int ttl_s);
+void browser_flight(struct req *r, const char *secret, int ttl_s);
 void browser_forget(struct req *r);
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "broker/conf.h"
 #include "broker/dirldap.h"
+#include "broker/helpers.h"
+#include "broker/oidc.h"
 #include "common/cfg.h"
 
 #include <errno.h>
@@ -29,6 +31,11 @@
 		"directory", #n, CFG_INT, OFF(directory.n), .min = (lo), .max = (hi)               \
 	}
 
+#define OSTR(n)                                                                                    \
+	{                                                                                          \
+		"oidc", #n, CFG_STR, OFF(oidc.n), 0, 0, false                                      \
+	}
+
 static const struct cfg_key keys[] = {
 	STR("broker", api_socket, true),
 	STR("broker", internal_socket, true),
@@ -42,6 +49,7 @@ static const struct cfg_key keys[] = {
 	STR("pki", ca_key, true),
 	STR("pki", grant_key, true),
 	STR("pki", grant_pub, true),
+	STR("pki", secret_keys, false),
 	INT("pki", cert_days, 1, 3650),
 	STR("images", store, false),
 	STR("images", pane_image, false),
@@ -60,8 +68,22 @@ static const struct cfg_key keys[] = {
 	DSTR(group_name),
 	DSTR(member),
 	DINT(timeout_s, 1, 60),
-	DINT(helpers, 1, DIRECTORY_HELPERS_MAX),
+	DINT(helpers, 1, HELPERS_MAX),
 	DINT(sync_s, 0, 86400),
+	OSTR(issuer),
+	OSTR(client_id),
+	OSTR(client_secret_file),
+	OSTR(redirect_uri),
+	OSTR(name),
+	OSTR(ca_cert),
+	{"oidc", "scopes", CFG_LIST, OFF(oidc.scopes), 0, 0, false},
+	OSTR(user_claim),
+	OSTR(user_match),
+	OSTR(groups_claim),
+	{"oidc", "group_map", CFG_LIST, OFF(oidc.group_map), 0, 0, false},
+	{"oidc", "second_factor", CFG_BOOL, OFF(oidc.second_factor), 0, 0, false},
+	{"oidc", "timeout_s", CFG_INT, OFF(oidc.timeout_s), .min = 1, .max = 60},
+	{"oidc", "helpers", CFG_INT, OFF(oidc.helpers), .min = 1, .max = HELPERS_MAX},
 	INT("policy", poll_max_s, 1, 60),
 	INT("policy", host_lost_s, 1, 600),
 	INT("policy", host_gone_s, 1, 600),
@@ -115,9 +137,15 @@ static int broker_defaults(struct broker_conf *c)
 		.home_retention_s = 30 * 86400,
 		.retention_s = 30 * 86400,
 		.directory = {.timeout_s = 5, .helpers = 4, .sync_s = 300},
+		.oidc = {.timeout_s = 5, .helpers = 2, .second_factor = true},
 	};
 	c->sql_dir = strdup("sql");
 	c->pane_image = strdup("/usr/bin/pane-image");
+	c->oidc.name = strdup("single sign-on");
+	c->oidc.user_claim = strdup("preferred_username");
+	c->oidc.user_match = strdup("name");
+	if (!c->oidc.name || !c->oidc.user_claim || !c->oidc.user_match)
+		return -ENOMEM;
 	return c->sql_dir && c->pane_image ? directory_defaults(&c->directory) : -ENOMEM;
 }
 
@@ -135,6 +163,8 @@ int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
 		r = err_set(e, -EINVAL, "%s: store must be an absolute path", path);
 	if (!r && c->directory.uri)
 		r = dirldap_check(&c->directory, e);
+	if (!r && c->oidc.issuer)
+		r = oidc_check(&c->oidc, e);
 	if (!r && !strcmp(c->api_socket, c->internal_socket))
 		r = err_set(e, -EINVAL, "%s: api_socket and internal_socket must differ", path);
 	if (r)

@@ -9,8 +9,6 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-#define DIRECTORY_HELPERS_MAX 16
-
 /* [directory]; uri NULL: there is none */
 struct directory_conf {
 	char *uri; /* ldaps://, ldap:// with start_tls, or ldapi:// */
@@ -25,9 +23,26 @@ struct directory_conf {
 	int sync_s; /* between comparisons; 0 = only when asked for */
 };
 
+/* [oidc]; issuer NULL: there is none */
+struct oidc_conf {
+	char *issuer, *client_id;
+	char *client_secret_file; /* NULL: a public client */
+	char *redirect_uri;	  /* https://HOST[:PORT]/: the console's address, as browsers see it */
+	char *name;		  /* of the button */
+	char *ca_cert;		  /* NULL: the system's */
+	char **scopes;		  /* beside openid; NULL: profile, email */
+	char *user_claim;	  /* whose value names the user */
+	char *user_match;	  /* "name" or "email": of what users are compared with it */
+	char *groups_claim;	  /* NULL: groups stay as they are */
+	char **group_map;	  /* "theirs=ours" */
+	bool second_factor;	  /* ours is asked for, too, of who has one or must */
+	int timeout_s, helpers;
+};
+
 struct broker_conf {
 	const char *path; /* borrowed: of the file itself; set by main() */
 	struct directory_conf directory;
+	struct oidc_conf oidc;
 	/* [broker] */
 	char *api_socket, *internal_socket; /* unix paths only gateways may reach */
 	int workers;			    /* threads, and connections to the database */
@@ -39,6 +54,7 @@ struct broker_conf {
 	int statement_timeout_ms;
 	/* [pki] */
 	char *ca_cert, *ca_key, *grant_key, *grant_pub;
+	char *secret_keys; /* NULL: secrets lie in the database as they are */
 	int cert_days;
 	/* [images] */
 	char *store;	  /* directory of uploaded images; NULL = none are taken */

@@ -5,15 +5,12 @@
 #include "broker/dirhelper.h"
 #include "broker/dirldap.h"
 #include "broker/dirtree.h"
+#include "broker/helpers.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 static json_t *login(const struct directory_conf *c, const char *user, const char *password)
 {
@@ -37,8 +34,9 @@ static json_t *list(const struct directory_conf *c)
 	return dirtree_resolve(json_object_get(all, "users"), json_object_get(all, "groups"));
 }
 
-static json_t *answer(const struct directory_conf *c, json_t *ask)
+static json_t *answer(void *arg, json_t *ask)
 {
+	const struct directory_conf *c = arg;
 	const char *op = "", *user = NULL, *password = NULL;
 
 	(void)json_unpack(ask, "{s:s, s?s, s?s}", "op", &op, "user", &user, "password", &password);
@@ -51,25 +49,10 @@ static json_t *answer(const struct directory_conf *c, json_t *ask)
 	return json_pack("{s:s}", "error", "not understood");
 }
 
-int dirhelper_run(const struct directory_conf *c, struct err *e)
+int dirhelper_run(struct directory_conf *c, struct err *e)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-
 	if (!c->uri)
 		return err_set(e, -EINVAL, "there is no directory in the configuration");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while ((n = getline(&line, &size, stdin)) > 0) {
-		cleanup_json json_t *ask = json_loadb(line, (size_t)n, 0, NULL);
-		cleanup_json json_t *o = answer(c, ask);
-		cleanup_free char *text = json_dumps(o, JSON_COMPACT);
-
-		explicit_bzero(line, size);
-		if (printf("%s\n", text ? text : "{\"error\":\"out of memory\"}") < 0 ||
-		    fflush(stdout))
-			break;
-	}
-	free(line);
+	helpers_serve(answer, c);
 	return 0;
 }

@@ -118,6 +118,7 @@ static void read_browser(struct MHD_Connection *c, struct req *r)
 {
 	const char *agent = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "User-Agent");
 	const char *cookie = MHD_lookup_connection_value(c, MHD_COOKIE_KIND, BROWSER_COOKIE);
+	const char *flight = MHD_lookup_connection_value(c, MHD_COOKIE_KIND, BROWSER_FLIGHT);
 
 	header(c, "Origin", r->origin, sizeof(r->origin));
 	header(c, "Host", r->host, sizeof(r->host));
@@ -126,6 +127,8 @@ static void read_browser(struct MHD_Connection *c, struct req *r)
 		r->agent[i] = agent[i] >= ' ' && agent[i] < 0x7f ? agent[i] : '?';
 	if (cookie && strlen(cookie) < sizeof(r->cookie))
 		snprintf(r->cookie, sizeof(r->cookie), "%s", cookie);
+	if (flight && strlen(flight) < sizeof(r->flight))
+		snprintf(r->flight, sizeof(r->flight), "%s", flight);
 }
 
 static struct req *read_head(struct http_server *s, struct MHD_Connection *c, const char *url,

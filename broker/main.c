@@ -15,13 +15,16 @@
 #include "broker/directory.h"
 #include "broker/dirhelper.h"
 #include "broker/events.h"
+#include "broker/helpers.h"
 #include "broker/http.h"
 #include "broker/migrate.h"
 #include "broker/notify.h"
+#include "broker/oidc.h"
 #include "broker/password.h"
 #include "broker/pki.h"
 #include "broker/reconcile.h"
 #include "broker/route.h"
+#include "broker/seal.h"
 #include "broker/work.h"
 #include "common/file.h"
 #include "common/grant.h"
@@ -42,6 +45,7 @@ static const char usage[] =
 	"       pane-broker migrate --config FILE [--sql DIR]\n"
 	"       pane-broker admin NAME --config FILE\n"
 	"       pane-broker directory --config FILE\n"
+	"       pane-broker oidc --config FILE\n"
 	"       pane-broker routes\n"
 	"\n"
 	"  -c, --config FILE  configuration (INI)\n"
@@ -54,6 +58,7 @@ static const char usage[] =
 	"Without a word it serves until SIGTERM. migrate brings the database schema up to date.\n"
 	"admin creates an administrator or resets one; the generated password is printed once.\n"
 	"directory talks to the directory for the broker, which starts it by itself.\n"
+	"oidc talks to the login provider for the broker in the same way.\n"
 	"routes lists what the broker answers and to whom.\n";
 
 struct server {
@@ -92,6 +97,8 @@ static int load_keys(struct broker *b, struct err *e)
 	if (!n)
 		return err_set(e, -EINVAL, "%s is not the public half of %s", b->conf->grant_pub,
 			       b->conf->grant_key);
+	if (b->conf->secret_keys && !(b->seal = seal_load(b->conf->secret_keys, e)))
+		return -EINVAL;
 	b->ca = broker_ca_load(b->conf->ca_cert, b->conf->ca_key, e);
 	return b->ca ? 0 : -EINVAL;
 }
@@ -101,6 +108,7 @@ static void free_keys(struct broker *b)
 	EVP_PKEY_free(b->grant_key);
 	free(b->grant_pub);
 	broker_ca_free(b->ca);
+	seal_free(b->seal);
 }
 
 static int hash_slots(const struct broker_conf *c)
@@ -131,7 +139,10 @@ static int server_start(struct server *s, struct err *e)
 		return -EIO;
 	if (c->directory.uri && !(s->broker.directory = directory_start(c, s->broker.work, e)))
 		return -EAGAIN;
-	s->reconciler = reconciler_start(c, e);
+	if (c->oidc.issuer && !(s->broker.oidc = helpers_start("oidc", c->path, c->oidc.helpers,
+							       s->broker.work, e)))
+		return -EAGAIN;
+	s->reconciler = reconciler_start(c, s->broker.seal, e);
 	if (!s->reconciler)
 		return -EAGAIN;
 	s->broker.events = event_hub_start(c, e);
@@ -157,6 +168,7 @@ static void server_stop(struct server *s)
 	event_hub_stop(s->broker.events);
 	reconciler_stop(s->reconciler);
 	directory_stop(s->broker.directory);
+	helpers_stop(s->broker.oidc);
 	converter_stop(s->broker.converter);
 	if (s->broker.work)
 		work_stop(s->broker.work); /* every suspended connection is answered */
@@ -195,6 +207,10 @@ static int serve(struct broker_conf *conf, bool check_only, struct err *e)
 			log_info("broker.ready", "api=%s internal=%s workers=%d version=%s",
 				 LOG_Q(conf->api_socket), LOG_Q(conf->internal_socket),
 				 conf->workers, PANE_VERSION);
+			if (!s.broker.seal)
+				log_warn("secrets.plain", "hint=%s",
+					 LOG_Q("second factors lie in the database as they are: "
+					       "set secret_keys"));
 			notify_ready();
 			wait_for_signal(&s, &set);
 			log_info("broker.stop", "reason=signal");
@@ -262,6 +278,8 @@ static int run(const struct options *o, struct err *e)
 	conf.path = o->config;
 	if (!strcmp(o->command, "directory"))
 		r = dirhelper_run(&conf.directory, e);
+	else if (!strcmp(o->command, "oidc"))
+		r = oidc_run(&conf.oidc, e);
 	else if (!strcmp(o->command, "serve"))
 		r = serve(&conf, o->check, e);
 	else if (!strcmp(o->command, "migrate"))
@@ -276,7 +294,7 @@ static bool known_command(const struct options *o)
 {
 	return o->config &&
 	       (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
-		!strcmp(o->command, "directory") || (!strcmp(o->command, "admin") && o->name));
+		!strcmp(o->command, "directory") || !strcmp(o->command, "oidc") || (!strcmp(o->command, "admin") && o->name));
 }
 
 int main(int argc, char **argv)

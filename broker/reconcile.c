@@ -4,6 +4,7 @@
  */
 #include "broker/reconcile.h"
 #include "broker/db.h"
+#include "broker/seal.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 struct reconciler {
 	const struct broker_conf *conf; /* borrowed */
+	const struct seal *seal;	/* borrowed */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -88,17 +90,21 @@ static void *run(void *arg)
 {
 	struct reconciler *r = arg;
 	unsigned round = 0;
+	bool sealed = false;
 	struct db db;
 
 	db_init(&db, r->conf->conninfo, "pane-broker reconciler", r->conf->statement_timeout_ms);
 	do {
+		if (!sealed && !db_ready(&db))
+			sealed = seal_totp(r->seal, &db) >= 0;
 		one_round(&db, r->conf, round++);
 	} while (rest(r));
 	db_fini(&db);
 	return NULL;
 }
 
-struct reconciler *reconciler_start(const struct broker_conf *c, struct err *e)
+struct reconciler *reconciler_start(const struct broker_conf *c, const struct seal *seal,
+				    struct err *e)
 {
 	struct reconciler *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
@@ -108,6 +114,7 @@ struct reconciler *reconciler_start(const struct broker_conf *c, struct err *e)
 		return NULL;
 	}
 	r->conf = c;
+	r->seal = seal;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

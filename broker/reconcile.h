@@ -9,8 +9,10 @@
 #include "broker/conf.h"
 
 struct reconciler;
+struct seal;
 
-struct reconciler *reconciler_start(const struct broker_conf *c, struct err *e) must_check;
+struct reconciler *reconciler_start(const struct broker_conf *c, const struct seal *seal,
+				    struct err *e) must_check;
 void reconciler_poke(struct reconciler *r); /* run soon; any thread */
 void reconciler_stop(struct reconciler *r);
 

@@ -63,6 +63,7 @@ void req_free(struct req *r)
 	free(r->reply);
 	explicit_bzero(r->bearer, sizeof(r->bearer));
 	explicit_bzero(r->cookie, sizeof(r->cookie));
+	explicit_bzero(r->flight, sizeof(r->flight));
 	explicit_bzero(r->set_cookie, sizeof(r->set_cookie));
 	free(r);
 }

@@ -59,6 +59,7 @@ struct req {
 	char origin[128], host[128], site[16]; /* Origin, Host, Sec-Fetch-Site */
 	char agent[128];		       /* User-Agent, cut */
 	char cookie[96];		       /* the login a browser keeps: browser.h */
+	char flight[96];		       /* the secret of one that is under way */
 	char after[72];
 	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
 	char format[8];		      /* of ?format= */
@@ -100,7 +101,7 @@ struct req {
 	bool gone;	       /* the peer closed its connection */
 	bool superseded;       /* a newer request of the same key arrived */
 	bool overload;	       /* refused before any work */
-	uint64_t directory_id; /* of what the directory was asked; 0 = nothing */
+	uint64_t helper_id;    /* of what a helper was asked; 0 = nothing */
 	void *state;	       /* owned by the handler, freed with free() after wiping */
 	size_t state_size;
 

@@ -18,6 +18,10 @@
 static const struct route routes[] = {
 	{A, "GET", V "/health", ROLE_ANYONE, api_health, NULL, false},
 	{A, "POST", V "/login", ROLE_ANYONE, api_login, NULL, true},
+	{A, "GET", V "/login", ROLE_ANYONE, api_login_ways, NULL, false},
+	{A, "POST", V "/oidc/begin", ROLE_ANYONE, api_oidc_begin, NULL, false},
+	{A, "POST", V "/oidc/finish", ROLE_ANYONE, api_oidc_finish, NULL, true},
+	{A, "POST", V "/oidc/test", ROLE_ADMIN, api_oidc_test, NULL, false},
 	{A, "POST", V "/enroll", ROLE_ANYONE, api_enroll, "host.enroll", true},
 	{A, "POST", V "/logout", ROLE_USER, api_logout, NULL, false},
 	{A, "GET", V "/me", ROLE_USER, api_me, NULL, false},

@@ -252,7 +252,7 @@ static const struct cli_column step_columns[] = {
 	{"STEP", "step", CLI_TEXT}, {"OK", "ok", CLI_TEXT}, {"DETAIL", "detail", CLI_TEXT}, {0}};
 
 /* Exit status 1 when a step failed. */
-int cli_run_directory_test(struct cli_call *c, struct err *e)
+static int run_steps(struct cli_call *c, const char *path, struct err *e)
 {
 	cleanup_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
@@ -260,13 +260,23 @@ int cli_run_directory_test(struct cli_call *c, struct err *e)
 	int r;
 
 	if ((r = cli_open_session(c, &s, &h, e)) < 0 || (r = cli_body(c, &body, e)) < 0 ||
-	    (r = cli_ask(h, "POST", "/api/v1/directory/test", body, &reply, e)) < 0)
+	    (r = cli_ask(h, "POST", path, body, &reply, e)) < 0)
 		return r;
 	r = c->json ? cli_print(reply)
 		    : cli_table(stdout, json_object_get(reply, "steps"), step_columns);
 	if (r < 0)
 		return err_set(e, r, "out of memory");
 	return !json_is_true(json_object_get(reply, "ok"));
+}
+
+int cli_run_directory_test(struct cli_call *c, struct err *e)
+{
+	return run_steps(c, "/api/v1/directory/test", e);
+}
+
+int cli_run_oidc_test(struct cli_call *c, struct err *e)
+{
+	return run_steps(c, "/api/v1/oidc/test", e);
 }
 
 /* One request; 202 is told apart from 200 by *starting. */

@@ -19,6 +19,7 @@ int cli_run_totp_end(struct cli_call *c, struct err *e) must_check;
 int cli_run_ticket(struct cli_call *c, struct err *e);
 int cli_run_host_create(struct cli_call *c, struct err *e);
 int cli_run_directory_test(struct cli_call *c, struct err *e) must_check;
+int cli_run_oidc_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_audit(struct cli_call *c, struct err *e);
 
 /* image.c */

@@ -65,7 +65,7 @@ class Site:
         self.postgres = Postgres(f"{self.run}/pg", f"{self.run}/pg/s" if self.sockets.startswith(self.run)
                                  else f"{self.sockets}/pg")
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
-        self.policy, self.gateway_options, self.host_options = {}, {}, {}
+        self.policy, self.gateway_options, self.host_options, self.oidc = {}, {}, {}, {}
         self.stop_words, self.tied = [], False
         self.pane_image = None # the converter, instead of the built one
         self.supervisor = None
@@ -103,8 +103,10 @@ class Site:
             "database": {"conninfo": self.postgres.conninfo(RUNTIME), "owner_conninfo": self.postgres.conninfo(),
                          "sql_dir": f"{TOP}/sql"},
             "pki": {"ca_cert": f"{self.pki}/ca.crt", "ca_key": f"{self.pki}/ca.key",
-                    "grant_key": f"{self.pki}/grant.key", "grant_pub": f"{self.pki}/grant.pub"},
+                    "grant_key": f"{self.pki}/grant.key", "grant_pub": f"{self.pki}/grant.pub",
+                    "secret_keys": f"{self.pki}/secrets.key"},
             "images": {"store": f"{self.run}/images-store", "pane_image": self.pane_image or self.program("pane-image")},
+            **({"oidc": self.oidc} if self.oidc else {}),
             **({"policy": self.policy} if self.policy else {})})
         self.write_conf("gateway", {"gateway": {
             "rdp_listen": f"127.0.0.1:{self.ports['rdp']}", "rfb_listen": f"127.0.0.1:{self.ports['rfb']}",

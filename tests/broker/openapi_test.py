@@ -5,10 +5,12 @@ import hashlib
 import json
 import time
 import unittest
+import urllib.parse
 
 import broker as broker_mod
 import panesite
 import totp
+from provider import Provider
 
 try:
     import yaml
@@ -24,14 +26,16 @@ class OpenApi(unittest.TestCase):
     def setUpClass(cls):
         with open(f"{broker_mod.SOURCE}/broker/openapi.yaml", encoding="utf-8") as f:
             cls.spec = yaml.safe_load(f)
+        cls.provider = Provider("https://desks.example.org/")
         # a directory that is not there: it is described all the same, and its test says what fails
-        cls.site = panesite.Site(directory={"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}).__enter__()
+        cls.site = panesite.Site(directory={"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}, oidc=cls.provider.settings()).__enter__()
         cls.b = cls.site.broker
         cls.seen = set()
 
     @classmethod
     def tearDownClass(cls):
         cls.site.close()
+        cls.provider.close()
 
     def operations(self):
         for path, item in self.spec["paths"].items():
@@ -74,6 +78,19 @@ class OpenApi(unittest.TestCase):
         if kind == "array" and "items" in schema:
             for i, v in enumerate(value):
                 self.conforms(v, schema["items"], f"{where}[{i}]")
+
+    def oidc(self, v):
+        """A login by the provider."""
+        own = {"Host": "desks.example.org", "Origin": "https://desks.example.org"}
+        self.ask("GET", v + "/login", None, 200, token="")
+        self.assertTrue(self.ask("POST", v + "/oidc/test", None, 200).json["ok"])
+        begun = self.ask("POST", v + "/oidc/begin", None, 200, token="", more=own)
+        self.provider.claims = {"preferred_username": "root"}
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(begun.json["url"]).query))
+        back = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.provider.authorize(query)).query))
+        cookie = {"Cookie": begun.headers["Set-Cookie"].split(";")[0]}
+        self.ask("POST", v + "/oidc/finish", {"state": "x"}, 403, token="", more={**own, **cookie})
+        self.ask("POST", v + "/oidc/finish", back, 200, token="", more={**own, **cookie})
 
     def ask(self, method, path, body=None, expect=None, **more):
         """Calls an operation by its described path; values fill the {…} in order."""
@@ -258,6 +275,7 @@ class OpenApi(unittest.TestCase):
         self.ask("GET", v + "/directory", expect=200)
         self.ask("POST", v + "/directory/sync", {"force": False}, 202)
         self.assertFalse(self.ask("POST", v + "/directory/test", {}, 200).json["ok"])
+        self.oidc(v)
         self.ask("PATCH", v + "/policy", {"totp_roles": []}, 200)
         self.ask("GET", v + "/policy", expect=200)
         self.ask("DELETE", v + "/users/{name}/totp", None, 204, values=["tom"])

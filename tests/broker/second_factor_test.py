@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The second factor: enrolment, logins with codes through the API and as stock clients do, replay, throttling,
 recovery codes, reset, and who must have one."""
+import os
+import re
+import subprocess
 import threading
 import unittest
 
 import panesite
+import pg
 from totp import code
 
 PASSWORD = "correct horse battery"
@@ -224,6 +228,64 @@ class SecondFactor(unittest.TestCase):
         text = self.b.get(f"/users/{name}").text + self.b.get("/audit?limit=500").text + self.b.log()
         self.assertNotIn(secret, text)
         self.assertNotIn(recovery[0], text)
+
+
+class AtRest(unittest.TestCase):
+    """What the database holds of second factors."""
+
+    def setUp(self):
+        self.site = panesite.Site(plain_secrets=True).__enter__()
+        self.addCleanup(self.site.close)
+        self.b = self.site.broker
+
+    def enrol(self, name):
+        self.b.post("/users", {"name": name, "password": PASSWORD})
+        token = self.b.login(name, PASSWORD)
+        secret = self.b.post("/me/totp", {"password": PASSWORD}, token=token).json["secret"]
+        self.assertEqual(self.b.post("/me/totp/confirm", {"code": code(secret, -1)}, token=token).status, 200)
+        return secret
+
+    def dump(self):
+        return subprocess.run([os.path.join(pg.bin_dir(), "pg_dump"), self.site.cluster.conninfo()], check=True, capture_output=True, text=True).stdout
+
+    def with_keys(self, name, *lines):
+        """The broker anew, with this file of keys."""
+        self.b.stop()
+        with open(f"{self.site.root}/keys", "w", encoding="ascii") as f:
+            f.write("".join(f"{line}\n" for line in lines))
+        with open(self.b.config, encoding="utf-8") as f:
+            text = re.sub(r"(?m)^secret_keys.*\n", "", f.read())
+        with open(self.b.config, "w", encoding="utf-8") as f:
+            f.write(text.replace("[images]", f"secret_keys = {self.site.root}/keys\n[images]") if lines else text)
+        self.b.start()
+        if lines:
+            self.b.wait(lambda: f"secrets.sealed key={name}" in self.b.log(), "what is not sealed by its key")
+
+    def log_in(self, name, digits):
+        return self.b.post("/login", {"user": name, "password": PASSWORD, "code": digits}, token="")
+
+    def test_sealed(self):
+        """secrets that lie in the database as they are get sealed when a broker with keys starts; a dump then holds none, and codes are taken"""
+        old = self.enrol("ada")
+        self.assertIn(old, self.dump(), "what a dump of a broker without keys tells")
+        one, two = "one " + "1" * 64, "two " + "2" * 64
+        self.with_keys("one", one)
+        new = self.enrol("ben")
+        found = self.dump()
+        self.assertEqual([s for s in (old, new, "1" * 64) if s in found], [])
+        self.assertEqual(len(re.findall(r"ps1\.one\.", found)), 2)
+        for name, secret in (("ada", old), ("ben", new)):
+            self.assertEqual(self.log_in(name, code(secret)).status, 200, name)
+        self.with_keys("two", two, one)
+        self.assertEqual(re.findall(r"ps1\.(\w+)\.", self.dump()), ["two", "two"], "sealed by the new key")
+        self.with_keys("", two)
+        self.assertEqual(self.log_in("ada", code(old, 1)).status, 200, "and the old one can go")
+        self.with_keys("")
+        r = self.log_in("ben", code(new, 1))
+        self.assertEqual((r.status, r.code), (503, "secret.closed"), "without any key nobody gets in by a second factor, and none gets in without")
+        self.site.cluster.sql("UPDATE pane.totp SET secret = (SELECT secret FROM pane.totp t JOIN pane.users u ON u.id = t.user_id WHERE u.name = 'ada')")
+        self.with_keys("", two)
+        self.assertEqual(self.log_in("ben", code(new, 1)).code, "secret.closed", "a secret moved to another row")
 
 
 if __name__ == "__main__":

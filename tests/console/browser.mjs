@@ -128,6 +128,9 @@ const verbs = {
   async rows({ table }) {
     return page.getByRole("grid", { name: table }).or(page.getByRole("table", { name: table })).locator("tbody tr").allInnerTexts();
   },
+  async href() {
+    return page.evaluate(() => window.location.href);
+  },
   async address() {
     return page.evaluate(() => window.location.hash.slice(1)); // page.url() is told of a change later
   },
@@ -195,6 +198,14 @@ const verbs = {
   },
   async click({ selector }) {
     await page.locator(selector).first().click();
+  },
+  /** Presses the mouse on one thing, moves it to another and lets go. */
+  async drag({ from, to }) {
+    await page.locator(from).scrollIntoViewIfNeeded();
+    await page.locator(from).hover();
+    await page.mouse.down();
+    await page.locator(to).hover();
+    await page.mouse.up();
   },
   async count({ selector }) {
     return page.locator(selector).count();

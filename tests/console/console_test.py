@@ -234,14 +234,14 @@ class Console(unittest.TestCase):
     def test_screens(self):
         """console: every screen, light and dark, wide and narrow, is clean of accessibility faults (axe-core)"""
         for name, at in (("overview", "/"), ("pools", "/pools"), ("pool", "/pools/office"), ("pool-desktops", "/pools/office?tab=desktops"),
-                         ("pool-image", "/pools/office?tab=image"), ("pool-people", "/pools/office?tab=people"),
+                         ("pool-image", "/pools/office?tab=image"), ("pool-people", "/pools/office?tab=people"), ("policy", "/pools/office?tab=policy"),
                          ("desktops", "/desktops"), ("desktop", "/desktops/office-1"), ("sessions", "/sessions"),
                          ("users", "/users"), ("user", "/users/alice"), ("user-create", "/users?form=create"),
                          ("hosts", "/hosts"), ("host", "/hosts/local"), ("host-enrol", "/hosts?form=enrol"),
                          ("images", "/images"), ("image", "/images/card"), ("image-upload", "/upload"), ("audit", "/audit"), ("portal", "/my"),
                          ("groups", "/groups"), ("group-create", "/groups?form=create"), ("logons", "/logons"), ("helpdesk", "/helpdesk?q=alice"),
                          ("tokens", "/settings"), ("lockouts", "/settings?tab=lockouts"), ("bin", "/settings?tab=bin"),
-                         ("homes", "/settings?tab=homes"), ("configuration", "/settings?tab=configuration"),
+                         ("homes", "/settings?tab=homes"), ("quota-list", "/settings?tab=quotas"), ("configuration", "/settings?tab=configuration"),
                          ("password", "/password"), ("nowhere", "/nowhere")):
             with self.subTest(name):
                 self.clean(name, at)

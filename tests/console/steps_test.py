@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Steps in the console and the portal beside the three jobs of console_test.py, pressed against a real site: a second
-factor from welcome link to login, an image published and rolled back, a host drained, full screen."""
+factor from welcome link to login, an image published and rolled back, the policy of a pool, a host drained, full
+screen."""
 import hashlib
 import unittest
 
 import totp
 import whole
 from browser import TOP, Browser, missing
+from provider import Provider
 
 TIMEOUT = 600
 SHOTS = f"{TOP}/build/console/shots"
@@ -29,6 +31,8 @@ class Steps(unittest.TestCase):
         if why:
             raise unittest.SkipTest(why)
         cls.site = whole.card_site()
+        cls.provider = Provider(f"https://127.0.0.1:{cls.site.ports['https']}/")
+        cls.site.oidc = cls.provider.settings()
         cls.site.up()
         cls.site.pool("office", size_max=3, spare=1, memory_mib=128)
         cls.site.wait_ready()
@@ -42,6 +46,7 @@ class Steps(unittest.TestCase):
     def tearDownClass(cls):
         cls.web.close()
         cls.site.down()
+        cls.provider.close()
 
     def tearDown(self):
         self.assertEqual(self.web.complaints(), [], "the browser complains")
@@ -148,6 +153,39 @@ class Steps(unittest.TestCase):
         web.see(text="You have none")
         self.assertFalse(self.site.admin.call("GET", "/users/root")[1]["totp"])
 
+    # ---- a login provider --------------------------------------------------------------------------
+    def test_provider(self):
+        """login: by the site's login provider, with the code of a second factor, and what it refuses is said with its reason"""
+        web = self.web
+        web.logout(user="root")
+        self.provider.claims = {"preferred_username": "root"}
+        web.open(at="/")
+        web.see(text="Log in with Example Inc.")
+        self.assertEqual(web.look(name="login-provider"), [])
+        self.provider.wrong = {"claims": {"aud": "somebody else"}}
+        web.press(name="Log in with Example Inc.")
+        web.see(text="the token is for another audience")
+        self.assertEqual(web.look(name="login-provider-refused"), [])
+        self.assertNotIn("state=", web.href())
+        self.provider.wrong = {}
+        web.press(name="Begin again")
+        web.press(name="Log in with Example Inc.")
+        web.see(text="Overview")
+        self.assertNotIn("code=", web.href())
+        web.reload()
+        web.see(text="Overview")
+        web.logout(user="root")
+        self.provider.claims = {"preferred_username": "carol"}
+        web.press(name="Log in with Example Inc.")
+        web.fill(label="Code of your authenticator app", text=self.recovery[1])
+        self.assertEqual(web.look(name="login-provider-code"), [])
+        web.press(name="Log in")
+        web.see(text="carol")
+        web.logout(user="carol")
+        with open(f"{self.site.logs}/gateway.log", encoding="utf-8") as file:
+            self.assertNotIn("code=", file.read())
+        self.login("root", self.password)
+
     # ---- an administrator ------------------------------------------------------------------------
     def test_publish_and_roll_back(self):
         """console: a version is published, and rolled back after its name was typed; the tag moves and comes back"""
@@ -174,6 +212,123 @@ class Steps(unittest.TestCase):
         web.see(text="points where it did before")
         self.assertEqual(stable(), before)
         self.assertEqual(web.look(name="image-two-versions"), [])
+
+    # ---- policy of a pool ------------------------------------------------------------------------
+    def policy(self, pool="office"):
+        return self.site.admin.call("GET", f"/pools/{pool}")[1]
+
+    def test_policy_timers(self):
+        """console: the policy tab sets timers in units a person thinks in, hours, networks and the words of a refusal"""
+        web = self.web
+        web.open(at="/pools/office?tab=policy")
+        self.assertTrue(web.disabled(name="Save: Timers"))
+        web.fill(label="Without input for", text="15")
+        web.select(label="Then", value="logoff")
+        web.select(label="Unit of A session lasts at most", value="3600")
+        web.fill(label="A session lasts at most", text="10")
+        web.press(name="Save: Timers")
+        web.see(text="Timers of office: saved")
+        now = self.policy()
+        self.assertEqual((now["idle_s"], now["idle_action"], now["session_max_s"], now["warn_s"]), (900, "logoff", 36000, 60))
+        web.fill(label="Hours", text="mon-fri 25:00-18:00")
+        web.press(name="Save: Hours and networks")
+        web.see(text='"mon-fri 25:00-18:00" is no hours')
+        web.fill(label="Hours", text="daily 00:00-24:00\nsat 08:00-12:30")
+        web.fill(label="Networks", text="127.0.0.0/8")
+        web.fill(label="What the refused read", text="Ask <b>Anna</b>.")
+        web.fill(label="Time zone", text="Europe/Berlin")
+        web.press(name="Save: Hours and networks")
+        web.see(text="Hours and networks of office: saved")
+        now = self.policy()
+        self.assertEqual((now["hours"], now["networks"], now["refusal"], now["timezone"]),
+                         (["daily 00:00-24:00", "sat 08:00-12:30"], ["127.0.0.0/8"], "Ask <b>Anna</b>.", "Europe/Berlin"))
+
+    def test_policy_week(self):
+        """console: the week of desktops kept ready is drawn with the mouse and with keys alone, and saved as lines"""
+        web = self.web
+        web.open(at="/pools/office?tab=policy")
+        web.drag(**{"from": '[data-at="0-7"]', "to": '[data-at="4-8"]'})
+        web.type(text="2", delay=5)
+        web.see(text="mon-fri 07:00-09:00 2")
+        web.key(keys=["ArrowDown", "Home", "Shift+ArrowRight", "Shift+ArrowDown"])
+        web.type(text="10", delay=5)
+        web.see(text="sat-sun 00:00-02:00 10")
+        web.key(keys=["ArrowRight", "Delete"])
+        web.press(name="Save: Kept ready")
+        web.see(text="Kept ready of office: saved")
+        now = self.policy()
+        self.assertEqual(sorted(now["schedule"]), ["mon-fri 07:00-09:00 2", "sat-sun 00:00-02:00 10"])
+        self.assertEqual(now["grid"][7:10] + now["grid"][144:147], [2, 2, None, 10, 10, None])
+        web.key(keys=["Control+a"])
+        web.fill(label="Buffer", text="25")
+        web.press(name="Save: Kept ready")
+        self.site.wait(lambda: self.policy()["buffer_percent"] == 25, 10, "the buffer")
+        self.assertEqual(web.look(name="pool-policy"), [])
+        self.site.admin.call("PATCH", "/pools/office", {"schedule": [], "buffer_percent": 0})
+
+    def test_policy_quota(self):
+        """console: quotas of a pool and of everyone are set, say what is used, and are taken away by emptying them"""
+        web, admin = self.web, self.site.admin
+        web.open(at="/pools/office?tab=policy")
+        web.see(text="All its desktops together")
+        web.fill(label="Running desktops", text="3")
+        web.press(name="Save: Quota of the pool")
+        web.see(text="The quota of office is set")
+        self.assertEqual([(q["who"], q["limits"]) for q in admin.items("/quotas")], [("pool:office", {"running": 3})])
+        web.fill(label="Running desktops", text="")
+        web.press(name="Save: Quota of the pool")
+        self.site.wait(lambda: not admin.items("/quotas"), 10, "no quota")
+        web.open(at="/settings?tab=quotas")
+        self.assertEqual(web.look(name="quotas-empty"), [])
+        web.press(name="Set the first quota")
+        web.fill(label="Processors of running ones", text="4")
+        self.assertEqual(web.look(name="quota-set"), [])
+        web.press(name="Save")
+        web.see(text="The quota of everyone is set")
+        self.assertEqual(admin.items("/quotas")[0]["limits"], {"cpus": 4})
+        self.assertEqual(web.look(name="quotas"), [])
+        web.press(name="Take away")
+        web.press(name="Take away")
+        web.see(text="everyone has no quota of its own now")
+
+    def test_policy_breaker(self):
+        """console: a pool whose breaker is open says why and until when, and goes on when a person says so"""
+        web = self.web
+        self.site.pool("stuck", size_max=1, spare=0, memory_mib=128)
+        self.site.postgres.psql("UPDATE pane.pool SET failures = 5, stopped_at = now(), try_at = now() + '10 min', "
+                                "stopped_reason = '5 desktops in a row could not be started' WHERE name = 'stuck'")
+        web.open(at="/pools/stuck?tab=policy")
+        web.see(text="5 desktops in a row could not be started")
+        self.assertEqual(web.look(name="pool-stopped"), [])
+        web.fill(label="Failed starts in a row", text="7")
+        web.press(name="Save: Breaker")
+        web.see(text="Breaker of stuck: saved")
+        web.press(name="Retry now")
+        web.see(text="Pool stuck goes on")
+        web.gone(text="5 desktops in a row could not be started")
+        now = self.policy("stuck")
+        self.assertEqual((now["state"], now["breaker_failures"]), ("active", 7))
+        self.site.admin.call("DELETE", "/pools/stuck")
+
+    def test_policy_entitlement(self):
+        """console: one entitlement has hours of its own, and what follows a logoff is chosen for a dedicated pool"""
+        web, admin = self.web, self.site.admin
+        self.site.pool("own", size_max=1, spare=0, memory_mib=128, assignment="dedicated")
+        admin.post("/pools/own/entitlements", {"user": "carol"})
+        web.open(at="/pools/own?tab=policy")
+        web.select(label="A dedicated desktop", value="off")
+        web.press(name="Save: After the logoff")
+        web.see(text="After the logoff of own: saved")
+        web.open(at="/pools/own?tab=people")
+        web.press(name="When carol may enter")
+        web.fill(label="Hours", text="mon-fri 09:00-17:00")
+        self.assertEqual(web.look(name="entitlement-rule"), [])
+        web.press(name="Save")
+        web.see(text="The entitlement of carol is changed")
+        web.see(text="mon-fri 09:00-17:00")
+        self.assertEqual(admin.items("/pools/own/entitlements")[0]["hours"], ["mon-fri 09:00-17:00"])
+        self.assertEqual(self.policy("own")["after_logoff"], "off")
+        admin.call("DELETE", "/pools/own?force=true")
 
     def test_drain(self):
         """console: a host is drained with a reason, which pools that find no room repeat, and is brought back"""

@@ -86,6 +86,7 @@ class Broker:
         make_pki(self.pki)
         workers = policy.pop("workers", 8)
         directory = policy.pop("directory", {})
+        oidc = policy.pop("oidc", {})
         self.store = os.path.join(self.root, "images") # shared by brokers of one site
         images = policy.pop("pane_image", os.path.join(SOURCE, "tests", "lib", "standin_image.py"))
         lines = [
@@ -96,8 +97,10 @@ class Broker:
             f"sql_dir = {os.path.join(SOURCE, 'sql')}",
             "[pki]", f"ca_cert = {self.pki}/ca.crt", f"ca_key = {self.pki}/ca.key",
             f"grant_key = {self.pki}/grant.key", f"grant_pub = {self.pki}/grant.pub",
+            *([] if policy.pop("plain_secrets", False) else [f"secret_keys = {self.pki}/secrets.key"]),
             "[images]", f"store = {self.store}", f"pane_image = {images}",
             *(["[directory]"] if directory else []), *[f"{k} = {v}" for k, v in directory.items()],
+            *(["[oidc]"] if oidc else []), *[f"{k} = {v}" for k, v in oidc.items()],
             "[policy]", *[f"{k} = {v}" for k, v in policy.items()]]
         with open(self.config, "w", encoding="utf-8") as f:
             f.write("\n".join(lines) + "\n")

@@ -277,6 +277,8 @@ class Commands(Story):
         self.assertRegex(out, r"connect +yes +ldaps://x\nbind +no +Invalid")
         self.server.answers["POST /api/v1/directory/test"] = (200, {"ok": True, "steps": steps[:1]})
         self.pane("directory", "test")
+        self.server.answers["POST /api/v1/oidc/test"] = (200, {"ok": False, "steps": steps})
+        self.assertRegex(self.pane("oidc", "test", status=1), r"bind +no +Invalid")
 
     def test_import(self):
         """a staff list: rows by line, quoted fields, a preview, tokens into a private file, status 1 for refused rows"""

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The broker's REST API. Who is here is known by a cookie that no script can read: nothing of a login is kept in the page.
-import type { Error as ErrorBody, Login, Me } from "#schema";
+import type { Error as ErrorBody, Login, Me, OidcBegun } from "#schema";
 
 /** What went wrong, as the broker said it: what happened and what to do, one reason per candidate, an id. */
 export class ApiError extends Error {
@@ -80,6 +80,33 @@ export const api = {
 
 export async function login(user: string, password: string, code: string): Promise<Login> {
   const answer = await call<Login>("POST", "/login", { user, password, cookie: true, ...(code ? { code } : {}) });
+  known = true;
+  return answer;
+}
+
+// ---- a login provider ----
+
+/** What the provider sent the browser back with; taken out of the address at once. */
+export type Back = { state: string; code?: string; iss?: string; error?: string };
+
+export function backFromProvider(): Back | undefined {
+  const query = new URLSearchParams(window.location.search);
+  const state = query.get("state");
+  if (!state) return undefined;
+  window.history.replaceState(null, "", `${window.location.pathname}${window.location.hash}`);
+  const word = (name: string) => query.get(name) ?? undefined;
+  return { state, code: word("code"), iss: word("iss"), error: word("error_description") ?? word("error") };
+}
+
+/** Off to the provider, which sends the browser back here. */
+export async function goToProvider() {
+  window.location.assign((await call<OidcBegun>("POST", "/oidc/begin")).url);
+}
+
+/** totp: a code of the second factor, once it was asked for. */
+export async function finishAtProvider(back: Back, totp: string): Promise<Login> {
+  const { state, code, iss } = back;
+  const answer = await call<Login>("POST", "/oidc/finish", totp ? { state, totp } : { state, ...(code ? { code } : {}), ...(iss ? { iss } : {}) });
   known = true;
   return answer;
 }

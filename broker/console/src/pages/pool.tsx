@@ -15,6 +15,8 @@ import { NumberField } from "../ui/fields";
 import { DesktopTable, Facts } from "./desktops";
 import { PoolState, Usage } from "./pools";
 import { may } from "../ui/may";
+import { EntitlementAccess, ruleText } from "./access";
+import { PolicyTab, Stopped } from "./pool_policy";
 
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
@@ -48,7 +50,8 @@ export function PoolPage({ name }: { name: string }) {
       <Shown live={live} what={name}>
         {(pool) => (
           <>
-            {pool.blocked.length > 0 && (
+            <Stopped pool={pool} />
+            {pool.state !== "stopped" && pool.blocked.length > 0 && (
               <Alert component="h2" variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
             )}
             <Tabs activeKey={tab} onSelect={(_, key) => (key === tab ? undefined : navigate(`/pools/${seg(name)}?tab=${String(key)}`))} aria-label={`Pool ${name}`}>
@@ -59,6 +62,7 @@ export function PoolPage({ name }: { name: string }) {
                 )}
               </Tab>
               <Tab eventKey="image" title={<TabTitleText>Image and update</TabTitleText>}>{tab === "image" && <ImageTab pool={pool} />}</Tab>
+              <Tab eventKey="policy" title={<TabTitleText>Policy</TabTitleText>}>{tab === "policy" && <PolicyTab pool={pool} />}</Tab>
               <Tab eventKey="people" title={<TabTitleText>Entitlements</TabTitleText>}>{tab === "people" && <People name={name} />}</Tab>
             </Tabs>
             {editing && <Edit pool={pool} close={() => setEditing(false)} />}
@@ -76,7 +80,7 @@ function Summary({ pool }: { pool: Pool }) {
       <Facts title="Use" facts={[
         ["Now", <Usage pool={pool} />],
         ["Assigned", `${pool.assigned} of at most ${pool.size_max}`],
-        ["Ready", `${pool.ready}; ${pool.spare} are to be kept ready`],
+        ["Ready", `${pool.ready}; ${pool.spare_now ?? pool.spare} are to be kept ready`],
         ["Failed", pool.failed ? <Link to={`/desktops?only=state:failed,pool:${pool.name}`}>{pool.failed}</Link> : "none"],
       ]} />
       <Facts title="Desktops" facts={[
@@ -196,6 +200,7 @@ function People({ name }: { name: string }) {
   const [user, setUser] = useState("");
   const action = useAction();
   const [dialog, ask] = useConfirm();
+  const [rule, setRule] = useState<Entitled>();
   const has = new Set((live.data ?? []).filter((e) => e.direct || e.user.startsWith("group:")).map((e) => e.user));
   const others = [...(groups.data ?? []).map((g) => `group:${g.name}`), ...(users.data ?? []).map((u) => u.name)].filter((n) => !has.has(n));
   const add = async () => {
@@ -222,12 +227,16 @@ function People({ name }: { name: string }) {
         {(list) =>
           list.length ? (
             <Table aria-label="Entitlements" variant="compact">
-              <Thead><Tr><Th>Who</Th><Th>Through</Th><Th>Desktop</Th><Th screenReaderText="Actions" /></Tr></Thead>
+              <Thead><Tr><Th>Who</Th><Th>Through</Th><Th>When and from where</Th><Th>Desktop</Th><Th screenReaderText="Actions" /></Tr></Thead>
               <Tbody>
                 {list.map((e) => (
                   <Tr key={e.user}>
                     <Td dataLabel="Who">{e.user.startsWith("group:") ? <Link to={`/groups/${seg(e.user.slice(6))}`}>{e.user}</Link> : <Link to={`/users/${seg(e.user)}`}>{e.user}</Link>}</Td>
                     <Td dataLabel="Through">{[...(e.direct && !e.user.startsWith("group:") ? ["themselves"] : []), ...e.groups].join(", ")}</Td>
+                    <Td dataLabel="When and from where">
+                      {ruleText(e)}{" "}
+                      {(e.direct || e.user.startsWith("group:")) && may("POST /pools/{name}/entitlements") && <Button variant="link" isInline aria-label={`When ${e.user} may enter`} onClick={() => setRule(e)}>change</Button>}
+                    </Td>
                     <Td dataLabel="Desktop">{e.desktop && <Link to={`/desktops/${seg(e.desktop)}`}>{e.desktop}</Link>}<Reasons reasons={e.blocked} /></Td>
                     <Td isActionCell>
                       <Button variant="link" isDanger isDisabled={!may("DELETE /pools/{name}/entitlements/{user}") || !(e.direct || e.user.startsWith("group:"))} onClick={() => ask({
@@ -246,6 +255,7 @@ function People({ name }: { name: string }) {
         }
       </Shown>
       {dialog}
+      {rule && <EntitlementAccess pool={name} of={rule} close={() => setRule(undefined)} />}
     </Stack>
   );
 }

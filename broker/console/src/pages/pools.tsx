@@ -9,6 +9,7 @@ import { may } from "../ui/may";
 
 /** How a pool does, in one word. */
 export function poolState(p: Pool) {
+  if (p.state === "stopped") return "stopped";
   if (p.blocked.length) return "blocked";
   if (p.failed) return "failing";
   return p.ready < Math.min(p.spare, p.size_max - p.assigned) ? "filling" : "healthy";
@@ -61,7 +62,7 @@ export function Pools() {
 
 export function PoolState({ pool }: { pool: Pool }) {
   const state = poolState(pool);
-  const like = { blocked: "failed", failing: "failed", filling: "booting", healthy: "ready" }[state];
+  const like = { stopped: "failed", blocked: "failed", failing: "failed", filling: "booting", healthy: "ready" }[state];
   const label = state === "filling" ? "filling up" : state;
-  return <span title={pool.blocked.join("\n")}>{like && <State of={like} label={label} />}</span>;
+  return <span title={[pool.stopped_reason, ...pool.blocked].filter(Boolean).join("\n")}>{like && <State of={like} label={label} />}</span>;
 }

@@ -13,6 +13,7 @@ import { NumberField, SelectField, TextField } from "../ui/fields";
 import { may } from "../ui/may";
 import { DataTable, download } from "../ui/table";
 import { GROUP_NAME } from "./groups";
+import { Quotas } from "./quotas";
 
 function NewToken({ close }: { close: () => void }) {
   const [name, setName] = useState("");
@@ -212,6 +213,7 @@ function Configuration() {
 const TABS: [string, string, string, ComponentType][] = [
   ["tokens", "Tokens", "GET /tokens", Tokens],
   ["lockouts", "Slowed logins", "GET /lockouts", Lockouts],
+  ["quotas", "Quotas", "GET /quotas", Quotas],
   ["bin", "Bin", "GET /bin", Bin],
   ["homes", "Homes", "GET /homes", Homes],
   ["configuration", "Configuration", "GET /export", Configuration],

@@ -1,0 +1,17 @@
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- Logins by an OpenID Connect provider that are under way, and secrets of second factors sealed by a key of the broker.
+
+CREATE TABLE pane.oidc_login (
+	state bytea PRIMARY KEY CHECK (length(state) = 32), -- SHA-256 of it; good once
+	source text NOT NULL,                               -- from where it was begun
+	user_id uuid REFERENCES pane.users ON DELETE CASCADE, -- who it is; a code of their second factor is missing
+	expires_at timestamptz NOT NULL
+);
+CREATE INDEX oidc_login_source ON pane.oidc_login (source);
+CREATE INDEX oidc_login_due ON pane.oidc_login (expires_at);
+CREATE INDEX oidc_login_user ON pane.oidc_login (user_id) WHERE user_id IS NOT NULL;
+
+-- As it is (a broker without keys), or "ps1.KEY.…": broker/seal.h. Brokers seal what is not when they start.
+ALTER TABLE pane.totp DROP CONSTRAINT totp_secret_check,
+	ADD CONSTRAINT totp_secret CHECK (secret ~ '^([A-Z2-7]{32}|ps1\.[a-z0-9-]{1,16}\.[A-Za-z0-9_-]{80})$');
