@@ -105,6 +105,7 @@ install: all man ## install programs and manual pages under DESTDIR/PREFIX
 	install -m 644 sql/code/*.sql $(DESTDIR)$(PREFIX)/share/pane/sql/code
 	cp -r --no-preserve=ownership deploy/image $(DESTDIR)$(PREFIX)/share/pane/
 	install -D -m 755 deploy/setup $(DESTDIR)$(PREFIX)/sbin/pane-setup
+	install -m 755 deploy/backup $(DESTDIR)$(PREFIX)/sbin/pane-backup
 	install -m 755 deploy/pki $(DESTDIR)$(PREFIX)/share/pane/pki
 	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 

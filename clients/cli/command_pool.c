@@ -3,6 +3,7 @@
  * Commands about pools, and about pools and groups as a file. See command.h.
  */
 #include "clients/cli/part.h"
+#include "clients/cli/outside.h"
 #include "clients/cli/run.h"
 
 #define OPTION(name, arg, kind, key, help)                                                         \
@@ -332,5 +333,13 @@ const struct cli_command cli_pool[] = {
 	 .args = "",
 	 .run = cli_run_export,
 	 .help = "pools, groups and quotas as YAML, for apply"},
+	{.noun = "doctor",
+	 .args = "",
+	 .run = cli_run_outside,
+	 .help = "look at this machine and say what is wrong with it: pane-doctor(8)"},
+	{.noun = "backup",
+	 .args = "",
+	 .run = cli_run_outside,
+	 .help = "back up and restore this machine's part of Pane: pane-backup(8)"},
 	END,
 };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "clients/cli/command.h"
+#include "clients/cli/outside.h"
 #include "clients/cli/run.h"
 #include "common/log.h"
 
@@ -23,6 +24,10 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--help-man") == 0) { /* for docs/man/pane.1.scd */
 		cli_help_man(stdout);
 		return 0;
+	}
+	if (cli_outside(argv, &e) < 0) {
+		fprintf(stderr, "pane: %s\n", e.msg);
+		return 1;
 	}
 	if (cli_parse(argc, argv, &c, &e) < 0) {
 		fprintf(stderr, "pane: %s\nTry pane --help.\n", e.msg);

@@ -75,6 +75,7 @@ class Packages(unittest.TestCase):
                       .replace("must be owner", "permission denied"))
         self.assertLessEqual(exposure(self.machine, "pane-broker"), 2.0)
         self.assertLessEqual(exposure(self.machine, "pane-gateway"), 2.0)
+        print("# exposure: " + ", ".join(f"{u} {exposure(self.machine, u)}" for u in ("pane-broker", "pane-gateway", "pane-migrate", "pane-host")), flush=True)
 
     def test_host(self):
         """pane-setup host enrols the machine with a one-time token, and the site sees it"""
@@ -98,6 +99,25 @@ class Packages(unittest.TestCase):
         for part in ("broker", "gateway", "host"):
             self.machine.run(f"systemctl kill --kill-whom=main -s KILL pane-{part}")
         self.machine.run("for i in $(seq 150); do pane me | grep -q admin && systemctl is-active -q pane-host && exit; sleep 0.1; done; exit 1")
+
+    def test_doctor(self):
+        """pane doctor finds nothing wrong with what pane-setup made but what this machine itself lacks"""
+        found = json.loads(self.machine.run("pane doctor --json; true"))["checks"]
+        failed = {c["id"]: c["text"] for c in found if c["status"] == "fail"}
+        self.assertEqual({i for i in failed if not i.startswith("space.")}, set(), failed)
+        well = {c["id"] for c in found if c["status"] == "ok"}
+        self.assertLessEqual({"database.reach", "database.schema", "unit.broker", "unit.gateway", "unit.host", "cert.gateway", "cert.host", "port.https",
+                              "port.host", "config.broker", "config.gateway", "config.host", "version"}, well)
+
+    def test_restore(self):
+        """a backup of the site comes back on the machine when it has lost database and keys: the administrator's password, the host"""
+        self.machine.run("pane-backup init --to /root/repository && pane-backup run --skip-running")
+        self.machine.run("systemctl stop pane-host pane-broker pane-gateway; runuser -u postgres -- dropdb pane; mkdir /root/kept; "
+                         "mv /etc/pane/backup.* /root/kept; rm -rf /etc/pane; mkdir /etc/pane; mv /root/kept/* /etc/pane")
+        self.machine.run("pane-backup restore site && pane-setup site --name localhost --https 8443 && systemctl start pane-host")
+        self.assertIn("login", self.pane("me 2>&1; true"))
+        self.pane("login --server https://localhost:8443 --ca /etc/pane/pki/ca.crt --password-stdin admin", self.password + "\n")
+        self.machine.run("for i in $(seq 100); do pane hosts list | grep -q '^h1 *online' && exit; sleep 0.1; done; exit 1")
 
     def test_remove(self):
         """removed packages leave no process, and the site's data; installed again, all is there"""
