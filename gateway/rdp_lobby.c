@@ -391,7 +391,7 @@ static bool step_link(struct rdp_lobby *l)
 	if (!l->link.ended || l->state > LOBBY_LIVE)
 		return true;
 	farewell(l, l->unconfirmed >= 0 ? RDP_ERR_LOGON_TIMEOUT : rdp_refusal_info(l->code),
-		 l->unconfirmed >= 0 ? "idle" : "full");
+		 l->unconfirmed >= 0 ? "over" : "full");
 	return false;
 }
 
@@ -450,8 +450,10 @@ static bool step_live(struct rdp_lobby *l)
 		bad = "the lobby's PDUs";
 		r = pump(l, &l->room, &l->client, see_room);
 	}
-	if (!r && (l->room.error || l->room.eof))
-		r = -ECONNRESET;
+	if (!r && (l->room.error || l->room.eof)) { /* its link ends, too, but may tell later */
+		farewell(l, RDP_ERR_LOGON_TIMEOUT, "over");
+		return false;
+	}
 	if (!r)
 		return true;
 	drop(l, "protocol", bad);
@@ -726,6 +728,7 @@ int rdp_lobby_start(const struct rdp_lobby_guest *g, struct err *e)
 	l->conn->holder = l;
 	l->conn->lobby = GW_LOBBY_STRANGER;
 	gw_conn_blame_login(l->conn, g->why->code);
+	l->failures = !strcmp(g->why->code, "login.failed");
 	l->kept = *g->splice;
 	splice_init(g->splice);
 	log_info("lobby.start", "conn=%s client=%s user=%s code=%s", l->conn->id, l->conn->peer,

@@ -106,6 +106,89 @@ class Lobby(unittest.TestCase):
         wait_for("a key on the desktop", lambda: (45, True) in self.rig.keys() or (45, 1) in self.rig.keys())
         self.assertNotIn("wonderland", self.gw.log() + open(self.rig.dir + "/lobby.log").read())
 
+    def test_desktop_that_starts(self):
+        """A desktop that starts is waited for with progress, by a word of the broker's and no password, then shown"""
+        def starting(percent):
+            return 409, {"error": {"code": "desktop.starting", "message": "Your desktop is booting.",
+                                   "percent": percent, "resume": "word"}}
+        held, decide = [10], self.gw.broker.decide
+        self.gw.broker.decide = lambda q: starting(held[0]) if held else decide({**q, **self.as_alice(q)})
+        self.rig.command(op="resize", w=1024, h=700)
+        self.rig.command(op="fill", x=0, y=0, w=1024, h=700, colour=COLOUR.hex())
+        self.freerdp("/u:alice", "/p:wonderland123456")
+        self.shows_lobby()
+        self.asked(3)
+        self.shows("progress", ACCENT, 1000)
+        self.keep("starting")
+        bar = self.pixels(ACCENT)
+        held[0] = 80
+        self.shows("more progress", ACCENT, 3 * bar)
+        held.clear()
+        wait_for("the desktop, in its own size", lambda: self.pixels(COLOUR) >= 1024 * 700 * 9 // 10, 20)
+        first, *more = [q for _, q in self.gw.broker.asked]
+        self.assertEqual((first["password"], first["wait_s"]), ("wonderland123456", 1))
+        for q in more:
+            self.assertEqual((q.get("resume"), q.get("password"), q["conn"]), ("word", None, first["conn"]))
+
+    def test_choice_among_desktops(self):
+        """Who has several desktops picks one in the lobby, by keyboard; a second factor's code gets a field of its own"""
+        self.answers((403, {"error": {"code": "totp.required", "message": "Type your code after your password."}}),
+                     (409, {"error": {"code": "desktop.choose", "message": "several", "resume": "word",
+                                      "reasons": ["lab", "office", "studio"]}}))
+        self.freerdp("/u:alice", "/p:wonderland")
+        self.shows_lobby()
+        self.shows("what is missing", TROUBLE, 60)
+        self.rig.xdo("type", "wonderland")
+        self.rig.xdo("key", "Return")  # to the next field, which is empty
+        self.keep("code")
+        self.enter("123456")
+        self.assertEqual(self.asked(2)["password"], "wonderland123456")
+        self.shows("the list's selection", b"\xd9\xe6\xfb", 5000)
+        self.keep("choose")
+        self.rig.xdo("key", "Down")
+        self.rig.xdo("key", "Return")
+        self.assertEqual(self.asked(3)["desktop"], "office")
+        self.shows_desktop()
+
+    def test_no_password(self):
+        """A client without a password is asked for one, by name and password; the broker hears of it only then"""
+        self.freerdp("/u:", "/p:")
+        self.shows_lobby()
+        self.assertEqual(self.gw.broker.asked, [])
+        self.rig.xdo("type", "alice#office")
+        self.rig.xdo("key", "Tab")
+        self.enter("wonderland")
+        q = self.asked(1)
+        self.assertEqual((q["user"], q["desktop"], q["password"]), ("alice", "office", "wonderland"))
+        self.shows_desktop()
+
+    def test_ends(self):
+        """Guessing, leaving by Escape and idleness end a lobby with a word to the client; tickets get none"""
+        client = self.freerdp("/u:alice", "/p:guess0")
+        self.shows_lobby()
+        for n in range(1, 6):
+            self.enter(f"guess{n}")
+            self.asked(n + 1)
+            time.sleep(0.3)
+        self.assertNotEqual(client.wait(10), 0)
+        self.assertEqual(len(self.gw.broker.asked), 6)
+        self.assertIn("why=tries", self.gw.log())
+        client = self.freerdp("/u:alice", "/p:wrong")
+        self.shows_lobby()
+        self.rig.xdo("key", "Escape")
+        client.wait(10)
+        self.assertIn("why=cancelled", self.gw.log())
+        self.assertNotEqual(self.freerdp("/u:x", "/p:y", "/load-balance-info:pt1_none").wait(10), 0)
+        self.assertEqual(self.gw.log().count("lobby.start"), 2)
+        self.lobby.terminate()
+        self.lobby.wait(10)
+        self.assertNotEqual(self.freerdp("/u:alice", "/p:wrong").wait(10), 0)  # no lobby: as without one
+        self.assertIn("lobby.failed", self.gw.log())
+        self.start_lobby("--idle", "1")
+        self.assertNotEqual(self.freerdp("/u:alice", "/p:wrong").wait(15), 0)
+        self.assertIn("why=over", self.gw.log())
+        self.assertEqual(self.rooms(), [])
+
 
 if __name__ == "__main__":
     unittest.main()
