@@ -43,8 +43,7 @@ class Lobby(unittest.TestCase):
                               "freerdp.log")
 
     def pixels(self, colour):
-        shot = self.rig.shot(*SIZE)
-        return sum(shot[i:i + 3] == colour for i in range(0, len(shot), 3))
+        return self.rig.shot(*SIZE).count(colour)
 
     def shows(self, what, colour, at_least, seconds=20):
         wait_for(what, lambda: self.pixels(colour) >= at_least, seconds)
