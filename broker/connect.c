@@ -45,6 +45,60 @@ static enum req_step remember(struct req *r, const struct auth_who *who, const c
 	return REQ_DONE;
 }
 
+/* ---- resuming ---- */
+
+/* Who was told to choose or to wait need not prove again who they are: a code is good once only,
+ * and a gateway keeps no password. It is a grant no host takes: for the user, not for a host. */
+#define RESUME_NONCE "resume"
+#define RESUME_TTL_S 60
+
+static int resume_text(struct broker *b, const struct req *r, const struct auth_who *who,
+		       const char *pool, char text[GRANT_MAX])
+{
+	struct grant g = {.expires_s = time(NULL) + RESUME_TTL_S, .nonce = RESUME_NONCE};
+
+	snprintf(g.host, sizeof(g.host), "%s", who->id);
+	snprintf(g.desktop, sizeof(g.desktop), "%s", pool[0] ? pool : "-");
+	snprintf(g.user, sizeof(g.user), "%s", who->name);
+	snprintf(g.conn, sizeof(g.conn), "%.15s", r->conn);
+	return grant_sign(b->grant_key, &g, text, NULL);
+}
+
+/* The refusal in r->reply gets the word to come back with, for a gateway that said how long it
+ * waits. */
+static enum req_step let_resume(struct broker *b, struct req *r, const struct connect_body *c,
+				const struct auth_who *who, const char *pool)
+{
+	cleanup_json json_t *o = c->wait_s >= 0 && r->reply ? json_loads(r->reply, 0, NULL) : NULL;
+	json_t *error = json_object_get(o, "error");
+	char text[GRANT_MAX], *reply;
+
+	if (!error || resume_text(b, r, who, pool, text) ||
+	    json_object_set_new(error, "resume", json_string(text)))
+		return REQ_FAIL;
+	reply = json_dumps(o, JSON_COMPACT);
+	if (reply) {
+		free(r->reply);
+		r->reply = reply;
+	}
+	return REQ_FAIL;
+}
+
+/* Who comes back, and the pool they chose then ("" when they are choosing now). */
+static int take_resume(struct broker *b, const struct req *r, const char *text,
+		       struct auth_who *who, char pool[40])
+{
+	struct grant g;
+
+	if (grant_verify(b->grant_key, text, &g, NULL) || strcmp(g.nonce, RESUME_NONCE) ||
+	    strcmp(g.conn, r->conn) || g.expires_s < time(NULL))
+		return -EACCES;
+	memcpy(who->id, g.host, sizeof(who->id));
+	snprintf(who->name, sizeof(who->name), "%.71s", g.user);
+	snprintf(pool, 40, "%s", strcmp(g.desktop, "-") ? g.desktop : "");
+	return 0;
+}
+
 static const char *text_of(json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -140,6 +194,20 @@ static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
 	return step;
 }
 
+static enum req_step identify(struct broker *b, struct db *db, struct req *r,
+			      const struct connect_body *c, struct auth_who *who, char pool[40])
+{
+	pool[0] = '\0';
+	if (c->resume)
+		return take_resume(b, r, c->resume, who, pool) ? auth_denied(r) : REQ_DONE;
+	return auth_password(b, db, r,
+			     &(struct auth_try){.action = "connect.password",
+						.user = c->user,
+						.password = c->password,
+						.where = AUTH_CODE_IN_PASSWORD},
+			     who);
+}
+
 static enum req_step authenticate(struct broker *b, struct db *db, struct req *r,
 				  const struct connect_body *c)
 {
@@ -147,16 +215,16 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 	char pool[40];
 	enum req_step step;
 
-	if (c->ticket || ticket_form(TICKET_PREFIX, c->password))
+	if (c->ticket || (!c->resume && ticket_form(TICKET_PREFIX, c->password)))
 		return by_ticket(b, db, r, c, c->ticket ? c->ticket : c->password);
-	step = auth_password(b, db, r,
-			     &(struct auth_try){.action = "connect.password",
-						.user = c->user,
-						.password = c->password,
-						.where = AUTH_CODE_IN_PASSWORD},
-			     &who);
-	if (step == REQ_DONE)
+	step = identify(b, db, r, c, &who, pool);
+	if (step != REQ_DONE)
+		return step;
+	if (!pool[0]) {
 		step = broker_pick_pool(db, r, who.id, c->desktop, r->client, pool);
+		if (step == REQ_FAIL)
+			let_resume(b, r, c, &who, "");
+	}
 	if (step == REQ_FAIL && audit_refusal(db, r, who.name))
 		return req_fail_db(r, db);
 	if (step == REQ_DONE)
@@ -166,9 +234,10 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 
 static enum req_step starting(struct req *r, const struct assignment *a)
 {
-	json_t *error = json_pack("{s:s, s:s, s:[], s:s, s:s, s:i}", "code", "desktop.starting",
-				  "message", assign_message(a), "reasons", "id", r->conn, "state",
-				  a->state, "retry_after_s", 3);
+	json_t *error = json_pack("{s:s, s:s, s:[], s:s, s:s, s:i, s:i}", "code",
+				  "desktop.starting", "message", assign_message(a), "reasons", "id",
+				  r->conn, "state", a->state, "percent", a->percent,
+				  "retry_after_s", 3);
 
 	r->retry_after_s = 3;
 	req_reply_json(r, 409, json_pack("{s:o}", "error", error));
@@ -219,6 +288,8 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 
 	if (!strcmp(c->protocol, "rdp") && wait_s > b->conf->connect_wait_rdp_s)
 		wait_s = b->conf->connect_wait_rdp_s;
+	if (c->wait_s >= 0 && c->wait_s < wait_s)
+		wait_s = (int)c->wait_s;
 	if (r->gone)
 		return req_fail(r, 499, "client.gone", "The client went away.");
 	if (broker_assign(db, s->who.id, s->pool, &a))
@@ -244,8 +315,10 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		if (begun)
 			return grant(r, b, s, &a);
 	}
-	if (r->expired || !wait_s)
-		return starting(r, &a);
+	if (r->expired || !wait_s) {
+		starting(r, &a);
+		return let_resume(b, r, c, &s->who, s->pool);
+	}
 	return req_hold(r, wait_s, "desktop:%s", a.id[0] ? a.id : "any");
 }
 

@@ -5,6 +5,7 @@
 #include "broker/valid.h"
 #include "broker/password.h"
 #include "broker/totp.h"
+#include "common/grant.h"
 #include "common/json.h"
 
 #include <arpa/inet.h>
@@ -498,12 +499,12 @@ int valid_login(json_t *o, struct login_body *l, struct err *e)
 
 int valid_connect(json_t *o, struct connect_body *c, struct err *e)
 {
-	static const char *const keys[] = {"protocol", "conn",	  "client", "user",
-					   "password", "desktop", "ticket", NULL};
+	static const char *const keys[] = {"protocol", "conn",	 "client", "user",   "password",
+					   "desktop",  "ticket", "resume", "wait_s", NULL};
 	static const char *const protocols[] = {"rdp", "rfb", NULL};
 	int r = valid_keys(o, keys, e);
 
-	*c = (struct connect_body){.desktop = ""};
+	*c = (struct connect_body){.desktop = "", .wait_s = -1};
 	if (!r)
 		r = valid_word(o, "protocol", protocols, &c->protocol, e);
 	if (!r && !c->protocol)
@@ -514,13 +515,18 @@ int valid_connect(json_t *o, struct connect_body *c, struct err *e)
 		r = json_need_str(o, "client", 1, 79, &c->client, e);
 	if (!r)
 		r = json_opt_str(o, "ticket", 256, &c->ticket, e);
+	if (!r)
+		r = json_opt_str(o, "resume", GRANT_MAX - 1, &c->resume, e);
+	if (!r)
+		r = json_opt_int(o, "wait_s", 0, 20, &c->wait_s, e);
 	if (r || c->ticket)
+		return r;
+	r = json_opt_str(o, "desktop", 71, &c->desktop, e);
+	if (r || c->resume)
 		return r;
 	r = json_need_str(o, "user", 1, 128, &c->user, e);
 	if (!r)
 		r = json_need_str(o, "password", 0, PASSWORD_MAX, &c->password, e);
-	if (!r)
-		r = json_opt_str(o, "desktop", 71, &c->desktop, e);
 	return r;
 }
 

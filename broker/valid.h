@@ -70,6 +70,8 @@ struct connect_body {
 	const char *protocol, *conn, *client;
 	const char *user, *password, *desktop; /* desktop "" when not named */
 	const char *ticket;		       /* or the three above are NULL */
+	const char *resume;		       /* or user and password are NULL */
+	int64_t wait_s;			       /* how long to hold the request; -1: not said */
 };
 int valid_connect(json_t *o, struct connect_body *c, struct err *e) must_check;
 

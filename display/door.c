@@ -90,6 +90,7 @@ static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 {
 	const char *protocol, *conn = "";
 	int64_t requested = 1, selected = 1;
+	bool plain = false;
 	json_t *rdp = json_object_get(o, "rdp");
 	int r = json_need_str(o, "protocol", 1, 8, &protocol, e);
 
@@ -99,6 +100,8 @@ static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 		r = json_opt_int(rdp, "requested_protocols", 0, UINT32_MAX, &requested, e);
 	if (r == 0 && json_is_object(rdp))
 		r = json_opt_int(rdp, "selected_protocol", 0, UINT32_MAX, &selected, e);
+	if (r == 0 && json_is_object(rdp))
+		r = json_opt_bool(rdp, "plain", &plain, e);
 	if (r < 0)
 		return r;
 	if (strcmp(protocol, "rdp") == 0)
@@ -112,6 +115,7 @@ static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 		*c = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ? *c : '_';
 	v->requested_protocols = (uint32_t)requested;
 	v->selected_protocol = (uint32_t)selected;
+	v->plain = plain;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct disp_viewer {
 	char conn[16];
 	uint32_t requested_protocols; /* RDP: the client's mask, from the preface */
 	uint32_t selected_protocol;
+	bool plain; /* RDP: bitmap updates and no virtual channel: a lobby's viewer moves on */
 	const char *name;		/* borrowed: the desktop's name */
 	struct disp_screen *screen;	/* borrowed */
 	struct disp_source *source;	/* borrowed */

@@ -51,8 +51,14 @@ static json_t *request_json(const char *protocol, const char *conn, const char *
 	if (c->ticket.len)
 		return r || json_object_set_new(o, "ticket", json_string(c->ticket.bytes)) ? NULL
 											   : o;
-	r = r || json_object_set_new(o, "user", json_string(c->user));
-	r = r || json_object_set_new(o, "password", json_string(c->password.bytes));
+	if (c->wait_s)
+		r = r || json_object_set_new(o, "wait_s", json_integer(c->wait_s));
+	if (c->resume[0]) {
+		r = r || json_object_set_new(o, "resume", json_string(c->resume));
+	} else {
+		r = r || json_object_set_new(o, "user", json_string(c->user));
+		r = r || json_object_set_new(o, "password", json_string(c->password.bytes));
+	}
 	if (c->desktop[0])
 		r = r || json_object_set_new(o, "desktop", json_string(c->desktop));
 	if (r) {
@@ -192,6 +198,14 @@ static int take_refusal(json_t *o, int status, struct gw_refusal *r)
 	if (status == 400)
 		snprintf(r->code, sizeof(r->code), "login.failed");
 	return -EACCES;
+}
+
+json_t *gw_answer_error(const void *p, size_t n)
+{
+	const char *text = p, *end = n ? memmem(text, n, "\r\n\r\n", 4) : NULL;
+	cleanup_json json_t *o = end ? json_parse(end + 4, n - (size_t)(end + 4 - text), NULL) : NULL;
+
+	return json_incref(json_object_get(o, "error"));
 }
 
 int gw_answer_parse(const void *p, size_t n, bool eof, struct gw_answer *a, struct gw_refusal *r,

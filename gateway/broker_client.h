@@ -6,6 +6,7 @@
 #ifndef PANE_GATEWAY_BROKER_CLIENT_H
 #define PANE_GATEWAY_BROKER_CLIENT_H
 
+#include <jansson.h>
 #include "common/grant.h"
 #include "common/secret.h"
 #include "common/sock.h"
@@ -19,6 +20,8 @@ struct gw_credentials {
 	struct secret ticket; /* len 0 = none */
 	char user[256], desktop[128];
 	struct secret password;
+	char resume[GRANT_MAX]; /* the broker's word for user and password; "" = none */
+	int wait_s;		/* how long the broker may hold the request; 0 = as it likes */
 };
 
 struct gw_answer {
@@ -31,6 +34,8 @@ struct gw_answer {
  * filled by a refusal, -EAGAIN while incomplete (eof false), -EPROTO for nonsense. */
 int gw_answer_parse(const void *p, size_t n, bool eof, struct gw_answer *a, struct gw_refusal *r,
 		    struct err *e) must_check;
+/* The refusal of such an answer as the broker worded it; a new reference, NULL for another one. */
+json_t *gw_answer_error(const void *p, size_t n) must_check;
 /* The request's bytes. */
 int gw_request_build(struct buf *b, const char *protocol, const char *conn, const char *client,
 		     const struct gw_credentials *c) must_check;

@@ -29,6 +29,8 @@ static const struct cfg_key keys[] = {
 	KEY(broker_api, CFG_STR, 0, 0, true),
 	KEY(broker_internal, CFG_STR, 0, 0, true),
 	KEY(console, CFG_STR, 0, 0, false),
+	KEY(lobby, CFG_STR, 0, 0, false),
+	KEY(lobby_max, CFG_INT, 1, 1000, false),
 	KEY(workers, CFG_INT, 0, GW_WORKERS_MAX, false),
 	KEY(login_deadline_ms, CFG_INT, 500, 120000, false),
 	KEY(drain_ms, CFG_INT, 0, 86400000, false),
@@ -82,6 +84,7 @@ int gw_config_read(const char *path, struct gw_config *c, struct err *e)
 				.drain_ms = 5000,
 				.per_source_max = 200,
 				.max_connections = 9000,
+				.lobby_max = 16,
 				.penalties = true};
 	r = cfg_read(path, keys, c, e);
 	if (!r)

@@ -19,6 +19,8 @@ struct gw_config {
 	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
 	char *broker_api, *broker_internal; /* unix socket paths */
 	char *console;			    /* directory of the web console's files; NULL = none */
+	char *lobby;			    /* socket of pane-lobby; NULL = refusals are words */
+	int lobby_max;			    /* connections in it, of one worker */
 	int workers;			    /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
 	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */

@@ -15,6 +15,12 @@ typedef void (*gw_end_fn)(void *holder);
 
 struct gw_claim;
 
+enum gw_lobby_place {
+	GW_NO_LOBBY,
+	GW_LOBBY_STRANGER, /* nobody the broker knows */
+	GW_LOBBY_KNOWN	   /* waits for a desktop */
+};
+
 struct gw_conn {
 	struct gw_worker *w; /* borrowed */
 	struct gw_conn *prev, *next;
@@ -26,6 +32,7 @@ struct gw_conn {
 	int64_t since_ms;	/* clock_ms() of accept */
 	char user[128];		/* "" before login */
 	char desktop[64];	/* its name; "" before login */
+	enum gw_lobby_place lobby;
 	struct gw_claim *claim; /* owned: an inner one's; else NULL */
 	gw_end_fn end;		/* frees the holder, and this with it */
 	void *holder;		/* borrowed: who that is */

@@ -28,6 +28,9 @@
 #define SC_SKIP_JOIN 0x00000008
 
 #define CORE_MIN	128 /* up to and with imeFileName */
+#define CORE_WIDTH	4
+#define CORE_HEIGHT	6
+#define CORE_LAYOUT	12
 #define CORE_NAME	20
 #define CORE_EARLY_CAPS 140
 #define CORE_SELECTED	208
@@ -144,6 +147,9 @@ static int read_core(const uint8_t *p, size_t n, struct rdp_client *c)
 		return -EPROTO;
 	version = get_le32(p);
 	c->version = version < VERSION_MAX ? version : VERSION_MAX;
+	c->width = get_le16(p + CORE_WIDTH);
+	c->height = get_le16(p + CORE_HEIGHT);
+	c->layout = get_le32(p + CORE_LAYOUT);
 	utf16_to_utf8(c->name, sizeof(c->name), p + CORE_NAME, utf16_length(p + CORE_NAME, 32));
 	if (n >= CORE_EARLY_CAPS + 2)
 		c->early_caps = get_le16(p + CORE_EARLY_CAPS);

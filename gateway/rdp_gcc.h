@@ -26,6 +26,8 @@ struct rdp_client {
 	uint16_t user_channel;		    /* the id AttachUserConfirm will carry */
 	bool skip_join;			    /* no ChannelJoinRequests will come */
 	char name[64];			    /* the client's computer name, UTF-8 */
+	uint16_t width, height;		    /* pixels, as the client wants them; unchecked */
+	uint32_t layout;		    /* keyboardLayout */
 };
 
 #define RDP_CS_SKIP_JOIN 0x0800 /* RNS_UD_CS_SUPPORT_SKIP_CHANNELJOIN */

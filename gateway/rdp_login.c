@@ -15,13 +15,16 @@
  * after which both connections become a session and this object is gone. From accept to INFO one
  * deadline runs. A refusal is said as an RDP client understands it (ENDING), garbage is just
  * dropped. Everything a client says is kept until INFO: that is what is replayed, with the password
- * blanked.
+ * blanked. Where there is a lobby (rdp_lobby.c), who typed a name is refused there, as long as the
+ * display has not been talked to.
  */
 #include "common/json.h"
 #include "gateway/claim.h"
 #include "gateway/login.h"
 #include "gateway/rdp_info.h"
+#include "gateway/rdp_lobby.h"
 #include "gateway/rdp_pdu.h"
+#include "gateway/rdp_refusal.h"
 #include "gateway/route.h"
 #include "gateway/session.h"
 #include "gateway/splice.h"
@@ -34,6 +37,7 @@
 #define CLIENT_IN_CAP 32768
 #define REPLAY_MS     10000
 #define LINGER_MS     2000
+#define LOBBY_WAIT_S  1 /* a desktop that starts is waited for in the lobby */
 
 enum rdp_state {
 	RDP_X224,
@@ -62,6 +66,8 @@ struct rdp_login {
 	uint16_t join[RDP_MAX_CHANNELS + 3]; /* channels not joined yet */
 	size_t n_join;
 	struct gw_credentials cred;
+	bool by_ticket; /* a program's, which has words of its own for a refusal */
+	bool informed;	/* all that is replayed is there */
 	struct gw_route route;
 	struct splice splice;
 };
@@ -95,25 +101,39 @@ static void drop(struct rdp_login *l, const char *why, const char *detail)
 
 /* ---- refusing ---- */
 
-static uint32_t error_info(const char *code)
+/* Whether the lobby takes who is refused so. In a tunnel passwords are the claim's matter: only who
+ * the broker knows goes on there. */
+static bool lobby_wanted(const struct rdp_login *l, const struct gw_refusal *why)
 {
-	static const struct {
-		const char *code;
-		uint32_t info;
-	} map[] = {
-		{"login.failed", RDP_ERR_PRIVILEGES},
-		{"login.throttled", RDP_ERR_DENIED},
-		{"desktop.starting", RDP_ERR_BOOT_TIMEOUT},
-		{"desktop.unavailable", RDP_ERR_POOL_NOT_FREE},
-		{"desktop.unknown", RDP_ERR_NOT_FOUND},
-		{"desktop.choose", RDP_ERR_NOT_FOUND},
-		{"broker.down", RDP_ERR_LOADING},
-	};
+	bool known = json_object_get(l->route.error, "resume") != NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(map); i++)
-		if (!strcmp(map[i].code, code))
-			return map[i].info;
-	return RDP_ERR_REDIRECTING;
+	return l->informed && !l->by_ticket && (known || !l->conn->claim) &&
+	       strcmp(why->code, "display.differs") != 0 && rdp_lobby_open(l->conn, known);
+}
+
+/* True: l is gone, into the lobby. */
+static bool to_lobby(struct rdp_login *l, const struct gw_refusal *why)
+{
+	struct rdp_lobby_guest g = {.conn = l->conn,
+				    .client = &l->client,
+				    .splice = &l->splice,
+				    .rc = &l->rc,
+				    .protocols = l->cr.protocols,
+				    .user = l->cred.user,
+				    .desktop = l->cred.desktop,
+				    .why = why,
+				    .error = l->route.error};
+	struct err e = {0};
+
+	if (!lobby_wanted(l, why))
+		return false;
+	if (rdp_lobby_start(&g, &e)) {
+		log_warn("lobby.failed", "conn=%s why=%s", l->conn->id, LOG_Q(e.msg));
+		return false;
+	}
+	l->conn = NULL;
+	login_free(l);
+	return true;
 }
 
 static void refuse(struct rdp_login *l, const struct gw_refusal *why)
@@ -121,6 +141,8 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 	struct buf b;
 	int r;
 
+	if (to_lobby(l, why))
+		return;
 	log_info("login.refused",
 		 "conn=%s proto=rdp client=%s user=%s code=%s message=%s detail=%s", l->conn->id,
 		 l->conn->peer, LOG_Q(l->cred.user), why->code, LOG_Q(why->message),
@@ -134,7 +156,7 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 	buf_init(&b, 1024);
 	/* Also to clients that do not set RNS_UD_CS_SUPPORT_ERRINFO_PDU: FreeRDP's do not, and show
 	 * it. */
-	r = rdp_write_refusal(&b, error_info(why->code));
+	r = rdp_write_refusal(&b, rdp_refusal_info(why->code));
 	if (!r)
 		r = gw_stream_send(&l->client, buf_head(&b), b.len);
 	buf_fini(&b);
@@ -275,9 +297,14 @@ static int on_info(struct rdp_login *l, const uint8_t *p, size_t n)
 	memcpy(kept, p, n);
 	rdp_scrub_info(kept, &i);
 	buf_commit(&l->splice.replay, n);
+	l->informed = true;
 	explicit_bzero(buf_head(&l->client.in) + i.password_at, i.password_bytes);
 	r = take_credentials(l, &i);
 	secret_wipe(&i.password);
+	l->by_ticket = l->cred.ticket.len ||
+		       gw_is_ticket(l->cred.password.bytes, l->cred.password.len);
+	if (!r && !l->cred.password.len && !l->by_ticket && rdp_lobby_open(l->conn, false))
+		return -ENOKEY; /* nobody tried anything: there is nothing to ask the broker */
 	return r ? r : start_route(l);
 }
 
@@ -335,6 +362,8 @@ static int start_route(struct rdp_login *l)
 	if (!extra)
 		return -ENOMEM;
 	l->state = RDP_ROUTE;
+	if (!l->by_ticket && rdp_lobby_open(l->conn, true))
+		l->cred.wait_s = LOBBY_WAIT_S;
 	loop_timer_set(l->deadline, -1); /* the route has its own */
 	r = gw_route_start(&l->route, l->conn, &l->cred, extra, login_step, l);
 	secret_wipe(&l->cred.password);
@@ -383,6 +412,23 @@ static void step_replay(struct rdp_login *l)
 	login_free(l);
 }
 
+/* What is no login whatever the broker says. */
+static bool refuse_at_once(struct rdp_login *l, int r, size_t n)
+{
+	struct gw_refusal why = {.code = "login.failed"};
+
+	if (r == -ENOKEY)
+		snprintf(why.code, sizeof(why.code), "login.needed");
+	else if (r == -EACCES)
+		snprintf(why.detail, sizeof(why.detail), "not who the tunnel said");
+	else if (r != -EINVAL && r != -ENAMETOOLONG && r != -E2BIG)
+		return false; /* the last three: names and passwords nobody can have */
+	if (l->informed)
+		buf_consume(&l->client.in, n);
+	refuse(l, &why);
+	return true;
+}
+
 /* Reads what the client has said so far. Returns false when l is gone. */
 static bool step_client(struct rdp_login *l)
 {
@@ -406,16 +452,8 @@ static bool step_client(struct rdp_login *l)
 		}
 		if (!r)
 			r = on_pdu(l, buf_head(&l->client.in), n, &e);
-		if (r == -EACCES) {
-			refuse(l, &(struct gw_refusal){.code = "login.failed",
-						       .detail = "not who the tunnel said"});
+		if (refuse_at_once(l, r, n))
 			return false;
-		}
-		if (r == -EINVAL || r == -ENAMETOOLONG || r == -E2BIG) {
-			/* Names and passwords nobody can have. */
-			refuse(l, &(struct gw_refusal){.code = "login.failed"});
-			return false;
-		}
 		if (r) {
 			drop(l, r == -EMSGSIZE ? "oversize" : "protocol",
 			     e.msg[0] ? e.msg : strerror(-r));

@@ -9,6 +9,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define TPKT_VERSION	    3
+#define MCS_DATA_INDICATION 26
+#define SEC_LICENSE_PKT	    0x0080 /* [MS-RDPBCGR] 2.2.8.1.1.2.1 */
+
 #define X224_CR	  0xE0
 #define X224_CC	  0xD0
 #define X224_DATA 0xF0
@@ -130,7 +134,7 @@ int rdp_data_payload(const uint8_t *p, size_t n)
 
 /* ---- MCS domain PDUs (T.125 §7, aligned PER) ---- */
 
-static struct cursor domain_pdu(const uint8_t *p, size_t n, enum rdp_mcs_kind kind)
+static struct cursor domain_pdu(const uint8_t *p, size_t n, unsigned kind)
 {
 	struct cursor c = {.bad = true};
 	int at = rdp_data_payload(p, n);
@@ -211,7 +215,7 @@ int rdp_write_join_confirm(struct buf *b, uint16_t user, uint16_t channel)
 /* Send Data Indication on the I/O channel. */
 static int write_indication(struct buf *b, const uint8_t *p, size_t n)
 {
-	uint8_t h[8] = {26 << 2, 0, RDP_SERVER_CHANNEL - RDP_USER_BASE, 0, 0, 0x70};
+	uint8_t h[8] = {MCS_DATA_INDICATION << 2, 0, RDP_SERVER_CHANNEL - RDP_USER_BASE, 0, 0, 0x70};
 	int r;
 
 	put_be16(h + 3, RDP_IO_CHANNEL);
@@ -259,4 +263,75 @@ int rdp_write_refusal(struct buf *b, uint32_t error_info)
 	int r = write_indication(b, license, sizeof(license));
 
 	return r ? r : rdp_write_error_info(b, error_info);
+}
+
+/* ---- past the login ---- */
+
+int rdp_any_frame(const uint8_t *p, size_t n, size_t *len)
+{
+	size_t head = 2;
+
+	if (!n)
+		return -EAGAIN;
+	if (p[0] == TPKT_VERSION)
+		return rdp_frame(p, n, UINT16_MAX, len);
+	if (p[0] & 3) /* 2.2.8.1.2, 2.2.9.1.2: the action */
+		return -EPROTO;
+	if (n < 2 || (p[1] & 0x80 && n < 3))
+		return -EAGAIN;
+	*len = p[1];
+	if (p[1] & 0x80) {
+		*len = (size_t)(p[1] & 0x7F) << 8 | p[2];
+		head = 3;
+	}
+	if (*len < head)
+		return -EPROTO;
+	return n < *len ? -EAGAIN : 0;
+}
+
+/* What a Send Data PDU on the I/O channel carries. */
+static struct cursor io_data(const uint8_t *p, size_t n, unsigned kind)
+{
+	struct cursor c = domain_pdu(p, n, kind);
+	uint8_t length;
+
+	cursor_take(&c, 2); /* initiator */
+	if (cursor_be16(&c) != RDP_IO_CHANNEL)
+		c.bad = true;
+	cursor_u8(&c); /* priority, segmentation */
+	length = cursor_u8(&c);
+	if (length & 0x80)
+		cursor_u8(&c);
+	return c;
+}
+
+bool rdp_is_license(const uint8_t *p, size_t n)
+{
+	struct cursor c = io_data(p, n, MCS_DATA_INDICATION);
+
+	return (cursor_le16(&c) & SEC_LICENSE_PKT) && !c.bad;
+}
+
+int rdp_share_kind(const uint8_t *p, size_t n, uint32_t *share_id)
+{
+	struct cursor c = io_data(p, n, MCS_DATA_INDICATION);
+	uint16_t total, type;
+
+	if (c.bad)
+		c = io_data(p, n, RDP_MCS_SEND_DATA);
+	total = cursor_le16(&c);
+	type = cursor_le16(&c);
+	cursor_le16(&c); /* pduSource */
+	if (c.bad || total < 6 || (type & 0xF0) != 0x10)
+		return -EPROTO;
+	*share_id = cursor_le32(&c);
+	return c.bad ? -EPROTO : type & 0xF;
+}
+
+int rdp_write_deactivate_all(struct buf *b, uint32_t share_id)
+{
+	uint8_t m[13] = {sizeof(m), 0, 0x10 | RDP_SHARE_DEACTIVATE_ALL, 0, 0xEA, 0x03, 0, 0, 0, 0, 1};
+
+	put_le32(m + 6, share_id);
+	return write_indication(b, m, sizeof(m));
 }

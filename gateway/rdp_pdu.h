@@ -33,9 +33,18 @@ enum rdp_mcs_kind { /* T.125 DomainMCSPDU */
 	RDP_MCS_SEND_DATA = 25,
 };
 
+enum rdp_share_kind { /* pduType, [MS-RDPBCGR] 2.2.8.1.1.1.1 */
+	RDP_SHARE_DEMAND_ACTIVE = 1,
+	RDP_SHARE_CONFIRM_ACTIVE = 3,
+	RDP_SHARE_DEACTIVATE_ALL = 6,
+};
+
 enum rdp_error_info { /* [MS-RDPBCGR] 2.2.5.1.1 */
+	RDP_ERR_IDLE = 0x3,
+	RDP_ERR_LOGON_TIMEOUT = 0x4,
 	RDP_ERR_DENIED = 0x7,
 	RDP_ERR_PRIVILEGES = 0x9,
+	RDP_ERR_BY_USER = 0xC,
 	RDP_ERR_NOT_FOUND = 0x400,
 	RDP_ERR_LOADING = 0x402,
 	RDP_ERR_REDIRECTING = 0x404,
@@ -59,6 +68,9 @@ int rdp_write_connect_confirm(struct buf *b, const struct rdp_connect_request *c
 /* RDP_NEG_FAILURE, SSL_REQUIRED_BY_SERVER */
 int rdp_write_needs_tls(struct buf *b, const struct rdp_connect_request *cr) must_check;
 
+/* The PDU at p once both sides are past MCS, TPKT or fast-path: as rdp_frame(), without a limit. */
+int rdp_any_frame(const uint8_t *p, size_t n, size_t *len) must_check;
+
 /* Appends TPKT and X.224 data headers for a payload of n bytes. */
 int rdp_write_data_head(struct buf *b, size_t n) must_check;
 /* Checks those headers of a frame; returns where the payload starts or -EPROTO. */
@@ -76,6 +88,13 @@ int rdp_write_join_confirm(struct buf *b, uint16_t user, uint16_t channel) must_
 /* The sequence that ends a login after Client Info: license granted, Set Error Info (when the
  * client understands it; code 0 leaves it out), Disconnect Provider Ultimatum. */
 int rdp_write_refusal(struct buf *b, uint32_t error_info) must_check;
+/* A whole PDU of a server: is it one of licensing (2.2.1.12)? */
+bool rdp_is_license(const uint8_t *p, size_t n) must_check;
+/* A whole PDU of either side: its kind of share PDU (an enum rdp_share_kind or another number) with
+ * *share_id where that kind begins with one, or -EPROTO for what is none. */
+int rdp_share_kind(const uint8_t *p, size_t n, uint32_t *share_id) must_check;
+/* 2.2.3.1: what follows begins with a Demand Active. */
+int rdp_write_deactivate_all(struct buf *b, uint32_t share_id) must_check;
 /* The same for a client that is past that: Set Error Info, Disconnect Provider Ultimatum. */
 int rdp_write_error_info(struct buf *b, uint32_t error_info) must_check;
 

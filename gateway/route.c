@@ -26,6 +26,7 @@ void gw_route_fini(struct gw_route *r)
 	gw_stream_fini(&r->broker);
 	gw_host_link_fini(&r->host);
 	json_decref(r->extra);
+	json_decref(r->error);
 	loop_timer_del(r->timer);
 	gw_route_none(r);
 }
@@ -133,6 +134,8 @@ static int poll_broker(struct gw_route *r, struct gw_refusal *why)
 		return -EAGAIN;
 	res = gw_answer_parse(buf_head(&r->broker.in), r->broker.in.len,
 			      r->broker.eof || r->broker.error, &a, why, &e);
+	if (res == -EACCES)
+		r->error = gw_answer_error(buf_head(&r->broker.in), r->broker.in.len);
 	if (res == -EAGAIN || res == -EACCES)
 		return res;
 	if (res)

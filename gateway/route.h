@@ -25,6 +25,7 @@ struct gw_route {
 	json_t *extra;		  /* owned: goes into the preface beside what all carry */
 	struct loop_timer *timer; /* owned */
 	bool late;
+	json_t *error; /* owned: the broker's refusal, for who can use more than its words */
 	gw_step_fn step;
 	void *arg; /* borrowed: the login */
 };

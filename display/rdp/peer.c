@@ -581,6 +581,10 @@ static int run_channels(struct rdp_peer *p)
 		      WTSVirtualChannelManagerIsChannelJoined(p->vcm, DRDYNVC_SVC_CHANNEL_NAME);
 	int r;
 
+	if (p->viewer->plain) {
+		p->fallback = true;
+		return WTSVirtualChannelManagerCheckFileDescriptorEx(p->vcm, FALSE) ? 0 : -EPIPE;
+	}
 	/* Opening it any earlier leaves the channel manager waiting for ever. */
 	if (!WTSVirtualChannelManagerCheckFileDescriptorEx(p->vcm, joined))
 		return -EPIPE;

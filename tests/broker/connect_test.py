@@ -178,6 +178,37 @@ class Connect(unittest.TestCase):
         self.assertEqual(r.json["error"]["state"], "booting")
         self.assertGreater(r.json["error"]["retry_after_s"], 0)
 
+    def test_resuming(self):
+        """who chooses or waits in a gateway's lobby comes back by the broker's word, for that connection only"""
+        self.h = self.site.host()
+        self.h.hang = True
+        self.site.pool(spare=0)
+        self.site.pool(name="lab", spare=0)
+        pw = self.site.user("alice", "office")
+        self.b.post("/pools/lab/entitlements", {"user": "alice"})
+        r = self.b.connect(user="alice", password=pw)
+        self.assertNotIn("resume", r.json["error"])  # only to who said how long it waits
+        r = self.b.connect(user="alice", password=pw, wait_s=1)
+        self.assertEqual(r.code, "desktop.choose")
+        begin, word = time.monotonic(), r.json["error"]["resume"]
+        self.assertEqual(self.b.connect(conn="c2", resume=word, desktop="office", wait_s=1).code, "login.failed")
+        self.assertEqual(self.b.connect(resume=word[:-3] + "AAA", desktop="office", wait_s=1).code, "login.failed")
+        self.assertEqual(self.b.connect(resume=word, desktop="none", wait_s=1).code, "desktop.unknown")
+        r = self.b.connect(resume=word, desktop="office", wait_s=1)
+        self.assertEqual(r.code, "desktop.starting")
+        self.assertTrue(0 < r.json["error"]["percent"] < 100)
+        self.assertLess(time.monotonic() - begin, 4)
+        self.h.hang = False
+        reply = None
+        for _ in range(20):
+            reply = self.b.connect(resume=r.json["error"]["resume"], wait_s=3)
+            if reply.status == 200:
+                break
+            self.assertEqual(reply.code, "desktop.starting")
+        self.assertEqual((reply.status, reply.json["user"], reply.json["name"]), (200, "alice", "office-1"))
+        host_word = reply.json["grant"]  # a host's grant is no word to come back by
+        self.assertEqual(self.b.connect(resume=host_word, wait_s=1).code, "login.failed")
+
     def test_reasons_of_a_refusal(self):
         """every refusal says why, per candidate"""
         def reasons(name, host_state=None):

@@ -44,17 +44,17 @@ class Packages(unittest.TestCase):
         """the packages install with what Debian has, and nothing runs before the machine is set up"""
         self.machine.run("pg_dropcluster --stop 15 main; rm -rf /etc/postgresql/15; pg_createcluster 15 main; systemctl daemon-reload", check=False)
         self.machine.run("dpkg -i /root/debs/*.deb")
-        for unit in ("pane-broker", "pane-gateway", "pane-host"):
+        for unit in ("pane-broker", "pane-gateway", "pane-lobby", "pane-host"):
             self.assertEqual(self.machine.run(f"systemctl is-enabled {unit}").strip(), "enabled")
             self.assertEqual(self.machine.run(f"systemctl is-active {unit}", check=False).strip(), "inactive")
         self.assertEqual(self.machine.run("systemd-analyze verify pane-broker.service pane-migrate.service pane-gateway.service "
-                                          "pane-host.service 2>&1 | grep -F pane- ; true"), "")
+                                          "pane-lobby.service pane-host.service 2>&1 | grep -F pane- ; true"), "")
 
     def test_site(self):
         """pane-setup site makes database, keys and an administrator, who logs in; a second run keeps everything"""
         said = self.machine.run("pane-setup site --name localhost --https 8443")
         type(self).password = re.search(r"password (\S+)", said)[1]
-        for unit in ("pane-broker", "pane-gateway"):
+        for unit in ("pane-broker", "pane-gateway", "pane-lobby"):
             self.assertEqual(self.machine.run(f"systemctl is-active {unit}").strip(), "active")
         self.pane("login --server https://localhost:8443 --ca /etc/pane/pki/ca.crt --password-stdin admin", self.password + "\n")
         self.assertIn("admin", self.pane("me"))
@@ -75,7 +75,8 @@ class Packages(unittest.TestCase):
                       .replace("must be owner", "permission denied"))
         self.assertLessEqual(exposure(self.machine, "pane-broker"), 2.0)
         self.assertLessEqual(exposure(self.machine, "pane-gateway"), 2.0)
-        print("# exposure: " + ", ".join(f"{u} {exposure(self.machine, u)}" for u in ("pane-broker", "pane-gateway", "pane-migrate", "pane-host")), flush=True)
+        self.assertLessEqual(exposure(self.machine, "pane-lobby"), 2.0)
+        print("# exposure: " + ", ".join(f"{u} {exposure(self.machine, u)}" for u in ("pane-broker", "pane-gateway", "pane-migrate", "pane-lobby", "pane-host")), flush=True)
 
     def test_host(self):
         """pane-setup host enrols the machine with a one-time token, and the site sees it"""
@@ -121,7 +122,7 @@ class Packages(unittest.TestCase):
 
     def test_remove(self):
         """removed packages leave no process, and the site's data; installed again, all is there"""
-        packages = "pane-broker pane-gateway pane-host pane-images pane-thin pane-cli"
+        packages = "pane-broker pane-gateway pane-lobby pane-display pane-host pane-images pane-thin pane-cli"
         self.machine.run(f"dpkg -r {packages}")
         self.assertEqual(self.machine.run("pgrep -f '^/usr/bin/pane-'", check=False), "")
         self.machine.run("dpkg -i /root/debs/*.deb; for i in $(seq 100); do pane me | grep -q admin && exit; sleep 0.1; done; exit 1")

@@ -164,6 +164,60 @@ static void refusal_is_three_frames(void **state)
 	buf_fini(&b);
 }
 
+/* What the lobby looks for, as FreeRDP 3.10 sends it. */
+static const uint8_t licensed[] = {3, 0, 0, 35, 2,    0xF0, 0x80, 0x68, 0, 1, 3, 0xEB,
+				   0x70, 0x80, 20, 0x80, 0,    0,	 0,    0xFF, 3, 16, 0, 7,
+				   0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0};
+static const uint8_t demand[] = {3,    0,    0,	 27,   2, 0xF0, 0x80, 0x68, 0,	  1, 3, 0xEB, 0x70, 0x80,
+				 12, 12, 0, 0x11, 0, 0xEA, 3, 0xEA, 3, 1, 0, 0, 0};
+static const uint8_t confirm[] = {3,  0,  0, 27,   2, 0xF0, 0x80, 0x64, 0,	  8, 3, 0xEB, 0x70, 0x80,
+				  12, 12, 0, 0x13, 0, 0xF1, 3, 0xEA, 3, 1, 0, 0, 0};
+
+static void pdus_past_the_login(void **state)
+{
+	uint32_t share = 0;
+
+	(void)state;
+	assert_true(rdp_is_license(licensed, sizeof(licensed)));
+	assert_int_equal(rdp_share_kind(licensed, sizeof(licensed), &share), -EPROTO);
+	assert_false(rdp_is_license(demand, sizeof(demand)));
+	assert_int_equal(rdp_share_kind(demand, sizeof(demand), &share), RDP_SHARE_DEMAND_ACTIVE);
+	assert_int_equal(share, 0x103EA);
+	assert_int_equal(rdp_share_kind(confirm, sizeof(confirm), &share),
+			 RDP_SHARE_CONFIRM_ACTIVE);
+	assert_int_equal(rdp_share_kind(demand, sizeof(demand) - 3, &share), -EPROTO);
+}
+
+static void frames_of_either_kind(void **state)
+{
+	static const uint8_t fast[] = {0x04, 5, 0, 0x1E, 1}, longer[] = {0, 0x81, 0x00};
+	size_t len;
+
+	(void)state;
+	assert_int_equal(rdp_any_frame(demand, sizeof(demand), &len), 0);
+	assert_int_equal(len, sizeof(demand));
+	assert_int_equal(rdp_any_frame(fast, sizeof(fast), &len), 0);
+	assert_int_equal(len, sizeof(fast));
+	assert_int_equal(rdp_any_frame(fast, 4, &len), -EAGAIN);
+	assert_int_equal(rdp_any_frame(longer, 3, &len), -EAGAIN);
+	assert_int_equal(len, 256);
+	assert_int_equal(rdp_any_frame((const uint8_t *)"\0\1", 2, &len), -EPROTO);
+	assert_int_equal(rdp_any_frame((const uint8_t *)"\x81", 1, &len), -EPROTO);
+}
+
+static void deactivation_names_the_share(void **state)
+{
+	uint32_t share = 0;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 64);
+	assert_int_equal(rdp_write_deactivate_all(&b, 0x103EA), 0);
+	assert_int_equal(rdp_share_kind(buf_head(&b), b.len, &share), RDP_SHARE_DEACTIVATE_ALL);
+	assert_int_equal(share, 0x103EA);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +230,9 @@ int main(void)
 		cmocka_unit_test(real_domain_pdus),
 		cmocka_unit_test(confirms_match_the_display),
 		cmocka_unit_test(refusal_is_three_frames),
+		cmocka_unit_test(pdus_past_the_login),
+		cmocka_unit_test(frames_of_either_kind),
+		cmocka_unit_test(deactivation_names_the_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

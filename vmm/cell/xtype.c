@@ -11,7 +11,7 @@
 #include <xcb/xcbext.h>
 #include "common/log.h"
 #include "common/wire.h"
-#include "vmm/cell/xlayout.h"
+#include "common/xlayout.h"
 
 #define XKB_USE_EXTENSION    0 /* minor opcodes */
 #define XKB_GET_KBD_BY_NAME  23

@@ -2,8 +2,8 @@
  *
  * Windows' keyboard layouts, as RDP clients name them, in the words of xkb-data.
  */
-#ifndef PANE_CELL_XLAYOUT_H
-#define PANE_CELL_XLAYOUT_H
+#ifndef PANE_COMMON_XLAYOUT_H
+#define PANE_COMMON_XLAYOUT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "vmm/cell/xlayout.h"
+#include "common/xlayout.h"
 
 static void expect(uint32_t layout, const char *symbols)
 {

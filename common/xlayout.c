@@ -3,7 +3,7 @@
  * See xlayout.h. The number is a language in its lower half ([MS-LCID]) and a variant in its upper
  * one; a variant that is not listed is taken as its language's standard layout.
  */
-#include "vmm/cell/xlayout.h"
+#include "common/xlayout.h"
 
 #include <stddef.h>
 #include <stdio.h>
