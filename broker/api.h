@@ -145,6 +145,14 @@ enum req_step api_events(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_export(struct broker *b, struct db *db, struct req *r);
 enum req_step api_logon_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_metrics(struct broker *b, struct db *db, struct req *r);
+/* api_terminal.c */
+enum req_step api_terminal_enrol(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_self(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_code(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_terminal_delete(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
 

@@ -2,7 +2,8 @@
  *
  * Secrets the broker hands out: a prefix that says what it is and 256 random bits in base64url.
  * "pt1_" connection tickets, "pa1_" bearer tokens, "pe1_" host enrolment tokens, "pw1_" welcome
- * tokens, "po1_" logins under way at a provider. The database has only their SHA-256.
+ * tokens, "po1_" logins under way at a provider, "pd1_" tokens of terminals. The database has only
+ * their SHA-256.
  */
 #ifndef PANE_BROKER_TICKET_H
 #define PANE_BROKER_TICKET_H
@@ -17,6 +18,7 @@
 #define ENROLL_PREFIX  "pe1_"
 #define WELCOME_PREFIX "pw1_"
 #define OIDC_PREFIX    "po1_"
+#define DEVICE_PREFIX  "pd1_"
 #define TICKET_LEN     47 /* prefix of 4 and 43 characters */
 
 void ticket_make(const char *prefix, char out[TICKET_LEN + 1]);

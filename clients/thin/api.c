@@ -224,3 +224,12 @@ int thin_api_ticket(const struct thin_site *site, const struct secret *token, co
 
 	return r < 0 ? r : thin_parse_ticket(r, reply, out, e);
 }
+
+int thin_api_terminal(const struct thin_site *site, const struct secret *token, json_t *body,
+		      json_t **reply, struct err *e)
+{
+	int r = call(site, token, NULL, API_TIMEOUT_MS, "POST",
+		     token ? "/api/v1/terminals/self" : "/api/v1/terminals/enrol", body, reply, e);
+
+	return r < 0 ? r : 0;
+}

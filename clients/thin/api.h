@@ -57,4 +57,8 @@ int thin_api_desktops(const struct thin_site *site, const struct secret *token,
 int thin_api_ticket(const struct thin_site *site, const struct secret *token, const char *pool,
 		    GCancellable *cancel, struct thin_ticket *out, struct err *e) must_check;
 
+/* A terminal's report with its token, or (token NULL) its enrolment. *reply: a new reference. */
+int thin_api_terminal(const struct thin_site *site, const struct secret *token, json_t *body,
+		      json_t **reply, struct err *e) must_check;
+
 #endif

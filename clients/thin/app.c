@@ -12,6 +12,7 @@
 #define REFRESH_MS     5000
 #define SESSION_END_MS 2000
 #define RDP_PORT       3389
+#define ADMIN_KEYS     (GDK_CONTROL_MASK | GDK_ALT_MASK | GDK_SHIFT_MASK)
 
 void thin_app_show(struct thin_app *a, GtkWidget *page)
 {
@@ -86,9 +87,24 @@ static void on_probe(struct thin_job *j, void *arg)
 		thin_app_fail(a, &j->err);
 		return;
 	}
+	int known = thin_terminal_trusts(a, &j->info);
+
 	thin_pin_info_clear(&a->offered);
 	a->offered = j->info;
 	j->info.pem = NULL;
+	if (known > 0) {
+		thin_app_trust(a);
+		return;
+	}
+	if (known < 0) {
+		struct err e = {0};
+
+		err_setw(&e, known, "server.untrusted",
+			 "%s shows another certificate than this terminal is set up for (%s)",
+			 a->site.host, a->offered.sha256);
+		thin_app_fail(a, &e);
+		return;
+	}
 	thin_page_trust_show(&a->trust, a->site.host, &a->offered, "");
 	thin_app_show(a, a->trust.root);
 }
@@ -100,13 +116,24 @@ static bool may_ask_trust(const struct thin_app *a, const struct err *e)
 	       !a->opts->screenshot;
 }
 
+/* A pool that a terminal is set up for is nothing to a person it is not open to. */
+static bool listed(const struct thin_desktops *d, const char *pool)
+{
+	for (int i = 0; i < d->n; i++)
+		if (!strcmp(d->item[i].pool, pool))
+			return true;
+	return false;
+}
+
 static void choose(struct thin_app *a, const struct thin_desktops *d)
 {
 	const char *pool = NULL;
 
 	if (a->opts->desktop)
 		pool = a->opts->desktop;
-	else if (a->opts->auto_connect && d->n == 1)
+	else if (a->conf.pool[0] && listed(d, a->conf.pool))
+		pool = a->conf.pool;
+	else if ((a->opts->auto_connect || a->conf.auto_start) && d->n == 1)
 		pool = d->item[0].pool;
 	a->chosen = true;
 	if (pool) {
@@ -281,6 +308,8 @@ void thin_app_trust(struct thin_app *a)
 
 void thin_app_toggle_fullscreen(struct thin_app *a)
 {
+	if (a->conf.terminal)
+		return;
 	if (gtk_window_is_fullscreen(GTK_WINDOW(a->window)))
 		gtk_window_unfullscreen(GTK_WINDOW(a->window));
 	else
@@ -312,9 +341,16 @@ static gboolean on_key(GtkEventControllerKey *c, guint keyval, guint keycode, Gd
 	struct thin_app *a = arg;
 	GtkWidget *page = gtk_stack_get_visible_child(GTK_STACK(a->stack));
 
-	(void)c, (void)keycode, (void)state;
+	(void)c, (void)keycode;
+	if ((keyval == GDK_KEY_A || keyval == GDK_KEY_a) && a->conf.exit_pin[0] &&
+	    page != a->page.root &&
+	    (state & ADMIN_KEYS) == ADMIN_KEYS) {
+		thin_page_admin_show(&a->admin);
+		return TRUE;
+	}
 	if (keyval != GDK_KEY_Escape ||
-	    (page != a->connecting.root && page != a->error.root && page != a->trust.root))
+	    (page != a->connecting.root && page != a->error.root && page != a->trust.root &&
+	     page != a->admin.root))
 		return FALSE;
 	thin_app_cancel(a);
 	return TRUE;
@@ -348,6 +384,11 @@ static void build(struct thin_app *a)
 	add_page(a, a->error.root);
 	add_page(a, a->trust.root);
 	add_page(a, a->page.root);
+	if (a->conf.terminal) {
+		thin_page_admin_init(&a->admin, a);
+		add_page(a, a->admin.root);
+		gtk_widget_set_visible(a->page.full, FALSE);
+	}
 	g_signal_connect(key, "key-pressed", G_CALLBACK(on_key), a);
 	gtk_widget_add_controller(a->window, key);
 	g_signal_connect(a->window, "notify::fullscreened", G_CALLBACK(on_fullscreen), a);
@@ -363,11 +404,14 @@ static void on_activate(GApplication *gtk, gpointer arg)
 	if (a->window)
 		return;
 	build(a);
-	server = o->server ? o->server : a->settings.server;
+	server = o->server	     ? o->server
+		 : a->conf.server[0] ? a->conf.server
+				     : a->settings.server;
 	user = o->user ? o->user : a->settings.user;
 	thin_page_login_fill(&a->login, server, user);
+	thin_terminal_start(a);
 	show_login(a, NULL);
-	if (o->fullscreen)
+	if (o->fullscreen || a->conf.terminal)
 		gtk_window_fullscreen(GTK_WINDOW(a->window));
 	gtk_window_present(GTK_WINDOW(a->window));
 	if (o->screenshot)
@@ -378,6 +422,8 @@ static void on_activate(GApplication *gtk, gpointer arg)
 
 static int init(struct thin_app *a, const struct thin_options *o)
 {
+	struct err e = {0};
+
 	a->opts = o;
 	a->cancel = g_cancellable_new();
 	a->site.rdp_port = o->rdp_port ? (uint16_t)o->rdp_port : RDP_PORT;
@@ -389,6 +435,10 @@ static int init(struct thin_app *a, const struct thin_options *o)
 	snprintf(a->site.ca, sizeof(a->site.ca), "%s", o->ca ? o->ca : "");
 	snprintf(a->site.name, sizeof(a->site.name), "%s", o->server_name ? o->server_name : "");
 	thin_settings_load(&a->settings);
+	if (thin_terminal_load(a, &e)) {
+		fprintf(stderr, "pane-thin: %s\n", e.msg);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -397,6 +447,7 @@ static void finish(struct thin_app *a)
 	struct thin_session *s = a->session ? thin_session_ref(a->session) : NULL;
 
 	thin_app_halt(a);
+	thin_terminal_stop(a);
 	g_clear_handle_id(&a->shot_id, g_source_remove);
 	thin_connect_drop(a);
 	if (s)

@@ -10,6 +10,7 @@
 #define PANE_CLIENTS_THIN_APP_H
 
 #include <gtk/gtk.h>
+#include "clients/thin/conf.h"
 #include "clients/thin/jobs.h"
 #include "clients/thin/options.h"
 #include "clients/thin/pages.h"
@@ -28,6 +29,11 @@ struct thin_app {
 	struct thin_page_trust trust;
 	struct thin_page_session page;
 
+	struct thin_conf conf;	     /* not a terminal: all empty */
+	struct secret terminal;	     /* its token; empty = not enrolled */
+	guint fleet_id;		     /* the next report */
+	GCancellable *fleet;	     /* owned; of the report under way */
+	struct thin_page_admin admin;
 	struct thin_settings settings;
 	struct thin_site site;
 	struct secret token; /* empty = not signed in */
@@ -62,6 +68,15 @@ void thin_app_back(struct thin_app *a);
 void thin_app_trust(struct thin_app *a);
 void thin_app_toggle_fullscreen(struct thin_app *a);
 void thin_app_ctrl_alt_del(struct thin_app *a);
+
+/* A terminal among others: terminal.c. */
+int thin_terminal_load(struct thin_app *a, struct err *e) must_check;
+void thin_terminal_start(struct thin_app *a); /* reports from now on */
+void thin_terminal_stop(struct thin_app *a);
+void thin_terminal_enrol(struct thin_app *a, const char *code); /* the answer is on the page */
+/* The fingerprint in the configuration decides instead of the person: 1 trusted, 0 no such configuration,
+ * -EACCES another certificate. */
+int thin_terminal_trusts(struct thin_app *a, const struct thin_pin_info *offered) must_check;
 
 /* Between app.c, connect.c and shot.c. */
 void thin_app_show(struct thin_app *a, GtkWidget *page);

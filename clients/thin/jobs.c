@@ -3,6 +3,7 @@
  * Worker jobs on GLib's thread pool; see jobs.h. A job is owned by its GTask.
  */
 #include "clients/thin/jobs.h"
+#include "clients/thin/fleet.h"
 
 #include <errno.h>
 
@@ -20,6 +21,7 @@ static void job_free(gpointer p)
 	secret_wipe(&j->token);
 	secret_wipe(&j->ticket.ticket);
 	thin_pin_info_clear(&j->info);
+	json_decref(j->config);
 	g_free(j);
 }
 
@@ -46,6 +48,9 @@ static int work(struct thin_job *j, GCancellable *cancel)
 		return thin_pin_fetch(j->site.host, j->site.port, &j->info, &j->err);
 	case THIN_JOB_LOGOUT:
 		return thin_api_logout(&j->site, &j->secret);
+	case THIN_JOB_TERMINAL:
+		j->token = j->secret;
+		return thin_fleet_round(&j->site, j->code, &j->token, &j->config, &j->err);
 	}
 	return -EINVAL;
 }

@@ -15,6 +15,7 @@ enum thin_job_kind {
 	THIN_JOB_TICKET,   /* secret = token, pool -> ticket */
 	THIN_JOB_PROBE,	   /* -> info: the server's unverified certificate */
 	THIN_JOB_LOGOUT,   /* secret = token */
+	THIN_JOB_TERMINAL, /* secret = its token, or code of enrolment -> token, config */
 };
 
 struct thin_job {
@@ -31,6 +32,7 @@ struct thin_job {
 	struct thin_desktops desktops;
 	struct thin_ticket ticket;
 	struct thin_pin_info info;
+	json_t *config; /* owned */
 };
 
 typedef void (*thin_job_fn)(struct thin_job *j, void *arg);

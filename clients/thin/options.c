@@ -52,6 +52,8 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 		 "Name the server's certificate must carry", "NAME"},
 		{"rdp-port", 0, 0, G_OPTION_ARG_INT, &o->rdp_port, "RDP port of the gateway (3389)",
 		 "PORT"},
+		{"config", 0, 0, G_OPTION_ARG_FILENAME, &o->config,
+		 "Be the terminal that this file describes (/etc/pane/thin.conf)", "FILE"},
 		{"user", 'u', 0, G_OPTION_ARG_STRING, &o->user, "User name", "NAME"},
 		{"password-stdin", 0, 0, G_OPTION_ARG_NONE, &stdin_pw,
 		 "Read the password from standard input and sign in", NULL},
@@ -104,6 +106,7 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 void thin_options_free(struct thin_options *o)
 {
 	g_free(o->server);
+	g_free(o->config);
 	g_free(o->ca);
 	g_free(o->server_name);
 	g_free(o->user);

@@ -75,10 +75,28 @@ void thin_page_login_init(struct thin_page_login *p, struct thin_app *app)
 	p->code = field(p, box, "_Code of your authenticator app", gtk_entry_new());
 	p->code_label = gtk_widget_get_prev_sibling(p->code);
 	ask_code(p, false);
+	p->server_label = gtk_widget_get_prev_sibling(p->server);
 	p->button = thin_look_button("Sign _in", "main", G_CALLBACK(submit), p);
 	gtk_widget_set_margin_top(p->button, 12);
 	gtk_box_append(GTK_BOX(box), p->button);
+	p->notice = thin_look_label("", "subtitle");
+	p->name = thin_look_label("", "small");
+	gtk_widget_set_halign(p->name, GTK_ALIGN_CENTER);
+	gtk_box_append(GTK_BOX(box), p->notice);
+	gtk_box_append(GTK_BOX(box), p->name);
+	thin_page_login_terminal(p, false, "", "");
 	on_changed(p);
+}
+
+void thin_page_login_terminal(struct thin_page_login *p, bool server, const char *notice,
+			      const char *name)
+{
+	gtk_widget_set_visible(p->server, !server);
+	gtk_widget_set_visible(p->server_label, !server);
+	gtk_label_set_text(GTK_LABEL(p->notice), notice);
+	gtk_label_set_text(GTK_LABEL(p->name), name);
+	gtk_widget_set_visible(p->notice, *notice);
+	gtk_widget_set_visible(p->name, *name);
 }
 
 void thin_page_login_fill(struct thin_page_login *p, const char *server, const char *user)

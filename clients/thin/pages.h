@@ -17,12 +17,28 @@ struct thin_app;
 struct thin_page_login {
 	GtkWidget *root;
 	GtkWidget *server, *user, *password, *code, *code_label, *button, *problem;
+	GtkWidget *server_label, *notice, *name;
 	struct thin_app *app; /* borrowed */
 };
 void thin_page_login_init(struct thin_page_login *p, struct thin_app *app);
 void thin_page_login_fill(struct thin_page_login *p, const char *server, const char *user);
+/* A terminal's: the server is not asked for where it is known; a notice and a name are under the form. */
+void thin_page_login_terminal(struct thin_page_login *p, bool server, const char *notice,
+			      const char *name);
 /* Shows what went wrong, or nothing with NULL; empties the password and takes the focus. */
 void thin_page_login_show(struct thin_page_login *p, const struct thin_problem *why);
+
+/* For an administrator of a terminal, behind a PIN. */
+struct thin_page_admin {
+	GtkWidget *root;
+	GtkWidget *stack, *pin, *wrong, *facts, *code, *said, *back;
+	int tries;	      /* wrong PINs in a row */
+	gint64 until_us;      /* no PIN is looked at before */
+	struct thin_app *app; /* borrowed */
+};
+void thin_page_admin_init(struct thin_page_admin *p, struct thin_app *app);
+void thin_page_admin_show(struct thin_page_admin *p);
+void thin_page_admin_say(struct thin_page_admin *p, const char *text);
 
 /* The list of desktops. */
 struct thin_page_desktops {

@@ -61,6 +61,7 @@ CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGU
 		WHEN 'pool' THEN pane.pool_file(p_name)
 		WHEN 'quota' THEN pane.get_quota(p_name)::jsonb - '{used,says}'::text[]
 		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
+		WHEN 'terminal' THEN (SELECT pane.terminal_config(t) - 'exit_pin' FROM pane.terminal t WHERE t.name = p_name)
 		WHEN 'host' THEN (SELECT jsonb_build_object('name', h.name, 'address', h.address, 'maintenance',
 			h.maintenance, 'enrolled_at', h.enrolled_at) FROM pane.host h WHERE h.name = p_name)
 		WHEN 'session' THEN (SELECT jsonb_build_object('desktop', d.name, 'user', s.user_name, 'state', s.state,

@@ -225,6 +225,20 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/pools/{name}/retry", None, 200, values=["office"])
         self.ask("POST", v + "/pools/{name}/retry", None, 404, values=["nope"])
         self.ask("GET", v + "/quotas", expect=200)
+        code = self.ask("POST", v + "/terminals/codes", {"name": "lobby", "uses": 2, "hours": 1}, 201).json["code"]
+        self.ask("POST", v + "/terminals/codes", {"uses": 0}, 400)
+        report = {"version": "1", "addresses": "192.0.2.9", "hardware": "m1"}
+        device = self.ask("POST", v + "/terminals/enrol", {"code": code, **report}, 201, token="").json["token"]
+        self.ask("POST", v + "/terminals/enrol", {"code": "no"}, 403, token="")
+        self.ask("POST", v + "/terminals/self", report, 200, token=device)
+        self.ask("POST", v + "/terminals/self", report, 401, token="pd1_x")
+        self.ask("GET", v + "/terminals", expect=200)
+        self.ask("GET", v + "/terminals/{name}", expect=200, values=["lobby-1"])
+        self.ask("PATCH", v + "/terminals/{name}", {"pool": "office", "exit_pin": "4711"}, 200, values=["lobby-1"])
+        self.ask("PATCH", v + "/terminals/{name}", {"pool": "nope"}, 404, values=["lobby-1"])
+        self.ask("PATCH", v + "/terminals/{name}", {"keyboard": "GERMAN"}, 400, values=["lobby-1"])
+        self.ask("DELETE", v + "/terminals/{name}", None, 204, values=["lobby-1"])
+        self.ask("DELETE", v + "/terminals/{name}", None, 404, values=["lobby-1"])
         self.ask("GET", v + "/quotas", expect=200, query="?user=alice")
         self.ask("GET", v + "/export", expect=200)
         self.ask("DELETE", v + "/quotas/{who}", None, 204, values=["everyone"])
