@@ -110,7 +110,7 @@ static void on_due(void *arg)
 
 void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n)
 {
-	struct disp_message next[DISP_MESSAGES];
+	struct disp_message next[DISP_MESSAGES] = {0};
 
 	n = n < DISP_MESSAGES ? n : DISP_MESSAGES;
 	for (unsigned i = 0; i < n; i++) {
