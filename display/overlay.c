@@ -40,8 +40,8 @@ static char *spell(const struct disp_message *m, int64_t now)
 	if (!at)
 		return strdup(m->text);
 	if (s >= 3600)
-		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600,
-			 (int)(s / 60 % 60), (int)(s % 60));
+		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60),
+			 (int)(s % 60));
 	else
 		snprintf(left, sizeof(left), "%d:%02d", (int)(s / 60), (int)(s % 60));
 	r = asprintf(&out, "%.*s%s%s", (int)(at - m->text), m->text, left, at + strlen(LEFT));

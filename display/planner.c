@@ -10,9 +10,9 @@
 #include <string.h>
 #include "common/loop.h"
 
-#define SPARE_TILES 32 /* where the writer does not say */
+#define SPARE_TILES 32	 /* where the writer does not say */
 #define KEEP_MS	    1000 /* room for all of a picture that is not needed any more */
-#define MOVE_TILES  4  /* fewer changed tiles are not worth looking for a move */
+#define MOVE_TILES  4	 /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
@@ -100,9 +100,9 @@ static int take_geometry(struct disp_planner *p)
 	p->changes = changes;
 	drop_now(p);
 	/* What cannot be read stays black. */
-	(void)!disp_screen_read(
-		s, (struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height}, pixels,
-		s->width);
+	(void)!disp_screen_read(s,
+				(struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height},
+				pixels, s->width);
 	free(p->pixels);
 	p->pixels = pixels;
 	p->width = s->width;
@@ -169,8 +169,8 @@ static void fill_now(struct disp_planner *p, const struct surface_rect *r)
 {
 	uint32_t tw = disp_tiles(p->width), w, h;
 
-	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty < disp_tiles((uint32_t)(r->y + r->height));
-	     ty++) {
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE;
+	     ty < disp_tiles((uint32_t)(r->y + r->height)); ty++) {
 		for (uint32_t tx = (uint32_t)r->x / DISP_TILE;
 		     tx < disp_tiles((uint32_t)(r->x + r->width)); tx++) {
 			size_t at = tile_at(p, ty * tw + tx, &w, &h);
@@ -195,8 +195,7 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 		if (!p->feed.dirty[i])
 			continue;
 		at = tile_at(p, i, &w, &h);
-		p->feed.dirty[i] =
-			disp_tile_differs(now_at(p, at), p->pixels + at, p->width, w, h);
+		p->feed.dirty[i] = disp_tile_differs(now_at(p, at), p->pixels + at, p->width, w, h);
 		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
 			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;

@@ -89,7 +89,8 @@ static void on_release_all(rfbClientPtr cl)
 	disp_viewer_release(server_of(cl)->viewer);
 }
 
-/* Screens that lie in the size and reach its ends make up a desktop of monitors, rfbproto 7.4.11. */
+/* Screens that lie in the size and reach its ends make up a desktop of monitors, rfbproto 7.4.11.
+ */
 static bool monitors_of(int width, int height, int n, const struct rfbExtDesktopScreen *screens,
 			struct surface_rect *out)
 {
@@ -98,8 +99,7 @@ static bool monitors_of(int width, int height, int n, const struct rfbExtDesktop
 	for (int i = 0; i < n; i++) {
 		const struct rfbExtDesktopScreen *s = &screens[i];
 
-		if (!s->width || !s->height || s->x + s->width > width ||
-		    s->y + s->height > height)
+		if (!s->width || !s->height || s->x + s->width > width || s->y + s->height > height)
 			return false;
 		out[i] = (struct surface_rect){s->x, s->y, s->width, s->height};
 		right = s->x + s->width > right ? s->x + s->width : right;
@@ -145,8 +145,8 @@ static rfbBool on_screen(int i, struct rfbExtDesktopScreen *out, rfbClientPtr cl
 
 	if (i < 0 || (uint32_t)i >= n)
 		return FALSE;
-	*out = (struct rfbExtDesktopScreen){(uint32_t)i + 1,	  (uint16_t)r[i].x,
-					    (uint16_t)r[i].y,	  (uint16_t)r[i].width,
+	*out = (struct rfbExtDesktopScreen){(uint32_t)i + 1,	   (uint16_t)r[i].x,
+					    (uint16_t)r[i].y,	   (uint16_t)r[i].width,
 					    (uint16_t)r[i].height, 0};
 	for (uint32_t k = 0; n == s->n_screens && k < n; k++) {
 		const struct rfbExtDesktopScreen *o = &s->screens[k];

@@ -227,7 +227,8 @@ static void converges_whatever_happens(void **state)
 	p[0].can = DISP_CAN_MOVE | DISP_CAN_BLUR;
 	for (int round = 0; round < 600; round++) {
 		if (noise() % 60 == 0)
-			assert_int_equal(desktop_shape(&d, 1 + noise() % 700, 1 + noise() % 500), 0);
+			assert_int_equal(desktop_shape(&d, 1 + noise() % 700, 1 + noise() % 500),
+					 0);
 		/* Strangers first, then what moves. */
 		for (uint32_t k = noise() % 4; k && (round < 150 || round % 3 == 0); k--)
 			damage(&d, random_rect(&d));
