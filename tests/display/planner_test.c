@@ -213,7 +213,7 @@ static void settle(struct disp_planner *p)
 static void converges_whatever_happens(void **state)
 {
 	struct disp_screen s;
-	struct desktop d = {.screen = &s};
+	struct desktop d = {.screen = &s, .width = 500, .height = 300};
 	struct disp_planner p[3];
 	struct client c[3] = {{0}};
 
