@@ -9,11 +9,11 @@
 #include <string.h>
 #include "display/text.h"
 
-#define BACK	 0x00202632u
-#define EDGE	 0x00f0ab00u
-#define INK	 0x00ffffffu
-#define LINES	 24
-#define WIDE	 44 /* times the letters' size: a line that can be read */
+#define BACK   0x00202632u
+#define EDGE   0x00f0ab00u
+#define INK    0x00ffffffu
+#define LINES  24
+#define WIDE   44 /* times the letters' size: a line that can be read */
 #define PX_MIN 12
 #define PX_MAX 40
 

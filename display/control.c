@@ -24,9 +24,9 @@ struct disp_control {
 	struct disp_viewers *viewers; /* borrowed */
 	struct disp_overlay *overlay; /* borrowed */
 	struct buf in;
-	int fd;			      /* owned; -1 while nobody listens */
-	struct loop_io *io;	      /* owned */
-	struct loop_timer *again;     /* owned; armed while somebody types */
+	int fd;			  /* owned; -1 while nobody listens */
+	struct loop_io *io;	  /* owned */
+	struct loop_timer *again; /* owned; armed while somebody types */
 };
 
 static void leave(struct disp_control *c, const char *why)

@@ -177,7 +177,8 @@ static void on_signal(void *arg, int signo)
  * its threshold with every such block, and keep them), the rest when it is the end of a heap. */
 static void set_memory(void)
 {
-	/* x264 rounds each block to huge pages, which the kernel then fills as a whole: a third more. */
+	/* x264 rounds each block to huge pages, which the kernel then fills as a whole: a third
+	 * more. */
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
 		log_debug("memory.thp", "error=\"%s\"", strerror(errno));
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);

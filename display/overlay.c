@@ -40,8 +40,8 @@ static char *spell(const struct disp_message *m, int64_t now)
 	if (!at)
 		return strdup(m->text);
 	if (s >= 3600)
-		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600,
-			 (int)(s / 60 % 60), (int)(s % 60));
+		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60),
+			 (int)(s % 60));
 	else
 		snprintf(left, sizeof(left), "%d:%02d", (int)(s / 60), (int)(s % 60));
 	r = asprintf(&out, "%.*s%s%s", (int)(at - m->text), m->text, left, at + strlen(LEFT));
@@ -110,7 +110,7 @@ static void on_due(void *arg)
 
 void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n)
 {
-	struct disp_message next[DISP_MESSAGES];
+	struct disp_message next[DISP_MESSAGES] = {0};
 
 	n = n < DISP_MESSAGES ? n : DISP_MESSAGES;
 	for (unsigned i = 0; i < n; i++) {

@@ -14,9 +14,9 @@
 #include "common/loop.h"
 #include "display/screen.h"
 
-#define DISP_MESSAGES	   4
+#define DISP_MESSAGES	  4
 #define DISP_MESSAGE_TEXT 1600 /* bytes */
-#define DISP_MESSAGE_ID	   24
+#define DISP_MESSAGE_ID	  24
 
 struct disp_font;
 struct disp_overlay;
@@ -25,8 +25,8 @@ struct disp_message {
 	char id[DISP_MESSAGE_ID]; /* another text has another one */
 	char text[DISP_MESSAGE_TEXT + 1];
 	int64_t since_ms, end_ms; /* clock_ms() */
-	bool idle;	/* gone when somebody does something */
-	bool seen_to;	/* somebody did */
+	bool idle;		  /* gone when somebody does something */
+	bool seen_to;		  /* somebody did */
 };
 
 /* font: borrowed; NULL when there is none, and nothing can be shown. */

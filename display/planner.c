@@ -10,10 +10,9 @@
 #include <string.h>
 #include "common/loop.h"
 
-#define SPARE_TILES 32 /* where the writer does not say */
-#define KEEP_TILES  64 /* of p->now: more are given back when there is no need */
-#define KEEP_MS	    1000
-#define MOVE_TILES  4  /* fewer changed tiles are not worth looking for a move */
+#define SPARE_TILES 32	 /* where the writer does not say */
+#define KEEP_MS	    1000 /* room for all of a picture that is not needed any more */
+#define MOVE_TILES  4	 /* fewer changed tiles are not worth looking for a move */
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
@@ -59,7 +58,30 @@ static void drop_now(struct disp_planner *p)
 {
 	free(p->now);
 	p->now = NULL;
-	p->n_now = 0;
+	p->now_all = false;
+}
+
+/* Room to read into, for all or for a row of tiles at least. */
+static int get_now(struct disp_planner *p, bool all)
+{
+	int64_t t = clock_ms();
+
+	if (all)
+		p->all_ms = t;
+	if (p->now && (all ? !p->now_all : p->now_all && t - p->all_ms >= KEEP_MS))
+		drop_now(p);
+	if (!p->now) {
+		p->now = malloc((size_t)p->width * (all ? p->height : DISP_TILE) * 4);
+		p->now_all = all;
+		p->now_y = 0;
+	}
+	return p->now ? 0 : -ENOMEM;
+}
+
+/* The desktop's pixel at a place in the picture that was read. */
+static uint32_t *now_at(const struct disp_planner *p, size_t at)
+{
+	return p->now + (at - (size_t)p->now_y * p->width);
 }
 
 static int take_geometry(struct disp_planner *p)
@@ -78,9 +100,9 @@ static int take_geometry(struct disp_planner *p)
 	p->changes = changes;
 	drop_now(p);
 	/* What cannot be read stays black. */
-	(void)!disp_screen_read(
-		s, (struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height}, pixels,
-		s->width);
+	(void)!disp_screen_read(s,
+				(struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height},
+				pixels, s->width);
 	free(p->pixels);
 	p->pixels = pixels;
 	p->width = s->width;
@@ -119,33 +141,27 @@ static void take_all(struct disp_planner *p)
 	memset(p->feed.dirty, 0, p->n_changes);
 }
 
-/* Reads the marked tiles, neighbours at once. What cannot be read is as it was. */
-static int read_marked(struct disp_planner *p)
+/* Reads the marked ones of tiles first to end - 1, neighbours at once. What cannot be read is as it
+ * was. */
+static void read_marked(struct disp_planner *p, uint32_t first, uint32_t end)
 {
-	uint32_t tw = disp_tiles(p->width), n = n_tiles(p), w, h, all, end;
+	uint32_t tw = disp_tiles(p->width), w, h, all, next;
 
-	if (!p->now)
-		p->now = malloc((size_t)p->width * p->height * 4);
-	if (!p->now)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i = end) {
+	for (uint32_t i = first; i < end; i = next) {
 		size_t at = tile_at(p, i, &w, &h);
 
-		end = i + 1;
+		next = i + 1;
 		if (!p->feed.dirty[i])
 			continue;
-		for (all = w; end % tw && p->feed.dirty[end]; end++, all += w)
-			tile_at(p, end, &w, &h);
-		p->n_now += end - i;
+		for (all = w; next % tw && p->feed.dirty[next]; next++, all += w)
+			tile_at(p, next, &w, &h);
 		if (disp_screen_read(p->screen,
 				     (struct surface_rect){(int32_t)(i % tw * DISP_TILE),
 							   (int32_t)(i / tw * DISP_TILE),
 							   (int32_t)all, (int32_t)h},
-				     p->now + at, p->width) < 0)
-			memset(p->feed.dirty + i, 0, end - i);
+				     now_at(p, at), p->width) < 0)
+			memset(p->feed.dirty + i, 0, next - i);
 	}
-	p->now_ms = clock_ms();
-	return 0;
 }
 
 /* Of the tiles in r those that were not read are as the viewer has them. */
@@ -153,17 +169,16 @@ static void fill_now(struct disp_planner *p, const struct surface_rect *r)
 {
 	uint32_t tw = disp_tiles(p->width), w, h;
 
-	for (uint32_t ty = (uint32_t)r->y / DISP_TILE; ty < disp_tiles((uint32_t)(r->y + r->height));
-	     ty++) {
+	for (uint32_t ty = (uint32_t)r->y / DISP_TILE;
+	     ty < disp_tiles((uint32_t)(r->y + r->height)); ty++) {
 		for (uint32_t tx = (uint32_t)r->x / DISP_TILE;
 		     tx < disp_tiles((uint32_t)(r->x + r->width)); tx++) {
 			size_t at = tile_at(p, ty * tw + tx, &w, &h);
 
 			if (p->feed.dirty[ty * tw + tx])
 				continue;
-			p->n_now++;
 			for (uint32_t y = 0; y < h; y++, at += p->width)
-				memcpy(p->now + at, p->pixels + at, w * 4ul);
+				memcpy(now_at(p, at), p->pixels + at, w * 4ul);
 		}
 	}
 }
@@ -180,8 +195,7 @@ static uint32_t keep_differing(struct disp_planner *p, struct surface_rect *r)
 		if (!p->feed.dirty[i])
 			continue;
 		at = tile_at(p, i, &w, &h);
-		p->feed.dirty[i] =
-			disp_tile_differs(p->now + at, p->pixels + at, p->width, w, h);
+		p->feed.dirty[i] = disp_tile_differs(now_at(p, at), p->pixels + at, p->width, w, h);
 		if (!p->feed.dirty[i] || p->motion.tiles[i].blurred)
 			continue; /* in a video nothing is looked for */
 		x0 = i % tw < x0 ? i % tw : x0;
@@ -238,16 +252,9 @@ static void take_moves(struct disp_planner *p)
 	}
 }
 
-static int take_marked(struct disp_planner *p)
+static void take_tiles(struct disp_planner *p, uint32_t first, uint32_t end)
 {
-	uint32_t n = n_tiles(p);
-	int r = read_marked(p);
-
-	if (r < 0)
-		return r;
-	if (p->can & DISP_CAN_MOVE)
-		take_moves(p);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		struct disp_change *c = &p->changes[i];
 		uint32_t w, h;
 		size_t at;
@@ -257,11 +264,42 @@ static int take_marked(struct disp_planner *p)
 			continue;
 		p->feed.dirty[i] = 0;
 		at = tile_at(p, i, &w, &h);
-		c->n = (uint8_t)disp_tile_take(p->pixels + at, p->now + at, p->width, w, h, c->box);
+		c->n = (uint8_t)disp_tile_take(p->pixels + at, now_at(p, at), p->width, w, h,
+					       c->box);
 		p->n_changes += c->n != 0;
 	}
-	if (p->n_now > KEEP_TILES && p->n_changes < MOVE_TILES)
-		drop_now(p);
+}
+
+/* Whether so much is marked, videos aside, that moves may explain it. */
+static bool worth_a_search(const struct disp_planner *p)
+{
+	uint32_t n = n_tiles(p), count = 0;
+
+	for (uint32_t i = 0; i < n && count < MOVE_TILES; i++)
+		count += p->feed.dirty[i] && !p->motion.tiles[i].blurred;
+	return (p->can & DISP_CAN_MOVE) && count >= MOVE_TILES;
+}
+
+static int take_marked(struct disp_planner *p)
+{
+	uint32_t n = n_tiles(p), tw = disp_tiles(p->width);
+	bool search = worth_a_search(p);
+	int r = get_now(p, search);
+
+	if (r < 0)
+		return r;
+	if (search) {
+		read_marked(p, 0, n);
+		take_moves(p);
+		take_tiles(p, 0, n);
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i += tw) {
+		p->now_y = i / tw * DISP_TILE;
+		read_marked(p, i, i + tw);
+		take_tiles(p, i, i + tw);
+	}
+	p->now_y = 0;
 	return 0;
 }
 
@@ -361,12 +399,12 @@ int disp_planner_step(struct disp_planner *p)
 
 int disp_planner_wait(struct disp_planner *p)
 {
-	int64_t now = clock_ms(), keep = p->now_ms + KEEP_MS - now;
+	int64_t now = clock_ms(), keep = p->all_ms + KEEP_MS - now;
 	int ms = p->spare ? disp_motion_wait(&p->motion, now) : -1;
 
-	if (p->n_now > KEEP_TILES && keep <= 0)
+	if (p->now_all && keep <= 0)
 		drop_now(p);
-	if (p->n_now > KEEP_TILES && (ms < 0 || keep < ms))
+	if (p->now_all && (ms < 0 || keep < ms))
 		ms = (int)keep;
 	return ms;
 }

@@ -54,11 +54,15 @@ struct disp_planner {
 	struct disp_feed feed;
 	uint32_t generation, width, height; /* of pixels */
 	uint32_t *pixels;		    /* owned; the viewer's picture, blurred parts aside */
-	uint32_t *now;	/* owned; the desktop's, where it was read last; NULL until it is */
-	uint32_t n_now; /* tiles read into it since it was got */
-	int64_t now_ms; /* when it was used last */
-	struct disp_change *changes;	    /* owned; one a tile */
-	struct disp_scroll *scroll;	    /* owned */
+	/* Where the desktop's picture is read to, owned: a row of tiles at a time, or all of it
+	 * where moves are looked for; its first pixel is that of row now_y. NULL until something
+	 * is. */
+	uint32_t *now;
+	uint32_t now_y;
+	bool now_all;
+	int64_t all_ms;		     /* when all of it was needed last */
+	struct disp_change *changes; /* owned; one a tile */
+	struct disp_scroll *scroll;  /* owned */
 	struct disp_move moves[DISP_MAX_MOVES];
 	unsigned n_moves;
 	struct disp_motion motion;
@@ -74,7 +78,8 @@ void disp_planner_fini(struct disp_planner *p);
  * error leaves the viewer's picture undefined: end the viewer. */
 int disp_planner_step(struct disp_planner *p) must_check;
 /* Milliseconds until there is something to do without a change: blurred parts are to be sharpened
- * when they are quiet, and memory that was needed for much at once is given back, here. -1 = never. */
+ * when they are quiet, and memory that was needed for much at once is given back, here. -1 = never.
+ */
 int disp_planner_wait(struct disp_planner *p);
 /* Forgets what was sent: the next step writes all of it (a client asked for a refresh). */
 void disp_planner_refresh(struct disp_planner *p);

@@ -49,7 +49,7 @@ struct disp_screen {
 	uint8_t *between;	/* owned; stride bytes, what is read and not wanted */
 	struct log_bucket bucket;
 	struct disp_cursor cursor;
-	struct disp_feed *feeds; /* borrowed from the viewers */
+	struct disp_feed *feeds;   /* borrowed from the viewers */
 	struct surface_rect cover; /* width 0 = none */
 	uint32_t *over;		   /* owned; what is seen there */
 	/* Called by the writer, unlocked, after the geometry changed: the cover is gone. */
@@ -66,7 +66,8 @@ int disp_screen_init(struct disp_screen *s) must_check;
 void disp_screen_fini(struct disp_screen *s);
 /* A new geometry: everything marked. The same geometry again changes nothing. */
 int disp_screen_resize(struct disp_screen *s, uint32_t width, uint32_t height) must_check;
-/* Where the picture is from now on, with its geometry; fd is dup()ed. What of it is new is damage. */
+/* Where the picture is from now on, with its geometry; fd is dup()ed. What of it is new is damage.
+ */
 int disp_screen_scanout(struct disp_screen *s, int fd, const struct surface_scanout *so) must_check;
 /* Marks what r touches, cut to the screen. */
 void disp_screen_damage(struct disp_screen *s, struct surface_rect r);
@@ -80,7 +81,8 @@ void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, 
 			uint32_t hot_y, const uint32_t *pixels);
 /* Covers r, cut to the screen, instead of what was covered before; width 0 takes the cover off.
  * pixels: r.width a row. */
-int disp_screen_cover(struct disp_screen *s, struct surface_rect r, const uint32_t *pixels) must_check;
+int disp_screen_cover(struct disp_screen *s, struct surface_rect r,
+		      const uint32_t *pixels) must_check;
 /* Wakes the viewers that have something to do; called once a batch of the above. */
 void disp_screen_wake(struct disp_screen *s);
 /* Wakes all of them: something beside the picture is new. */

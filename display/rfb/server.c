@@ -38,6 +38,8 @@ struct rfb_server {
 	rfbClientPtr client;	 /* owned by the library; NULL when it is gone */
 	char *empty;		 /* owned; the picture before there is one */
 	char name[128];
+	uint32_t n_screens; /* that the client asked for last */
+	struct rfbExtDesktopScreen screens[SURFACE_MAX_MONITORS];
 	int buttons; /* last mask */
 	char *text;  /* owned; what the client has to paste */
 	size_t text_n;
@@ -87,17 +89,75 @@ static void on_release_all(rfbClientPtr cl)
 	disp_viewer_release(server_of(cl)->viewer);
 }
 
+/* Screens that lie in the size and reach its ends make up a desktop of monitors, rfbproto 7.4.11.
+ */
+static bool monitors_of(int width, int height, int n, const struct rfbExtDesktopScreen *screens,
+			struct surface_rect *out)
+{
+	int right = 0, bottom = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct rfbExtDesktopScreen *s = &screens[i];
+
+		if (!s->width || !s->height || s->x + s->width > width || s->y + s->height > height)
+			return false;
+		out[i] = (struct surface_rect){s->x, s->y, s->width, s->height};
+		right = s->x + s->width > right ? s->x + s->width : right;
+		bottom = s->y + s->height > bottom ? s->y + s->height : bottom;
+	}
+	return right == width && bottom == height;
+}
+
 static int on_desktop_size(int width, int height, int n, struct rfbExtDesktopScreen *screens,
 			   rfbClientPtr cl)
 {
 	struct rfb_server *s = server_of(cl);
+	struct surface_rect rects[SURFACE_MAX_MONITORS];
 
-	(void)screens;
-	if (n < 1 || width < 1 || height < 1 || width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM)
+	if (n < 1 || n > SURFACE_MAX_MONITORS || width < 1 || height < 1 ||
+	    width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM ||
+	    !monitors_of(width, height, n, screens, rects))
 		return rfbExtDesktopSize_InvalidScreenLayout;
-	disp_source_resize(s->viewer->source, (uint32_t)width, (uint32_t)height, 100);
+	memcpy(s->screens, screens, (size_t)n * sizeof(*screens));
+	s->n_screens = (uint32_t)n;
+	disp_source_monitors(s->viewer->source, (uint32_t)n, rects, 100);
 	/* The answer goes with the new frame buffer, when the desktop has followed. */
 	return rfbExtDesktopSize_Success;
+}
+
+/* What the client is told of: the monitors that were asked for, by whomever, where they make up
+ * the desktop's size. Those of its own request keep its names for them. */
+static int on_screen_count(rfbClientPtr cl)
+{
+	struct surface_rect r[SURFACE_MAX_MONITORS];
+
+	return (int)disp_source_monitors_of(server_of(cl)->viewer->source,
+					    (uint32_t)cl->screen->width,
+					    (uint32_t)cl->screen->height, r);
+}
+
+static rfbBool on_screen(int i, struct rfbExtDesktopScreen *out, rfbClientPtr cl)
+{
+	struct rfb_server *s = server_of(cl);
+	struct surface_rect r[SURFACE_MAX_MONITORS];
+	uint32_t n = disp_source_monitors_of(s->viewer->source, (uint32_t)cl->screen->width,
+					     (uint32_t)cl->screen->height, r);
+
+	if (i < 0 || (uint32_t)i >= n)
+		return FALSE;
+	*out = (struct rfbExtDesktopScreen){(uint32_t)i + 1,	   (uint16_t)r[i].x,
+					    (uint16_t)r[i].y,	   (uint16_t)r[i].width,
+					    (uint16_t)r[i].height, 0};
+	for (uint32_t k = 0; n == s->n_screens && k < n; k++) {
+		const struct rfbExtDesktopScreen *o = &s->screens[k];
+
+		if (o->x == out->x && o->y == out->y && o->width == out->width &&
+		    o->height == out->height) {
+			*out = *o;
+			break;
+		}
+	}
+	return TRUE;
 }
 
 /* Takes text over. It waits until the desktop pastes. */
@@ -354,6 +414,8 @@ static int setup_screen(struct rfb_server *s)
 	r->setXCutText = on_cut_text;
 	r->setXCutTextUTF8 = on_cut_text_utf8;
 	r->setDesktopSizeHook = on_desktop_size;
+	r->numberOfExtDesktopScreensHook = on_screen_count;
+	r->getExtDesktopScreenHook = on_screen;
 	r->cursor = NULL;
 	set_format(r);
 	return 0;

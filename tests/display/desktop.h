@@ -51,9 +51,9 @@ static inline void desktop_put(struct desktop *d, struct surface_rect r, const u
 /* What is seen of all of it. */
 static inline int desktop_seen(const struct desktop *d, uint32_t *to)
 {
-	return disp_screen_read(
-		d->screen, (struct surface_rect){0, 0, (int32_t)d->width, (int32_t)d->height}, to,
-		d->width);
+	return disp_screen_read(d->screen,
+				(struct surface_rect){0, 0, (int32_t)d->width, (int32_t)d->height},
+				to, d->width);
 }
 
 #endif

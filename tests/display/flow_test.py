@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stories of RFB's Fence and ContinuousUpdates, with a client that speaks only those and Raw."""
+"""Stories of RFB's Fence, ContinuousUpdates and ExtendedDesktopSize, with a client that speaks only those and Raw."""
 import struct
 import unittest
 
@@ -8,6 +8,7 @@ from tools.display_rig import Rig, missing, wait_for
 
 TIMEOUT = 200
 REQUEST = 0x80000000
+SIZE = -308
 
 
 class Client:
@@ -43,7 +44,11 @@ class Client:
         assert kind == 0, kind
         n = struct.unpack(">xH", exactly(self.s, 3))[0]
         for _ in range(n):
-            _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(self.s, 12))
+            reason, result, w, h, encoding = struct.unpack(">HHHHi", exactly(self.s, 12))
+            if encoding == SIZE:
+                count = exactly(self.s, 4)[0]
+                assert n == 1, n
+                return ("size", reason, result, w, [struct.unpack(">IHHHHI", exactly(self.s, 16)) for _ in range(count)])
             assert encoding == 0, encoding
             exactly(self.s, w * h * 4)
         return ("update", n)
@@ -119,6 +124,39 @@ class Flow(unittest.TestCase):
         c = self.client()
         c.fence(REQUEST | 0x1f, b"round trip")
         self.assertEqual(c.message(), ("fence", 7, b"round trip"))
+
+    def sizes(self, c, count=1):
+        """The next messages about the desktop's size: why, with what result, how high, how wide, screens."""
+        found = []
+        while len(found) < count:
+            c.s.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, c.width, c.height))
+            found += [m for m in [c.message()] if m[0] == "size"]
+        return found
+
+    def test_screens(self):
+        """A viewer's screens become the desktop's monitors, and it is told them by its own names; a layout that is none is refused"""
+        self.rig.close()
+        self.rig = Rig(size="320x200", replay=("--follow", "--monitors"))
+        self.addCleanup(self.rig.close)
+        c = Client(self.rig, [0, SIZE])
+        self.addCleanup(c.s.close)
+        self.assertEqual(self.sizes(c)[0][3:], (320, [(1, 0, 0, 320, 200, 0)]))
+        want = [(77, 0, 0, 400, 300, 5), (9, 400, 20, 200, 280, 6)]
+
+        def ask(w, h, screens):
+            c.s.sendall(struct.pack(">BxHHBx", 251, w, h, len(screens)) + b"".join(struct.pack(">IHHHHI", *s) for s in screens))
+        ask(600, 300, want)
+        got = self.sizes(c)[-1]
+        while got[3] != 600:
+            got = self.sizes(c)[-1]
+        self.assertEqual(got[2:], (0, 600, want))
+        wait_for("the monitors", lambda: self.rig.events("monitors"))
+        self.assertEqual([list(r) for r in self.rig.events("monitors")[-1]["rects"]], [[0, 0, 400, 300], [400, 20, 200, 280]])
+        for bad in ([(1, 0, 0, 500, 300, 0)], [(1, 0, 0, 600, 301, 0)], [(1, 0, 0, 600, 300, 0), (2, 5, 5, 0, 9, 0)]):
+            ask(600, 300, bad)
+            # Of the client's own wish, invalid screen layout; behind what was asked for before.
+            self.assertTrue(any(self.sizes(c)[0][1:3] == (1, 3) for _ in range(30)), bad)
+        self.assertEqual(len(self.rig.events("monitors")), 1)
 
     def test_nonsense(self):
         """A fence longer than allowed ends its client and nobody else"""

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Messages over the desktop's picture: what is covered comes back exactly, each ends when it should,
- * and what the agent says is judged.
+ * Messages over the desktop's picture: what is covered comes back exactly, each ends when it
+ * should, and what the agent says is judged.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -178,8 +178,7 @@ static bool covered(struct fixture *f)
 
 static struct disp_message message(const char *id, const char *text, int64_t ms, bool idle)
 {
-	struct disp_message m = {
-		.since_ms = clock_ms(), .end_ms = clock_ms() + ms, .idle = idle};
+	struct disp_message m = {.since_ms = clock_ms(), .end_ms = clock_ms() + ms, .idle = idle};
 
 	snprintf(m.id, sizeof(m.id), "%s", id);
 	snprintf(m.text, sizeof(m.text), "%s", text);
@@ -334,8 +333,8 @@ static int line(const char *p)
 
 static void the_agents_words_are_judged(void **state)
 {
-	static const char one[] =
-		"{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"Hi\",\"ms\":5000,\"idle\":true}]}";
+	static const char one[] = "{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"Hi\","
+				  "\"ms\":5000,\"idle\":true}]}";
 	struct disp_message v[DISP_MESSAGES];
 	int64_t left;
 
@@ -349,13 +348,16 @@ static void the_agents_words_are_judged(void **state)
 	assert_int_equal(line("{\"op\":\"messages\"}"), -EPROTO);
 	assert_int_equal(line("{\"op\":\"messages\",\"list\":[1]}"), -EPROTO);
 	assert_int_equal(line("{\"op\":\"messages\",\"list\":[1,2,3,4,5]}"), -EPROTO);
-	assert_int_equal(line("{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"\",\"ms\":5}]}"),
-			 -EPROTO);
-	assert_int_equal(line("{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"a\",\"ms\":-5}]}"),
-			 -EPROTO);
-	assert_int_equal(line("{\"op\":\"messages\",\"list\":[{\"id\":\"0123456789012345678901234\","
-			      "\"text\":\"a\",\"ms\":5}]}"),
-			 -EPROTO);
+	assert_int_equal(
+		line("{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"\",\"ms\":5}]}"),
+		-EPROTO);
+	assert_int_equal(
+		line("{\"op\":\"messages\",\"list\":[{\"id\":\"7\",\"text\":\"a\",\"ms\":-5}]}"),
+		-EPROTO);
+	assert_int_equal(
+		line("{\"op\":\"messages\",\"list\":[{\"id\":\"0123456789012345678901234\","
+		     "\"text\":\"a\",\"ms\":5}]}"),
+		-EPROTO);
 	assert_int_equal(line("nonsense"), -EPROTO);
 }
 

@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include "display/screen.h"
 
-#define W    130
-#define H    150
-#define PAD  12 /* bytes a row beyond its pixels */
-#define SKIP 100
+#define W     130
+#define H     150
+#define PAD   12 /* bytes a row beyond its pixels */
+#define SKIP  100
 #define LIMIT 40 /* a rectangle this narrow is read row by row */
 
 struct fixture {

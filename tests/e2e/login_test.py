@@ -21,7 +21,7 @@ class Login(unittest.TestCase):
     def tearDownClass(cls):
         cls.site.down()
 
-    def visit(self, start, colours=3):
+    def visit(self, start, colours=3, meanwhile=None):
         """One session with one client: type, see it, leave. Returns the last picture."""
         screen = whole.Screen(self.site.run)
         try:
@@ -34,6 +34,8 @@ class Login(unittest.TestCase):
             self.site.wait(lambda: f"line {word}" in self.site.serial(desktop), 20, f"'{word}' inside the guest")
             whole.wait_until(lambda: whole.different(before, screen.shot("after")) > 50, 10, "the word on the screen")
             after = screen.shot("last")
+            if meanwhile:
+                meanwhile(screen, after)
             screen.close(client)
             self.site.wait_session("alice", "disconnected")
             return after
@@ -41,8 +43,16 @@ class Login(unittest.TestCase):
             screen.end()
 
     def test_xfreerdp(self):
-        """xfreerdp3: a word typed is read inside the guest and seen on the screen"""
-        self.visit(lambda s: self.site.xfreerdp(s, "alice", self.password))
+        """xfreerdp3: a word typed is read inside the guest and seen on the screen, and so is an administrator's message, until it is taken back"""
+        self.visit(lambda s: self.site.xfreerdp(s, "alice", self.password), meanwhile=self.message)
+
+    def message(self, screen, before):
+        session = self.site.admin.items("/sessions")[0]["id"]
+        self.site.pane_login()
+        self.site.pane("sessions", "message", session, "Grüße: {left}", "--seconds", "600")
+        whole.wait_until(lambda: screen.share((0x20, 0x26, 0x32), near=0) > 0.001, 20, "the message on the screen")
+        self.site.pane("sessions", "clear", session)
+        whole.wait_until(lambda: whole.different(before, screen.shot("cleared")) == 0, 20, "the picture as it was")
 
     def test_vncviewer(self):
         """TigerVNC's viewer: a word typed is read inside the guest and seen on the screen"""

@@ -34,10 +34,10 @@ from tools.content import BLACK, CELL_H  # noqa: E402
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
 AUDIO, AUDIO_POS, AUDIO_LISTEN = 6, 7, 43
 RATE, RING, BLOCK = 44100, 16384, 1024  # frames
-KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY, KEYSYM, LAYOUT = range(32, 42)
+KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY, KEYSYM, LAYOUT, MONITORS = range(32, 43)
 CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = range(64, 67)
 NAMES = {1: "hello", KEY: "key", POINTER: "pointer", BUTTON: "button", WHEEL: "wheel",
-         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy", KEYSYM: "keysym", LAYOUT: "layout",
+         RESIZE: "resize", VIEWERS: "viewers", POINTER_REL: "motion", CLIP_POLICY: "clip-policy", KEYSYM: "keysym", LAYOUT: "layout", MONITORS: "monitors",
          AUDIO_LISTEN: "listen", CLIP_OFFER: "clip-offer", CLIP_REQUEST: "clip-request", CLIP_DATA: "clip-data"}
 BTN_LEFT = 0x110
 
@@ -210,7 +210,7 @@ class Replay:
         self.peer = peer
         self.poll.register(peer, select.POLLIN)
         self.note(event="connected")
-        self.send(message(HELLO, struct.pack("<II", 1, 1 | 2 * self.options.keysyms | 8 * self.options.sound)))  # it has a clipboard
+        self.send(message(HELLO, struct.pack("<II", 1, 1 | 2 * self.options.keysyms | 8 * self.options.sound | 4 * self.options.monitors)))  # it has a clipboard
         self.send_scanout()
         self.send_cursor()
 
@@ -241,6 +241,8 @@ class Replay:
             event.update(vertical=words[0], horizontal=words[1])
         elif kind == RESIZE:
             event.update(w=words[0], h=words[1], scale=words[2])
+        elif kind == MONITORS:
+            event.update(rects=[words[i:i + 4] for i in range(2, len(words), 4)])
         elif kind in (KEYSYM, LAYOUT):
             event.update(value=words[0])
         elif kind in (VIEWERS, AUDIO_LISTEN):
@@ -438,6 +440,7 @@ def main():
     p.add_argument("--follow", action="store_true", help="obey resize requests")
     p.add_argument("--keysyms", action="store_true", help="take characters by name, and layouts")
     p.add_argument("--sound", action="store_true", help="have sound")
+    p.add_argument("--monitors", action="store_true", help="be told of monitors")
     p.add_argument("--react", action="store_true", help="paint on a left click")
     Replay(p.parse_args()).run()
 

@@ -13,11 +13,11 @@
 #include "common/err.h"
 #include "common/firstboot.h"
 
-#define HOST_UUID	37
-#define HOST_NAME_MAX	64
-#define HOST_ORDERS_MAX 4096
-#define HOST_DROP_MAX	32
-#define HOST_MESSAGES	4 /* shown at a time; pane-display knows no more */
+#define HOST_UUID	 37
+#define HOST_NAME_MAX	 64
+#define HOST_ORDERS_MAX	 4096
+#define HOST_DROP_MAX	 32
+#define HOST_MESSAGES	 4    /* shown at a time; pane-display knows no more */
 #define HOST_MESSAGE_MAX 1600 /* bytes */
 
 enum host_want {

@@ -142,7 +142,8 @@ static void a_display_that_does_not_read_ends_the_line(void **state)
 
 	say(f, answer, sizeof(answer) - 1);
 	for (int i = 0; i < 400; i++)
-		json_array_append_new(list, json_string("0123456789012345678901234567890123456789"));
+		json_array_append_new(list,
+				      json_string("0123456789012345678901234567890123456789"));
 	for (int i = 0; i < 400 && host_link_up(f->link); i++)
 		host_link_messages(f->link, list);
 	assert_false(host_link_up(f->link));
