@@ -11,7 +11,7 @@
 enum {
 	FIRST = 32 << 20,
 	SPAN = 64 << 20,
-	ROUNDS = 25, /* of each device */
+	ROUNDS = 12, /* of each device */
 	QUEUES = 5,
 	DESCS = 16,
 	C_STATUS = 20,
