@@ -63,11 +63,16 @@ static json_t *answer_snapshot(struct control *c)
 static void add_stats(json_t *o, const struct virtio_balloon_status *s)
 {
 	static const char *const names[BALLOON_STATS] = {
-		[BALLOON_SWAP_IN] = "swap_in_bytes",	 [BALLOON_SWAP_OUT] = "swap_out_bytes",
-		[BALLOON_MAJOR_FAULTS] = "major_faults", [BALLOON_MINOR_FAULTS] = "minor_faults",
-		[BALLOON_FREE] = "free_bytes",		 [BALLOON_TOTAL] = "total_bytes",
-		[BALLOON_AVAILABLE] = "available_bytes", [BALLOON_CACHES] = "caches_bytes",
-		[BALLOON_HUGE_OK] = "huge_pages",	 [BALLOON_HUGE_FAIL] = "huge_page_failures"};
+		[BALLOON_SWAP_IN] = "swap_in_bytes",
+		[BALLOON_SWAP_OUT] = "swap_out_bytes",
+		[BALLOON_MAJOR_FAULTS] = "major_faults",
+		[BALLOON_MINOR_FAULTS] = "minor_faults",
+		[BALLOON_FREE] = "free_bytes",
+		[BALLOON_TOTAL] = "total_bytes",
+		[BALLOON_AVAILABLE] = "available_bytes",
+		[BALLOON_CACHES] = "caches_bytes",
+		[BALLOON_HUGE_OK] = "huge_pages",
+		[BALLOON_HUGE_FAIL] = "huge_page_failures"};
 	json_t *stats = json_pack("{s:I}", "age_ms", (json_int_t)s->stats_ms);
 
 	for (unsigned i = 0; i < BALLOON_STATS; i++)
@@ -91,7 +96,8 @@ static json_t *answer_balloon(struct control *c)
 		return json_pack("{s:s}", "error", "this machine has no balloon");
 	if (target && (!json_is_integer(target) || mib < 0 || mib > INT32_MAX ||
 		       virtio_balloon_target(b, (uint64_t)mib << 20) < 0))
-		return json_pack("{s:s}", "error", "target_mib is not from 0 to the desktop's memory");
+		return json_pack("{s:s}", "error",
+				 "target_mib is not from 0 to the desktop's memory");
 	virtio_balloon_status(b, &s);
 	o = json_pack("{s:I, s:I, s:I, s:b}", "target_mib", (json_int_t)(s.target_bytes >> 20),
 		      "actual_mib", (json_int_t)(s.actual_bytes >> 20), "released_mib",
@@ -134,8 +140,9 @@ static json_t *answer_limits(struct control *c)
 		return NULL;
 	c->ops.limits(c->arg, &d, &n);
 	if ((disk && !read_limit(disk, &new_disk)) || (net && !read_limit(net, &new_net)))
-		return json_pack("{s:s}", "error",
-				 "give bytes_per_s, ops_per_s and burst_ms as numbers, each or some");
+		return json_pack(
+			"{s:s}", "error",
+			"give bytes_per_s, ops_per_s and burst_ms as numbers, each or some");
 	if (disk)
 		*d = new_disk;
 	if (net)

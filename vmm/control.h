@@ -24,7 +24,8 @@ struct control_ops {
 	void (*problem)(void *arg, char *out, size_t n);
 	/* The balloon, borrowed; NULL where there is none. */
 	struct virtio_balloon *(*balloon)(void *arg);
-	/* The present limits of disks and network, the owner's to change; then limited() is called. */
+	/* The present limits of disks and network, the owner's to change; then limited() is called.
+	 */
 	void (*limits)(void *arg, struct limit **disk, struct limit **net);
 	void (*limited)(void *arg);
 	/* Writes a snapshot to two empty files. */

@@ -103,12 +103,12 @@ static int add_more_disks(struct vm_devices *d, struct err *e)
 
 static int add_disk(struct vm_devices *d, struct err *e)
 {
-	const struct virtio_blk_config blk = {
-		.serial = "pane",
-		.block = d->block,
-		.queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus : DISK_QUEUES,
-		.problem = d->cfg.problem,
-		.arg = d->cfg.arg};
+	const struct virtio_blk_config blk = {.serial = "pane",
+					      .block = d->block,
+					      .queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus
+										  : DISK_QUEUES,
+					      .problem = d->cfg.problem,
+					      .arg = d->cfg.arg};
 
 	if (!d->block)
 		return 0;
@@ -143,8 +143,8 @@ static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 	if (!c->surface)
 		return 0;
 	if (vm_pc(vm)) {
-		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, &listener,
-					 e);
+		d->pc_seat =
+			pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, &listener, e);
 		return d->pc_seat ? 0 : -EIO;
 	}
 	d->seat = seat_new(&d->env, &seat, e);

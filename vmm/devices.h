@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
- * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in the same slots. Main thread.
+ * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in
+ * the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -53,7 +54,8 @@ int vm_devices_check(const struct vm_devices *d, struct err *e) must_check;
 void vm_devices_identify(struct vm_devices *d, const struct identity *id);
 /* Of the network card, or what it would be. */
 void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
-/* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread. */
+/* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread.
+ */
 void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net);
 /* Borrowed. */
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);

@@ -5,8 +5,8 @@
  *
  * Registers are an image of bytes with masks of what software may write and what it clears by
  * writing ones; after each write the side effects look at what it touched. Commands are answered
- * within the write that brings them, at most 255 of them. The stream is moved on every TICK_MS by as
- * much as the clock earned: at most STEPS pieces and LATE_MS of sound, whatever its buffer
+ * within the write that brings them, at most 255 of them. The stream is moved on every TICK_MS by
+ * as much as the clock earned: at most STEPS pieces and LATE_MS of sound, whatever its buffer
  * descriptors say. Each descriptor is copied once when it begins; one that is not RAM stops the
  * stream with a descriptor error (§3.3.36).
  */
@@ -120,7 +120,8 @@ struct hda {
 	bool ioc;
 };
 
-/* ---- registers --------------------------------------------------------------------------------- */
+/* ---- registers ---------------------------------------------------------------------------------
+ */
 
 struct field {
 	uint8_t at, bytes;
@@ -194,7 +195,8 @@ static void update_irq(struct hda *h)
 	pci_intx(&h->dev, (ctl & GIE) && (sts & GIE));
 }
 
-/* ---- commands ---------------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------------------------------
+ */
 
 static void answer(struct hda *h, uint32_t response)
 {
@@ -239,7 +241,8 @@ static void run_immediate(struct hda *h)
 	h->r[R_ICIS] |= ICIS_VALID;
 }
 
-/* ---- writes ------------------------------------------------------------------------------------ */
+/* ---- writes ------------------------------------------------------------------------------------
+ */
 
 static void store(struct hda *h, unsigned at, uint8_t v)
 {
@@ -251,7 +254,7 @@ static void store(struct hda *h, unsigned at, uint8_t v)
 			continue;
 		shift = 8 * (at - f->at);
 		h->r[at] = (uint8_t)((h->r[at] & ~(f->write >> shift)) | (v & (f->write >> shift)));
-		h->r[at] &= (uint8_t)~(v & (f->clear >> shift));
+		h->r[at] &= (uint8_t) ~(v & (f->clear >> shift));
 		return;
 	}
 }
@@ -342,7 +345,8 @@ static uint64_t bar_read(struct pci_dev *d, unsigned bar, uint64_t offset, unsig
 	return get_le64(b);
 }
 
-/* ---- the stream: main loop --------------------------------------------------------------------- */
+/* ---- the stream: main loop ---------------------------------------------------------------------
+ */
 
 static bool running(const struct hda *h)
 {
@@ -503,7 +507,8 @@ void hda_listen(struct hda *h, bool on)
 		surface_sound_fini(&h->out);
 }
 
-/* ---- reset and snapshots ------------------------------------------------------------------------ */
+/* ---- reset and snapshots ------------------------------------------------------------------------
+ */
 
 static void on_reset(struct pci_dev *d)
 {
@@ -595,7 +600,8 @@ bool hda_saved(const struct snap *s)
 	return false;
 }
 
-/* ---- making one -------------------------------------------------------------------------------- */
+/* ---- making one --------------------------------------------------------------------------------
+ */
 
 static const struct pci_ops ops = {.bar_read = bar_read,
 				   .bar_write = bar_write,

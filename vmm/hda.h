@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The sound card: a High Definition Audio controller (specification 1.0a; 8086:2668, as the ICH6 has
- * it) with one output stream and the codec of hda_codec.h, because that is what every system has a
- * driver for. What is played goes to the surface while somebody listens, and nowhere else; the
- * card's clock runs all the same. Nothing is recorded.
+ * The sound card: a High Definition Audio controller (specification 1.0a; 8086:2668, as the ICH6
+ * has it) with one output stream and the codec of hda_codec.h, because that is what every system
+ * has a driver for. What is played goes to the surface while somebody listens, and nowhere else;
+ * the card's clock runs all the same. Nothing is recorded.
  *
  * Threads: registers are the vCPUs', under the bus lock; playing is the main loop's; `lock` guards
  * what both use.

@@ -164,7 +164,6 @@ bool hda_codec_verb(struct hda_codec *c, uint32_t verb, uint32_t *response)
 
 bool hda_codec_plays(const struct hda_codec *c, unsigned stream)
 {
-	return stream && c->stream >> 4 == stream && (c->pin & PIN_OUT) &&
-	       !(c->power[0] & 3) && !(c->power[CONVERTER - GROUP] & 3) &&
-	       !(c->power[PIN - GROUP] & 3);
+	return stream && c->stream >> 4 == stream && (c->pin & PIN_OUT) && !(c->power[0] & 3) &&
+	       !(c->power[CONVERTER - GROUP] & 3) && !(c->power[PIN - GROUP] & 3);
 }

@@ -8,7 +8,7 @@
  *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
  *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
  *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
- *   devices.c virtio/  the devices that matter
+ *   devices.c virtio/  the devices that matter; hda.c hda_codec.c  sound
  *   pc/                a whole PC for firmware (pc.c)
  *   jail.c control.c options.c main.c    the process around it
  *

@@ -65,7 +65,7 @@ void vm_mem_advise(const struct vm_mem *m, const struct vm_mem_policy *policy)
 }
 
 enum kind {
-	SHARED,	  /* a memfd of our own */
+	SHARED, /* a memfd of our own */
 	ANONYMOUS,
 	FROM_FILE /* private, over `source` */
 };
@@ -119,7 +119,8 @@ struct vm_mem *vm_mem_new(uint64_t size_bytes, struct err *e)
 struct vm_mem *vm_mem_new_policy(uint64_t size_bytes, const struct vm_mem_policy *policy,
 				 struct err *e)
 {
-	struct vm_mem *m = make(policy->merge || policy->huge ? ANONYMOUS : SHARED, -1, size_bytes, e);
+	struct vm_mem *m =
+		make(policy->merge || policy->huge ? ANONYMOUS : SHARED, -1, size_bytes, e);
 
 	if (m)
 		vm_mem_advise(m, policy);
@@ -225,10 +226,14 @@ static bool map_over(struct vm_mem *m, uint64_t from, uint64_t to)
 {
 	uint8_t *p = m->base + from * PAGE;
 	size_t n = (size_t)(to - from) * PAGE;
+	const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 
-	if (m->pieces == PIECES_MAX ||
-	    mmap(p, n, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (m->pieces == PIECES_MAX)
+		return false;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
+	void *got = mmap(p, n, PROT_READ | PROT_WRITE, how, -1, 0);
+
+	if (got == MAP_FAILED)
 		return false;
 	(void)madvise(p, n, MADV_DONTDUMP); /* as its neighbours: the kernel joins equal ones */
 	m->pieces++;

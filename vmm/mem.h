@@ -40,12 +40,12 @@ struct vm_mem_policy {
 };
 
 struct vm_mem {
-	int fd;				/* memfd or memory file, owned; -1: anonymous */
-	bool is_private;		/* writes are ours alone, not in fd */
-	uint8_t *anonymous;		/* over a memory file, owned: a bit a page that is not its */
-	unsigned pieces;		/* mappings made over the memory file; both main thread */
-	uint64_t size;			/* bytes, all regions together */
-	uint8_t *base;			/* the mapping, owned */
+	int fd;		    /* memfd or memory file, owned; -1: anonymous */
+	bool is_private;    /* writes are ours alone, not in fd */
+	uint8_t *anonymous; /* over a memory file, owned: a bit a page that is not its */
+	unsigned pieces;    /* mappings made over the memory file; both main thread */
+	uint64_t size;	    /* bytes, all regions together */
+	uint8_t *base;	    /* the mapping, owned */
 	struct vm_mem_region region[2]; /* low, high */
 };
 

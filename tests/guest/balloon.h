@@ -8,8 +8,8 @@
 void balloon_open(void);
 /* Fills the balloon up to what the host wants now, from the bottom. */
 void balloon_look(void);
-/* "fill" writes to all of it, "report" reports the upper half as free, "check" counts the pages that
- * are zeros. */
+/* "fill" writes to all of it, "report" reports the upper half as free, "check" counts the pages
+ * that are zeros. */
 void balloon_obey(const char *s);
 
 #endif

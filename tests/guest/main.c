@@ -6,16 +6,17 @@
  * On the serial line it prints: "pci N vendor:device class C", "disk MiB boot COUNT" (the count is
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
- *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h),
- *   fill report check (balloon.h), anything else is just echoed. In a clone it prints "generation X",
- *   the text of its identity disk, and "pane.ready" once more. One that could become a clone says
- *   "pane.waits" behind "pane.ready". Kernel command line: "run=COMMAND" obeys it once ready;
- *   "noready" never says pane.ready, "nowaits" never pane.waits, "packed" uses packed rings.
+ *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h), storm
+ * (storm.h), fill report check (balloon.h), anything else is just echoed. In a clone it prints
+ * "generation X", the text of its identity disk, and "pane.ready" once more. One that could become
+ * a clone says "pane.waits" behind "pane.ready". Kernel command line: "run=COMMAND" obeys it once
+ * ready; "noready" never says pane.ready, "nowaits" never pane.waits, "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
 #include "tests/guest/hw.h"
 #include "tests/guest/screen.h"
 #include "tests/guest/sound.h"
+#include "tests/guest/storm.h"
 #include "tests/guest/virtio.h"
 #include "vmm/layout.h"
 
@@ -158,6 +159,14 @@ static bool shift;
 static int pointer_x, pointer_y;
 static bool pointer_moved;
 
+/* Afterwards every device does what it is for, after a reset. */
+static void weather(void)
+{
+	storm();
+	disk_queue = (struct queue){0};
+	use_disk();
+}
+
 static void obey(const char *s)
 {
 	if (!strcmp(s, "poweroff"))
@@ -176,6 +185,8 @@ static void obey(const char *s)
 			continue;
 	else if (!__builtin_memcmp(s, "note ", 5))
 		print("pane.note %s\n", s + 5);
+	else if (!strcmp(s, "storm"))
+		weather();
 	else if (!strcmp(s, "play"))
 		sound_play();
 	else

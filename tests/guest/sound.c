@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The driver side of High Definition Audio 1.0a: commands by hand (§3.4.3), one stream of two pieces,
- * no interrupts.
+ * The driver side of High Definition Audio 1.0a: commands by hand (§3.4.3), one stream of two
+ * pieces, no interrupts.
  */
 #include "tests/guest/sound.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Finding the structures (virtio 1.2 §4.1.4), initialisation (§3.1.1), split rings (§2.7), packed rings (§2.8)
- * with the interrupts always on.
+ * Finding the structures (virtio 1.2 §4.1.4), initialisation (§3.1.1), split rings (§2.7), packed
+ * rings (§2.8) with the interrupts always on.
  */
 #include "tests/guest/virtio.h"
 
@@ -136,9 +136,9 @@ static void offer_packed(struct queue *q, const struct piece *p, unsigned n, uin
 
 	q->takes[id] = (uint16_t)n;
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t flags = (uint16_t)((i + 1 < n ? DESC_NEXT : 0) |
-					    (p[i].write ? DESC_WRITE : 0) |
-					    (q->wrap ? AVAIL : USED));
+		uint16_t flags =
+			(uint16_t)((i + 1 < n ? DESC_NEXT : 0) | (p[i].write ? DESC_WRITE : 0) |
+				   (q->wrap ? AVAIL : USED));
 
 		q->packed[q->next].at = (uint64_t)p[i].at;
 		q->packed[q->next].len = p[i].len;

@@ -28,7 +28,7 @@ struct queue {
 			uint16_t id, flags;
 		} packed[RING];
 	} __attribute__((aligned(4096)));
-	uint16_t next;		      /* packed: where the next offer goes */
+	uint16_t next; /* packed: where the next offer goes */
 	bool wrap, seen_wrap, is_packed;
 	uint16_t takes[RING]; /* packed: descriptors of the chain with this id */
 	struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The sound card as a driver sees it: reset, commands, a stream that moves with the clock; and what a
- * hostile one can do to it, which is nothing.
+ * The sound card as a driver sees it: reset, commands, a stream that moves with the clock; and what
+ * a hostile one can do to it, which is nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See sound.h. States: deaf (nobody listens: the FIFO is full of what was never heard, its writer
- * drops the rest, nothing here runs), or read, at most as fast as sound is, into the ring and stream
- * of common/surface_sound.h.
+ * drops the rest, nothing here runs), or read, at most as fast as sound is, into the ring and
+ * stream of common/surface_sound.h.
  */
 #include "vmm/cell/sound.h"
 
@@ -21,11 +21,11 @@
 #define PAUSE_MS     20			   /* of a writer that is too fast */
 
 struct cell_sound {
-	struct loop *loop;	       /* borrowed */
+	struct loop *loop; /* borrowed */
 	struct surface_sound out;
-	int fifo;		       /* borrowed */
-	struct loop_io *io;	       /* owned; NULL while deaf, or in a pause */
-	struct loop_timer *pause;      /* owned */
+	int fifo;		  /* borrowed */
+	struct loop_io *io;	  /* owned; NULL while deaf, or in a pause */
+	struct loop_timer *pause; /* owned */
 	int64_t credit, credit_ns;
 	size_t have; /* bytes of chunk: less than a frame between reads */
 	uint8_t chunk[CHUNK_FRAMES * FRAME];

@@ -135,8 +135,8 @@ void pc_seat_free(struct pc_seat *s)
 }
 
 struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const char *surface,
-			    void (*frame)(void *), void *arg,
-			    const struct seat_listener *listener, struct err *e)
+			    void (*frame)(void *), void *arg, const struct seat_listener *listener,
+			    struct err *e)
 {
 	struct pc_seat *s = calloc(1, sizeof(*s));
 	const struct surface_sink sink = {.arg = s,

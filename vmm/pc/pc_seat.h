@@ -20,7 +20,7 @@ struct surface_server;
 struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const char *surface,
 			    void (*frame)(void *arg), void *arg,
 			    const struct seat_listener *listener, struct err *e) must_check;
-void pc_seat_free(struct pc_seat *s); /* NULL is fine; before pc_free() */
+void pc_seat_free(struct pc_seat *s);			   /* NULL is fine; before pc_free() */
 struct surface_server *pc_seat_surface(struct pc_seat *s); /* borrowed */
 bool pc_seat_connected(struct pc_seat *s);
 

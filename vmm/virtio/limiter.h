@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A token bucket for requests and bytes, kept as times instead of tokens: of each kind the moment at
- * which what was let through so far is paid for. A request is let through when nothing is owed, and
- * may then cost more than was saved: so nothing needs to be known of it before, and one that is
+ * A token bucket for requests and bytes, kept as times instead of tokens: of each kind the moment
+ * at which what was let through so far is paid for. A request is let through when nothing is owed,
+ * and may then cost more than was saved: so nothing needs to be known of it before, and one that is
  * larger than the bucket passes, too. At most burst_ms of doing nothing can be saved.
  *
  * The owner's lock guards it. When a request has to wait, `resume` is called in the main loop once

@@ -32,8 +32,8 @@ struct seat_config {
 /* On success the surface socket listens and three devices are on the bus. */
 struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
 		      struct err *e) must_check;
-void seat_free(struct seat *s);	     /* NULL is fine */
+void seat_free(struct seat *s);			     /* NULL is fine */
 struct surface_server *seat_surface(struct seat *s); /* borrowed */
-bool seat_connected(struct seat *s); /* a display is connected */
+bool seat_connected(struct seat *s);		     /* a display is connected */
 
 #endif

@@ -8,8 +8,8 @@
  * (PFNS_MAX pages; a report has VIRTQ_MAX_SEGS ranges), and after BURST of them the loop serves
  * others first.
  *
- * Reporting queue: its index is that of the driver's counting. Without FREE_PAGE_HINT Linux and QEMU
- * count 3, the text of §5.5.2 reads as 4; so both are one.
+ * Reporting queue: its index is that of the driver's counting. Without FREE_PAGE_HINT Linux and
+ * QEMU count 3, the text of §5.5.2 reads as 4; so both are one.
  */
 #include "vmm/virtio/virtio_balloon.h"
 
@@ -57,9 +57,9 @@ struct virtio_balloon {
 
 	/* dev.lock */
 	uint32_t target, actual; /* pages */
-	uint32_t poison;	 /* what the driver fills free pages with, and wants to find there */
-	uint64_t released;	 /* bytes */
-	bool holds_stats;	 /* the driver's buffer for statistics is with us */
+	uint32_t poison;   /* what the driver fills free pages with, and wants to find there */
+	uint64_t released; /* bytes */
+	bool holds_stats;  /* the driver's buffer for statistics is with us */
 	struct virtq_chain stats_chain;
 	unsigned stats;
 	uint64_t stat[BALLOON_STATS];
@@ -255,8 +255,8 @@ void virtio_balloon_status(struct virtio_balloon *b, struct virtio_balloon_statu
 					    .released_bytes = b->released,
 					    .driver = (b->dev.status & VIRTIO_S_DRIVER_OK) != 0,
 					    .stats = b->stats,
-					    .stats_ms = b->stats ? clock_ms() - b->stats_at_ms
-								 : -1};
+					    .stats_ms =
+						    b->stats ? clock_ms() - b->stats_at_ms : -1};
 	memcpy(s->stat, b->stat, sizeof(s->stat));
 	if (b->holds_stats && virtio_running(&b->dev)) {
 		b->holds_stats = false;

@@ -118,7 +118,8 @@ size_t virtio_net_take(struct virtio_net *n, uint8_t frame[VIRTIO_NET_FRAME])
 	unsigned tries = QUEUE_SIZE; /* frames of bad length, before others get the lock */
 
 	pthread_mutex_lock(&n->dev.lock);
-	while (len == 0 && tries-- && limiter_ready(&n->from_guest) && virtio_pop(&n->dev, Q_TX, &c)) {
+	while (len == 0 && tries-- && limiter_ready(&n->from_guest) &&
+	       virtio_pop(&n->dev, Q_TX, &c)) {
 		if (c.out_len > HEAD && c.out_len - HEAD <= VIRTIO_NET_FRAME)
 			len = virtq_read(&c, HEAD, frame, VIRTIO_NET_FRAME);
 		limiter_charge(&n->from_guest, len);

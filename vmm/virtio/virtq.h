@@ -33,8 +33,8 @@ struct virtq {
 	uint16_t vector;	  /* MSI-X vector, the transport's */
 	bool enabled;
 	bool event_idx, indirect, packed;	/* negotiated */
-	uint64_t desc_gpa, avail_gpa, used_gpa; /* as the driver wrote them; packed: of the ring, and
-						   of the driver's and our event suppression */
+	uint64_t desc_gpa, avail_gpa, used_gpa; /* as the driver wrote them; packed: of the ring,
+						   and of the driver's and our event suppression */
 	const char *broken;			/* why the queue is dead, NULL while it is well */
 
 	/* Valid while enabled; pointers into guest RAM. */

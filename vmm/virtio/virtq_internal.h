@@ -14,7 +14,8 @@ enum {
 	VIRTQ_DESC_F_INDIRECT = 4
 };
 
-/* Ring fields are naturally aligned (checked when a queue is enabled): these are single accesses. */
+/* Ring fields are naturally aligned (checked when a queue is enabled): these are single accesses.
+ */
 static inline uint16_t virtq_load16(const uint8_t *p)
 {
 	return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);

@@ -84,7 +84,8 @@ bool virtq_packed_waiting(const struct virtq *q)
 {
 	uint16_t flags = virtq_load16(desc_at(q, q->avail_next) + D_FLAGS);
 
-	return ((flags & F_AVAIL) != 0) == q->avail_wrap && ((flags & F_USED) != 0) != q->avail_wrap;
+	return ((flags & F_AVAIL) != 0) == q->avail_wrap &&
+	       ((flags & F_USED) != 0) != q->avail_wrap;
 }
 
 /* §2.8.7: all of the table, in its order; of the flags only WRITE means something. */
@@ -172,8 +173,8 @@ void virtq_packed_push(struct virtq *q, const struct virtq_chain *c, uint32_t wr
 	q->out--;
 }
 
-/* As §2.7.10 has it: has used_next moved past the event's place with the last `fresh` steps? Of more
- * than one round nobody can say where they began, and the driver is told. */
+/* As §2.7.10 has it: has used_next moved past the event's place with the last `fresh` steps? Of
+ * more than one round nobody can say where they began, and the driver is told. */
 bool virtq_packed_wants_signal(struct virtq *q)
 {
 	uint16_t flags = virtq_load16(q->avail + E_FLAGS) & 3, event, now;

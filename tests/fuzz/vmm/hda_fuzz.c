@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A sound driver that does anything: register writes of every width, memory writes where rings, lists
- * and sound lie, and time that passes, with somebody who listens. Records of 8 bytes:
- * {what, width, address 16, value 32}.
+ * A sound driver that does anything: register writes of every width, memory writes where rings,
+ * lists and sound lie, and time that passes, with somebody who listens. Records of 8 bytes: {what,
+ * width, address 16, value 32}.
  */
 #include <assert.h>
 #include <stdint.h>

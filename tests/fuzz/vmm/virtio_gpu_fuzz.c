@@ -27,9 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		unlink(path);
 	}
 	c.surface = surface;
-	features =
-		2 | (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
-		(p[0] & 64 ? VIRTIO_F_RING_PACKED : 0);
+	features = 2 | (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) |
+		   (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0) | (p[0] & 64 ? VIRTIO_F_RING_PACKED : 0);
 	gpu = virtio_gpu_new(&env, &c, NULL);
 	if (!gpu || !surface)
 		abort();

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct virtio_input *in;
 	struct fuzz_input f = {.p = p, .n = n};
 	uint32_t first = fuzz_take(&f, 1);
-	uint64_t features = (first & 1 ? VIRTIO_F_EVENT_IDX : 0) |
-			    (first & 4 ? VIRTIO_F_RING_PACKED : 0);
+	uint64_t features =
+		(first & 1 ? VIRTIO_F_EVENT_IDX : 0) | (first & 4 ? VIRTIO_F_RING_PACKED : 0);
 
 	in = virtio_input_new(&env, first & 2 ? VIRTIO_INPUT_TABLET : VIRTIO_INPUT_KEYBOARD, NULL);
 	if (!in)

@@ -50,9 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct virtio_net_config c = {.mac = {2}};
 	struct fuzz_input f = {.p = p, .n = n};
 	uint32_t first = fuzz_take(&f, 1);
-	uint64_t features =
-		(first & 1 ? VIRTIO_F_EVENT_IDX : 0) | (first & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
-		(first & 8 ? VIRTIO_F_RING_PACKED : 0);
+	uint64_t features = (first & 1 ? VIRTIO_F_EVENT_IDX : 0) |
+			    (first & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
+			    (first & 8 ? VIRTIO_F_RING_PACKED : 0);
 	struct virtio_net *net;
 
 	if (first & 4) {

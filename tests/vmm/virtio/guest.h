@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A guest for device tests and fuzz targets: fake RAM, a driver's side of virtqueues of both layouts,
- * a transport that counts interrupts. It follows the specification unless a test makes it misbehave
- * by writing the rings itself. One thread, plus whatever threads the device has.
+ * A guest for device tests and fuzz targets: fake RAM, a driver's side of virtqueues of both
+ * layouts, a transport that counts interrupts. It follows the specification unless a test makes it
+ * misbehave by writing the rings itself. One thread, plus whatever threads the device has.
  */
 #ifndef PANE_TESTS_VMM_VIRTIO_GUEST_H
 #define PANE_TESTS_VMM_VIRTIO_GUEST_H
@@ -191,20 +191,22 @@ static inline uint16_t guest_add_packed(struct guest *g, unsigned i, const struc
 
 	q->descs[id] = (uint16_t)n;
 	for (unsigned k = 0; k < n; k++) {
-		uint16_t flags = (uint16_t)((b[k].write ? 2 : 0) | (k + 1 < n ? 1 : 0) |
-					    guest_offer(q));
+		uint16_t flags =
+			(uint16_t)((b[k].write ? 2 : 0) | (k + 1 < n ? 1 : 0) | guest_offer(q));
 
 		if (k == 0)
 			first = flags;
 		guest_desc(g, i, q->next_desc, b[k].gpa, b[k].len, id,
-			   k ? flags : q->wrap ? 1u << 15 : 1u << 7);
+			   k	     ? flags
+			   : q->wrap ? 1u << 15
+				     : 1u << 7);
 		if (++q->next_desc == q->size) {
 			q->next_desc = 0;
 			q->wrap = !q->wrap;
 		}
 	}
-	__atomic_store_n((uint16_t *)(void *)((uint8_t *)guest_at(g, q->desc) + 16u * id + 14), first,
-			 __ATOMIC_RELEASE);
+	__atomic_store_n((uint16_t *)(void *)((uint8_t *)guest_at(g, q->desc) + 16u * id + 14),
+			 first, __ATOMIC_RELEASE);
 	return id;
 }
 
@@ -232,7 +234,8 @@ static inline bool guest_used_packed(struct guest *g, unsigned i, uint32_t *head
 {
 	struct guest_queue *q = &g->q[i];
 	const uint8_t *d = (const uint8_t *)guest_at(g, q->desc) + 16u * q->used_seen;
-	uint16_t flags = __atomic_load_n((const uint16_t *)(const void *)(d + 14), __ATOMIC_ACQUIRE);
+	uint16_t flags =
+		__atomic_load_n((const uint16_t *)(const void *)(d + 14), __ATOMIC_ACQUIRE);
 	uint16_t id = get_le16(d + 12);
 
 	if (((flags & 1u << 7) != 0) != q->used_wrap || ((flags & 1u << 15) != 0) != q->used_wrap)

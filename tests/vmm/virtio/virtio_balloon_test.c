@@ -72,7 +72,7 @@ static uint64_t released(struct ctx *x)
 
 static void put_pfns(struct ctx *x, unsigned q, const uint32_t *pfn, unsigned n)
 {
-	uint8_t raw[4096 * 4];
+	uint8_t raw[4096 * 4] = {0};
 	struct guest_buf b = {0, 4 * n, false};
 
 	for (unsigned i = 0; i < n; i++)

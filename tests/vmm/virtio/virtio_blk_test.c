@@ -431,7 +431,8 @@ static bool all_done(void *arg)
 	return __atomic_load_n(&x->disk->flushes, __ATOMIC_SEQ_CST) == 30;
 }
 
-/* Of thirty requests at once a bucket of ten lets so many through, the others follow at its pace. */
+/* Of thirty requests at once a bucket of ten lets so many through, the others follow at its pace.
+ */
 static void a_limit_makes_requests_wait(void **state)
 {
 	struct limit limit = {.ops_per_s = 100, .burst_ms = 100};

@@ -244,7 +244,7 @@ static void features_are_checked(void **state)
 	put(x, 0x08, 4, 1);
 	assert_int_equal(get(x, 0x0c, 4), 1);
 	put(x, 0x00, 4, 1);
-	assert_int_equal(get(x, 0x04, 4), 1);
+	assert_int_equal(get(x, 0x04, 4), 5); /* VERSION_1, RING_PACKED */
 	put(x, 0x00, 4, 77);
 	assert_int_equal(get(x, 0x04, 4), 0);
 }

@@ -85,7 +85,7 @@ static void chains_finish_in_any_order(void **state)
 
 	for (unsigned round = 0; round < 200; round++) {
 		uint16_t id[3];
-		uint32_t head;
+		uint32_t head = 0;
 
 		for (unsigned i = 0; i < 3; i++) {
 			id[i] = guest_add(&x->g, 0, bufs + 2 - i, 1 + i);
@@ -205,8 +205,8 @@ static void an_endless_chain_is_refused(void **state)
 {
 	struct ctx *x = *state;
 
-	for (uint16_t i = 0; i < SIZE; i++)
-		guest_desc(&x->g, 0, i, 4096, 1, 0, 1 | 1 << 7);
+	for (int i = 0; i < SIZE; i++)
+		guest_desc(&x->g, 0, (uint16_t)i, 4096, 1, 0, 1 | 1 << 7);
 	expect_broken(x, "more chains than descriptors");
 }
 
