@@ -7,10 +7,9 @@
  *   vcpu.c io.c        the processor's loop, and who answers what leaves it
  *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
  *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
- *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
- *   devices.c virtio/  the devices that matter
- *   pc/                a whole PC for firmware (pc.c)
- *   jail.c control.c options.c main.c    the process around it
+ *   boot/              bzimage.c linux.c (loader), acpi.c aml.c smbios.c (tables), cpuid.c beside
+ * this file devices.c virtio/  the devices that matter pc/                a whole PC for firmware
+ * (pc.c) jail.c control.c options.c main.c    the process around it
  *
  * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()
  * makes the threads, the process is jailed, vm_go() lets the vCPUs run, vm_run() serves devices
@@ -32,6 +31,7 @@
 #include "vmm/boot/acpi.h"
 #include "vmm/boot/elf.h"
 #include "vmm/boot/linux.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/cpuid.h"
 #include "vmm/host_bridge.h"
 #include "vmm/kvm.h"
@@ -345,6 +345,7 @@ static int build_pc(struct vm *vm, struct err *e)
 				  .io = &vm->io,
 				  .bridge = &vm->bridge.dev,
 				  .rtc = &vm->rtc,
+				  .name = vm->cfg.name,
 				  .cpus = vm->cfg.cpus,
 				  .width = vm->cfg.width,
 				  .height = vm->cfg.height,
@@ -473,6 +474,21 @@ static int write_generation(struct vm *vm, const uint8_t id[16])
 	return vm_mem_write(vm->ram, VM_GENERATION_AT, id ? id : fresh, sizeof(fresh));
 }
 
+/* What a directly booted kernel reads of its machine instead of asking firmware. */
+static int write_descriptions(struct vm *vm, uint64_t *rsdp, struct err *e)
+{
+	const struct smbios smbios = {.name = vm->cfg.name, .cpus = vm->cfg.cpus, .ram = vm->ram};
+	int r;
+
+	if ((r = acpi_write(vm->ram, vm->cfg.cpus, rsdp)) < 0)
+		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
+	if ((r = smbios_write(&smbios)) < 0)
+		return err_set(e, r, "SMBIOS tables: %s", strerrorname_np(-r));
+	if ((r = write_generation(vm, NULL)) < 0)
+		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	return 0;
+}
+
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 {
 	cleanup_close int kernel = -1, initrd = -1;
@@ -495,10 +511,8 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 		return r;
 	b.kernel = kernel;
 	b.initrd = initrd;
-	if ((r = acpi_write(vm->ram, vm->cfg.cpus, &b.rsdp)) < 0)
-		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
-	if ((r = write_generation(vm, NULL)) < 0)
-		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	if ((r = write_descriptions(vm, &b.rsdp, e)) < 0)
+		return r;
 	if (elf_is(kernel)) {
 		r = elf_load(vm->ram, &b, &elf, e);
 		return r == 0 ? set_entry(vm, 0, &elf, e) : r;

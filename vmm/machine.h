@@ -49,6 +49,7 @@ void vm_stop(struct vm *vm, enum vm_stop why, const char *fmt, ...)
  */
 
 struct vm_cfg {
+	const char *name;	/* of the desktop; borrowed until vm_load() returns */
 	unsigned cpus;		/* 1 .. VM_CPUS_MAX */
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	const char *serial_log; /* NULL: not kept */

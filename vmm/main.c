@@ -227,7 +227,8 @@ static int open_snapshot(struct app *a, struct err *e)
 static int build(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
-	const struct vm_cfg cfg = {.cpus = o->cpus,
+	const struct vm_cfg cfg = {.name = o->name,
+				   .cpus = o->cpus,
 				   .memory_bytes = o->memory_mib << 20,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,

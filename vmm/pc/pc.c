@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "common/wire.h"
 #include "vmm/boot/acpi_loader.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/io.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
@@ -238,6 +239,8 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 {
 	static const uint8_t none[8], irq0 = 1;
 	struct fw_cfg *f = &pc->fw_cfg;
+	const struct smbios smbios = {
+		.name = pc->cfg.name, .cpus = pc->cfg.cpus, .ram = pc->cfg.mem, .firmware = true};
 	uint8_t id[ACPI_GENERATION];
 	uint16_t cpus = (uint16_t)pc->cfg.cpus;
 	int r;
@@ -248,7 +251,7 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 	    (r = fw_cfg_add_le16(f, KEY_ACPI, 0)) < 0 ||
 	    (r = fw_cfg_add_le16(f, KEY_SMBIOS, 0)) < 0 ||
 	    (r = fw_cfg_add(f, KEY_IRQ0, &irq0, 1)) < 0 || (r = add_menu(pc, b->menu_ms)) < 0 ||
-	    (r = add_memory_map(pc)) < 0)
+	    (r = add_memory_map(pc)) < 0 || (r = smbios_offer(f, &smbios)) < 0)
 		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return -EIO;

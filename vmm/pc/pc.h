@@ -38,6 +38,7 @@ struct pc_cfg {
 	struct vm_io *io;
 	struct pci_dev *bridge; /* the host bridge, on the bus */
 	struct rtc *rtc;
+	const char *name; /* of the desktop; until pc_load() returns */
 	unsigned cpus;
 	uint32_t width, height;	  /* preferred size of the screen, pixels */
 	void (*reset)(void *arg); /* the guest resets the machine */
