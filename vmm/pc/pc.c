@@ -35,6 +35,7 @@
 
 #define BIOS_IMAGE    "/usr/share/seabios/bios-256k.bin"
 #define BIOS_VGA_ROM  "/usr/share/seabios/vgabios-stdvga.bin"
+#define BIOS_GPU_ROM  "/usr/share/seabios/vgabios-virtio.bin"
 #define BIOS_NET_ROM  "/usr/lib/ipxe/qemu/pxe-virtio.rom"
 #define EFI_IMAGE     "/usr/share/OVMF/OVMF_CODE_4M.fd"
 #define EFI_VARIABLES "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -159,7 +160,7 @@ struct pc *pc_new(const struct pc_cfg *cfg, struct err *e)
 	    (r = q35_add(&pc->q35, cfg->pci, cfg->bridge, cfg->io)) < 0)
 		(void)err_set(e, r, "PC devices: %s", strerrorname_np(-r));
 	else
-		r = vga_card_add(&pc->vga, cfg->pci, cfg->io, &vga, cfg->width, cfg->height, e);
+		r = vga_card_add(&pc->vga, cfg->io, &vga, cfg->width, cfg->height, e);
 	if (r < 0) {
 		pc_free(pc);
 		return NULL;
@@ -447,8 +448,16 @@ static int load_bios(struct pc *pc, const struct pc_boot *b, struct err *e)
 	int r = load_image(pc, b->image ? b->image : BIOS_IMAGE, e);
 
 	if (r == 0)
-		r = add_rom(pc, "pci1234,1111.rom", BIOS_VGA_ROM, true, e);
+		r = pc->vga.pci == &pc->vga.dev
+			    ? add_rom(pc, "pci1234,1111.rom", BIOS_VGA_ROM, true, e)
+			    : add_rom(pc, "pci1af4,1050.rom", BIOS_GPU_ROM, true, e);
 	return r == 0 ? add_rom(pc, "pci1af4,1041.rom", BIOS_NET_ROM, false, e) : r;
+}
+
+/* Without a seat nobody has put it on the bus. */
+static int plug_vga(struct pc *pc, struct err *e)
+{
+	return pc->vga.pci ? 0 : vga_card_plug(&pc->vga, pc->cfg.pci, e);
 }
 
 int pc_load(struct pc *pc, const struct pc_boot *b, struct err *e)
@@ -459,6 +468,8 @@ int pc_load(struct pc *pc, const struct pc_boot *b, struct err *e)
 	fill_cmos(pc);
 	if (r == 0 && (r = fill_fw_cfg(pc, b)) < 0)
 		return err_set(e, r, "firmware configuration: %s", strerrorname_np(-r));
+	if (r == 0)
+		r = plug_vga(pc, e);
 	if (r < 0)
 		return r;
 	return b->firmware == PC_EFI ? load_efi(pc, b, e) : load_bios(pc, b, e);
@@ -540,6 +551,8 @@ int pc_reload(struct pc *pc, const struct pc_boot *b, const struct snap *s, stru
 	struct snap_in in;
 	int r = snap_find(s, SAVED, 0, SAVED_VERSION, &in, e);
 
+	if (r == 0)
+		r = plug_vga(pc, e);
 	if (r == 0 && b->log)
 		r = debugcon_add(&pc->debugcon, pc->cfg.io, b->log, e);
 	if (r < 0)

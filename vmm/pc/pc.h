@@ -76,7 +76,8 @@ void pc_go_on(struct pc *pc);
 /* A new VM generation id, to where firmware put the old one; -ENOENT before it has. */
 int pc_generation(struct pc *pc, const uint8_t id[16]) must_check;
 
-struct vga_card *pc_vga(struct pc *pc); /* borrowed */
+/* Borrowed. It is on the bus only after pc_load() or pc_reload(), unless a seat put it there. */
+struct vga_card *pc_vga(struct pc *pc);
 struct i8042 *pc_i8042(struct pc *pc);
 
 #endif
