@@ -316,6 +316,7 @@ static int build_kvm(struct vm *vm, struct err *e)
 	int r = vm_kvm_open(&vm->kvm, e);
 
 	vm->kvm.vga_window = vm->cfg.pc;
+	vm->kvm.hyperv = vm->cfg.windows;
 	if (vm->cfg.snap)
 		vm->kvm.kind = saved;
 	if (r == 0)
@@ -374,6 +375,7 @@ static int build_platform(struct vm *vm, struct err *e)
 	power_init(&vm->power, sci_irq, on_power_end, vm);
 	vm->power.keyboard = vm->cfg.pc;
 	rtc_init(&vm->rtc);
+	vm->rtc.local = vm->cfg.windows;
 	if ((r = host_bridge_add(&vm->bridge, vm->pci, &vm->io, power_reset_access, &vm->power)) <
 		    0 ||
 	    (r = pvpanic_add(&vm->pvpanic, vm->pci, on_panic, vm)) < 0 ||
@@ -631,6 +633,9 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	uint64_t pages = 0;
 	int r;
 
+	if (vm->cfg.windows) /* whose interrupts and clocks nothing here saves */
+		return err_setw(e, -ENOTSUP, "snapshot.machine",
+				"a machine with --windows cannot be saved");
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return err_set(e, -EIO, "the host has no random numbers");
 	vm_pause(vm);

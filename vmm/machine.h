@@ -58,7 +58,8 @@ struct vm_cfg {
 	 * file; NULL: a new machine. */
 	const struct snap *snap;
 	int memory;
-	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
+	bool windows; /* with what Windows expects: Hyper-V's interface, its clock in local time */
+	bool pc;      /* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
 	void (*on_ready)(void *arg);

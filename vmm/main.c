@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -232,6 +233,7 @@ static int build(struct app *a, struct err *e)
 				   .memory_bytes = o->memory_mib << 20,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
+				   .windows = o->windows,
 				   .snap = a->snap,
 				   .memory = a->memory,
 				   .pc = o->firmware != PC_NONE,
@@ -375,6 +377,7 @@ int main(int argc, char **argv)
 	struct err e = {0}, state = {0};
 
 	log_init("pane-vmm", LOG_INFO);
+	tzset();		  /* while files can still be read */
 	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may die before us */
 
 	int bad = options_parse(argc, argv, &a.opt, &e);

@@ -39,7 +39,7 @@ struct options {
 	const char *mac;				/* or NULL */
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
-	bool ready_is_frame;
+	bool ready_is_frame, windows;
 	const char *restore; /* directory of a snapshot, or NULL */
 	bool clone, identity;
 	bool cpus_given, memory_given;
