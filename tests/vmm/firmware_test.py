@@ -33,7 +33,7 @@ KERNEL = b"\x89\xc6\xba\xf8\x03\x00\x00\xb0M\xee" + \
 
 
 def says(text):
-    return lambda picture: any(text in line for line in picture.text())
+    return lambda picture: any(line.startswith(text) for line in picture.text())
 
 
 @unittest.skipIf(vmpc.why_not(), vmpc.why_not())
