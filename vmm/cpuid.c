@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "common/wire.h"
+#include "vmm/hyperv.h"
 #include "vmm/kvm.h"
 #include "vmm/snapshot/cpu_model.h"
 
@@ -116,6 +117,9 @@ static int set_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, 
 {
 	union cpu_model m = {0};
 	int r = vm_cpuid_host(k, id, n, &m, e);
+
+	if (r == 0 && k->hyperv)
+		r = hyperv_apply(k, vcpu, &m, e);
 
 	if (r == 0 && ioctl(vcpu, KVM_SET_CPUID2, &m.t) < 0)
 		return err_set(e, -errno, "KVM_SET_CPUID2: %m");

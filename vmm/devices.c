@@ -143,8 +143,7 @@ static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 	if (!c->surface)
 		return 0;
 	if (vm_pc(vm)) {
-		d->pc_seat =
-			pc_seat_new(&d->env, vm_pc(vm), c->surface, on_frame, vm, &listener, e);
+		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), &seat, e);
 		return d->pc_seat ? 0 : -EIO;
 	}
 	d->seat = seat_new(&d->env, &seat, e);

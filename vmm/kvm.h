@@ -29,6 +29,7 @@ struct vm_kvm {
 	size_t run_size;       /* bytes of each vCPU's shared page */
 	size_t xsave_bytes;    /* of a vCPU's extended state */
 	enum vm_kvm_kind kind; /* once vm_kvm_selftest() has run */
+	bool hyperv;	       /* guests see Hyper-V's interface (hyperv.h) */
 	bool vga_window; /* set between vm_kvm_open() and vm_kvm_create(): no RAM at VM_VGA_WINDOW
 			  */
 };

@@ -7,7 +7,7 @@
  *   vcpu.c io.c        the processor's loop, and who answers what leaves it
  *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
  *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
- *   boot/              bzimage.c linux.c (loader), acpi.c aml.c (tables), cpuid.c beside this file
+ *   boot/              bzimage.c linux.c (loader), acpi.c aml.c smbios.c (tables), cpuid.c
  *   devices.c virtio/  the devices that matter; hda.c hda_codec.c  sound
  *   pc/                a whole PC for firmware (pc.c)
  *   jail.c control.c options.c main.c    the process around it
@@ -33,6 +33,7 @@
 #include "vmm/boot/acpi.h"
 #include "vmm/boot/elf.h"
 #include "vmm/boot/linux.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/cpuid.h"
 #include "vmm/host_bridge.h"
 #include "vmm/kvm.h"
@@ -343,6 +344,7 @@ static int build_kvm(struct vm *vm, struct err *e)
 	int r = vm_kvm_open(&vm->kvm, e);
 
 	vm->kvm.vga_window = vm->cfg.pc;
+	vm->kvm.hyperv = vm->cfg.windows;
 	if (vm->cfg.snap)
 		vm->kvm.kind = saved;
 	if (r == 0)
@@ -372,6 +374,7 @@ static int build_pc(struct vm *vm, struct err *e)
 				  .io = &vm->io,
 				  .bridge = &vm->bridge.dev,
 				  .rtc = &vm->rtc,
+				  .name = vm->cfg.name,
 				  .cpus = vm->cfg.cpus,
 				  .width = vm->cfg.width,
 				  .height = vm->cfg.height,
@@ -400,6 +403,7 @@ static int build_platform(struct vm *vm, struct err *e)
 	power_init(&vm->power, sci_irq, on_power_end, vm);
 	vm->power.keyboard = vm->cfg.pc;
 	rtc_init(&vm->rtc);
+	vm->rtc.local = vm->cfg.windows;
 	if ((r = host_bridge_add(&vm->bridge, vm->pci, &vm->io, power_reset_access, &vm->power)) <
 		    0 ||
 	    (r = pvpanic_add(&vm->pvpanic, vm->pci, on_panic, vm)) < 0 ||
@@ -504,6 +508,21 @@ static int write_generation(struct vm *vm, const uint8_t id[16])
 	return vm_mem_write(vm->ram, VM_GENERATION_AT, id ? id : fresh, sizeof(fresh));
 }
 
+/* What a directly booted kernel reads of its machine instead of asking firmware. */
+static int write_descriptions(struct vm *vm, uint64_t *rsdp, struct err *e)
+{
+	const struct smbios smbios = {.name = vm->cfg.name, .cpus = vm->cfg.cpus, .ram = vm->ram};
+	int r;
+
+	if ((r = acpi_write(vm->ram, vm->cfg.cpus, rsdp)) < 0)
+		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
+	if ((r = smbios_write(&smbios)) < 0)
+		return err_set(e, r, "SMBIOS tables: %s", strerrorname_np(-r));
+	if ((r = write_generation(vm, NULL)) < 0)
+		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	return 0;
+}
+
 int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 {
 	cleanup_close int kernel = -1, initrd = -1;
@@ -526,10 +545,8 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e)
 		return r;
 	b.kernel = kernel;
 	b.initrd = initrd;
-	if ((r = acpi_write(vm->ram, vm->cfg.cpus, &b.rsdp)) < 0)
-		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
-	if ((r = write_generation(vm, NULL)) < 0)
-		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
+	if ((r = write_descriptions(vm, &b.rsdp, e)) < 0)
+		return r;
 	if (elf_is(kernel)) {
 		r = elf_load(vm->ram, &b, &elf, e);
 		return r == 0 ? set_entry(vm, 0, &elf, e) : r;
@@ -674,6 +691,9 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	uint64_t pages = 0;
 	int r;
 
+	if (vm->cfg.windows) /* whose interrupts and clocks nothing here saves */
+		return err_setw(e, -ENOTSUP, "snapshot.machine",
+				"a machine with --windows cannot be saved");
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return err_set(e, -EIO, "the host has no random numbers");
 	vm_pause(vm);

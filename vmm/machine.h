@@ -49,6 +49,7 @@ void vm_stop(struct vm *vm, enum vm_stop why, const char *fmt, ...)
  */
 
 struct vm_cfg {
+	const char *name;	/* of the desktop; borrowed until vm_load() returns */
 	unsigned cpus;		/* 1 .. VM_CPUS_MAX */
 	uint64_t memory_bytes;	/* a multiple of 1 MiB */
 	bool merge, huge;	/* struct vm_mem_policy */
@@ -58,7 +59,8 @@ struct vm_cfg {
 	 * file; NULL: a new machine. */
 	const struct snap *snap;
 	int memory;
-	bool pc;		/* with what firmware needs; vm_load() then takes firmware only */
+	bool windows; /* with what Windows expects: Hyper-V's interface, its clock in local time */
+	bool pc;      /* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int64_t wake_ms;	/* between nudges of halted processors; 0 never, -1 as needed */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */

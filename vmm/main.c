@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include "common/json.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -261,12 +262,14 @@ static int open_snapshot(struct app *a, struct err *e)
 static int build(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
-	const struct vm_cfg cfg = {.cpus = o->cpus,
+	const struct vm_cfg cfg = {.name = o->name,
+				   .cpus = o->cpus,
 				   .memory_bytes = o->memory_mib << 20,
 				   .merge = o->memory_merge,
 				   .huge = o->memory_huge,
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
+				   .windows = o->windows,
 				   .snap = a->snap,
 				   .memory = a->memory,
 				   .pc = o->firmware != PC_NONE,
@@ -420,6 +423,7 @@ int main(int argc, char **argv)
 	struct err e = {0}, state = {0};
 
 	log_init("pane-vmm", LOG_INFO);
+	tzset();		  /* while files can still be read */
 	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may die before us */
 
 	int bad = options_parse(argc, argv, &a.opt, &e);

@@ -56,6 +56,7 @@ static const char help[] =
 	"  --size WIDTHxHEIGHT size of the screen in pixels (default: 1280x800)\n"
 	"  --ready serial|frame what makes the desktop ready: the line pane.ready on the\n"
 	"                      serial console (default), or the first frame\n"
+	"  --windows           what Windows expects: Hyper-V's interface, the clock in local time\n"
 	"  --restore DIR       go on from the snapshot in DIR instead of booting\n"
 	"  --clone             go on as another desktop than the one in the snapshot, with\n"
 	"                      an identity of its own\n"
@@ -102,6 +103,7 @@ enum {
 	O_STATE,
 	O_SIZE,
 	O_READY,
+	O_WINDOWS,
 	O_RESTORE,
 	O_CLONE,
 	O_IDENTITY,
@@ -139,6 +141,7 @@ static const struct option longs[] = {
 	{"state", required_argument, NULL, O_STATE},
 	{"size", required_argument, NULL, O_SIZE},
 	{"ready", required_argument, NULL, O_READY},
+	{"windows", no_argument, NULL, O_WINDOWS},
 	{"restore", required_argument, NULL, O_RESTORE},
 	{"clone", no_argument, NULL, O_CLONE},
 	{"identity", no_argument, NULL, O_IDENTITY},
@@ -370,6 +373,9 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_BOOT_MENU:
 		o->boot_menu = true;
 		return 0;
+	case O_WINDOWS:
+		o->windows = true;
+		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
 	case O_DISK_LIMIT:
@@ -433,9 +439,10 @@ static int check_start(const struct options *o, struct err *e)
 			       "--kernel, --firmware or --restore is missing; see --help");
 	if (o->restore && (o->kernel || o->firmware))
 		return err_set(e, -EINVAL, "--restore does not go with --kernel or --firmware");
-	if (o->restore && (o->firmware_image || o->boot_order || o->boot_menu))
+	if (o->restore && (o->firmware_image || o->boot_order || o->boot_menu || o->windows))
 		return err_set(e, -EINVAL,
-			       "--restore does not go with --firmware-image, --boot, --boot-menu");
+			       "--restore does not go with --firmware-image, --boot, "
+			       "--boot-menu, --windows");
 	if (o->clone && !o->restore)
 		return err_set(e, -EINVAL, "--clone needs --restore");
 	return 0;

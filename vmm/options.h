@@ -42,7 +42,7 @@ struct options {
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
-	bool ready_is_frame;
+	bool ready_is_frame, windows;
 	const char *restore; /* directory of a snapshot, or NULL */
 	bool clone, identity, sound;
 	bool cpus_given, memory_given;

@@ -62,7 +62,10 @@ static uint8_t read_register(const struct rtc *r)
 	struct tm t = {0};
 	time_t now = time(NULL);
 
-	gmtime_r(&now, &t);
+	if (r->local)
+		localtime_r(&now, &t);
+	else
+		gmtime_r(&now, &t);
 	switch (r->index) {
 	case SECONDS:
 		return coded(r, t.tm_sec);

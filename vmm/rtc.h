@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The MC146818 clock and its CMOS memory. The time is the host's in UTC: what the guest writes to
- * the clock registers is forgotten, as the host's clock is the truth. No alarm or periodic
- * interrupt.
+ * The MC146818 clock and its CMOS memory. The time is the host's, in UTC or, as Windows expects, in
+ * the host's local time (tzset() must have been called): what the guest writes to the clock
+ * registers is forgotten, as the host's clock is the truth. No alarm or periodic interrupt.
  */
 #ifndef PANE_VMM_RTC_H
 #define PANE_VMM_RTC_H
@@ -18,6 +18,7 @@ struct snap_out;
 
 struct rtc {
 	pthread_mutex_t lock; /* guards index and cmos */
+	bool local;	      /* set once, before the first access */
 	uint8_t index;
 	uint8_t cmos[128];
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "common/log.h"
+#include "vmm/hyperv.h"
 #include "vmm/io.h"
 #include "vmm/machine.h"
 
@@ -188,6 +189,9 @@ static void on_exit_reason(struct vm_vcpu *v)
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		on_system_event(v);
+		break;
+	case KVM_EXIT_HYPERV:
+		hyperv_exit(v->run);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		on_internal_error(v);

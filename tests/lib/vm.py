@@ -208,10 +208,17 @@ class Vm:
 
     def serial(self, text, timeout=10):
         """Waits until the serial log contains text."""
-        end = time.monotonic() + timeout
-        while text not in self.text("serial"):
+        end, seen = time.monotonic() + timeout, None
+        while True:
+            try:
+                size = os.stat(self.path("serial")).st_size
+            except FileNotFoundError:
+                size = 0
+            if size != seen and text in self.text("serial"):
+                return
             if time.monotonic() > end:
                 raise TimeoutError(f"no {text!r} on the serial line:\n{self.text('serial')}")
+            seen = size
             time.sleep(0.01)
 
     def wait(self, timeout=15):

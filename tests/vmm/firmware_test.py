@@ -33,7 +33,7 @@ KERNEL = b"\x89\xc6\xba\xf8\x03\x00\x00\xb0M\xee" + \
 
 
 def says(text):
-    return lambda picture: any(text in line for line in picture.text())
+    return lambda picture: any(line.startswith(text) for line in picture.text())
 
 
 @unittest.skipIf(vmpc.why_not(), vmpc.why_not())
@@ -57,6 +57,19 @@ class Bios(unittest.TestCase):
                      "Found 2 cpu(s) max supported 2 cpu(s)", "ACPI: parse DSDT", "PS2 keyboard initialized",
                      "Found 1 serial ports", "Start SeaVGABIOS"):
             self.assertIn(line, log)
+        tables = self.smbios(machine)
+        self.assertIn(b"SeaBIOS\0", tables)
+        self.assertIn(b"Pane\0Virtual Desktop\0", tables)
+
+    @staticmethod
+    def smbios(machine):
+        """The SMBIOS tables where an operating system looks for them (DSP0134 §5.2.1)."""
+        with open(os.path.join(machine.snapshot(), "memory"), "rb") as memory:
+            memory.seek(0xf0000)
+            entry = memory.read(0x10000).split(b"_SM_")[1]
+            size, address = struct.unpack_from("<HI", entry, 18)
+            memory.seek(address)
+            return memory.read(size)
 
     def test_disk(self):
         """a boot sector is read from the disk, draws, is typed at, and powers off"""

@@ -193,6 +193,8 @@ static void firmware_and_what_goes_with_it(void **state)
 	assert_int_equal(parse_pc(&o, NULL, "--boot", "net,"), -EINVAL);
 	assert_int_equal(parse_pc(&o, NULL, "--boot", "disks"), -EINVAL);
 	assert_int_equal(parse_pc(&o, NULL, "--kernel", "k"), -EINVAL);
+	assert_int_equal(parse_pc(&o, NULL, "--windows", ""), 0);
+	assert_true(o.windows);
 	assert_int_equal(parse(&o, &e, "--cdrom", "iso"), -EINVAL);
 	assert_non_null(strstr(e.msg, "need --firmware"));
 }

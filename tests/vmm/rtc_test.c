@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <time.h>
@@ -57,6 +58,29 @@ static void time_is_the_hosts(void **state)
 	rtc_fini(&r);
 }
 
+static void local_time_is_that_of_the_hosts_zone(void **state)
+{
+	const char *was = getenv("TZ");
+	struct rtc utc, local;
+	int a, b;
+
+	(void)state;
+	rtc_init(&utc);
+	rtc_init(&local);
+	local.local = true;
+	setenv("TZ", "XYZ-5:30", 1);
+	tzset();
+	do {
+		a = decimal(get(&utc, 4)) * 60 + decimal(get(&utc, 2));
+		b = decimal(get(&local, 4)) * 60 + decimal(get(&local, 2));
+	} while (a != decimal(get(&utc, 4)) * 60 + decimal(get(&utc, 2)));
+	assert_int_equal((b - a + 24 * 60) % (24 * 60), 5 * 60 + 30);
+	was ? setenv("TZ", was, 1) : unsetenv("TZ");
+	tzset();
+	rtc_fini(&utc);
+	rtc_fini(&local);
+}
+
 static void formats(void **state)
 {
 	struct rtc r;
@@ -100,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_is_the_hosts),
+		cmocka_unit_test(local_time_is_that_of_the_hosts_zone),
 		cmocka_unit_test(formats),
 		cmocka_unit_test(cmos_holds_and_status_does_not),
 	};

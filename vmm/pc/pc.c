@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "common/wire.h"
 #include "vmm/boot/acpi_loader.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/io.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
@@ -34,6 +35,7 @@
 
 #define BIOS_IMAGE    "/usr/share/seabios/bios-256k.bin"
 #define BIOS_VGA_ROM  "/usr/share/seabios/vgabios-stdvga.bin"
+#define BIOS_GPU_ROM  "/usr/share/seabios/vgabios-virtio.bin"
 #define BIOS_NET_ROM  "/usr/lib/ipxe/qemu/pxe-virtio.rom"
 #define EFI_IMAGE     "/usr/share/OVMF/OVMF_CODE_4M.fd"
 #define EFI_VARIABLES "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -158,7 +160,7 @@ struct pc *pc_new(const struct pc_cfg *cfg, struct err *e)
 	    (r = q35_add(&pc->q35, cfg->pci, cfg->bridge, cfg->io)) < 0)
 		(void)err_set(e, r, "PC devices: %s", strerrorname_np(-r));
 	else
-		r = vga_card_add(&pc->vga, cfg->pci, cfg->io, &vga, cfg->width, cfg->height, e);
+		r = vga_card_add(&pc->vga, cfg->io, &vga, cfg->width, cfg->height, e);
 	if (r < 0) {
 		pc_free(pc);
 		return NULL;
@@ -238,6 +240,8 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 {
 	static const uint8_t none[8], irq0 = 1;
 	struct fw_cfg *f = &pc->fw_cfg;
+	const struct smbios smbios = {
+		.name = pc->cfg.name, .cpus = pc->cfg.cpus, .ram = pc->cfg.mem, .firmware = true};
 	uint8_t id[ACPI_GENERATION];
 	uint16_t cpus = (uint16_t)pc->cfg.cpus;
 	int r;
@@ -248,7 +252,7 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 	    (r = fw_cfg_add_le16(f, KEY_ACPI, 0)) < 0 ||
 	    (r = fw_cfg_add_le16(f, KEY_SMBIOS, 0)) < 0 ||
 	    (r = fw_cfg_add(f, KEY_IRQ0, &irq0, 1)) < 0 || (r = add_menu(pc, b->menu_ms)) < 0 ||
-	    (r = add_memory_map(pc)) < 0)
+	    (r = add_memory_map(pc)) < 0 || (r = smbios_offer(f, &smbios)) < 0)
 		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
@@ -444,8 +448,16 @@ static int load_bios(struct pc *pc, const struct pc_boot *b, struct err *e)
 	int r = load_image(pc, b->image ? b->image : BIOS_IMAGE, e);
 
 	if (r == 0)
-		r = add_rom(pc, "pci1234,1111.rom", BIOS_VGA_ROM, true, e);
+		r = pc->vga.pci == &pc->vga.dev
+			    ? add_rom(pc, "pci1234,1111.rom", BIOS_VGA_ROM, true, e)
+			    : add_rom(pc, "pci1af4,1050.rom", BIOS_GPU_ROM, true, e);
 	return r == 0 ? add_rom(pc, "pci1af4,1041.rom", BIOS_NET_ROM, false, e) : r;
+}
+
+/* Without a seat nobody has put it on the bus. */
+static int plug_vga(struct pc *pc, struct err *e)
+{
+	return pc->vga.pci ? 0 : vga_card_plug(&pc->vga, pc->cfg.pci, e);
 }
 
 int pc_load(struct pc *pc, const struct pc_boot *b, struct err *e)
@@ -456,6 +468,8 @@ int pc_load(struct pc *pc, const struct pc_boot *b, struct err *e)
 	fill_cmos(pc);
 	if (r == 0 && (r = fill_fw_cfg(pc, b)) < 0)
 		return err_set(e, r, "firmware configuration: %s", strerrorname_np(-r));
+	if (r == 0)
+		r = plug_vga(pc, e);
 	if (r < 0)
 		return r;
 	return b->firmware == PC_EFI ? load_efi(pc, b, e) : load_bios(pc, b, e);
@@ -537,6 +551,8 @@ int pc_reload(struct pc *pc, const struct pc_boot *b, const struct snap *s, stru
 	struct snap_in in;
 	int r = snap_find(s, SAVED, 0, SAVED_VERSION, &in, e);
 
+	if (r == 0)
+		r = plug_vga(pc, e);
 	if (r == 0 && b->log)
 		r = debugcon_add(&pc->debugcon, pc->cfg.io, b->log, e);
 	if (r < 0)

@@ -38,6 +38,7 @@ struct pc_cfg {
 	struct vm_io *io;
 	struct pci_dev *bridge; /* the host bridge, on the bus */
 	struct rtc *rtc;
+	const char *name; /* of the desktop; until pc_load() returns */
 	unsigned cpus;
 	uint32_t width, height;	  /* preferred size of the screen, pixels */
 	void (*reset)(void *arg); /* the guest resets the machine */
@@ -75,7 +76,8 @@ void pc_go_on(struct pc *pc);
 /* A new VM generation id, to where firmware put the old one; -ENOENT before it has. */
 int pc_generation(struct pc *pc, const uint8_t id[16]) must_check;
 
-struct vga_card *pc_vga(struct pc *pc); /* borrowed */
+/* Borrowed. It is on the bus only after pc_load() or pc_reload(), unless a seat put it there. */
+struct vga_card *pc_vga(struct pc *pc);
 struct i8042 *pc_i8042(struct pc *pc);
 
 #endif

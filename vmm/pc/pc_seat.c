@@ -13,6 +13,7 @@
 #include "vmm/pc/pc.h"
 #include "vmm/pc/vga_card.h"
 #include "vmm/virtio/seat.h"
+#include "vmm/virtio/virtio_gpu.h"
 #include "vmm/virtio/virtio_input.h"
 
 enum {
@@ -22,11 +23,13 @@ enum {
 };
 
 struct pc_seat {
-	struct surface_server *surface; /* owned, and so are tablet and repeat */
+	struct surface_server *surface; /* owned, and so are gpu, tablet and repeat */
+	struct virtio_gpu *gpu;
 	struct virtio_input *tablet;
 	struct loop_timer *repeat;
 	struct i8042 *ps2; /* borrowed */
 	struct vga_card *vga;
+	struct virtio_pci_mate mate; /* vga, to gpu */
 	struct seat_listener listener;
 	uint32_t held; /* the key that repeats; 0 none */
 	bool placed;
@@ -107,6 +110,21 @@ static void wheel(void *arg, int32_t vertical, int32_t horizontal)
 	s->wheel %= NOTCH;
 }
 
+/* Nothing but a driver of the virtio-gpu follows; the VGA's modes are what software sets. */
+static void resize(void *arg, uint32_t width, uint32_t height)
+{
+	struct pc_seat *s = arg;
+
+	virtio_gpu_resize(s->gpu, width, height);
+}
+
+static void take_screen(void *arg, bool mine)
+{
+	struct pc_seat *s = arg;
+
+	vga_card_hide(s->vga, mine);
+}
+
 static void release(void *arg)
 {
 	struct pc_seat *s = arg;
@@ -129,14 +147,30 @@ void pc_seat_free(struct pc_seat *s)
 		return;
 	loop_timer_del(s->repeat);
 	s->vga->surface = NULL;
+	virtio_gpu_free(s->gpu);
 	surface_server_free(s->surface);
 	virtio_input_free(s->tablet);
 	free(s);
 }
 
-struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const char *surface,
-			    void (*frame)(void *), void *arg, const struct seat_listener *listener,
-			    struct err *e)
+static struct virtio_gpu *make_screen(struct pc_seat *s, const struct virtio_env *env,
+				      const struct seat_config *c, struct err *e)
+{
+	const struct virtio_gpu_config gpu = {.width = c->width,
+					      .height = c->height,
+					      .surface = s->surface,
+					      .frame = c->frame,
+					      .arg = c->arg,
+					      .vga = &s->mate,
+					      .take = take_screen,
+					      .take_arg = s};
+
+	s->mate = vga_card_mate(s->vga);
+	return virtio_gpu_new(env, &gpu, e);
+}
+
+struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc,
+			    const struct seat_config *c, struct err *e)
 {
 	struct pc_seat *s = calloc(1, sizeof(*s));
 	const struct surface_sink sink = {.arg = s,
@@ -144,22 +178,25 @@ struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc, const c
 					  .pointer = pointer,
 					  .button = button,
 					  .wheel = wheel,
+					  .resize = resize,
 					  .release = release,
-					  .audio_listen = listener->listen ? audio_listen : NULL};
+					  .audio_listen = c->listener.listen ? audio_listen : NULL};
 
 	if (!s) {
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	s->listener = *listener;
+	s->listener = c->listener;
 	s->ps2 = pc_i8042(pc);
 	s->vga = pc_vga(pc);
-	s->surface = surface_server_new(env->loop, surface, &sink, e);
+	s->surface = surface_server_new(env->loop, c->surface, &sink, e);
 	if (s->surface)
+		s->gpu = make_screen(s, env, c, e);
+	if (s->gpu)
 		s->tablet = virtio_input_new(env, VIRTIO_INPUT_TABLET, e);
 	if (s->tablet)
 		s->repeat = loop_timer_add(env->loop, -1, on_repeat, s);
-	if (!s->repeat || vga_card_show(s->vga, env->loop, s->surface, frame, arg, e) < 0) {
+	if (!s->repeat || vga_card_show(s->vga, env->loop, s->surface, c->frame, c->arg, e) < 0) {
 		pc_seat_free(s);
 		return NULL;
 	}

@@ -125,9 +125,9 @@ static uint64_t read_register(struct vga_card *c, uint64_t offset, unsigned size
 	return v;
 }
 
-static uint64_t on_read(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size)
+static uint64_t bar_read(void *arg, unsigned bar, uint64_t offset, unsigned size)
 {
-	struct vga_card *c = d->opaque;
+	struct vga_card *c = arg;
 	uint64_t v = 0;
 
 	pthread_mutex_lock(&c->lock);
@@ -152,10 +152,9 @@ static void write_register(struct vga_card *c, uint64_t offset, unsigned size, u
 	}
 }
 
-static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size,
-		     uint64_t value)
+static void bar_write(void *arg, unsigned bar, uint64_t offset, unsigned size, uint64_t value)
 {
-	struct vga_card *c = d->opaque;
+	struct vga_card *c = arg;
 
 	pthread_mutex_lock(&c->lock);
 	if (bar == 0) {
@@ -169,25 +168,29 @@ static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned 
 
 void vga_card_follow(struct vga_card *c)
 {
-	const struct pci_bar *bar = &c->dev.bar[0];
+	const struct pci_bar *bar = &c->pci->bar[0];
 	uint64_t at = bar->mapped ? bar->addr : 0;
 
 	pthread_mutex_lock(&c->lock);
 	if (at != c->mapped && c->host.map) {
 		if (c->mapped)
 			(void)!c->host.map(c->host.arg, 0, 0, NULL);
-		/* Where it cannot be mapped, every access arrives in on_read() and on_write(). */
+		/* Where it cannot be mapped, every access arrives in bar_read() and bar_write(). */
 		c->mapped = at && c->host.map(c->host.arg, at, VGA_VRAM, c->vga.vram) == 0 ? at : 0;
 		c->vga.redraw = true;
 	}
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
+void vga_card_hide(struct vga_card *c, bool hidden)
 {
-	(void)offset;
-	(void)size;
-	vga_card_follow(d->opaque);
+	pthread_mutex_lock(&c->lock);
+	if (c->hidden && !hidden) {
+		c->vga.redraw = true;
+		c->shown = false;
+	}
+	c->hidden = hidden;
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
@@ -341,8 +344,8 @@ unsigned vga_card_draw(struct vga_card *c)
 
 	pthread_mutex_lock(&c->lock);
 	all = c->vga.redraw;
-	if ((gather(c, pages) || all || c->vga.redraw) && (!c->vga.redraw || new_mode(c)) &&
-	    c->pixels) {
+	if (!c->hidden && (gather(c, pages) || all || c->vga.redraw) &&
+	    (!c->vga.redraw || new_mode(c)) && c->pixels) {
 		all = c->vga.redraw || c->mode.kind != VGA_LINEAR;
 		c->vga.redraw = false;
 		n = draw_lines(c, all ? NULL : pages);
@@ -363,6 +366,95 @@ static void on_timer(void *arg)
 	loop_timer_set(c->timer, seen ? FRAME_MS : UNSEEN_MS);
 }
 
+/* ---- on the bus ------------------------------------------------------------------------------ */
+
+static int join(void *arg, struct pci_dev *d)
+{
+	struct vga_card *c = arg;
+	int r = pci_bar_add(d, 0, PCI_BAR_MEM32, VGA_VRAM);
+
+	c->pci = d;
+	return r < 0 ? r : pci_bar_add(d, 2, PCI_BAR_MEM32, REGISTERS);
+}
+
+static void configured(void *arg)
+{
+	vga_card_follow(arg);
+}
+
+static void save(void *arg, struct snap_out *out)
+{
+	vga_card_save(arg, out);
+}
+
+static int load(void *arg, const struct snap *s, struct err *e)
+{
+	return vga_card_load(arg, s, e);
+}
+
+struct virtio_pci_mate vga_card_mate(struct vga_card *c)
+{
+	return (struct virtio_pci_mate){.arg = c,
+					.join = join,
+					.read = bar_read,
+					.write = bar_write,
+					.configured = configured,
+					.save = save,
+					.load = load};
+}
+
+/* The same for a function of its own. */
+static uint64_t on_read(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size)
+{
+	return bar_read(d->opaque, bar, offset, size);
+}
+
+static void on_write(struct pci_dev *d, unsigned bar, uint64_t offset, unsigned size,
+		     uint64_t value)
+{
+	bar_write(d->opaque, bar, offset, size, value);
+}
+
+static void on_config_write(struct pci_dev *d, unsigned offset, unsigned size)
+{
+	(void)offset;
+	(void)size;
+	vga_card_follow(d->opaque);
+}
+
+static void on_save(struct pci_dev *d, struct snap_out *out)
+{
+	vga_card_save(d->opaque, out);
+}
+
+static int on_load(struct pci_dev *d, const struct snap *s, struct err *e)
+{
+	return vga_card_load(d->opaque, s, e);
+}
+
+int vga_card_plug(struct vga_card *c, struct pci_bus *bus, struct err *e)
+{
+	static const struct pci_ops ops = {.bar_read = on_read,
+					   .bar_write = on_write,
+					   .config_write = on_config_write,
+					   .save = on_save,
+					   .load = on_load};
+	int r;
+
+	c->dev = (struct pci_dev){.name = "vga",
+				  .vendor = 0x1234,
+				  .device = 0x1111,
+				  .subvendor = 0x1af4,
+				  .subdevice = 0x1100,
+				  .revision = 2,
+				  .class_code = 0x030000,
+				  .ops = &ops,
+				  .opaque = c};
+	if ((r = join(c, &c->dev)) < 0 || (r = pci_add(bus, &c->dev)) < 0)
+		return err_set(e, r, "graphics card: %s", strerrorname_np(-r));
+	return 0;
+}
+
 /* ---- making one ------------------------------------------------------------------------------ */
 
 static int add_ranges(struct vga_card *c, struct vm_io *io)
@@ -379,14 +471,9 @@ static int add_ranges(struct vga_card *c, struct vm_io *io)
 	return r;
 }
 
-int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
-		 const struct vga_host *host, uint32_t width, uint32_t height, struct err *e)
+int vga_card_add(struct vga_card *c, struct vm_io *io, const struct vga_host *host, uint32_t width,
+		 uint32_t height, struct err *e)
 {
-	static const struct pci_ops ops = {.bar_read = on_read,
-					   .bar_write = on_write,
-					   .config_write = on_config_write,
-					   .save = vga_card_save,
-					   .load = vga_card_load};
 	void *vram;
 	int r;
 
@@ -399,20 +486,8 @@ int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
 	vga_init(&c->vga, vram);
 	c->host = *host;
 	edid_make(c->edid, width, height);
-	c->dev = (struct pci_dev){.name = "vga",
-				  .vendor = 0x1234,
-				  .device = 0x1111,
-				  .subvendor = 0x1af4,
-				  .subdevice = 0x1100,
-				  .revision = 2,
-				  .class_code = 0x030000,
-				  .ops = &ops,
-				  .opaque = c};
-	if ((r = pci_bar_add(&c->dev, 0, PCI_BAR_MEM32, VGA_VRAM)) < 0 ||
-	    (r = pci_bar_add(&c->dev, 2, PCI_BAR_MEM32, REGISTERS)) < 0 ||
-	    (r = pci_add(bus, &c->dev)) < 0 || (r = add_ranges(c, io)) < 0)
-		return err_set(e, r, "graphics card: %s", strerrorname_np(-r));
-	return 0;
+	r = add_ranges(c, io);
+	return r < 0 ? err_set(e, r, "graphics card: %s", strerrorname_np(-r)) : 0;
 }
 
 int vga_card_show(struct vga_card *c, struct loop *loop, struct surface_server *surface,
@@ -430,7 +505,8 @@ void vga_card_fini(struct vga_card *c)
 	if (!c->vga.vram)
 		return;
 	loop_timer_del(c->timer);
-	pci_dev_fini(&c->dev);
+	if (c->pci == &c->dev)
+		pci_dev_fini(&c->dev);
 	if (c->pixels)
 		munmap(c->pixels, c->bytes);
 	cleanup_close_fn(&c->fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The graphics card firmware and unmodified systems find first: VGA with Bochs' extension on the
- * PCI bus (1234:1111, QEMU docs/specs/standard-vga.rst), and what it shows, drawn on a surface.
+ * PCI bus (QEMU docs/specs/standard-vga.rst), and what it shows, drawn on a surface. Its PCI
+ * function is its own (1234:1111) or that of a virtio-gpu, which then takes the screen over.
  * The linear framebuffer is guest memory with a dirty log; the surface is a second memory, opaque
  * XRGB8888, into which changed pixels are converted a few dozen times a second.
  */
@@ -16,6 +17,7 @@
 #include "common/surface.h"
 #include "vmm/pc/vga.h"
 #include "vmm/pci.h"
+#include "vmm/virtio/virtio_pci.h"
 
 struct loop;
 struct loop_timer;
@@ -32,13 +34,15 @@ struct vga_host {
 };
 
 struct vga_card {
-	struct pci_dev dev;
+	struct pci_dev dev;   /* used where it is alone */
+	struct pci_dev *pci;  /* what it is on the bus; NULL before that */
 	pthread_mutex_t lock; /* guards everything below; nests inside pci_lock() */
 	struct vga vga;
 	struct vga_host host;
 	int vram_fd;	 /* owned: video memory */
 	uint64_t mapped; /* where the framebuffer is shown, 0 nowhere */
 	uint8_t edid[128];
+	bool hidden; /* the screen is somebody else's */
 
 	/* Main thread. */
 	struct loop_timer *timer;	/* owned */
@@ -53,10 +57,15 @@ struct vga_card {
 	bool shown; /* the surface has been told of it */
 };
 
-/* Puts the card on the bus. width and height go into its EDID. */
-int vga_card_add(struct vga_card *c, struct pci_bus *bus, struct vm_io *io,
-		 const struct vga_host *host, uint32_t width, uint32_t height,
-		 struct err *e) must_check;
+/* Makes the card, its ports and its window. width and height go into its EDID. */
+int vga_card_add(struct vga_card *c, struct vm_io *io, const struct vga_host *host, uint32_t width,
+		 uint32_t height, struct err *e) must_check;
+/* Puts it on the bus by itself, */
+int vga_card_plug(struct vga_card *c, struct pci_bus *bus, struct err *e) must_check;
+/* or describes it to the virtio device whose PCI function it is to share. */
+struct virtio_pci_mate vga_card_mate(struct vga_card *c);
+/* Shows nothing any more, or all of it again. Any thread. */
+void vga_card_hide(struct vga_card *c, bool hidden);
 /* Starts drawing. */
 int vga_card_show(struct vga_card *c, struct loop *loop, struct surface_server *surface,
 		  void (*frame)(void *arg), void *arg, struct err *e) must_check;
@@ -66,8 +75,8 @@ void vga_card_fini(struct vga_card *c);
 /* Shows the framebuffer where its BAR is now. */
 void vga_card_follow(struct vga_card *c);
 
-/* struct pci_ops (vga_state.c). */
-void vga_card_save(struct pci_dev *d, struct snap_out *out);
-int vga_card_load(struct pci_dev *d, const struct snap *s, struct err *e) must_check;
+/* vga_state.c */
+void vga_card_save(struct vga_card *c, struct snap_out *out);
+int vga_card_load(struct vga_card *c, const struct snap *s, struct err *e) must_check;
 
 #endif

@@ -8,6 +8,7 @@
 #include "vmm/pc/vga_card.h"
 #include "vmm/snapshot/section.h"
 
+#define NAME	"vga"
 #define VERSION 1
 
 enum {
@@ -87,12 +88,10 @@ static void load_memory(uint8_t *vram, struct snap_in *in)
 	}
 }
 
-void vga_card_save(struct pci_dev *d, struct snap_out *out)
+void vga_card_save(struct vga_card *c, struct snap_out *out)
 {
-	struct vga_card *c = d->opaque;
-
 	pthread_mutex_lock(&c->lock);
-	snap_begin(out, d->name, d->slot, VERSION);
+	snap_begin(out, NAME, c->pci->slot, VERSION);
 	snap_put_bytes(out, c->edid, sizeof(c->edid));
 	save_registers(&c->vga, out);
 	for (uint32_t n = 0; n < VGA_PAGES; n++) {
@@ -106,12 +105,11 @@ void vga_card_save(struct pci_dev *d, struct snap_out *out)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int vga_card_load(struct pci_dev *d, const struct snap *s, struct err *e)
+int vga_card_load(struct vga_card *c, const struct snap *s, struct err *e)
 {
-	struct vga_card *c = d->opaque;
 	struct snap_in in;
 	struct vga v = {0};
-	int r = snap_find(s, d->name, d->slot, VERSION, &in, e);
+	int r = snap_find(s, NAME, c->pci->slot, VERSION, &in, e);
 
 	if (r < 0)
 		return r;

@@ -55,6 +55,7 @@ struct snap_out;
 struct vm_mem;
 struct virtio_dev;
 struct virtio_pci;
+struct virtio_pci_mate;
 
 /* Where a device lives. All borrowed, and outliving the device. */
 struct virtio_env {
@@ -86,10 +87,11 @@ struct virtio_dev {
 	/* Set by the owner before virtio_dev_init(). */
 	const struct virtio_ops *ops;
 	const char *name;
-	uint16_t id;	       /* VIRTIO_ID_* */
-	uint32_t class_code;   /* PCI class */
-	uint64_t offered;      /* device features; the general ones are added */
-	uint32_t config_bytes; /* size of the configuration space */
+	uint16_t id;			    /* VIRTIO_ID_* */
+	uint32_t class_code;		    /* PCI class */
+	const struct virtio_pci_mate *mate; /* borrowed; NULL: alone in its PCI function */
+	uint64_t offered;		    /* device features; the general ones are added */
+	uint32_t config_bytes;		    /* size of the configuration space */
 	unsigned queues;
 	uint16_t queue_size[VIRTIO_QUEUES];
 

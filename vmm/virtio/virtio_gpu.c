@@ -44,6 +44,8 @@ struct virtio_gpu {
 	struct surface_server *surface; /* borrowed; may be NULL */
 	void (*frame)(void *arg);
 	void *arg;
+	void (*take)(void *arg, bool mine); /* may be NULL */
+	void *take_arg;
 
 	/* dev.lock */
 	struct gpu_resources set;
@@ -122,6 +124,8 @@ static void show(struct virtio_gpu *g, struct gpu_resource *r, struct surface_re
 	if (g->shown == r->id && memcmp(&g->visible, &v, sizeof(v)) == 0)
 		return;
 	gpu_resource_make_opaque(r);
+	if (g->take)
+		g->take(g->take_arg, true);
 	g->shown = r->id;
 	g->visible = v;
 	if (g->surface)
@@ -458,6 +462,8 @@ static void reset(struct virtio_dev *d)
 
 	show_nothing(g);
 	cursor_hide(g);
+	if (g->take)
+		g->take(g->take_arg, false);
 	gpu_resources_clear(&g->set);
 	g->events = 0;
 	g->hot_x = g->hot_y = 0;
@@ -614,13 +620,16 @@ struct virtio_gpu *virtio_gpu_new(const struct virtio_env *env, const struct vir
 	g->surface = c->surface;
 	g->frame = c->frame;
 	g->arg = c->arg;
+	g->take = c->vga ? c->take : NULL;
+	g->take_arg = c->take_arg;
 	g->set.max_n = VIRTIO_GPU_RESOURCES;
 	g->set.max_bytes = c->max_bytes ? c->max_bytes : MAX_BYTES;
 	set_size(g, c->width ? c->width : WIDTH, c->height ? c->height : HEIGHT);
 	g->dev.ops = &ops;
 	g->dev.name = "virtio-gpu";
 	g->dev.id = VIRTIO_ID_GPU;
-	g->dev.class_code = 0x038000; /* display, not VGA */
+	g->dev.class_code = c->vga ? 0x030000 : 0x038000; /* VGA, or another display */
+	g->dev.mate = c->vga;
 	g->dev.offered = F_EDID;
 	g->dev.config_bytes = GPU_C_BYTES;
 	g->dev.queues = 2;

@@ -7,6 +7,9 @@
  *
  * Everything a guest can make us hold (pixels, backing lists, number of resources) counts against
  * max_bytes and VIRTIO_GPU_RESOURCES; beyond them it gets ERR_OUT_OF_MEMORY.
+ *
+ * In a PC it is the VGA card as well, as one PCI function (virtio-vga of QEMU): firmware and
+ * systems without a driver use the VGA, and the driver finds what they showed to be its own.
  */
 #ifndef PANE_VMM_VIRTIO_VIRTIO_GPU_H
 #define PANE_VMM_VIRTIO_VIRTIO_GPU_H
@@ -16,6 +19,7 @@
 #define VIRTIO_GPU_RESOURCES 256 /* at most at a time */
 
 struct surface_server;
+struct virtio_pci_mate;
 struct virtio_gpu;
 
 struct virtio_gpu_config {
@@ -24,6 +28,11 @@ struct virtio_gpu_config {
 	struct surface_server *surface; /* borrowed, outlives the device; NULL: shown to nobody */
 	void (*frame)(void *arg);	/* a frame was flushed to the screen; may be NULL */
 	void *arg;
+	const struct virtio_pci_mate *vga; /* the VGA in the same function, borrowed; may be NULL */
+	/* With vga: from its first scanout to its reset the screen is this device's alone. Any
+	 * thread, under the device lock. */
+	void (*take)(void *arg, bool mine);
+	void *take_arg;
 };
 
 struct virtio_gpu *virtio_gpu_new(const struct virtio_env *env, const struct virtio_gpu_config *c,

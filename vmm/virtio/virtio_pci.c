@@ -341,10 +341,19 @@ static void regs_write(struct virtio_pci *vp, uint64_t off, const uint8_t *in, u
 	}
 }
 
+static const struct virtio_pci_mate *mate_of(const struct pci_dev *pd)
+{
+	return ((const struct virtio_pci *)pd->opaque)->dev->mate;
+}
+
 static uint64_t bar_read(struct pci_dev *pd, unsigned bar, uint64_t off, unsigned size)
 {
 	uint8_t b[8] = {0};
 
+	const struct virtio_pci_mate *mate = mate_of(pd);
+
+	if (mate && bar != BAR_REGS)
+		return mate->read(mate->arg, bar, off, size);
 	if (bar == BAR_REGS && size <= sizeof(b) && range_ok(off, size, REGS_BYTES))
 		regs_read(pd->opaque, off, b, size);
 	return get_le64(b);
@@ -352,9 +361,12 @@ static uint64_t bar_read(struct pci_dev *pd, unsigned bar, uint64_t off, unsigne
 
 static void bar_write(struct pci_dev *pd, unsigned bar, uint64_t off, unsigned size, uint64_t value)
 {
+	const struct virtio_pci_mate *mate = mate_of(pd);
 	uint8_t b[8];
 
 	put_le64(b, value);
+	if (mate && bar != BAR_REGS)
+		mate->write(mate->arg, bar, off, size, value);
 	if (bar == BAR_REGS && size <= sizeof(b) && range_ok(off, size, REGS_BYTES))
 		regs_write(pd->opaque, off, b, size);
 }
@@ -391,6 +403,8 @@ static void config_write(struct pci_dev *pd, unsigned offset, unsigned size)
 	uint32_t off, len;
 
 	(void)size;
+	if (vp->dev->mate)
+		vp->dev->mate->configured(vp->dev->mate->arg);
 	if (window(vp, offset, &off, &len))
 		regs_write(vp, off, pd->cfg + vp->cfg_cap + CAP_BYTES, len);
 }
@@ -424,6 +438,8 @@ static void save(struct pci_dev *pd, struct snap_out *out)
 	snap_put_u8(out, vp->isr);
 	virtio_dev_save(vp->dev, out);
 	snap_end(out);
+	if (vp->dev->mate)
+		vp->dev->mate->save(vp->dev->mate->arg, out);
 }
 
 static int load(struct pci_dev *pd, const struct snap *s, struct err *e)
@@ -442,7 +458,8 @@ static int load(struct pci_dev *pd, const struct snap *s, struct err *e)
 	virtio_dev_load(vp->dev, &in);
 	for (unsigned i = 0; i < vp->dev->queues; i++)
 		vp->dev->vq[i].vector = checked_vector(vp, vp->dev->vq[i].vector);
-	return snap_done(&in, e);
+	rc = snap_done(&in, e);
+	return rc == 0 && vp->dev->mate ? vp->dev->mate->load(vp->dev->mate->arg, s, e) : rc;
 }
 
 static const struct pci_ops ops = {.bar_read = bar_read,
@@ -569,6 +586,8 @@ int virtio_pci_attach(struct virtio_dev *d, struct err *e)
 	rc = pci_bar_add(pd, BAR_REGS, PCI_BAR_MEM64, REGS_BYTES);
 	if (rc >= 0)
 		rc = pci_msix_add(pd, BAR_MSIX, d->queues + 1);
+	if (rc >= 0 && d->mate)
+		rc = d->mate->join(d->mate->arg, pd);
 	if (rc >= 0)
 		rc = add_caps(vp);
 	if (rc >= 0)

@@ -7,10 +7,26 @@
 #ifndef PANE_VMM_VIRTIO_VIRTIO_PCI_H
 #define PANE_VMM_VIRTIO_VIRTIO_PCI_H
 
+#include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 
+struct pci_dev;
+struct snap;
+struct snap_out;
 struct virtio_dev;
+
+/* Another device in the same PCI function, in the BARs virtio leaves free: 0, 2 and 3. */
+struct virtio_pci_mate {
+	void *arg;
+	int (*join)(void *arg, struct pci_dev *d); /* adds its BARs */
+	/* A guest's access to one of them, on a vCPU thread under pci_lock(). */
+	uint64_t (*read)(void *arg, unsigned bar, uint64_t offset, unsigned size);
+	void (*write)(void *arg, unsigned bar, uint64_t offset, unsigned size, uint64_t value);
+	void (*configured)(void *arg); /* configuration space was written */
+	void (*save)(void *arg, struct snap_out *out);
+	int (*load)(void *arg, const struct snap *s, struct err *e);
+};
 
 /* Puts d on d->env.pci. */
 int virtio_pci_attach(struct virtio_dev *d, struct err *e) must_check;

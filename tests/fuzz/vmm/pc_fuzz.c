@@ -68,7 +68,8 @@ static struct bench *build(void)
 	i8042_init(&b->i8042, on_irq, on_reset, b);
 	r = pci_add(b->bus, &b->bridge);
 	r = r ? r : q35_add(&b->q35, b->bus, &b->bridge, &b->io);
-	r = r ? r : vga_card_add(&b->vga, b->bus, &b->io, &host, 1280, 800, NULL);
+	r = r ? r : vga_card_add(&b->vga, &b->io, &host, 1280, 800, NULL);
+	r = r ? r : vga_card_plug(&b->vga, b->bus, NULL);
 	r = r ? r : fw_cfg_init(&b->fw_cfg, b->mem);
 	r = r ? r : fw_cfg_add_file(&b->fw_cfg, "etc/file", "0123456789", 10, true);
 	r = r ? r

@@ -123,7 +123,8 @@ static void load_screen(const struct snap *s)
 	if (snap_find(s, "vga", 0, 1, &in, NULL) < 0) /* 16 MiB are not cleared for nothing */
 		return;
 	bus = io.pci = pci_bus_new(NULL);
-	if (vga_card_add(&c, bus, &io, &host, 640, 480, NULL) == 0 && pci_load(bus, s, NULL) == 0) {
+	if (vga_card_add(&c, &io, &host, 640, 480, NULL) == 0 &&
+	    vga_card_plug(&c, bus, NULL) == 0 && pci_load(bus, s, NULL) == 0) {
 		for (uint64_t port = VGA_PORTS, v; port < VGA_PORTS + 32; port++)
 			vm_io_access(&io, false, true, port, 1, &v);
 		(void)vga_card_draw(&c);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unmodified guests under pane-vmm's firmware, one row each. Started by tests/lab/guests_test.py where KVM is
-hardware-like; PANE_GUESTS=all runs the long ones as well."""
+"""Unmodified guests in pane-vmm, one row each. Started by tests/lab/guests_test.py where KVM is hardware-like;
+PANE_GUESTS=all runs the long ones as well, PANE_GUESTS=name,name those alone."""
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -11,18 +12,37 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import grubdisk
+import media
 import screen
 import vm
 import vmpc
 
-ALL = os.environ.get("PANE_GUESTS") == "all"
-LONG = 1500  # seconds; the lab's clock may run ahead when its machine is busy
-INSTALLER = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64"
+WANTED = os.environ.get("PANE_GUESTS", "")
+REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
+KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
+LONG = 400  # seconds; the lab's clock may run ahead when its machine is busy
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
+HELLO = 'echo "hello from $(busybox uname -rm) on $(busybox cat /sys/class/dmi/id/sys_vendor)"\nbusybox poweroff -f\n'
+# Loads the modules it is given in order, then says what size its screen is to have, whenever that is another one.
+SCREEN = '''for m in %s; do busybox insmod /$m; done
+echo screen loaded
+while true; do
+	mode=$(busybox head -n 1 /sys/class/drm/card0-Virtual-1/modes)
+	[ "$mode" = "$last" ] || echo "screen $mode"
+	last=$mode
+	busybox sleep 0.2
+done
+'''
 
 
 def says(text):
-    return lambda picture: picture.height == 400 and any(text in line for line in picture.text())
+    return lambda picture: any(text in line for line in picture.text())
+
+
+def row(test):
+    """A row that `make test` does not run."""
+    chosen = WANTED == "all" or test.__name__.removeprefix("test_") in WANTED.split(",")
+    return test if chosen else unittest.skip("a long row: PANE_GUESTS=all")(test)
 
 
 class Rows(unittest.TestCase):
@@ -30,6 +50,9 @@ class Rows(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="pane-rows-")
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
 
     def start(self, firmware, *args, **kwargs):
         machine = vmpc.Pc(firmware, *args, **kwargs)
@@ -40,62 +63,209 @@ class Rows(unittest.TestCase):
         """UEFI. In the lab a firmware timer that ticks while its handler runs ends the emulator (tests/README.md)."""
         if os.environ.get("PANE_SLOW_TIMER"):
             with open(TIMER, "w", encoding="ascii") as file:
-                file.write("1000000")
-        return self.start("efi", "--firmware-vars", os.path.join(self.folder, "vars"), *args, **kwargs)
+                file.write(os.environ["PANE_SLOW_TIMER"])
+        return self.start("efi", "--firmware-vars", self.path("vars"), *args, **kwargs)
+
+    def installer(self, **kwargs):
+        disk = self.path("installer.raw")
+        media.installer(disk, **kwargs)
+        return self.start("bios", "--disk", f"raw={disk}", "--net", "user", memory=1024).surface()
+
+    def as_in_qemu(self, display, name, most=0.002, **rectangle):
+        """Waits until the screen is QEMU's, but for a share of pixels."""
+        path = f"{REFERENCE}/{name}.ppm"
+        if not REFERENCE or not os.path.exists(path):
+            print(f"# {name}: no picture of QEMU's to compare with")
+            return
+        with open(path, "rb") as file:
+            theirs = screen.Picture.of_ppm(file.read())
+        screen.watch(display, lambda ours: ours.unlike(theirs, **rectangle) <= most, 60)
+
+    # ---- kernels, booted directly ----------------------------------------------------------------
+
+    def hello(self, kernel, release, machine="x86_64", memory=256):
+        """A kernel with a small initramfs comes to user space and powers off."""
+        media.initramfs(self.path("initrd"), HELLO)
+        guest = vm.Vm("quiet console=ttyS0 panic=-1", "--initrd", self.path("initrd"), kernel=kernel, memory=memory)
+        self.addCleanup(guest.close)
+        guest.serial("hello from", LONG)
+        self.assertEqual(guest.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(guest.text("serial"), rf"hello from {release}\S* {machine} on Pane")
+
+    def fetched(self, name):
+        folder = f"{KERNELS}/{name}"
+        if not KERNELS or not os.path.exists(folder):
+            self.skipTest(f"no package {name}: there was no mirror to fetch it from")
+        return folder
+
+    def kernel_of(self, name):
+        boot = f"{self.fetched(name)}/boot"
+        return next(f"{boot}/{n}" for n in os.listdir(boot) if n.startswith("vmlinuz-"))
+
+    def test_generic(self):
+        """Debian 12's generic kernel, booted directly, comes to user space and reads whose machine it is"""
+        self.hello(media.GENERIC, "6.1")
+
+    @row
+    def test_hyperv(self):
+        """with --windows Linux finds itself on Hyper-V, and its clock ticks"""
+        media.initramfs(self.path("initrd"), "busybox dmesg | busybox grep -i 'hypervisor detected'\nbusybox sleep 1\n"
+                        "busybox cat /sys/devices/system/clocksource/clocksource0/available_clocksource\nbusybox poweroff -f\n")
+        guest = vm.Vm("quiet console=ttyS0 panic=-1", "--windows", "--initrd", self.path("initrd"), kernel=media.GENERIC, memory=256)
+        self.addCleanup(guest.close)
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertIn("Microsoft Hyper-V", guest.text("serial"))
+        self.assertIn("hyperv_clocksource", guest.text("serial"))
+
+    def test_pvh(self):
+        """the same kernel by its PVH entry, as an ELF file"""
+        media.vmlinux(media.GENERIC, self.path("vmlinux"))
+        self.hello(self.path("vmlinux"), "6.1")
+
+    @row
+    def test_cloud_kernel(self):
+        """Debian 12's cloud kernel, booted directly"""
+        self.hello(self.kernel_of("cloud"), "6.1")
+
+    @row
+    def test_backports(self):
+        """the kernel of Debian 12's backports, booted directly"""
+        self.hello(self.kernel_of("backports"), r"6\.(?!1\.)\d+")
+
+    # ---- SeaBIOS -------------------------------------------------------------------------------
 
     def memtest(self, bits):
         machine = self.start("bios", "--cdrom", f"/usr/lib/memtest86+/memtest86+{bits}.iso", memory=128)
-        picture = screen.watch(machine.surface(), says("Testing"), LONG)
-        text = "\n".join(picture.text())
-        self.assertIn("Memtest86+ v6", text)
-        self.assertRegex(text, r"Memory\s*:\s*12[78]MB")
+        counted = re.compile(r"Memtest86\+ v6.*Memory\s*:\s*12[78]MB.*Status: Testing", re.S)
+        screen.watch(machine.surface(), lambda picture: counted.search("\n".join(picture.text())), LONG)
 
     def test_memtest(self):
         """memtest86+, 64 bits, from its CD: counts the memory and begins to test it"""
         self.memtest("x64")
 
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
-    def test_shell(self):
-        """OVMF: its shell on a 1280x800 screen obeys the keyboard, and its variables are kept"""
-        machine = self.efi()
-        display = machine.surface()
-        machine.serial("Shell>", LONG)
-        display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
-        display.type("setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =4\n", 0.3)
-        display.type("reset -s\n", 0.3)
-        self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
-        with open(os.path.join(self.folder, "vars"), "rb") as file:
-            self.assertIn("Pane".encode("utf-16-le"), file.read())
-
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
+    @row
     def test_memtest32(self):
-        """memtest86+, 32 bits: a 32-bit kernel"""
+        """memtest86+, 32 bits"""
         self.memtest("ia32")
 
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
+    @row
+    def test_rescue(self):
+        """GRUB's rescue CD: its menu, and by keyboard its command line, which sees the CD"""
+        display = self.start("bios", "--cdrom", media.RESCUE.format("cdrom.iso")).surface()
+        screen.watch(display, says("GNU/Hurd"), LONG)
+        self.as_in_qemu(display, "rescue")
+        display.type("c")
+        screen.watch(display, says("grub>"), LONG)
+        display.type("ls\n", 0.1)
+        screen.watch(display, says("(cd"), LONG)
+
+    @row
+    def test_floppy(self):
+        """GRUB's rescue floppy, as a disk: its command line"""
+        disk = self.path("floppy.raw")
+        subprocess.run(["cp", media.RESCUE.format("floppy.img"), disk], check=True)
+        display = self.start("bios", "--disk", f"raw={disk}").surface()
+        screen.watch(display, says("grub"), LONG)
+        self.as_in_qemu(display, "floppy")
+
+    @row
     def test_ipxe(self):
         """iPXE boots from the network card and gets an address"""
         machine = self.start("bios", "--boot", "net", "--net", "user")
         screen.watch(machine.surface(), says("net0: 10.0.2.15"), LONG)
 
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
+    @row
+    def test_ipxe_cd(self):
+        """iPXE from its own CD finds the network card"""
+        machine = self.start("bios", "--cdrom", "/usr/lib/ipxe/ipxe.iso", "--net", "user")
+        screen.watch(machine.surface(), says("net0: 52:54"), LONG)
+
+    @row
+    def test_screen(self):
+        """Linux booted by SeaBIOS and GRUB takes the screen by its virtio-gpu, and is told the window's size"""
+        release = os.path.basename(media.GENERIC).removeprefix("vmlinuz-")
+        files = media.modules(release, "virtio_pci", "virtio_gpu")
+        media.initramfs(self.path("initrd"), SCREEN % " ".join(os.path.basename(f) for f in files), files)
+        media.grub_linux(self.path("disk.raw"), media.GENERIC, self.path("initrd"), "quiet console=ttyS0")
+        machine = self.start("bios", "--disk", f"raw={self.path('disk.raw')}")
+        display = machine.surface()
+        machine.serial("screen 1280x800", LONG)
+        display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
+        display.send(36, struct.pack("<III", 1440, 900, 100))
+        machine.serial("screen 1440x900", 60)
+
+    @row
     def test_installer(self):
         """Debian's installer, by GRUB from a disk: its first question, and the next one by keyboard"""
-        disk = os.path.join(self.folder, "installer.raw")
-        grubdisk.fat(disk, 80, {"linux": f"{INSTALLER}/linux", "initrd.gz": f"{INSTALLER}/initrd.gz"},
-                     "set root=(hd0,msdos1)\nlinux /linux vga=normal fb=false quiet\ninitrd /initrd.gz\nboot\n")
-        machine = self.start("bios", "--disk", f"raw={disk}", "--net", "user", memory=768)
-        display = machine.surface()
+        display = self.installer()
         screen.watch(display, says("Select a language"), LONG)
+        self.as_in_qemu(display, "installer")
         display.type("\n")
         screen.watch(display, says("Select your location"), LONG)
+
+    @row
+    def test_installer32(self):
+        """the 32-bit installer: a 32-bit Linux"""
+        display = self.installer(tree=f"{self.fetched('i386')}/usr/lib/debian-installer/images/12/i386")
+        screen.watch(display, says("Select a language"), LONG)
+        self.as_in_qemu(display, "installer")
+
+    @row
+    def test_gtk(self):
+        """the graphical installer: its first screen, and the next one by keyboard"""
+        display = self.installer(kind="gtk", words=media.GRAPHICAL)
+        screen.watch(display, lambda picture: picture.colours() > 64, LONG)
+        self.as_in_qemu(display, "gtk", most=0.02)
+        first = screen.now(display)
+        display.type("\n")
+        screen.watch(display, lambda picture: picture.unlike(first) > 0.02, LONG)
+
+    # ---- OVMF ----------------------------------------------------------------------------------
+
+    @row
+    def test_shell(self):
+        """OVMF: its shell on a 1280x800 screen obeys the keyboard, and its variables are kept"""
+        machine = self.efi()
+        display = machine.surface()
+        machine.serial("startup.nsh", LONG)  # it waits for that file
+        display.key(1, 1)
+        display.key(1, 0)
+        machine.serial("Shell>", LONG)
+        display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
+        display.type("setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =4\n", 0.3)
+        display.type("reset -s\n", 0.3)
+        self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        with open(self.path("vars"), "rb") as file:
+            self.assertIn("Pane".encode("utf-16-le"), file.read())
+
+    @row
+    def test_memtest_efi(self):
+        """memtest86+ as a UEFI program, in its own graphical screen"""
+        media.efi(self.path("disk.raw"), "/boot/memtest86+x64.efi")
+        display = self.efi("--disk", f"raw={self.path('disk.raw')}").surface()
+        blue = b"\xaa\x00\x00\xff"
+        picture = screen.watch(display, lambda p: sum(line.count(blue) for line in p.lines) > p.width * p.height // 5, LONG)
+        self.assertEqual((picture.width, picture.height), (1280, 800))
+
+    @row
+    def test_linux_efi(self):
+        """OVMF boots Linux by its EFI stub, whose screen is the firmware's"""
+        media.initramfs(self.path("initrd"), HELLO)
+        grubdisk.fat(self.path("disk.raw"), 80, {"linux": media.GENERIC, "initrd": self.path("initrd")}, "")
+        grubdisk.efi(self.path("disk.raw"), 1 << 20, "search --file --set=root /linux\nlinux /linux quiet console=ttyS0\ninitrd /initrd\nboot\n")
+        machine = self.efi("--disk", f"raw={self.path('disk.raw')}")
+        machine.serial("hello from", LONG)
+        self.assertIn("on Pane", machine.text("serial"))
+        self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+
+    # ---- a whole disk --------------------------------------------------------------------------
 
     def cloud(self, start):
         """A copy of the cloud-style disk with its own GRUB for BIOS and UEFI, to the login prompt."""
         source = os.environ.get("PANE_CLOUD_DISK")
         if not source or not os.path.exists(source):
             self.skipTest("PANE_CLOUD_DISK names no disk made by tests/vmm/image/cloudimage.py")
-        disk = os.path.join(self.folder, "cloud.raw")
+        disk = self.path("cloud.raw")
         subprocess.run(["cp", "--sparse=always", source, disk], check=True)
         uuid = re.search(r'ROOT_UUID = "(.*)"', self.source("tests/vmm/image/cloudimage.py")).group(1)
         config = f"search --no-floppy --fs-uuid --set=root {uuid}\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
@@ -110,12 +280,12 @@ class Rows(unittest.TestCase):
         with open(os.path.join(vm.SOURCE, path), encoding="utf-8") as file:
             return file.read()
 
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
+    @row
     def test_cloud_bios(self):
         """a cloud-style Debian disk boots through its own GRUB under SeaBIOS"""
         self.cloud(lambda *args, **kwargs: self.start("bios", *args, **kwargs))
 
-    @unittest.skipUnless(ALL, "a long row: PANE_GUESTS=all")
+    @row
     def test_cloud_efi(self):
         """the same disk boots through its own GRUB under OVMF"""
         self.cloud(self.efi)

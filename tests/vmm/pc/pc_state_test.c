@@ -260,7 +260,8 @@ static void screen_init(struct screen *s)
 	memset(s, 0, sizeof(*s));
 	s->bus = pci_bus_new(NULL);
 	s->io.pci = s->bus;
-	assert_int_equal(vga_card_add(&s->card, s->bus, &s->io, &host, 1280, 800, NULL), 0);
+	assert_int_equal(vga_card_add(&s->card, &s->io, &host, 1280, 800, NULL), 0);
+	assert_int_equal(vga_card_plug(&s->card, s->bus, NULL), 0);
 }
 
 static void screen_fini(struct screen *s)

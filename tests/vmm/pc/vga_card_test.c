@@ -58,7 +58,8 @@ static int setup(void **state)
 	b->bus = pci_bus_new(NULL);
 	b->io.pci = b->bus;
 	*state = b;
-	if (!b->bus || vga_card_add(&b->card, b->bus, &b->io, &host, 1280, 800, NULL) < 0)
+	if (!b->bus || vga_card_add(&b->card, &b->io, &host, 1280, 800, NULL) < 0 ||
+	    vga_card_plug(&b->card, b->bus, NULL) < 0)
 		return -1;
 	b->card.frame = on_frame;
 	b->card.arg = b;

@@ -20,7 +20,7 @@ ECHO = b"\x31\xc0\x8e\xd8\x8e\xc0\x8e\xd0\xbc\x00\x7c" \
 
 
 def says(text):
-    return lambda picture: any(text in line for line in picture.text())
+    return lambda picture: any(line.startswith(text) for line in picture.text())
 
 
 @unittest.skipIf(vmpc.why_not(), vmpc.why_not())

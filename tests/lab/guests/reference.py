@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The screens of some rows as QEMU shows them, made before the lab starts: emulation in an emulator takes too long.
+reference.py FOLDER writes NAME.ppm for each; a row whose picture is not there is not compared."""
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import media
+import screen
+
+PATIENCE = 600
+
+
+def says(text):
+    return lambda picture: any(text in line for line in picture.text())
+
+
+def disk(path):
+    return "-drive", f"file={path},format=raw,if=virtio,readonly=on"
+
+
+class Steady:
+    """Holds once a picture of many colours stays as it is."""
+
+    def __init__(self, shots=6):
+        self.shots, self.same, self.last = shots, 0, None
+
+    def __call__(self, picture):
+        same = self.last is not None and picture.lines == self.last
+        self.same, self.last = self.same + 1 if same else 0, picture.lines
+        return self.same >= self.shots and picture.colours() > 64
+
+
+def take(folder, name, what, *args, memory=512):
+    with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
+        qemu = screen.Qemu(work, *args, memory=memory)
+        try:
+            screen.settle(qemu.take, what, PATIENCE)
+            os.rename(qemu.shot, f"{folder}/{name}.ppm")
+        except TimeoutError as problem:
+            print(f"# QEMU's screen of {name}: {problem}")
+        finally:
+            qemu.close()
+
+
+def main(folder):
+    with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
+        media.installer(f"{work}/text")
+        media.installer(f"{work}/gtk", kind="gtk", words=media.GRAPHICAL)
+        take(folder, "installer", says("Select a language"), *disk(f"{work}/text"), memory=1024)
+        take(folder, "gtk", Steady(), *disk(f"{work}/gtk"), memory=1024)
+        take(folder, "rescue", says("GNU/Hurd"), "-cdrom", media.RESCUE.format("cdrom.iso"))
+        take(folder, "floppy", says("grub"), *disk(media.RESCUE.format("floppy.img")))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
