@@ -16,7 +16,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
+#include <stdlib.h>
 
 /* Kept between attempts once the credential was good. */
 struct connect_state {
@@ -106,13 +106,20 @@ static const char *text_of(json_t *o, const char *key)
 	return s ? s : "";
 }
 
-static enum req_step grant(struct req *r, struct broker *b, const struct connect_state *s,
-			   const struct assignment *a)
+/* A grant ends by the database's clock, which is the one that hosts are told: brokers' own may
+ * differ. */
+static enum req_step grant(struct req *r, struct broker *b, struct db *db,
+			   const struct connect_state *s, const struct assignment *a)
 {
-	struct grant g = {.epoch = a->epoch, .expires_s = time(NULL) + GRANT_TTL_S};
+	cleanup_free char *now = db_text_n(
+		db, "SELECT extract(epoch FROM clock_timestamp())::bigint::text", 0, NULL);
+	struct grant g = {.epoch = a->epoch};
 	char text[GRANT_MAX], nonce[16];
 	struct err e = {0};
 
+	if (!now)
+		return req_fail_db(r, db);
+	g.expires_s = atoll(now) + GRANT_TTL_S;
 	random_bytes(nonce, sizeof(nonce));
 	base64url_encode(g.nonce, nonce, sizeof(nonce));
 	snprintf(g.host, sizeof(g.host), "%s", a->host);
@@ -129,7 +136,7 @@ static enum req_step grant(struct req *r, struct broker *b, const struct connect
 }
 
 /* What pane.connect_ticket() answers when the desktop was ready: session and audit are done. */
-static enum req_step grant_at_once(struct req *r, struct broker *b, json_t *o)
+static enum req_step grant_at_once(struct req *r, struct broker *b, struct db *db, json_t *o)
 {
 	struct assignment a = {0};
 
@@ -138,7 +145,7 @@ static enum req_step grant_at_once(struct req *r, struct broker *b, json_t *o)
 	snprintf(a.host, sizeof(a.host), "%s", text_of(o, "host"));
 	snprintf(a.address, sizeof(a.address), "%s", text_of(o, "address"));
 	a.epoch = json_integer_value(json_object_get(o, "epoch"));
-	return grant(r, b, r->state, &a);
+	return grant(r, b, db, r->state, &a);
 }
 
 static enum req_step bad_ticket(struct db *db, struct req *r, const char *user, const char *why)
@@ -190,7 +197,7 @@ static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
 	snprintf(who.id, sizeof(who.id), "%s", text_of(o, "user_id"));
 	step = remember(r, &who, text_of(o, "pool"), text_of(o, "desktop"));
 	if (step == REQ_DONE && json_object_get(o, "host"))
-		step = grant_at_once(r, b, o);
+		step = grant_at_once(r, b, db, o);
 	return step;
 }
 
@@ -313,7 +320,7 @@ static enum req_step attempt(struct broker *b, struct db *db, struct req *r,
 		if (begun && audit_connect(db, r, s, a.name))
 			return req_fail_db(r, db);
 		if (begun)
-			return grant(r, b, s, &a);
+			return grant(r, b, db, s, &a);
 	}
 	if (r->expired || !wait_s) {
 		starting(r, &a);

@@ -30,6 +30,7 @@
 #include "common/grant.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "common/secret.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -303,6 +304,7 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int r = parse_options(argc, argv, &o);
 
+	secret_no_core();
 	if (r == 1)
 		return 0;
 	if (!r && !strcmp(o.command, "routes")) {

@@ -14,7 +14,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#define PEM_MAX 65536
+#define PEM_MAX	   65536
+#define BACKDATE_S 7200 /* a machine whose clock is an hour behind takes a new certificate, too */
 
 struct broker_ca {
 	X509 *cert;
@@ -194,7 +195,7 @@ int broker_ca_sign_host(const struct broker_ca *ca, const char *csr_pem, const c
 	x = X509_new();
 	if (!x || X509_set_version(x, 2) != 1 || set_serial(x, serial) || set_subject(x, host_id) ||
 	    X509_set_issuer_name(x, X509_get_subject_name(ca->cert)) != 1 ||
-	    !X509_gmtime_adj(X509_getm_notBefore(x), -300) ||
+	    !X509_gmtime_adj(X509_getm_notBefore(x), -BACKDATE_S) ||
 	    !X509_time_adj_ex(X509_getm_notAfter(x), days, 0, NULL) ||
 	    X509_set_pubkey(x, key) != 1 || add_extensions(x, ca->cert) ||
 	    !X509_sign(x, ca->key, md) || to_pem(x, cert))

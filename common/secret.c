@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 int secret_set(struct secret *s, const void *p, size_t n)
 {
@@ -30,6 +31,13 @@ void secret_wipe(struct secret *s)
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
 	return a->len == b->len && !CRYPTO_memcmp(a->bytes, b->bytes, a->len);
+}
+
+void secret_no_core(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit is always allowed */
 }
 
 void random_bytes(void *p, size_t n)

@@ -22,6 +22,9 @@ bool secret_equal(const struct secret *a,
 		  const struct secret *b); /* constant time for equal lengths */
 #define cleanup_secret __attribute__((cleanup(secret_wipe)))
 
+/* For a process that holds secrets, and those it starts: no core file is ever written. */
+void secret_no_core(void);
+
 /* n random bytes from the kernel; never fails short. */
 void random_bytes(void *p, size_t n);
 /* base64url without padding (RFC 4648 §5). out has room for 4*((n+2)/3)+1. Returns the length. */

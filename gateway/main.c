@@ -5,6 +5,7 @@
  * session.c is what they become.
  */
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/config.h"
 #include "gateway/jail.h"
 #include "gateway/supervisor.h"
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
 	if (parse(argc, argv, &o, &code))
 		return code;
 	log_init("pane-gateway", LOG_INFO);
+	secret_no_core();
 	signal(SIGPIPE, SIG_IGN);
 	r = gw_config_read(o.config, &conf, &e);
 	if (r) {

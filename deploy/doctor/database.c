@@ -29,11 +29,12 @@ struct asked {
 static void become_user_of(const char *conninfo)
 {
 	PQconninfoOption *list = PQconninfoParse(conninfo, NULL);
-	const struct passwd *pw = NULL;
+	struct passwd entry, *pw = NULL;
+	char text[4096];
 
 	for (PQconninfoOption *o = list; o && o->keyword; o++)
 		if (strcmp(o->keyword, "user") == 0 && o->val)
-			pw = getpwnam(o->val);
+			(void)getpwnam_r(o->val, &entry, text, sizeof(text), &pw);
 	PQconninfoFree(list);
 	if (pw && (initgroups(pw->pw_name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid)))
 		_exit(1);

@@ -3,4 +3,3 @@ doctor_DIRS  := deploy/doctor
 doctor_MAIN  := deploy/doctor/main.c
 doctor_PROG  := pane-doctor
 doctor_PKGS  := libpq
-doctor_TESTS := tests/deploy/doctor

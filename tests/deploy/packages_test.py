@@ -105,7 +105,7 @@ class Packages(unittest.TestCase):
         """pane doctor finds nothing wrong with what pane-setup made but what this machine itself lacks"""
         found = json.loads(self.machine.run("pane doctor --json; true"))["checks"]
         failed = {c["id"]: c["text"] for c in found if c["status"] == "fail"}
-        self.assertEqual({i for i in failed if not i.startswith("space.")}, set(), failed)
+        self.assertEqual({i for i in failed if not i.startswith("space.")} - {"container.probe"}, set(), failed)
         well = {c["id"] for c in found if c["status"] == "ok"}
         self.assertLessEqual({"database.reach", "database.schema", "unit.broker", "unit.gateway", "unit.host", "cert.gateway", "cert.host", "port.https",
                               "port.host", "config.broker", "config.gateway", "config.host", "version"}, well)

@@ -23,6 +23,7 @@
 #include "vmm/host/vmm_driver.h"
 
 #define SYNC_WAIT_S	 20
+#define DOUBT_MS	 1000
 #define SYNC_TIMEOUT_MS	 35000
 #define REPORT_SOON_MS	 20   /* changes that come together are reported together */
 #define REPORT_EMPTY_MS	 1000 /* a broker that answers at once without news is not asked faster */
@@ -46,6 +47,19 @@ static int64_t broker_now_s(void *arg)
 
 	/* Monotonic plus offset: a wall clock that jumps here changes nothing. */
 	return (a->synced ? a->clock_ms + clock_ms() : clock_wall_ms()) / 1000;
+}
+
+/* The broker's clock may have jumped since its last answer, which a long poll holds back: asks for
+ * one now, at most every second, as anybody may come with an old grant. */
+static void broker_clock_doubt(void *arg)
+{
+	struct host_agent *a = arg;
+
+	if (a->doubt_ms && clock_ms() - a->doubt_ms < DOUBT_MS)
+		return;
+	a->doubt_ms = clock_ms();
+	a->ask_clock = true;
+	host_agent_changed(a);
 }
 
 /* ---- reports ---- */
@@ -89,8 +103,8 @@ static json_t *report_make(struct host_agent *a)
 	if (images && a->pull)
 		host_pull_report(a->pull, images);
 	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
-			 "wait_s", SYNC_WAIT_S, "address", a->config->advertise, "capacity",
-			 report_capacity(a), "images", images, "homes",
+			 "wait_s", a->ask_clock ? 0 : SYNC_WAIT_S, "address", a->config->advertise,
+			 "capacity", report_capacity(a), "images", images, "homes",
 			 host_homes_report(a->config), "desktops", list);
 }
 
@@ -340,6 +354,7 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	if (!a->synced)
 		log_info("sync.first", "generation=%" PRId64 " desktops=%zu", o.generation, o.n);
 	a->clock_ms = o.now_s * 1000 - clock_ms();
+	a->ask_clock = false;
 	a->synced = true;
 	a->generation = o.generation;
 	take_grant_key(a, o.grant_key);
@@ -533,8 +548,11 @@ int host_agent_init(struct host_agent *a, struct loop *l, const struct host_conf
 
 int host_agent_start(struct host_agent *a, struct err *e)
 {
-	struct host_door_ops ops = {
-		.display = door_display, .viewers = door_viewers, .now_s = broker_now_s, .arg = a};
+	struct host_door_ops ops = {.display = door_display,
+				    .viewers = door_viewers,
+				    .now_s = broker_now_s,
+				    .doubt = broker_clock_doubt,
+				    .arg = a};
 	struct http_params hp = {
 		.base = a->config->broker_url,
 		.ca = a->config->broker_ca,

@@ -39,6 +39,8 @@ struct host_agent {
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */
+	bool ask_clock;	  /* the next report is to be answered at once */
+	int64_t doubt_ms; /* when that was last asked for */
 	int64_t sent_ms;  /* when the running or last sync began */
 	int64_t backoff_ms;
 	bool synced;   /* orders of this run have come: starts are allowed */

@@ -356,8 +356,11 @@ static int conn_admit(struct door_conn *c, struct err *e)
 	int r;
 
 	k.now_s = d->ops.now_s(d->ops.arg);
-	if ((r = host_door_preface(c->preface, &k, &c->grant, e)) < 0)
+	if ((r = host_door_preface(c->preface, &k, &c->grant, e)) < 0) {
+		if (strcmp(e->word, "grant.expired") == 0)
+			d->ops.doubt(d->ops.arg);
 		return r;
+	}
 	r = host_nonces_use(d->nonces, &c->grant, k.now_s);
 	if (r == -EEXIST)
 		return err_setw(e, r, "grant.used", "the grant has been used");

@@ -26,6 +26,7 @@ struct host_door_ops {
 	/* The set of viewers of that desktop changed. */
 	void (*viewers)(void *arg, const char *desktop);
 	int64_t (*now_s)(void *arg); /* the broker's clock */
+	void (*doubt)(void *arg);    /* a fresh grant looks expired: has that clock jumped? */
 	void *arg;		     /* borrowed */
 };
 

@@ -240,6 +240,7 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	log_init("pane-host", o.n ? LOG_WARN : LOG_INFO);
+	secret_no_core();
 	if (host_config_read(o.config, &c, &e) < 0)
 		return fail(&e);
 	r = command(&c, &o, &e);
