@@ -241,10 +241,10 @@ static enum req_step authenticate(struct broker *b, struct db *db, struct req *r
 
 static enum req_step starting(struct req *r, const struct assignment *a)
 {
-	json_t *error = json_pack("{s:s, s:s, s:[], s:s, s:s, s:i, s:i}", "code",
-				  "desktop.starting", "message", assign_message(a), "reasons", "id",
-				  r->conn, "state", a->state, "percent", a->percent,
-				  "retry_after_s", 3);
+	json_t *error =
+		json_pack("{s:s, s:s, s:[], s:s, s:s, s:i, s:i}", "code", "desktop.starting",
+			  "message", assign_message(a), "reasons", "id", r->conn, "state", a->state,
+			  "percent", a->percent, "retry_after_s", 3);
 
 	r->retry_after_s = 3;
 	req_reply_json(r, 409, json_pack("{s:o}", "error", error));

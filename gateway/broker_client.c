@@ -203,7 +203,8 @@ static int take_refusal(json_t *o, int status, struct gw_refusal *r)
 json_t *gw_answer_error(const void *p, size_t n)
 {
 	const char *text = p, *end = n ? memmem(text, n, "\r\n\r\n", 4) : NULL;
-	cleanup_json json_t *o = end ? json_parse(end + 4, n - (size_t)(end + 4 - text), NULL) : NULL;
+	cleanup_json json_t *o =
+		end ? json_parse(end + 4, n - (size_t)(end + 4 - text), NULL) : NULL;
 
 	return json_incref(json_object_get(o, "error"));
 }

@@ -27,11 +27,11 @@ struct gw_conn {
 	char id[ID_LEN + 1];
 	char peer[SOCK_ADDR_MAX];
 	enum gw_proto proto;
-	int slot;		/* in the limits */
-	bool inner;		/* travels in another's tunnel, and counts as that one does */
-	int64_t since_ms;	/* clock_ms() of accept */
-	char user[128];		/* "" before login */
-	char desktop[64];	/* its name; "" before login */
+	int slot;	  /* in the limits */
+	bool inner;	  /* travels in another's tunnel, and counts as that one does */
+	int64_t since_ms; /* clock_ms() of accept */
+	char user[128];	  /* "" before login */
+	char desktop[64]; /* its name; "" before login */
 	enum gw_lobby_place lobby;
 	struct gw_claim *claim; /* owned: an inner one's; else NULL */
 	gw_end_fn end;		/* frees the holder, and this with it */

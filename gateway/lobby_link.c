@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See lobby_link.h. The lobby is trusted less than the gateway: it draws what a stranger types into.
- * What it says is checked for form here, for sense by who takes it.
+ * See lobby_link.h. The lobby is trusted less than the gateway: it draws what a stranger types
+ * into. What it says is checked for form here, for sense by who takes it.
  */
 #include "gateway/lobby_link.h"
 #include "common/json.h"

@@ -3,13 +3,13 @@
  * The lobby; see rdp_lobby.h. Theory of operation:
  *
  *   ENTER   pane-lobby has been told who comes; it gives the descriptor of its display
- *   GREET   the client's messages are replayed to that display, as they are to a desktop's (splice.c)
- *   LIVE    PDUs go to and fro, whole ones only. What the user types comes by the link, becomes a
- *           route to the desktop, and what the broker says to it is shown
- *   LEAVE   the client was told Deactivate All ([MS-RDPBCGR] 1.3.1.3), which to it is a server about
- *           to begin anew: the desktop's Demand Active follows, licensing left out, as that was
- *           done in the lobby. What the client still says to the lobby is dropped up to its
- *           Confirm Active; then there is a session like any other
+ *   GREET   the client's messages are replayed to that display, as they are to a desktop's
+ * (splice.c) LIVE    PDUs go to and fro, whole ones only. What the user types comes by the link,
+ * becomes a route to the desktop, and what the broker says to it is shown LEAVE   the client was
+ * told Deactivate All ([MS-RDPBCGR] 1.3.1.3), which to it is a server about to begin anew: the
+ * desktop's Demand Active follows, licensing left out, as that was done in the lobby. What the
+ * client still says to the lobby is dropped up to its Confirm Active; then there is a session like
+ * any other
  *
  * That works as the lobby's display uses no virtual channel: to the client all of them are as new.
  * The desktop is at the point of its Demand Active before the client hears of anything.
@@ -59,7 +59,7 @@ struct rdp_lobby {
 	bool late;
 	uint32_t protocols; /* the client's mask */
 	uint32_t share;	    /* of the room's Demand Active */
-	int unconfirmed;    /* Demand Actives of the room the client has not answered; -1: none came */
+	int unconfirmed; /* Demand Actives of the room the client has not answered; -1: none came */
 	struct splice kept; /* as the client said it and was answered */
 	struct splice room_splice, desk_splice;
 	struct gw_credentials cred;
@@ -160,10 +160,9 @@ static json_t *show_of(const struct rdp_lobby *l, const struct gw_refusal *why, 
 		return json_pack("{s:s, s:s, s:O}", "show", "choose", "message",
 				 "Choose a desktop.", "desktops", names);
 	if (l->cred.resume[0] && strcmp(why->code, "desktop.choose"))
-		return json_pack(
-			"{s:s, s:s, s:I}", "show", "wait", "message", said ? said : sentence(why),
-			"percent",
-			(json_int_t)json_integer_value(json_object_get(error, "percent")));
+		return json_pack("{s:s, s:s, s:I}", "show", "wait", "message",
+				 said ? said : sentence(why), "percent",
+				 (json_int_t)json_integer_value(json_object_get(error, "percent")));
 	return show_form(sentence(why), l->cred.user, !strncmp(why->code, "totp.", 5));
 }
 
@@ -216,9 +215,9 @@ static int show(struct rdp_lobby *l, const struct gw_refusal *why, json_t *error
 
 static int ask(struct rdp_lobby *l)
 {
-	json_t *extra = json_pack("{s:{s:I, s:I}}", "rdp", "requested_protocols",
-				  (json_int_t)l->protocols, "selected_protocol",
-				  (json_int_t)RDP_PROTOCOL_SSL);
+	json_t *extra =
+		json_pack("{s:{s:I, s:I}}", "rdp", "requested_protocols", (json_int_t)l->protocols,
+			  "selected_protocol", (json_int_t)RDP_PROTOCOL_SSL);
 	int r;
 
 	if (!extra)
@@ -362,7 +361,7 @@ static bool take_message(struct rdp_lobby *l, json_t *m)
 		r = t ? take_try(l, t) : take_choice(l, name);
 	else if (l->asking)
 		return true; /* it did not see yet that somebody asks already */
-	if (r == -EINVAL) /* a name or password nobody can have */
+	if (r == -EINVAL)    /* a name or password nobody can have */
 		return refused(l, &(struct gw_refusal){.code = "login.failed"});
 	if (r)
 		farewell(l, RDP_ERR_REDIRECTING, "link");
@@ -588,8 +587,8 @@ static void on_late(struct rdp_lobby *l)
 	else if (l->state == LOBBY_LEAVE)
 		drop(l, "deadline", "on the way from the lobby to the desktop");
 	else
-		farewell(l, l->state == LOBBY_LIVE ? RDP_ERR_LOGON_TIMEOUT
-						   : rdp_refusal_info(l->code),
+		farewell(l,
+			 l->state == LOBBY_LIVE ? RDP_ERR_LOGON_TIMEOUT : rdp_refusal_info(l->code),
 			 "late");
 }
 
@@ -650,7 +649,8 @@ bool rdp_lobby_open(const struct gw_conn *conn, bool known)
 	}
 	/* Strangers leave half of it to those who wait for their desktops. */
 	return all < conn->w->conf->lobby_max &&
-	       (known || (strangers < (conn->w->conf->lobby_max + 1) / 2 && neighbours < STRANGERS));
+	       (known ||
+		(strangers < (conn->w->conf->lobby_max + 1) / 2 && neighbours < STRANGERS));
 }
 
 static json_t *hello(const struct rdp_lobby_guest *g)

@@ -301,8 +301,8 @@ static int on_info(struct rdp_login *l, const uint8_t *p, size_t n)
 	explicit_bzero(buf_head(&l->client.in) + i.password_at, i.password_bytes);
 	r = take_credentials(l, &i);
 	secret_wipe(&i.password);
-	l->by_ticket = l->cred.ticket.len ||
-		       gw_is_ticket(l->cred.password.bytes, l->cred.password.len);
+	l->by_ticket =
+		l->cred.ticket.len || gw_is_ticket(l->cred.password.bytes, l->cred.password.len);
 	if (!r && !l->cred.password.len && !l->by_ticket && rdp_lobby_open(l->conn, false))
 		return -ENOKEY; /* nobody tried anything: there is nothing to ask the broker */
 	return r ? r : start_route(l);

@@ -215,7 +215,8 @@ int rdp_write_join_confirm(struct buf *b, uint16_t user, uint16_t channel)
 /* Send Data Indication on the I/O channel. */
 static int write_indication(struct buf *b, const uint8_t *p, size_t n)
 {
-	uint8_t h[8] = {MCS_DATA_INDICATION << 2, 0, RDP_SERVER_CHANNEL - RDP_USER_BASE, 0, 0, 0x70};
+	uint8_t h[8] = {
+		MCS_DATA_INDICATION << 2, 0, RDP_SERVER_CHANNEL - RDP_USER_BASE, 0, 0, 0x70};
 	int r;
 
 	put_be16(h + 3, RDP_IO_CHANNEL);
@@ -330,7 +331,8 @@ int rdp_share_kind(const uint8_t *p, size_t n, uint32_t *share_id)
 
 int rdp_write_deactivate_all(struct buf *b, uint32_t share_id)
 {
-	uint8_t m[13] = {sizeof(m), 0, 0x10 | RDP_SHARE_DEACTIVATE_ALL, 0, 0xEA, 0x03, 0, 0, 0, 0, 1};
+	uint8_t m[13] = {sizeof(m), 0, 0x10 | RDP_SHARE_DEACTIVATE_ALL, 0, 0xEA, 0x03, 0, 0, 0,
+			 0,	    1};
 
 	put_le32(m + 6, share_id);
 	return write_indication(b, m, sizeof(m));

@@ -135,9 +135,7 @@ static enum lobby_wish select_row(struct lobby_form *f, int step)
 {
 	int to = (int)f->selected + step;
 
-	f->selected = to < 0			   ? 0
-		      : to >= (int)f->n_desktops ? f->n_desktops - 1
-						 : (unsigned)to;
+	f->selected = to < 0 ? 0 : to >= (int)f->n_desktops ? f->n_desktops - 1 : (unsigned)to;
 	if (f->selected < f->first)
 		f->first = f->selected;
 	else if (f->n_rows && f->selected >= f->first + f->n_rows)

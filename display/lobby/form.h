@@ -48,14 +48,14 @@ struct lobby_form {
 	enum lobby_mode mode;
 	enum lobby_part focus;
 	bool asks_code;
-	bool busy;	     /* an answer is awaited */
-	bool trouble;	     /* the message is about something that went wrong */
+	bool busy;    /* an answer is awaited */
+	bool trouble; /* the message is about something that went wrong */
 	char message[LOBBY_MESSAGE];
-	char text[3][LOBBY_TEXT]; /* by LOBBY_USER, LOBBY_PASSWORD, LOBBY_CODE */
+	char text[3][LOBBY_TEXT];	      /* by LOBBY_USER, LOBBY_PASSWORD, LOBBY_CODE */
 	unsigned n_desktops, selected, first; /* first: the topmost that is shown */
 	char desktop[LOBBY_DESKTOPS][LOBBY_NAME];
-	int percent;	   /* of a wait; 0 = not known */
-	int64_t since_ms;  /* the wait's begin */
+	int percent;	  /* of a wait; 0 = not known */
+	int64_t since_ms; /* the wait's begin */
 	/* The painter's: where things are (width 0 = not shown), and how many rows of the list. */
 	struct surface_rect place[LOBBY_PARTS];
 	struct surface_rect rows;

@@ -26,23 +26,30 @@
 #define DATA_MAX (512u << 20) /* two screens of 8192x8192 would not fit; one does */
 
 static const int allowed[] = {
-	SCMP_SYS(read),		SCMP_SYS(write),	SCMP_SYS(close),
-	SCMP_SYS(recvmsg),	SCMP_SYS(sendmsg),	SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto),	SCMP_SYS(accept4),	SCMP_SYS(getsockopt),
-	SCMP_SYS(epoll_wait),	SCMP_SYS(epoll_pwait),	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(poll),		SCMP_SYS(fstat),	SCMP_SYS(memfd_create),
-	SCMP_SYS(ftruncate),	SCMP_SYS(munmap),	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),	SCMP_SYS(brk),		SCMP_SYS(futex),
-	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom),
-	SCMP_SYS(getpid),	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),		SCMP_SYS(exit_group),
-	SCMP_SYS(lseek),	SCMP_SYS(restart_syscall), SCMP_SYS(setsockopt),
+	SCMP_SYS(read),		  SCMP_SYS(write),
+	SCMP_SYS(close),	  SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),	  SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),	  SCMP_SYS(accept4),
+	SCMP_SYS(getsockopt),	  SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),	  SCMP_SYS(epoll_ctl),
+	SCMP_SYS(poll),		  SCMP_SYS(fstat),
+	SCMP_SYS(memfd_create),	  SCMP_SYS(ftruncate),
+	SCMP_SYS(munmap),	  SCMP_SYS(mremap),
+	SCMP_SYS(madvise),	  SCMP_SYS(brk),
+	SCMP_SYS(futex),	  SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),	  SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),	  SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(exit),		  SCMP_SYS(exit_group),
+	SCMP_SYS(lseek),	  SCMP_SYS(restart_syscall),
+	SCMP_SYS(setsockopt),
 };
 
 static const int deadly[] = {
-	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork),	SCMP_SYS(vfork),
-	SCMP_SYS(clone),  SCMP_SYS(ptrace),   SCMP_SYS(mount),	SCMP_SYS(setns),
-	SCMP_SYS(bpf),	  SCMP_SYS(unshare),  SCMP_SYS(keyctl), SCMP_SYS(process_vm_readv),
+	SCMP_SYS(execve),	  SCMP_SYS(execveat), SCMP_SYS(fork),
+	SCMP_SYS(vfork),	  SCMP_SYS(clone),    SCMP_SYS(ptrace),
+	SCMP_SYS(mount),	  SCMP_SYS(setns),    SCMP_SYS(bpf),
+	SCMP_SYS(unshare),	  SCMP_SYS(keyctl),   SCMP_SYS(process_vm_readv),
 	SCMP_SYS(io_uring_setup),
 };
 
@@ -54,9 +61,8 @@ static int add_bounded(scmp_filter_ctx f)
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
 	if (!r) /* fstat() */
-		r = seccomp_rule_add(
-			f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-			SCMP_A3_64(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				     SCMP_A3_64(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return r ? r
 		 : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 				    SCMP_A1_64(SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0));

@@ -13,7 +13,7 @@
 #include "common/xlayout.h"
 
 #define LEVEL_3	     "Mod5" /* what AltGr is in xkb-data's keymaps */
-#define EVDEV_OFFSET 8 /* X's key codes begin there */
+#define EVDEV_OFFSET 8	    /* X's key codes begin there */
 
 struct lobby_keys {
 	struct xkb_context *context;

@@ -17,8 +17,8 @@ struct lobby_key {
 	bool shift, control;
 };
 
-/* layout as Windows numbers them; an unknown one is a US keyboard. Reads xkb-data's files. NULL when
- * there is no keymap to be had. */
+/* layout as Windows numbers them; an unknown one is a US keyboard. Reads xkb-data's files. NULL
+ * when there is no keymap to be had. */
 struct lobby_keys *lobby_keys_new(uint32_t layout) must_check;
 void lobby_keys_free(struct lobby_keys *k);
 /* An evdev key goes down or up. */

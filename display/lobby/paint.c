@@ -26,7 +26,7 @@ struct pen {
 	const struct lobby_look *look;
 	struct lobby_form *f;
 	int64_t now_ms;
-	int px;			    /* of the text */
+	int px;			   /* of the text */
 	int32_t x, y, left, right; /* left to right: the card's inside */
 	bool measuring;
 };
@@ -83,8 +83,7 @@ static void paragraph(struct pen *p, struct lobby_face *face, int px, uint32_t c
 /* The end of a text that is longer than its field: what was typed last is seen. */
 static const char *tail(const struct pen *p, const char *text, int32_t width)
 {
-	while (*text &&
-	       lobby_face_width(p->look->face, p->px, text, strlen(text)) > width)
+	while (*text && lobby_face_width(p->look->face, p->px, text, strlen(text)) > width)
 		do
 			text++;
 		while (((uint8_t)*text & 0xC0) == 0x80);
@@ -124,8 +123,8 @@ static void field(struct pen *p, enum lobby_part part, const char *label)
 	end = words(p, p->look->face, p->px, r.x + pad, r.y + p->px * 15 / 10, INK, text,
 		    strlen(text));
 	if (focused)
-		fill(p, (struct surface_rect){end + 1, r.y + pad, p->px / 10 + 1,
-					      r.height - 2 * pad},
+		fill(p,
+		     (struct surface_rect){end + 1, r.y + pad, p->px / 10 + 1, r.height - 2 * pad},
 		     INK);
 	p->f->place[part] = r;
 	p->y += r.height + p->px * 8 / 10;

@@ -29,14 +29,14 @@
 #include "display/lobby/keys.h"
 #include "display/lobby/paint.h"
 
-#define MESSAGE_MAX  8192
-#define HELLO_MS     3000
-#define START_MS     4000 /* pane-display, to its socket */
-#define TRY_MS	     5
-#define TICK_MS	     1000
+#define MESSAGE_MAX	8192
+#define HELLO_MS	3000
+#define START_MS	4000 /* pane-display, to its socket */
+#define TRY_MS		5
+#define TICK_MS		1000
 #define REPEAT_FIRST_MS 400
 #define REPEAT_MS	40
-#define NOTCH	     120
+#define NOTCH		120
 
 struct hello {
 	char conn[16], user[LOBBY_TEXT];
@@ -54,7 +54,7 @@ struct room {
 	struct lobby_look look;
 	struct lobby_keys *keys;
 	struct lobby_canvas canvas;
-	int32_t x, y; /* the pointer */
+	int32_t x, y;  /* the pointer */
 	uint32_t held; /* the key that is down last; 0 = none */
 	struct lobby_key repeated;
 	struct loop_timer *tick, *repeat, *idle;
@@ -76,8 +76,8 @@ static void paint(struct room *r)
 static int set_size(struct room *r, uint32_t width, uint32_t height)
 {
 	size_t size = (size_t)width * height * 4;
-	struct surface_scanout sc = {.width = width, .height = height, .stride = width * 4,
-				     .size = size};
+	struct surface_scanout sc = {
+		.width = width, .height = height, .stride = width * 4, .size = size};
 	cleanup_close int fd = memfd_create("lobby", MFD_CLOEXEC);
 	void *p = MAP_FAILED;
 
@@ -86,8 +86,7 @@ static int set_size(struct room *r, uint32_t width, uint32_t height)
 	if (p == MAP_FAILED)
 		return -errno;
 	if (r->canvas.pixels)
-		munmap(r->canvas.pixels,
-		       (size_t)r->canvas.width * (size_t)r->canvas.height * 4);
+		munmap(r->canvas.pixels, (size_t)r->canvas.width * (size_t)r->canvas.height * 4);
 	r->canvas = (struct lobby_canvas){p, (int32_t)width, (int32_t)height};
 	lobby_paint(&r->canvas, &r->look, &r->form, clock_ms());
 	surface_server_scanout(r->surface, fd, &sc);
@@ -111,9 +110,8 @@ static void on_monitors(void *arg, uint32_t n, const struct surface_rect *rects)
 	struct room *r = arg;
 
 	r->look.monitor = n ? rects[0] : (struct surface_rect){0};
-	if (r->canvas.pixels &&
-	    (r->look.monitor.x + r->look.monitor.width > r->canvas.width ||
-	     r->look.monitor.y + r->look.monitor.height > r->canvas.height))
+	if (r->canvas.pixels && (r->look.monitor.x + r->look.monitor.width > r->canvas.width ||
+				 r->look.monitor.y + r->look.monitor.height > r->canvas.height))
 		return; /* of the size to come */
 	paint(r);
 }
@@ -298,7 +296,7 @@ static int take_hello(struct room *r, struct hello *h, struct err *e)
 	snprintf(h->user, sizeof(h->user), "%s", user);
 	/* [MS-RDPBCGR] 2.2.1.3.2: servers clamp sizes; this is what the display would ask for. */
 	h->width = h->width < 200 ? 200 : h->width > SURFACE_MAX_DIM ? SURFACE_MAX_DIM : h->width;
-	h->height = h->height < 200	       ? 200
+	h->height = h->height < 200		  ? 200
 		    : h->height > SURFACE_MAX_DIM ? SURFACE_MAX_DIM
 						  : h->height;
 	return res;
@@ -369,7 +367,8 @@ static int read_answer(int fd, struct err *e)
 			return err_set(e, -ETIMEDOUT, "the display does not answer");
 		have++;
 	}
-	return json_is_true(json_object_get(o, "ok")) ? 0 : err_set(e, -EPROTO, "the display refused");
+	return json_is_true(json_object_get(o, "ok")) ? 0
+						      : err_set(e, -EPROTO, "the display refused");
 }
 
 static int greet_display(const struct room *r, const struct hello *h, int fd, struct err *e)

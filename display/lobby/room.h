@@ -9,9 +9,9 @@
 #include "display/lobby/face.h"
 
 struct lobby_house {
-	const char *display; /* the program pane-display */
-	const char *title;   /* over what is asked */
-	int idle_s;	     /* nothing typed, nothing awaited: it ends */
+	const char *display;		/* the program pane-display */
+	const char *title;		/* over what is asked */
+	int idle_s;			/* nothing typed, nothing awaited: it ends */
 	struct lobby_face *face, *bold; /* read before there was a stranger */
 };
 

@@ -253,6 +253,7 @@ def half_table(subjects):
 def subjects_of(rig):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*rig.front)
+    tls.num_tickets = 0  # what a proxy keeps of its backend's tickets is not asked; ours sends none
     ports = backend(tls), backend(None)
     out = [Subject("pane-gateway", [rig.gateway.workers()[0], rig.gateway.keeper()], rig.gateway.ports["https"],
                    lambda: gateway_session(rig))]

@@ -78,6 +78,17 @@ class Packages(unittest.TestCase):
         self.assertLessEqual(exposure(self.machine, "pane-lobby"), 2.0)
         print("# exposure: " + ", ".join(f"{u} {exposure(self.machine, u)}" for u in ("pane-broker", "pane-gateway", "pane-migrate", "pane-lobby", "pane-host")), flush=True)
 
+    def test_lobby(self):
+        """the gateway's account, and no other, reaches the lobby, whose display runs under the unit's restrictions"""
+        ask = ("import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(20); "
+               "s.connect('/run/pane-lobby/lobby.sock'); s.send(b'{}'); print(s.recv(8192))")
+        self.assertIn("lobby = /run/pane-lobby/lobby.sock", self.machine.run("cat /etc/pane/gateway.conf"))
+        self.assertIn("pane-lobby", self.machine.run("grep ^Groups /proc/$(systemctl show -P MainPID pane-gateway)/status | "
+                                                     "cut -f2 | xargs -n1 getent group"))
+        self.assertIn('"ok":true', self.machine.run(f'runuser -u pane-gateway -G pane-lobby -- python3 -c "{ask}"'))
+        self.assertIn("Permission denied", self.machine.run(f'runuser -u nobody -- python3 -c "{ask}" 2>&1', check=False))
+        self.machine.run("for i in $(seq 100); do pgrep -x pane-display || exit 0; sleep 0.1; done; exit 1")
+
     def test_host(self):
         """pane-setup host enrols the machine with a one-time token, and the site sees it"""
         token = json.loads(self.pane("hosts create h1 --json"))["token"]

@@ -20,13 +20,19 @@ class Login(unittest.TestCase):
     def setUpClass(cls):
         if not os.geteuid(): # as a machine that keeps core files would
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        cls.site = whole.card_site().up()
+        cls.site = whole.card_site()
+        socket = f"{cls.site.sockets}/lobby"
+        cls.site.gateway_options["lobby"] = socket
+        cls.site.up()
+        cls.lobby = subprocess.Popen([cls.site.program("pane-lobby"), "--listen", socket, "--state", cls.site.sockets])
         cls.site.pool()
         cls.password = cls.site.user("alice")
         cls.site.wait_ready()
 
     @classmethod
     def tearDownClass(cls):
+        cls.lobby.terminate()
+        cls.lobby.wait(10)
         cls.site.down()
 
     def visit(self, start, colours=3, meanwhile=None):
@@ -62,6 +68,15 @@ class Login(unittest.TestCase):
         self.site.pane("sessions", "clear", session)
         whole.wait_until(lambda: whole.different(before, screen.shot("cleared")) == 0, 20, "the picture as it was")
 
+    def test_lobby(self):
+        """xfreerdp3 with a wrong password: the lobby, the right one typed there, and a word read inside the guest"""
+        def through_the_lobby(screen):
+            client = self.site.xfreerdp(screen, "alice", "wrong")
+            screen.wait_picture(6)
+            screen.type(self.password + "\n")
+            return client
+        self.visit(through_the_lobby)
+
     def test_vncviewer(self):
         """TigerVNC's viewer: a word typed is read inside the guest and seen on the screen"""
         self.visit(lambda s: self.site.vncviewer(s, "alice", self.password))
@@ -75,7 +90,7 @@ class Login(unittest.TestCase):
         desktop = self.site.desktop_of("alice")
         self.assertEqual(desktop["name"], "office-1")
         self.assertEqual(self.site.serial(desktop).count("pane.ready"), 1)
-        self.assertEqual(self.site.serial(desktop).count("line "), 3)
+        self.assertEqual(self.site.serial(desktop).count("line "), 4)
 
     def test_suspended(self):
         """suspended, its memory is on disk and no process is left; its user's connection goes on with it, and nothing booted"""
@@ -108,7 +123,7 @@ class Login(unittest.TestCase):
                 if cell.comm(pid).startswith(("pane-", "postgres")):
                     yield name, pid
 
-    def test_z_secrets(self):
+    def test_secrets(self):
         """password, ticket, token, TOTP secret and code that were used are in no log and nowhere in the database;
         no daemon has one in its environment or command line, or would leave a core file"""
         ticket = self.site.api().login("alice", self.password).post("/tickets", {"pool": "office"})["ticket"]

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from tools.display_rig import Rig, missing
-from tools.gateway_rig import DESKTOP, TOP, GatewayRig, wait_for
+from tools.gateway_rig import TOP, Gateway, GatewayRig, exactly, until_closed, wait_for
 
 TIMEOUT = 400
 COLOUR = b"\x30\x60\xa0"
@@ -187,6 +187,39 @@ class Lobby(unittest.TestCase):
         self.assertNotEqual(self.freerdp("/u:alice", "/p:wrong").wait(15), 0)
         self.assertIn("why=over", self.gw.log())
         self.assertEqual(self.rooms(), [])
+
+    def recorded(self, name):
+        """A recorded client up to its Client Info, in the lobby's hands; the socket."""
+        with open(f"{TOP}/tests/fuzz/corpus/gateway/rdp/{name}", "rb") as f:
+            data = f.read()
+        s = self.gw.connect("rdp")
+        n = int.from_bytes(data[2:4], "big")
+        s.sendall(data[:n])
+        exactly(s, 19)
+        t = self.gw.tls(s)
+        t.sendall(data[n:])
+        return t
+
+    def test_bounds_and_garbage(self):
+        """Strangers get half of the places; a client that talks nonsense or hangs up costs its own lobby and no more"""
+        self.gw.gateway.stop()
+        self.gw.gateway = Gateway(self.gw, lobby=self.socket, lobby_max=2)
+        first = self.recorded("plain")
+        wait_for("the first one's lobby", lambda: self.rooms() and "lobby.start" in self.gw.log())
+        second = self.recorded("plain")
+        until_closed(second)  # refused in a number: it does not wait
+        self.assertEqual(self.gw.log().count("lobby.start"), 1)
+        self.assertEqual(self.gw.log().count("login.refused"), 1)
+        first.sendall(b"\x03\x00\x00\x03 nonsense")
+        until_closed(first)
+        wait_for("the end of the room", lambda: not self.rooms())
+        self.assertIn("why=protocol", self.gw.log())
+        third = self.recorded("plain")
+        wait_for("the third one's lobby", lambda: self.gw.log().count("lobby.start") == 2 and self.rooms())
+        third.close()
+        wait_for("the end of its room", lambda: not self.rooms())
+        self.assertIsNone(self.lobby.poll())
+        self.assertNotIn("lobby.crash", open(self.rig.dir + "/lobby.log").read())
 
 
 if __name__ == "__main__":

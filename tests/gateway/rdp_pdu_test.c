@@ -165,13 +165,13 @@ static void refusal_is_three_frames(void **state)
 }
 
 /* What the lobby looks for, as FreeRDP 3.10 sends it. */
-static const uint8_t licensed[] = {3, 0, 0, 35, 2,    0xF0, 0x80, 0x68, 0, 1, 3, 0xEB,
-				   0x70, 0x80, 20, 0x80, 0,    0,	 0,    0xFF, 3, 16, 0, 7,
-				   0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0};
-static const uint8_t demand[] = {3,    0,    0,	 27,   2, 0xF0, 0x80, 0x68, 0,	  1, 3, 0xEB, 0x70, 0x80,
-				 12, 12, 0, 0x11, 0, 0xEA, 3, 0xEA, 3, 1, 0, 0, 0};
-static const uint8_t confirm[] = {3,  0,  0, 27,   2, 0xF0, 0x80, 0x64, 0,	  8, 3, 0xEB, 0x70, 0x80,
-				  12, 12, 0, 0x13, 0, 0xF1, 3, 0xEA, 3, 1, 0, 0, 0};
+static const uint8_t licensed[] = {3,	 0,    0,  35,	 2, 0xF0, 0x80, 0x68, 0, 1,  3, 0xEB,
+				   0x70, 0x80, 20, 0x80, 0, 0,	  0,	0xFF, 3, 16, 0, 7,
+				   0,	 0,    0,  2,	 0, 0,	  0,	4,    0, 0,  0};
+static const uint8_t demand[] = {3,  0,	 0, 27,	  2, 0xF0, 0x80, 0x68, 0, 1, 3, 0xEB, 0x70, 0x80,
+				 12, 12, 0, 0x11, 0, 0xEA, 3,	 0xEA, 3, 1, 0, 0,    0};
+static const uint8_t confirm[] = {3,  0,  0, 27,   2, 0xF0, 0x80, 0x64, 0, 8, 3, 0xEB, 0x70, 0x80,
+				  12, 12, 0, 0x13, 0, 0xF1, 3,	  0xEA, 3, 1, 0, 0,    0};
 
 static void pdus_past_the_login(void **state)
 {

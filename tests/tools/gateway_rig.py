@@ -187,6 +187,7 @@ class Host:
         self.context.load_cert_chain(*identity)
         self.context.load_verify_locations(pki.path("ca.crt"))
         self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.num_tickets = 0  # as pane-host
         self.listener = listener or socket.create_server(("127.0.0.1", 0))
         self.address = "%s:%d" % self.listener.getsockname()
         self.prefaces, self.received = [], []

@@ -32,7 +32,8 @@ static void type(struct lobby_form *f, const char *text)
 
 static void expect_answer(const struct lobby_form *f, enum lobby_wish w, const char *text)
 {
-	cleanup_json json_t *o = lobby_form_answer(f, w), *want = json_parse(text, strlen(text), NULL);
+	cleanup_json json_t *o = lobby_form_answer(f, w),
+			    *want = json_parse(text, strlen(text), NULL);
 
 	assert_non_null(o);
 	assert_true(json_equal(o, want));
@@ -44,7 +45,8 @@ static void a_known_user_types_the_password(void **state)
 
 	(void)state;
 	lobby_form_init(&f, "alice");
-	assert_int_equal(show(&f, "{\"show\":\"form\",\"message\":\"Wrong.\",\"user\":\"alice\"}"), 0);
+	assert_int_equal(show(&f, "{\"show\":\"form\",\"message\":\"Wrong.\",\"user\":\"alice\"}"),
+			 0);
 	assert_true(f.trouble);
 	assert_int_equal(f.focus, LOBBY_PASSWORD);
 	type(&f, "sesame");
@@ -114,7 +116,8 @@ static void a_desktop_is_chosen_by_key_and_click(void **state)
 
 	(void)state;
 	lobby_form_init(&f, "alice");
-	assert_int_equal(show(&f, "{\"show\":\"choose\",\"desktops\":[\"a\",\"b\",\"c\",\"d\"]}"), 0);
+	assert_int_equal(show(&f, "{\"show\":\"choose\",\"desktops\":[\"a\",\"b\",\"c\",\"d\"]}"),
+			 0);
 	f.n_rows = 2;
 	key(&f, XKB_KEY_Down, "");
 	key(&f, XKB_KEY_Down, "");

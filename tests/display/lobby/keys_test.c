@@ -26,8 +26,9 @@ static void layouts_differ(void **state)
 	static const struct {
 		uint32_t layout, code;
 		const char *text;
-	} keys[] = {{0x409, KEY_Y, "y"}, {0x407, KEY_Y, "z"},	     {0x40c, KEY_Q, "a"},
-		    {0x407, KEY_SEMICOLON, "\u00f6"}, {0x419, KEY_Q, "q"}, {0xdead, KEY_Y, "y"}};
+	} keys[] = {{0x409, KEY_Y, "y"}, {0x407, KEY_Y, "z"},
+		    {0x40c, KEY_Q, "a"}, {0x407, KEY_SEMICOLON, "\u00f6"},
+		    {0x419, KEY_Q, "q"}, {0xdead, KEY_Y, "y"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
