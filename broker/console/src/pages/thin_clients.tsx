@@ -95,6 +95,10 @@ function opens(t: Terminal) {
   return t.pool ? `pool ${t.pool}` : t.auto_connect ? "the only desktop" : "the list";
 }
 
+function configured(t: Terminal) {
+  return [t.keyboard && `keyboard ${t.keyboard}`, t.language, t.exit_pin && "PIN", t.notice].filter(Boolean).join(", ") || "as its medium";
+}
+
 export function ThinClients() {
   const live = useList<Terminal>("/terminals", ["host"]);
   const [form, setForm] = useQuery("form");
@@ -119,9 +123,7 @@ export function ThinClients() {
           { key: "addresses", title: "Addresses", value: (t) => t.addresses ?? "" },
           { key: "version", title: "Version", value: (t) => t.version ?? "" },
           { key: "opens", title: "Opens", value: opens },
-          { key: "keyboard", title: "Keyboard", value: (t) => t.keyboard ?? "" },
-          { key: "language", title: "Language", value: (t) => t.language ?? "" },
-          { key: "notice", title: "Notice", value: (t) => t.notice ?? "" },
+          { key: "set", title: "Configured", value: configured },
         ]}
         choices={[{ key: "state", title: "State", value: (t) => t.state }]}
         rowActions={(t) => may("PATCH /terminals/{name}") && <>
