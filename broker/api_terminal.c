@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /terminals: thin clients enrol by a code, report and read their configuration; sql/code/86_terminal.sql. A
- * terminal shows a token of its own and not a client certificate: it says who asks for a configuration and opens
- * nothing, a certificate would have to be renewed while the terminal is off for months, one that starts by network
- * would be given another at every start, and a token is void at once when its terminal is forgotten.
+ * /terminals: thin clients enrol by a code, report and read their configuration;
+ * sql/code/86_terminal.sql. A terminal shows a token of its own and not a client certificate: it
+ * says who asks for a configuration and opens nothing, a certificate would have to be renewed while
+ * the terminal is off for months, one that starts by network would be given another at every start,
+ * and a token is void at once when its terminal is forgotten.
  */
 #include "broker/api.h"
 #include "broker/ticket.h"

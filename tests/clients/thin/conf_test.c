@@ -66,7 +66,8 @@ static void refused(void **state)
 	assert_false(c.terminal);
 }
 
-/* what is not a configuration changes nothing; what is one goes before the file, but for what is empty */
+/* what is not a configuration changes nothing; what is one goes before the file, but for what is
+ * empty */
 static void applied(void **state)
 {
 	struct thin_conf c = {.pool = "file", .notice = "file"};
@@ -89,7 +90,8 @@ static void applied(void **state)
 	assert_true(c.auto_start);
 }
 
-/* token and configuration are kept and found again; a new keyboard is told apart; forgetting leaves neither */
+/* token and configuration are kept and found again; a new keyboard is told apart; forgetting leaves
+ * neither */
 static void kept(void **state)
 {
 	struct thin_conf c = {.keyboard = "de"}, found = {0};
@@ -123,7 +125,8 @@ static int make(void **state)
 
 static int clean(void **state)
 {
-	static const char *const names[] = {"thin.conf", "token", "config.json", "session", "saved"};
+	static const char *const names[] = {"thin.conf", "token", "config.json", "session",
+					    "saved"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
