@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * /terminals: thin clients enrol by a code, report and read their configuration; sql/code/86_terminal.sql. A
- * terminal shows a token of its own and not a client certificate: it comes through the gateway, which ends TLS, where
- * asking for certificates would ask every browser, too; a token is taken back at once by forgetting its terminal.
+ * /terminals: thin clients enrol by a code, report and read their configuration;
+ * sql/code/86_terminal.sql. A terminal shows a token of its own and not a client certificate: it
+ * says who asks for a configuration and opens nothing, a certificate would have to be renewed while
+ * the terminal is off for months, one that starts by network would be given another at every start,
+ * and a token is void at once when its terminal is forgotten.
  */
 #include "broker/api.h"
 #include "broker/ticket.h"
@@ -64,9 +66,9 @@ static enum req_step answer(struct req *r, int status, const char *config, const
 
 	if (!o)
 		return req_fail(r, 500, "internal", "The configuration is not readable.");
-	return req_reply_json(r, status,
-			      json_pack("{s:o, s:i, s:s*}", "config", o, "interval_s", 60, "token",
-					token));
+	return req_reply_json(
+		r, status,
+		json_pack("{s:o, s:i, s:s*}", "config", o, "interval_s", 60, "token", token));
 }
 
 enum req_step api_terminal_enrol(struct broker *b, struct db *db, struct req *r)
@@ -192,8 +194,8 @@ static bool language_ok(const char *s)
 
 static int valid_terminal(json_t *o, struct err *e)
 {
-	static const char *const keys[] = {"name",     "pool",   "auto_connect", "keyboard",
-					   "language", "notice", "exit_pin",     NULL};
+	static const char *const keys[] = {"name",     "pool",	 "auto_connect", "keyboard",
+					   "language", "notice", "exit_pin",	 NULL};
 	const char *name = NULL, *pool = NULL, *keyboard = "", *language = "", *notice = NULL,
 		   *pin = NULL;
 	bool yes;
@@ -232,7 +234,8 @@ static int hash_pin(json_t *o, struct err *e)
 	if (!pin || !*pin)
 		return 0;
 	if (exitpin_make(pin, kept))
-		return err_set(e, -EINVAL, "\"exit_pin\" has 4 to 12 digits, or is empty for none.");
+		return err_set(e, -EINVAL,
+			       "\"exit_pin\" has 4 to 12 digits, or is empty for none.");
 	return json_object_set_new(o, "exit_pin", json_string(kept));
 }
 
@@ -248,7 +251,8 @@ enum req_step api_terminal_update(struct broker *b, struct db *db, struct req *r
 	name = json_string_value(json_object_get(r->json, "name"));
 	text = json_dumps(r->json, JSON_COMPACT);
 	snprintf(r->object, sizeof(r->object), "%s", name ? name : r->arg[0]);
-	return api_text(r, db, 200, db_text(db, "SELECT pane.terminal_set($1, $2)", r->arg[0], text),
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.terminal_set($1, $2)", r->arg[0], text),
 			"terminal.unknown", "terminal");
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The PIN of a terminal's administrator page, as it is kept: "pbkdf2-sha256$ROUNDS$SALT$HASH" with salt and
- * hash in hexadecimal. It hinders the person in front of a terminal, nobody who has its medium and time.
+ * The PIN of a terminal's administrator page, as it is kept: "pbkdf2-sha256$ROUNDS$SALT$HASH" with
+ * salt and hash in hexadecimal. It hinders the person in front of a terminal, nobody who has its
+ * medium and time.
  */
 #ifndef PANE_COMMON_EXITPIN_H
 #define PANE_COMMON_EXITPIN_H

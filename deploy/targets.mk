@@ -8,7 +8,7 @@ IMAGE ?= debian
 JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
-.PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image test test-unit test-stories test-lab fuzz-replay \
+.PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image terminal test test-unit test-stories test-lab fuzz-replay \
 	bench bench-vmm bench-broker bench-gateway test-history lint format man install
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
@@ -30,6 +30,11 @@ demo-clean: ## stop the demo and forget its users, desktops and keys (the image 
 
 image: ## build the golden image (cached; IMAGE=name of a recipe in deploy/image)
 	@deploy/image/build deploy/image/$(IMAGE) $(RUN)/images/$(IMAGE)
+
+terminal: ## build the thin client terminal's image: USB stick and network boot (run/terminal)
+	@deploy/deps build run terminal
+	@$(again) -j$(JOBS) V=release BUILD=build/release pane-thin
+	@deploy/thin-client/build build/release/bin $(RUN)/terminal
 
 lab: ## run CMD='...' on an emulated machine with a real KVM (in the running lab, or a throw-away one)
 	@test -n "$(CMD)" || { echo "usage: make lab CMD='command'"; exit 2; }

@@ -5,16 +5,11 @@
 #include "clients/cli/part.h"
 
 static const struct cli_column thin_columns[] = {
-	{"TERMINAL", "name", CLI_TEXT},
-	{"STATE", "state", CLI_TEXT},
-	{"SEEN", "last_seen_s", CLI_AGE},
-	{"ADDRESSES", "addresses", CLI_TEXT},
-	{"VERSION", "version", CLI_TEXT},
-	{"POOL", "pool", CLI_TEXT},
-	{"KEYBOARD", "keyboard", CLI_TEXT},
-	{"LANGUAGE", "language", CLI_TEXT},
-	{"NOTICE", "notice", CLI_TEXT},
-	END,
+	{"TERMINAL", "name", CLI_TEXT},	    {"STATE", "state", CLI_TEXT},
+	{"SEEN", "last_seen_s", CLI_AGE},   {"ADDRESSES", "addresses", CLI_TEXT},
+	{"VERSION", "version", CLI_TEXT},   {"POOL", "pool", CLI_TEXT},
+	{"KEYBOARD", "keyboard", CLI_TEXT}, {"LANGUAGE", "language", CLI_TEXT},
+	{"NOTICE", "notice", CLI_TEXT},	    END,
 };
 
 static const struct cli_option set_options[] = {
@@ -63,7 +58,8 @@ const struct cli_command cli_thin[] = {
 	 .keys = "name",
 	 .options = code_options,
 	 .show = CLI_SHOW_DETAILS,
-	 .help = "make a code by which a terminal enrols, shown once; several become NAME-1, NAME-2"},
+	 .help = "make a code by which a terminal enrols, shown once; several become NAME-1, "
+		 "NAME-2"},
 	{.noun = "thin",
 	 .verb = "set",
 	 .args = "TERMINAL",

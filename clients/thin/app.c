@@ -343,14 +343,12 @@ static gboolean on_key(GtkEventControllerKey *c, guint keyval, guint keycode, Gd
 
 	(void)c, (void)keycode;
 	if ((keyval == GDK_KEY_A || keyval == GDK_KEY_a) && a->conf.exit_pin[0] &&
-	    page != a->page.root &&
-	    (state & ADMIN_KEYS) == ADMIN_KEYS) {
+	    page != a->page.root && (state & ADMIN_KEYS) == ADMIN_KEYS) {
 		thin_page_admin_show(&a->admin);
 		return TRUE;
 	}
-	if (keyval != GDK_KEY_Escape ||
-	    (page != a->connecting.root && page != a->error.root && page != a->trust.root &&
-	     page != a->admin.root))
+	if (keyval != GDK_KEY_Escape || (page != a->connecting.root && page != a->error.root &&
+					 page != a->trust.root && page != a->admin.root))
 		return FALSE;
 	thin_app_cancel(a);
 	return TRUE;
@@ -404,9 +402,7 @@ static void on_activate(GApplication *gtk, gpointer arg)
 	if (a->window)
 		return;
 	build(a);
-	server = o->server	     ? o->server
-		 : a->conf.server[0] ? a->conf.server
-				     : a->settings.server;
+	server = o->server ? o->server : a->conf.server[0] ? a->conf.server : a->settings.server;
 	user = o->user ? o->user : a->settings.user;
 	thin_page_login_fill(&a->login, server, user);
 	thin_terminal_start(a);

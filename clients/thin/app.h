@@ -29,10 +29,11 @@ struct thin_app {
 	struct thin_page_trust trust;
 	struct thin_page_session page;
 
-	struct thin_conf conf;	     /* not a terminal: all empty */
-	struct secret terminal;	     /* its token; empty = not enrolled */
-	guint fleet_id;		     /* the next report */
-	GCancellable *fleet;	     /* owned; of the report under way */
+	struct thin_conf file,
+		conf; /* of the file, and with the broker's over it; not a terminal: empty */
+	struct secret terminal; /* its token; empty = not enrolled */
+	guint fleet_id;		/* the next report */
+	GCancellable *fleet;	/* owned; of the report under way */
 	struct thin_page_admin admin;
 	struct thin_settings settings;
 	struct thin_site site;
@@ -74,8 +75,8 @@ int thin_terminal_load(struct thin_app *a, struct err *e) must_check;
 void thin_terminal_start(struct thin_app *a); /* reports from now on */
 void thin_terminal_stop(struct thin_app *a);
 void thin_terminal_enrol(struct thin_app *a, const char *code); /* the answer is on the page */
-/* The fingerprint in the configuration decides instead of the person: 1 trusted, 0 no such configuration,
- * -EACCES another certificate. */
+/* The fingerprint in the configuration decides instead of the person: 1 trusted, 0 no such
+ * configuration, -EACCES another certificate. */
 int thin_terminal_trusts(struct thin_app *a, const struct thin_pin_info *offered) must_check;
 
 /* Between app.c, connect.c and shot.c. */

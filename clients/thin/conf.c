@@ -79,7 +79,7 @@ static int take(json_t *o, const char *key, char *out, size_t n, struct err *e)
 
 	if (json_opt_str(o, key, n - 1, &v, e))
 		return -EPROTO;
-	if (v)
+	if (v && *v)
 		snprintf(out, n, "%s", v);
 	return 0;
 }
@@ -98,8 +98,8 @@ int thin_conf_apply(struct thin_conf *c, json_t *config, struct err *e)
 	    take(config, "keyboard", n.keyboard, sizeof(n.keyboard), e) ||
 	    take(config, "language", n.language, sizeof(n.language), e))
 		return -EPROTO;
-	if (json_is_boolean(yes))
-		n.auto_start = json_is_true(yes);
+	if (json_is_true(yes))
+		n.auto_start = true;
 	*c = n;
 	return 0;
 }

@@ -48,11 +48,12 @@ void thin_fleet_load(struct thin_conf *c, struct secret *token)
 		log_warn("terminal.cache", "reason=%s", e.msg);
 }
 
-/* The machine behind the terminal, the same after every start: the firmware's UUID where it may be read, else
- * the first network card's address. */
+/* The machine behind the terminal, the same after every start: the firmware's UUID where it may be
+ * read, else the first network card's address. */
 static void hardware(char *out, size_t n)
 {
-	static const char *const paths[] = {"/run/terminal/hardware", "/sys/class/net/eth0/address"};
+	static const char *const paths[] = {"/run/terminal/hardware",
+					    "/sys/class/net/eth0/address"};
 	cleanup_free char *text = NULL;
 	size_t len;
 

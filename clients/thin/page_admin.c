@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The administrator's page of a terminal; see pages.h: behind a PIN, what the terminal is, and what ends the kiosk. A
- * wrong PIN costs time, twice as much each time.
+ * The administrator's page of a terminal; see pages.h: behind a PIN, what the terminal is, and what
+ * ends the kiosk. A wrong PIN costs time, twice as much each time.
  */
 #include "clients/thin/app.h"
 #include "clients/thin/fleet.h"
@@ -111,8 +111,8 @@ static GtkWidget *locked(struct thin_page_admin *p)
 	p->pin = gtk_password_entry_new();
 	g_signal_connect_swapped(p->pin, "activate", G_CALLBACK(on_pin), p);
 	gtk_box_append(GTK_BOX(box), p->wrong);
-	gtk_box_append(GTK_BOX(box), thin_look_label("PIN of this terminal's administrator",
-						     "field"));
+	gtk_box_append(GTK_BOX(box),
+		       thin_look_label("PIN of this terminal's administrator", "field"));
 	gtk_box_append(GTK_BOX(box), p->pin);
 	gtk_box_append(GTK_BOX(buttons), thin_look_button("_Back", NULL, G_CALLBACK(on_back), p));
 	gtk_box_append(GTK_BOX(buttons), thin_look_button("_Open", "main", G_CALLBACK(on_pin), p));

@@ -22,7 +22,8 @@ struct thin_page_login {
 };
 void thin_page_login_init(struct thin_page_login *p, struct thin_app *app);
 void thin_page_login_fill(struct thin_page_login *p, const char *server, const char *user);
-/* A terminal's: the server is not asked for where it is known; a notice and a name are under the form. */
+/* A terminal's: the server is not asked for where it is known; a notice and a name are under the
+ * form. */
 void thin_page_login_terminal(struct thin_page_login *p, bool server, const char *notice,
 			      const char *name);
 /* Shows what went wrong, or nothing with NULL; empties the password and takes the focus. */

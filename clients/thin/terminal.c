@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The application as a terminal; see app.h and fleet.h. Every minute a worker thread reports and brings the
- * configuration; while the broker is away the one that was kept holds. A new keyboard or language needs a new session:
- * the program ends by itself once nobody is signed in, and terminal.service starts it again with them.
+ * The application as a terminal; see app.h and fleet.h. Every minute a worker thread reports and
+ * brings the configuration; while the broker is away the one that was kept holds. A new keyboard or
+ * language needs a new session: the program ends by itself once nobody is signed in, and
+ * terminal.service starts it again with them.
  */
 #include "clients/thin/app.h"
 #include "clients/thin/fleet.h"
@@ -26,6 +27,7 @@ int thin_terminal_load(struct thin_app *a, struct err *e)
 		return -EINVAL;
 	if (!c->terminal)
 		return 0;
+	a->file = *c;
 	thin_fleet_load(c, &a->terminal);
 	if (!a->opts->ca)
 		snprintf(a->site.ca, sizeof(a->site.ca), "%s", c->ca);
@@ -68,13 +70,15 @@ static void again(struct thin_app *a, guint seconds)
 
 static void take(struct thin_app *a, struct thin_job *j)
 {
+	struct thin_conf fresh = a->file;
 	struct err e = {0};
-	int r = thin_conf_apply(&a->conf, j->config, &e);
+	int r = thin_conf_apply(&fresh, j->config, &e);
 
 	if (r) {
 		log_warn("terminal.config", "reason=%s", e.msg);
 		return;
 	}
+	a->conf = fresh;
 	if (!a->terminal.len)
 		log_info("terminal.enrolled", "name=%s", a->conf.name);
 	a->terminal = j->token;
@@ -100,6 +104,8 @@ static void on_round(struct thin_job *j, void *arg)
 		thin_page_admin_say(&a->admin, j->err.msg);
 		if (!strcmp(j->err.word, "terminal.unknown")) {
 			secret_wipe(&a->terminal);
+			a->conf = a->file;
+			show(a);
 			thin_fleet_forget(&a->conf);
 		}
 	}

@@ -41,9 +41,10 @@ static void refused(void **state)
 	assert_false(exitpin_fits("", "0000"));
 	assert_false(exitpin_fits("pbkdf2-sha256$", "0000"));
 	assert_false(exitpin_fits("pbkdf2-sha256$99999999$00$00", "0000"));
-	assert_false(exitpin_fits("pbkdf2-sha256$-1$00112233445566778899aabbccddeeff$"
-				  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
-				  "0000"));
+	assert_false(
+		exitpin_fits("pbkdf2-sha256$-1$00112233445566778899aabbccddeeff$"
+			     "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+			     "0000"));
 }
 
 int main(void)

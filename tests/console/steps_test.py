@@ -330,6 +330,37 @@ class Steps(unittest.TestCase):
         self.assertEqual(self.policy("own")["after_logoff"], "off")
         admin.call("DELETE", "/pools/own?force=true")
 
+    def test_thin_clients(self):
+        """console: a code is made and shown once; the terminal it enrols is listed, configured, and forgotten after its name was typed"""
+        web, admin = self.web, self.site.admin
+        web.open(at="/thin-clients")
+        web.see(text="No terminal yet")
+        web.press(name="Enrol terminals")
+        web.fill(label="Name", text="lobby")
+        self.assertEqual(web.look(name="thin-clients-enrol"), [])
+        web.press(name="Make code")
+        web.see(text="Good for one terminal")
+        web.press(name="Done")
+        code = admin.post("/terminals/codes", {"name": "lobby"})["code"]
+        admin.post("/terminals/enrol", {"code": code, "hardware": "m1", "version": "0.1", "addresses": "192.0.2.7"})
+        web.open(at="/overview")
+        web.open(at="/thin-clients")
+        web.see(text="192.0.2.7")
+        self.assertEqual(web.look(name="thin-clients"), [])
+        web.press(name="Configure lobby")
+        web.fill(label="Keyboard", text="de,us")
+        web.fill(label="PIN of its administrator", text="4711")
+        self.assertEqual(web.look(name="thin-clients-configure"), [])
+        web.press(name="Save")
+        web.see(text="lobby takes it within a minute")
+        now = admin.call("GET", "/terminals/lobby")[1]
+        self.assertEqual((now["keyboard"], now["exit_pin"]), ("de,us", True))
+        web.press(name="Forget lobby")
+        web.type(text="lobby")
+        web.press(name="Forget")
+        web.see(text="lobby is forgotten")
+        self.assertEqual(admin.items("/terminals"), [])
+
     def test_drain(self):
         """console: a host is drained with a reason, which pools that find no room repeat, and is brought back"""
         web = self.web

@@ -26,6 +26,7 @@ import { PoolWizard } from "./pages/pool_wizard";
 import { Pools } from "./pages/pools";
 import { Sessions } from "./pages/sessions";
 import { Settings } from "./pages/settings";
+import { ThinClients } from "./pages/thin_clients";
 import { UserPage, Users } from "./pages/users";
 import { Welcome } from "./pages/welcome";
 import { Logins } from "./portal/logins";
@@ -52,6 +53,7 @@ const NAV: [string, string, string][] = [
   ["groups", "Groups", "GET /groups"],
   ["images", "Images", "GET /images"],
   ["hosts", "Hosts", "GET /hosts"],
+  ["thin-clients", "Thin clients", "GET /terminals"],
   ["audit", "Events and audit", "GET /audit"],
   ["settings", "Settings", "GET /lockouts"],
 ];
@@ -92,6 +94,8 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
       return name ? <ImagePage key={name} name={name} /> : <Images />;
     case "hosts":
       return name ? <HostPage key={name} name={name} /> : <Hosts />;
+    case "thin-clients":
+      return <ThinClients />;
     case "audit":
       return <Audit />;
     case "my":
