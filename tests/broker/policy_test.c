@@ -42,6 +42,7 @@ static void each_word_has_its_own(void **state)
 	expect(valid_policy, "{\"idle_action\":\"keep\"}", "idle_action");
 	expect(valid_policy, "{\"disconnected_action\":\"disconnect\"}", "disconnected_action");
 	expect(valid_policy, "{\"session_max_action\":1}", "session_max_action");
+	expect(valid_policy, "{\"hours_action\":\"off\"}", "hours_action");
 	expect(valid_policy, "{\"after_logoff\":\"suspend\"}", "after_logoff");
 }
 

@@ -237,11 +237,12 @@ class Steps(unittest.TestCase):
         web.fill(label="Networks", text="127.0.0.0/8")
         web.fill(label="What the refused read", text="Ask <b>Anna</b>.")
         web.fill(label="Time zone", text="Europe/Berlin")
+        web.select(label="Sessions at the end of the hours", value="disconnect")
         web.press(name="Save: Hours and networks")
         web.see(text="Hours and networks of office: saved")
         now = self.policy()
-        self.assertEqual((now["hours"], now["networks"], now["refusal"], now["timezone"]),
-                         (["daily 00:00-24:00", "sat 08:00-12:30"], ["127.0.0.0/8"], "Ask <b>Anna</b>.", "Europe/Berlin"))
+        self.assertEqual((now["hours"], now["networks"], now["refusal"], now["timezone"], now["hours_action"]),
+                         (["daily 00:00-24:00", "sat 08:00-12:30"], ["127.0.0.0/8"], "Ask <b>Anna</b>.", "Europe/Berlin", "disconnect"))
 
     def test_policy_week(self):
         """console: the week of desktops kept ready is drawn with the mouse and with keys alone, and saved as lines"""
