@@ -23,10 +23,18 @@ static void ranges_say_where_the_next_begins(void **state)
 
 static void other_names_are_no_ranges(void **state)
 {
-	static const char *const names[] = {"member",	      "member;range=",	  "member;range=-",
-					    "member;range=0", "member;range=0-",  "member;range=0-x",
-					    "members;range=0-9", "member;binary", "member;range=0-9x",
-					    "member;range=-1-9", "memberOf;range=0-9", ""};
+	static const char *const names[] = {"member",
+					    "member;range=",
+					    "member;range=-",
+					    "member;range=0",
+					    "member;range=0-",
+					    "member;range=0-x",
+					    "members;range=0-9",
+					    "member;binary",
+					    "member;range=0-9x",
+					    "member;range=-1-9",
+					    "memberOf;range=0-9",
+					    ""};
 	unsigned long next;
 
 	(void)state;
