@@ -293,7 +293,7 @@ enum req_step api_oidc_finish(struct broker *b, struct db *db, struct req *r)
 	cleanup_free char *taken = NULL;
 	enum req_step step = REQ_DONE;
 	char hash[DB_HASH_LEN];
-	struct back k = {0};
+	struct back k = {.state = ""};
 
 	if (!b->oidc)
 		return none(r);

@@ -170,9 +170,10 @@ int seal_open(const struct seal *s, const char *of, const char *text, char out[S
 
 	name = name_in(text, &n);
 	if (!name) {
-		if (strlen(text) > SEAL_PLAIN_MAX)
+		n = strlen(text);
+		if (n > SEAL_PLAIN_MAX)
 			return -EBADMSG;
-		strcpy(out, text);
+		memcpy(out, text, n + 1);
 		return 0;
 	}
 	k = find(s, name, n);
