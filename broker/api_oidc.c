@@ -19,10 +19,10 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-#define WAIT_S	  40
-#define WORD_LEN  43 /* base64url of SHA-256 */
-#define CODE_LEN  4096
-#define FLIGHT_S  600
+#define WAIT_S	 40
+#define WORD_LEN 43 /* base64url of SHA-256 */
+#define CODE_LEN 4096
+#define FLIGHT_S 600
 
 static enum req_step none(struct req *r)
 {
@@ -47,7 +47,8 @@ static int ask_ms(const struct broker *b)
 	return b->conf->oidc.timeout_s * 3000; /* configuration, keys and token */
 }
 
-/* Asks a helper (and takes the reference), or fetches its answer: NULL while the request is held, or the reply is set. */
+/* Asks a helper (and takes the reference), or fetches its answer: NULL while the request is held,
+ * or the reply is set. */
 static json_t *ask(struct broker *b, struct req *r, json_t *what, enum req_step *step)
 {
 	char key[HELPERS_KEY];
@@ -154,7 +155,8 @@ enum req_step api_oidc_begin(struct broker *b, struct db *db, struct req *r)
 	step = req_reply_json(
 		r, 200,
 		address(&b->conf->oidc,
-			json_string_value(json_object_get(said, "authorization_endpoint")), secret));
+			json_string_value(json_object_get(said, "authorization_endpoint")),
+			secret));
 	explicit_bzero(secret, sizeof(secret));
 	return step;
 }
@@ -169,9 +171,10 @@ static enum req_step lost(struct db *db, struct req *r, const char *why)
 {
 	if (audit_write(db, r, "", "login", "", "denied", why))
 		return req_fail_db(r, db);
-	return req_fail(r, 403, "oidc.state",
-			"This login was begun in another browser, is over already or took too long. "
-			"Begin again.");
+	return req_fail(
+		r, 403, "oidc.state",
+		"This login was begun in another browser, is over already or took too long. "
+		"Begin again.");
 }
 
 static enum req_step read_back(struct broker *b, struct req *r, struct back *k)
@@ -248,7 +251,8 @@ static enum req_step join_groups(struct broker *b, struct db *db, struct req *r,
 				 json_t *in)
 {
 	cleanup_json json_t *all = mapped(b->conf->oidc.group_map);
-	cleanup_free char *map = json_dumps(all, JSON_COMPACT), *groups = json_dumps(in, JSON_COMPACT);
+	cleanup_free char *map = json_dumps(all, JSON_COMPACT),
+			  *groups = json_dumps(in, JSON_COMPACT);
 
 	if (db_exec(db, "SELECT pane.oidc_groups($1, $2, $3, $4)", user, map, groups,
 		    DB_INT(b->conf->retention_s)))
@@ -289,7 +293,7 @@ enum req_step api_oidc_finish(struct broker *b, struct db *db, struct req *r)
 	cleanup_free char *taken = NULL;
 	enum req_step step = REQ_DONE;
 	char hash[DB_HASH_LEN];
-	struct back k = {0};
+	struct back k = {.state = ""};
 
 	if (!b->oidc)
 		return none(r);

@@ -7,11 +7,13 @@
 #include "broker/auth.h"
 #include "broker/password.h"
 #include "broker/seal.h"
+#include "broker/totp.h"
 #include "broker/valid.h"
 #include "common/json.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 json_t *api_recovery_codes(const struct auth_who *who)
 {
@@ -39,13 +41,18 @@ static enum req_step again(struct broker *b, struct db *db, struct req *r, enum 
 
 enum req_step api_totp_begin(struct broker *b, struct db *db, struct req *r)
 {
+	cleanup_free char *has = db_text(db, "SELECT pane.has_totp($1)", r->user_id);
+	bool moves = has && *has == 't' && json_object_get(r->json, "code");
 	char secret[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
 	struct auth_who who = {0};
-	enum req_step step = again(b, db, r, AUTH_CODE_NOT_ASKED, &who);
+	enum req_step step;
 
+	if (!has)
+		return req_fail_db(r, db);
+	step = again(b, db, r, moves ? AUTH_CODE_FIELD : AUTH_CODE_NOT_ASKED, &who);
 	if (step != REQ_DONE)
 		return step;
-	step = auth_begin(b, db, r, r->user_id, secret);
+	step = auth_begin(b, db, r, r->user_id, moves, secret);
 	if (step != REQ_DONE)
 		return step;
 	totp_uri(secret, "Pane", r->user, uri);
@@ -68,7 +75,28 @@ static enum req_step confirmed(struct db *db, struct req *r, struct auth_who *wh
 	return step;
 }
 
-/* The first code makes an enrolment count; a later one gives new recovery codes. */
+/* A code of the device that a second factor is moved to: 1 it counts now, 0 it is none of that. */
+static int move(struct broker *b, struct db *db, struct req *r, const char *code)
+{
+	cleanup_free char *next =
+		db_text(db, "SELECT next_secret FROM pane.totp WHERE user_id = $1", r->user_id);
+	cleanup_free char *moved = NULL;
+	char secret[SEAL_PLAIN_MAX + 1];
+	int64_t at;
+
+	if (!next)
+		return db->fail.status ? -EIO : 0;
+	if (seal_open(b->seal, r->user_id, next, secret))
+		return 0;
+	at = totp_step(secret, time(NULL), code);
+	explicit_bzero(secret, sizeof(secret));
+	if (at < 0)
+		return 0;
+	moved = db_text(db, "SELECT pane.totp_moved($1, $2, $3)", r->user_id, next, DB_INT(at));
+	return moved ? *moved == 't' : -EIO;
+}
+
+/* The first code makes an enrolment count, or a move; a later one gives new recovery codes. */
 enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r)
 {
 	static const char *const keys[] = {"code", NULL};
@@ -94,11 +122,18 @@ enum req_step api_totp_confirm(struct broker *b, struct db *db, struct req *r)
 	if (r->retry_after_s)
 		return req_fail(r, 429, "login.throttled",
 				"Too many wrong codes. Try again in %d s.", r->retry_after_s);
-	n = seal_open(b->seal, r->user_id, kept, secret);
-	if (n)
-		return auth_sealed(r, r->user_id, n);
-	n = auth_code_take(db, r->user_id, secret, code, &why);
-	explicit_bzero(secret, sizeof(secret));
+	n = move(b, db, r, code);
+	if (n < 0)
+		return req_fail_db(r, db);
+	if (!n) {
+		n = seal_open(b->seal, r->user_id, kept, secret);
+		if (n)
+			return auth_sealed(r, r->user_id, n);
+		n = auth_code_take(db, r->user_id, secret, code, &why);
+		explicit_bzero(secret, sizeof(secret));
+	} else {
+		n = 0;
+	}
 	if (n == -EACCES)
 		return req_fail(r, 400, "totp.wrong",
 				"This code is not right, or was used before. Is the clock of the "

@@ -179,15 +179,14 @@ static enum req_step take_code(struct db *db, struct req *r, const struct auth_t
 
 enum req_step auth_sealed(struct req *r, const char *user_id, int err)
 {
-	log_err("secrets.closed", "user=%s error=%s", user_id,
-		  err == -ENOKEY ? "key" : "changed");
+	log_err("secrets.closed", "user=%s error=%s", user_id, err == -ENOKEY ? "key" : "changed");
 	return req_fail(r, 503, "secret.closed",
 			"The second factor of this account cannot be read: the broker's file of "
 			"keys (secret_keys) lacks its key. Ask your administrator.");
 }
 
 enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const char *user_id,
-			 char secret[TOTP_SECRET_LEN + 1])
+			 bool moves, char secret[TOTP_SECRET_LEN + 1])
 {
 	char plain[SEAL_PLAIN_MAX + 1], sealed[SEAL_TEXT_MAX];
 	cleanup_free char *kept = NULL;
@@ -197,7 +196,8 @@ enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const c
 	n = seal_close(b->seal, user_id, plain, sealed);
 	if (n)
 		return auth_sealed(r, user_id, n);
-	kept = db_text(db, "SELECT pane.totp_begin($1, $2)", user_id, sealed);
+	kept = moves ? db_text(db, "SELECT pane.totp_move($1, $2)", user_id, sealed)
+		     : db_text(db, "SELECT pane.totp_begin($1, $2)", user_id, sealed);
 	if (!kept)
 		return req_fail_db(r, db);
 	n = seal_open(b->seal, user_id, kept, plain);
@@ -210,8 +210,8 @@ enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const c
 
 /* The role asks for a second factor that is not there yet: the login itself begins one, and the
  * login with a code of it makes it count. */
-static enum req_step enroll(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
-			    struct auth_who *who, const char *code)
+static enum req_step enroll(struct broker *b, struct db *db, struct req *r,
+			    const struct auth_try *t, struct auth_who *who, const char *code)
 {
 	char secret[TOTP_SECRET_LEN + 1], uri[TOTP_URI_MAX];
 	cleanup_json json_t *list = json_array();
@@ -222,7 +222,7 @@ static enum req_step enroll(struct broker *b, struct db *db, struct req *r, cons
 			r, 403, "totp.enroll",
 			"Your account asks for a second factor. Log in once in a browser or "
 			"with pane login to set one up.");
-	step = auth_begin(b, db, r, who->id, secret);
+	step = auth_begin(b, db, r, who->id, false, secret);
 	if (step != REQ_DONE)
 		return step;
 	if (code) {
@@ -246,8 +246,9 @@ struct account {
 	bool known, disabled, has_totp, needs_totp, directory;
 };
 
-static enum req_step second(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
-			    const struct account *u, const char *code, struct auth_who *who)
+static enum req_step second(struct broker *b, struct db *db, struct req *r,
+			    const struct auth_try *t, const struct account *u, const char *code,
+			    struct auth_who *who)
 {
 	char secret[SEAL_PLAIN_MAX + 1];
 	enum req_step step;
@@ -339,9 +340,8 @@ static enum req_step ask_directory(struct broker *b, struct req *r, const char *
 			r, 503, "directory.none",
 			"Your password is in a directory, and there is none in the broker's "
 			"configuration.");
-	r->helper_id =
-		directory_ask(b->directory, json_pack("{s:s, s:s, s:s}", "op", "login", "user",
-						      user, "password", password));
+	r->helper_id = directory_ask(b->directory, json_pack("{s:s, s:s, s:s}", "op", "login",
+							     "user", user, "password", password));
 	if (!r->helper_id)
 		return req_fail(r, 503, "directory.busy",
 				"The directory is asked too much already. Try again.");

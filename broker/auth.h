@@ -44,10 +44,10 @@ enum req_step auth_password(struct broker *b, struct db *db, struct req *r,
 /* The same of who t->user is known to be: no password is checked, everything else is. */
 enum req_step auth_vouched(struct broker *b, struct db *db, struct req *r, const struct auth_try *t,
 			   struct auth_who *who) must_check;
-/* The secret of an enrolment: a new one, or that of one begun within the hour. REQ_FAIL: the reply
- * is set. */
+/* The secret of an enrolment: a new one, or that of one begun within the hour. moves: the user has
+ * a second factor, and showed a code of it. REQ_FAIL: the reply is set. */
 enum req_step auth_begin(struct broker *b, struct db *db, struct req *r, const char *user_id,
-			 char secret[TOTP_SECRET_LEN + 1]) must_check;
+			 bool moves, char secret[TOTP_SECRET_LEN + 1]) must_check;
 /* 503: the key of a secret is not here, or it was changed. */
 enum req_step auth_sealed(struct req *r, const char *user_id, int err);
 /* Makes a second factor count, with new recovery codes in who->recovery. The code was good. */

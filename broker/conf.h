@@ -27,15 +27,15 @@ struct directory_conf {
 struct oidc_conf {
 	char *issuer, *client_id;
 	char *client_secret_file; /* NULL: a public client */
-	char *redirect_uri;	  /* https://HOST[:PORT]/: the console's address, as browsers see it */
-	char *name;		  /* of the button */
-	char *ca_cert;		  /* NULL: the system's */
-	char **scopes;		  /* beside openid; NULL: profile, email */
-	char *user_claim;	  /* whose value names the user */
-	char *user_match;	  /* "name" or "email": of what users are compared with it */
-	char *groups_claim;	  /* NULL: groups stay as they are */
-	char **group_map;	  /* "theirs=ours" */
-	bool second_factor;	  /* ours is asked for, too, of who has one or must */
+	char *redirect_uri; /* https://HOST[:PORT]/: the console's address, as browsers see it */
+	char *name;	    /* of the button */
+	char *ca_cert;	    /* NULL: the system's */
+	char **scopes;	    /* beside openid; NULL: profile, email */
+	char *user_claim;   /* whose value names the user */
+	char *user_match;   /* "name" or "email": of what users are compared with it */
+	char *groups_claim; /* NULL: groups stay as they are */
+	char **group_map;   /* "theirs=ours" */
+	bool second_factor; /* ours is asked for, too, of who has one or must */
 	int timeout_s, helpers;
 };
 

@@ -9,10 +9,12 @@
 #include "common/file.h"
 #include "common/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define PAGE	    500
 #define ENTRIES_MAX 200000
@@ -183,16 +185,105 @@ static json_t *user_entry(const struct directory_conf *c, LDAP *ld, LDAPMessage 
 	return o;
 }
 
+bool dirldap_range(const char *name, const char *attr, unsigned long *next)
+{
+	static const char word[] = ";range=";
+	size_t n = strlen(attr);
+	char *end;
+
+	if (strncasecmp(name, attr, n) || strncasecmp(name + n, word, sizeof(word) - 1))
+		return false;
+	name += n + sizeof(word) - 1;
+	if (!isdigit((unsigned char)*name))
+		return false;
+	(void)strtoul(name, &end, 10);
+	if (*end != '-')
+		return false;
+	name = end + 1;
+	if (!strcmp(name, "*")) {
+		*next = 0;
+		return true;
+	}
+	*next = isdigit((unsigned char)*name) ? strtoul(name, &end, 10) + 1 : 0;
+	return *next && !*end;
+}
+
+/* The range of an attribute that an entry has: its name as it came, for the caller's
+ * ldap_memfree(), and where the next begins. */
+static char *range_of(LDAP *ld, LDAPMessage *entry, const char *attr, unsigned long *next)
+{
+	BerElement *ber = NULL;
+	char *name = ldap_first_attribute(ld, entry, &ber);
+
+	while (name && !dirldap_range(name, attr, next)) {
+		ldap_memfree(name);
+		name = ldap_next_attribute(ld, entry, ber);
+	}
+	ber_free(ber, 0);
+	return name;
+}
+
+static int ask_range(LDAP *ld, const struct directory_conf *c, const char *dn, const char *attr,
+		     unsigned long from, LDAPMessage **res)
+{
+	struct timeval tv = {.tv_sec = c->timeout_s};
+	char name[160], *attrs[] = {name, NULL};
+
+	snprintf(name, sizeof(name), "%.100s;range=%lu-*", attr, from);
+	return ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attrs, 0, NULL, NULL,
+				 &tv, 1, res);
+}
+
+/* Every value of an attribute that a server may give in parts, as Active Directory does with more
+ * than 1500 members. NULL: a part is missing, and who would be left out must not be. */
+static json_t *all_values(LDAP *ld, const struct directory_conf *c, LDAPMessage *entry,
+			  const char *dn, const char *attr)
+{
+	json_t *list = values_of(ld, entry, attr);
+	unsigned long next = 0, before = 0;
+	LDAPMessage *res = NULL;
+	char *name = range_of(ld, entry, attr, &next);
+	bool whole = true;
+
+	while (name) {
+		json_t *part = values_of(ld, entry, name);
+
+		json_array_extend(list, part);
+		json_decref(part);
+		ldap_memfree(name);
+		name = NULL;
+		if (!next)
+			break;
+		ldap_msgfree(res);
+		res = NULL;
+		whole = next > before && json_array_size(list) <= ENTRIES_MAX &&
+			!ask_range(ld, c, dn, attr, next, &res);
+		entry = whole ? ldap_first_entry(ld, res) : NULL;
+		before = next;
+		name = entry ? range_of(ld, entry, attr, &next) : NULL;
+		whole = whole && name;
+	}
+	ldap_msgfree(res);
+	if (whole)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *group_entry(const struct directory_conf *c, LDAP *ld, LDAPMessage *entry)
 {
 	char *dn = ldap_get_dn(ld, entry);
-	json_t *o = json_pack("{s:s}", "dn", dn ? dn : "");
+	json_t *o = json_pack("{s:s}", "dn", dn ? dn : ""),
+	       *members = all_values(ld, c, entry, dn ? dn : "", c->member);
 
 	ldap_memfree(dn);
-	if (!o)
+	if (!o || !members) {
+		json_decref(o);
+		json_decref(members);
 		return NULL;
+	}
 	set_first(o, "name", ld, entry, c->group_name);
-	json_object_set_new(o, "members", values_of(ld, entry, c->member));
+	json_object_set_new(o, "members", members);
 	return o;
 }
 
@@ -240,7 +331,10 @@ static int search(LDAP *ld, const struct directory_conf *c, const char *base, co
 		r = one_page(ld, c, base, filter, &cookie, &res);
 		for (LDAPMessage *m = r ? NULL : ldap_first_entry(ld, res); m;
 		     m = ldap_next_entry(ld, m))
-			json_array_append_new(list, fn(c, ld, m));
+			if (json_array_append_new(list, fn(c, ld, m))) {
+				r = LDAP_PARTIAL_RESULTS; /* no list is better than half a one */
+				break;
+			}
 		if (!r)
 			r = next_page(ld, res, &cookie);
 		ldap_msgfree(res);

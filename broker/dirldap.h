@@ -7,11 +7,15 @@
 #define PANE_BROKER_DIRLDAP_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include "broker/conf.h"
 #include "common/err.h"
 
 /* A value for a search filter: RFC 4515 §3 escapes. out needs 3 bytes a byte and one. */
 void dirldap_escape(const char *value, char *out, size_t n);
+/* The range of "member;range=0-1499", of Active Directory ([MS-ADTS] 3.1.1.3.1.3.3): the next value
+ * to ask for, 0 for the last part ("0-*"). False where name is no range of attr. */
+bool dirldap_range(const char *name, const char *attr, unsigned long *next);
 /* What makes no sense in the configuration: -EINVAL. */
 int dirldap_check(const struct directory_conf *c, struct err *e) must_check;
 

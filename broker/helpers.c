@@ -61,8 +61,7 @@ struct helpers {
 
 static int helper_spawn(struct helper *h)
 {
-	const char *argv[] = {"pane-broker", h->of->word, "--config", h->of->config,
-			      NULL};
+	const char *argv[] = {"pane-broker", h->of->word, "--config", h->of->config, NULL};
 	sigset_t none;
 	int sv[2];
 

@@ -15,11 +15,11 @@
 #include <openssl/param_build.h>
 #include <string.h>
 
-#define PART_MAX     24576
+#define PART_MAX      24576
 #define SIGNATURE_MAX 1024
-#define RSA_BITS_MIN 2048 /* RFC 7518 3.3 */
-#define RSA_BITS_MAX 8192
-#define P256_BYTES   32
+#define RSA_BITS_MIN  2048 /* RFC 7518 3.3 */
+#define RSA_BITS_MAX  8192
+#define P256_BYTES    32
 
 /* ---- keys ---- */
 

@@ -140,8 +140,8 @@ static int server_start(struct server *s, struct err *e)
 		return -EIO;
 	if (c->directory.uri && !(s->broker.directory = directory_start(c, s->broker.work, e)))
 		return -EAGAIN;
-	if (c->oidc.issuer && !(s->broker.oidc = helpers_start("oidc", c->path, c->oidc.helpers,
-							       s->broker.work, e)))
+	if (c->oidc.issuer &&
+	    !(s->broker.oidc = helpers_start("oidc", c->path, c->oidc.helpers, s->broker.work, e)))
 		return -EAGAIN;
 	s->reconciler = reconciler_start(c, s->broker.seal, e);
 	if (!s->reconciler)
@@ -293,9 +293,9 @@ static int run(const struct options *o, struct err *e)
 
 static bool known_command(const struct options *o)
 {
-	return o->config &&
-	       (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
-		!strcmp(o->command, "directory") || !strcmp(o->command, "oidc") || (!strcmp(o->command, "admin") && o->name));
+	return o->config && (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
+			     !strcmp(o->command, "directory") || !strcmp(o->command, "oidc") ||
+			     (!strcmp(o->command, "admin") && o->name));
 }
 
 int main(int argc, char **argv)

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#define KEEP_MS	       600000 /* what the provider said */
-#define KEYS_AGAIN_MS  2000   /* keys are read again no more often */
+#define KEEP_MS		600000 /* what the provider said */
+#define KEYS_AGAIN_MS	2000   /* keys are read again no more often */
 #define SECRET_FILE_MAX 4096
 
 struct provider {
@@ -40,8 +40,8 @@ int oidc_check(const struct oidc_conf *c, struct err *e)
 		return err_set(e, -EINVAL, "[oidc] user_match is name or email");
 	for (char **m = c->group_map; m && *m; m++)
 		if (!strrchr(*m, '=') || strrchr(*m, '=') == *m || !strrchr(*m, '=')[1])
-			return err_set(e, -EINVAL,
-				       "[oidc] group_map: %.100s is not THEIRS=OURS", *m);
+			return err_set(e, -EINVAL, "[oidc] group_map: %.100s is not THEIRS=OURS",
+				       *m);
 	return 0;
 }
 
@@ -315,8 +315,8 @@ static json_t *finish(struct provider *p, json_t *ask)
 
 static bool step(json_t *steps, const char *name, bool ok, const char *detail)
 {
-	json_array_append_new(steps, json_pack("{s:s, s:b, s:s}", "step", name, "ok", ok, "detail",
-					       detail));
+	json_array_append_new(
+		steps, json_pack("{s:s, s:b, s:s}", "step", name, "ok", ok, "detail", detail));
 	return ok;
 }
 
@@ -327,7 +327,8 @@ static bool try_client(struct provider *p, json_t *steps)
 	cleanup_json json_t *answer = NULL;
 	struct err e = {0};
 	const char *why;
-	int r = exchange(p, "pane-test", "pane-test-pane-test-pane-test-pane-test-pane", &answer, &e);
+	int r = exchange(p, "pane-test", "pane-test-pane-test-pane-test-pane-test-pane", &answer,
+			 &e);
 
 	why = json_string_value(json_object_get(answer, "error"));
 	if (r == -EACCES && why && !strcmp(why, "invalid_grant"))

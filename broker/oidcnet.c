@@ -13,7 +13,7 @@
 #define ANSWER_MAX (512u << 10)
 
 struct oidcnet {
-	CURL *curl; /* owned */
+	CURL *curl;		      /* owned */
 	const struct oidc_conf *conf; /* borrowed */
 	char error[CURL_ERROR_SIZE];
 };
@@ -112,7 +112,8 @@ int oidcnet_ask(struct oidcnet *n, const char *url, const char *form, const char
 
 char *oidcnet_escape(struct oidcnet *n, const char *text)
 {
-	char *escaped = curl_easy_escape(n->curl, text, 0), *copy = escaped ? strdup(escaped) : NULL;
+	char *escaped = curl_easy_escape(n->curl, text, 0),
+	     *copy = escaped ? strdup(escaped) : NULL;
 
 	curl_free(escaped);
 	return copy;

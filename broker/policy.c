@@ -43,6 +43,7 @@ int valid_policy(json_t *o, struct err *e)
 	static const char *const ways[] = {"disconnect", "logoff", NULL};
 	static const char *const afters[] = {"keep", "off", "suspend", "recycle", NULL};
 	static const char *const stays[] = {"keep", "logoff", NULL};
+	static const char *const ends[] = {"keep", "disconnect", "logoff", NULL};
 	const char *zone = NULL;
 	int64_t n;
 	int r = valid_word(o, "idle_action", ways, NULL, e);
@@ -51,6 +52,8 @@ int valid_policy(json_t *o, struct err *e)
 		r = valid_word(o, "disconnected_action", stays, NULL, e);
 	if (!r)
 		r = valid_word(o, "session_max_action", ways, NULL, e);
+	if (!r)
+		r = valid_word(o, "hours_action", ends, NULL, e);
 	if (!r)
 		r = valid_word(o, "after_logoff", afters, NULL, e);
 	if (!r)

@@ -97,12 +97,12 @@ struct req {
 	char wait_key[REQ_KEY_MAX]; /* woken by work_wake() with this */
 	int64_t wait_until_ms;	    /* 0 until first held; then fixed */
 	int64_t recheck_ms;
-	bool expired;	       /* wait_until passed: answer now */
-	bool gone;	       /* the peer closed its connection */
-	bool superseded;       /* a newer request of the same key arrived */
-	bool overload;	       /* refused before any work */
-	uint64_t helper_id;    /* of what a helper was asked; 0 = nothing */
-	void *state;	       /* owned by the handler, freed with free() after wiping */
+	bool expired;	    /* wait_until passed: answer now */
+	bool gone;	    /* the peer closed its connection */
+	bool superseded;    /* a newer request of the same key arrived */
+	bool overload;	    /* refused before any work */
+	uint64_t helper_id; /* of what a helper was asked; 0 = nothing */
+	void *state;	    /* owned by the handler, freed with free() after wiping */
 	size_t state_size;
 
 	/* plumbing */

@@ -12,13 +12,13 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define KEYS_MAX   16
-#define KEY_BYTES  32
-#define KEY_NAME   16
-#define FILE_MAX   8192
-#define IV_BYTES   12
-#define TAG_BYTES  16
-#define BATCH	   500
+#define KEYS_MAX    16
+#define KEY_BYTES   32
+#define KEY_NAME    16
+#define FILE_MAX    8192
+#define IV_BYTES    12
+#define TAG_BYTES   16
+#define BATCH	    500
 #define SEAL_PREFIX "ps1."
 
 struct key {
@@ -85,8 +85,8 @@ struct seal *seal_load(const char *path, struct err *e)
 		line++;
 		if (*l == '#' || !read_key(s, l))
 			continue;
-		err_set(e, -EINVAL, "%s, key %d: a name of its own and 64 hexadecimal digits",
-			path, line);
+		err_set(e, -EINVAL, "%s, key %d: a name of its own and 64 hexadecimal digits", path,
+			line);
 		seal_free(s);
 		s = NULL;
 	}
@@ -170,9 +170,10 @@ int seal_open(const struct seal *s, const char *of, const char *text, char out[S
 
 	name = name_in(text, &n);
 	if (!name) {
-		if (strlen(text) > SEAL_PLAIN_MAX)
+		n = strlen(text);
+		if (n > SEAL_PLAIN_MAX)
 			return -EBADMSG;
-		strcpy(out, text);
+		memcpy(out, text, n + 1);
 		return 0;
 	}
 	k = find(s, name, n);
@@ -224,6 +225,15 @@ int seal_totp(const struct seal *s, struct db *db)
 {
 	char after[40] = "00000000-0000-0000-0000-000000000000";
 	int sealed = 0, unknown = 0, rows = BATCH;
+	char mine[SEAL_TEXT_MAX];
+
+	/* A move that was begun under another key is begun again. */
+	snprintf(mine, sizeof(mine), SEAL_PREFIX "%s.%%", s ? s->key[0].name : "");
+	if (s && db_exec(db,
+			 "UPDATE pane.totp SET next_secret = NULL, next_at = NULL WHERE "
+			 "next_secret NOT LIKE $1",
+			 mine))
+		return -EIO;
 
 	while (s && rows == BATCH) {
 		cleanup_pgresult PGresult *res =

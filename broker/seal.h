@@ -23,8 +23,8 @@ struct db;
 struct seal *seal_load(const char *path, struct err *e) must_check;
 void seal_free(struct seal *s);
 /* of: what it is of, say a user's id. s may be NULL: plain. */
-int seal_close(const struct seal *s, const char *of, const char *plain, char out[SEAL_TEXT_MAX])
-	must_check;
+int seal_close(const struct seal *s, const char *of, const char *plain,
+	       char out[SEAL_TEXT_MAX]) must_check;
 /* A text without a seal is taken as it is. -ENOKEY: by a key that is not here; -EBADMSG: it was
  * changed, or is of something else. */
 int seal_open(const struct seal *s, const char *of, const char *text,

@@ -15,3 +15,15 @@ CREATE INDEX oidc_login_user ON pane.oidc_login (user_id) WHERE user_id IS NOT N
 -- As it is (a broker without keys), or "ps1.KEY.…": broker/seal.h. Brokers seal what is not when they start.
 ALTER TABLE pane.totp DROP CONSTRAINT totp_secret_check,
 	ADD CONSTRAINT totp_secret CHECK (secret ~ '^([A-Z2-7]{32}|ps1\.[a-z0-9-]{1,16}\.[A-Za-z0-9_-]{80})$');
+
+-- ---- the end of a pool's hours ----
+
+ALTER TABLE pane.pool ADD COLUMN hours_action text NOT NULL DEFAULT 'keep' -- what it does to sessions
+	CHECK (hours_action IN ('keep', 'disconnect', 'logoff'));
+
+-- ---- a second factor that is moved to another device ----
+
+ALTER TABLE pane.totp ADD COLUMN next_secret text -- counts from its first code on; until then secret does
+		CHECK (next_secret ~ '^([A-Z2-7]{32}|ps1\.[a-z0-9-]{1,16}\.[A-Za-z0-9_-]{80})$'),
+	ADD COLUMN next_at timestamptz,
+	ADD CONSTRAINT totp_next CHECK ((next_secret IS NULL) = (next_at IS NULL) AND (next_secret IS NULL OR confirmed_at IS NOT NULL));

@@ -85,6 +85,8 @@
 		       "so long a session may last; 0 is for ever"),                               \
 		OPTION("session-max-action", "WHAT", CLI_STRING, "session_max_action",             \
 		       "then: disconnect or logoff"),                                              \
+		OPTION("hours-action", "WHAT", CLI_STRING, "hours_action",                         \
+		       "at the end of the pool's hours: keep, disconnect or logoff"),              \
 		OPTION("warn", "SECONDS", CLI_NUMBER, "warn_s",                                    \
 		       "so long before one of these a warning event is sent (60)"),                \
 		OPTION("schedule", "LIST", CLI_LIST, "schedule",                                   \

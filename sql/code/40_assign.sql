@@ -221,6 +221,26 @@ BEGIN
 	RETURN v_desktop;
 END $$;
 
+-- A warm desktop that is free but whose row something holds just now: a host's report, or another login that takes
+-- it. Such holds are of milliseconds, a boot is not: it is waited for, a little, and asked again whether it is free.
+CREATE FUNCTION pane.assign_held(p_user uuid, p_pool uuid) RETURNS uuid LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
+DECLARE v uuid;
+BEGIN
+	FOR i IN 1 .. 3 LOOP
+		SELECT d.id INTO v FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id AND h.online AND NOT h.maintenance
+			WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty AND d.state = 'ready' AND d.want = 'running'
+			AND coalesce(pane.home_host(p_user, p_pool) = d.host_id, true)
+			ORDER BY hashtext(d.id::text || p_user::text) LIMIT 1; -- each login waits for another
+		EXIT WHEN v IS NULL;
+		PERFORM FROM pane.desktop WHERE id = v FOR UPDATE;
+		v := pane.assign_free(p_user, p_pool, '{ready}');
+		EXIT WHEN v IS NOT NULL;
+	END LOOP;
+	RETURN v;
+EXCEPTION WHEN lock_not_available THEN
+	RETURN NULL;
+END $$;
+
 -- Existing assignment, else warm, else preparing, else a new one. Answers
 -- {"desktop","state",...} of desktop_brief, or {"reasons":[...]}, or {"state":"recycling"} when the
 -- pool is full but a desktop is on its way back.
@@ -256,7 +276,7 @@ BEGIN
 	IF v_reasons <> '{}' THEN
 		RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
 	END IF;
-	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'),
+	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'), pane.assign_held(p_user, p_pool),
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
 	IF v_desktop IS NULL THEN
 		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM

@@ -56,6 +56,23 @@ EXCEPTION WHEN invalid_text_representation THEN
 	RETURN NULL;
 END $$;
 
+-- How long it is open yet, in seconds: 0 = it is not, NULL = nobody closes it. The week begins anew at its end.
+CREATE FUNCTION pane.open_left_s(p_open int4multirange, p_zone text, p_at timestamptz) RETURNS integer
+LANGUAGE plpgsql STABLE AS $$
+DECLARE v_now integer := pane.week_minute(p_zone, p_at); v_end integer;
+BEGIN
+	IF p_open IS NULL OR p_open @> int4range(0, 10080) THEN
+		RETURN NULL;
+	ELSIF NOT p_open @> v_now THEN
+		RETURN 0;
+	END IF;
+	SELECT upper(r) INTO v_end FROM unnest(p_open) r WHERE r @> v_now;
+	IF v_end = 10080 THEN
+		SELECT v_end + coalesce(max(upper(r)), 0) INTO v_end FROM unnest(p_open) r WHERE lower(r) = 0;
+	END IF;
+	RETURN (v_end - v_now) * 60 - extract(second FROM p_at)::integer;
+END $$;
+
 -- What is wrong with here and now; NULL when nothing is.
 CREATE FUNCTION pane.access_row_why_not(a pane.access, p_zone text, p_client text) RETURNS text
 LANGUAGE sql STABLE AS $$

@@ -33,9 +33,24 @@ BEGIN
 				ELSE t.created_at END
 		WHERE t.confirmed_at IS NULL RETURNING secret INTO v;
 	IF v IS NULL THEN
-		PERFORM pane.refuse(409, 'totp.enrolled', 'You have a second factor already. Remove it first.');
+		PERFORM pane.refuse(409, 'totp.enrolled', 'You have a second factor already. To move it to another device give its code, too.');
 	END IF;
 	RETURN v;
+END $$;
+
+-- The same of who has one and showed a code of it: the one they have counts until the new one is confirmed.
+CREATE FUNCTION pane.totp_move(p_user uuid, p_secret text) RETURNS text LANGUAGE sql AS $$
+	UPDATE pane.totp SET next_secret = CASE WHEN next_at > now() - interval '1 hour' THEN next_secret ELSE p_secret END,
+		next_at = CASE WHEN next_at > now() - interval '1 hour' THEN next_at ELSE now() END
+		WHERE user_id = p_user AND confirmed_at IS NOT NULL RETURNING next_secret
+$$;
+
+-- The new one counts, by a code of this step, which is then spent; false when it is not what was moved to any more.
+CREATE FUNCTION pane.totp_moved(p_user uuid, p_secret text, p_step bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE pane.totp SET secret = next_secret, last_step = p_step, next_secret = NULL, next_at = NULL
+		WHERE user_id = p_user AND next_secret = p_secret AND next_at > now() - interval '1 hour';
+	RETURN FOUND;
 END $$;
 
 -- A code of this step is taken, once: false for one that was used, or is older than one that was.

@@ -29,7 +29,7 @@ $$;
 -- What a pool says of sessions and capacity, beside its first fields.
 CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('idle_action', p.idle_action, 'disconnected_action', pane.disconnected_action(p),
-		'session_max_action', p.session_max_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
+		'session_max_action', p.session_max_action, 'hours_action', p.hours_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
 		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
 		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
 		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p))
@@ -88,6 +88,7 @@ BEGIN
 		idle_action = coalesce(p ->> 'idle_action', idle_action),
 		disconnected_action = coalesce(p ->> 'disconnected_action', disconnected_action),
 		session_max_action = coalesce(p ->> 'session_max_action', session_max_action),
+		hours_action = coalesce(p ->> 'hours_action', hours_action),
 		warn_s = coalesce((p ->> 'warn_s')::integer, warn_s),
 		schedule = CASE WHEN p ? 'schedule' THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule'))
 			ELSE schedule END,
@@ -174,7 +175,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
-		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,'
+		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,hours_action,'
 		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff}')
 $$;
 

@@ -92,6 +92,35 @@ CREATE TRIGGER timers_changed AFTER UPDATE ON pane.pool FOR EACH ROW
 	WHEN ((NEW.logoff_after_s, NEW.disconnected_action) IS DISTINCT FROM (OLD.logoff_after_s, OLD.disconnected_action))
 	EXECUTE FUNCTION pane.timers_changed();
 
+-- Sessions of pools whose hours end soon or are over, where the pool says that this ends them. Of the pool's own rule,
+-- not those of entitlements. One that goes on the next day is warned anew.
+CREATE FUNCTION pane.rec_session_hours() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE s record; n integer := 0;
+BEGIN
+	FOR s IN SELECT x.id, x.desktop_id, p.hours_action AS action, p.warn_s, t.left_s, 'hours' = ANY (x.warned) AS warned
+		FROM pane.pool p JOIN pane.access a ON a.pool_id = p.id AND a.user_id IS NULL AND a.group_id IS NULL
+		CROSS JOIN LATERAL (SELECT pane.open_left_s(a.open, p.timezone, now()) AS left_s) t
+		JOIN pane.desktop d ON d.pool_id = p.id JOIN pane.session x ON x.desktop_id = d.id
+		WHERE p.hours_action <> 'keep' AND p.deleted_at IS NULL AND x.state NOT IN ('ended', 'logging_off')
+		AND CASE WHEN t.left_s = 0 THEN p.hours_action = 'logoff' OR (x.state = 'connected' AND x.ending = '')
+			ELSE 'hours' = ANY (x.warned) <> coalesce(t.left_s <= p.warn_s, false) END
+		ORDER BY x.id LIMIT 50 FOR UPDATE OF x SKIP LOCKED
+	LOOP
+		n := n + 1;
+		IF s.left_s = 0 AND s.action = 'logoff' THEN
+			PERFORM pane.logoff(s.desktop_id, 'the hours of its pool are over');
+		ELSIF s.left_s = 0 THEN
+			PERFORM pane.session_cut(s.id, 'the hours of its pool are over');
+		ELSIF s.warned THEN
+			UPDATE pane.session SET warned = array_remove(warned, 'hours') WHERE id = s.id;
+		ELSE
+			PERFORM pane.session_warn(s.id, 'hours', format('will be %s in %s s: the hours of its pool end', CASE s.action
+				WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END, s.left_s));
+		END IF;
+	END LOOP;
+	RETURN n;
+END $$;
+
 -- Sessions near or past the longest their pool allows.
 CREATE FUNCTION pane.rec_session_max() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE s record; n integer := 0;
@@ -119,7 +148,7 @@ END $$;
 
 -- Those nobody has come back to in time end at their deadline (pane.rec_deadlines).
 CREATE FUNCTION pane.rec_timers() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE s record; n integer := pane.rec_session_max();
+DECLARE s record; n integer := pane.rec_session_max() + pane.rec_session_hours();
 BEGIN
 	FOR s IN SELECT x.id, x.deadline FROM pane.session x JOIN pane.desktop d ON d.id = x.desktop_id
 		JOIN pane.pool p ON p.id = d.pool_id

@@ -228,6 +228,7 @@ BEGIN
 	DELETE FROM pane.token WHERE expires_at < now();
 	PERFORM pane.picture_purge();
 	PERFORM pane.message_purge();
+	UPDATE pane.totp SET next_secret = NULL, next_at = NULL WHERE next_at < now() - interval '1 hour';
 	DELETE FROM pane.throttle WHERE last_at < now() - interval '15 minutes';
 	DELETE FROM pane.pool p WHERE p.deleted_at IS NOT NULL AND NOT EXISTS
 		(SELECT FROM pane.desktop d WHERE d.pool_id = p.id AND d.state <> 'deleted');

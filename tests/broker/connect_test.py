@@ -2,6 +2,7 @@
 """From user to desktop: assignment, tickets, grants and sessions, with a simulated host."""
 import base64
 import json
+import subprocess
 import threading
 import time
 import unittest
@@ -128,6 +129,25 @@ class Connect(unittest.TestCase):
         self.assertEqual(sorted(got.values()), ["office-1", "office-2"])
         for u, p in (("alice", self.pw), ("bob", bob_pw)):
             self.assertEqual(self.b.connect(user=u, password=p, protocol="rfb").json["name"], got[u])
+
+    def test_held_desktop_is_waited_for(self):
+        """the one warm desktop is given although something else (a host's report, say) holds its row just then"""
+        self.ready(size_max=1)
+        got = []
+        holder = subprocess.Popen(["psql", "-XqAt", self.site.cluster.conninfo()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(holder.wait)
+        holder.stdin.write("BEGIN;\nSELECT name FROM pane.desktop WHERE name = 'office-1' FOR UPDATE;\n")
+        holder.stdin.flush()
+        self.assertEqual(holder.stdout.readline(), "office-1\n")
+        login = threading.Thread(target=lambda: got.append(self.b.connect(user="alice", password=self.pw)))
+        login.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%pane.assign(%'"
+        self.b.wait(lambda: got or self.site.cluster.value(waits) != "0", "a login that waits, or its answer", 10)
+        holder.stdin.write("COMMIT;\n")
+        holder.stdin.close()
+        login.join()
+        holder.stdout.close()
+        self.assertEqual((got[0].status, got[0].json.get("name")), (200, "office-1"), got[0])
 
     def test_connection_waits_for_the_boot(self):
         """a connection is held while the desktop boots, and let through when it is ready"""

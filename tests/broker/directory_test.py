@@ -9,6 +9,7 @@ import unittest
 
 import panesite
 import slapd
+from adlike import AdLike
 from slapd import SUFFIX, group, user
 
 PASSWORD = "correct horse battery"
@@ -212,6 +213,39 @@ class Directory(unittest.TestCase):
         self.assertEqual({(r.status, r.code) for r in answers}, {(503, "directory.unavailable")})
         self.assertLess(time.monotonic() - begin, 30)
         self.assertFalse(self.b.post("/directory/test").json.get("ok"))
+
+
+class Ranges(unittest.TestCase):
+    """Active Directory gives more than 1500 members in parts; this directory of the test's own does, too."""
+
+    def setUp(self):
+        people = {f"uid=p{n},ou=people,{SUFFIX}": {"objectClass": ["inetOrgPerson"], "uid": [f"p{n}"], "cn": [f"P {n}"], "mail": [f"p{n}@example.org"]}
+                  for n in range(700)}
+        groups = {f"cn={name},ou=groups,{SUFFIX}": {"objectClass": ["groupOfNames"], "cn": [name], "member": list(people)[:n]}
+                  for name, n in (("all", 700), ("edge", 600), ("few", 3))}
+        self.ldap = AdLike({**people, **groups}, part=200)
+        self.addCleanup(self.ldap.close)
+        self.site = panesite.Site(directory={"uri": self.ldap.uri, "user_base": f"ou=people,{SUFFIX}", "group_base": f"ou=groups,{SUFFIX}",
+                                             "sync_s": 0}).__enter__()
+        self.addCleanup(self.site.close)
+        self.b = self.site.broker
+
+    def sync(self):
+        before = self.b.get("/directory").json["at"]
+        self.b.post("/directory/sync", {})
+        return self.b.wait(lambda: self.b.get("/directory").json["at"] != before and self.b.get("/directory").json, "the comparison", 120)
+
+    def members(self):
+        return {g["name"]: g["members"] for g in self.b.get("/groups").json["items"]}
+
+    def test_members_in_parts(self):
+        """members that come in parts are all brought over; when a part is missing nothing changes, and that is told"""
+        self.assertEqual(self.sync()["error"], "")
+        self.assertEqual(self.members(), {"all": 700, "edge": 600, "few": 3})
+        self.assertEqual([begin for dn, begin in self.ldap.ranges if dn.startswith("cn=all,")], [200, 400, 600])
+        self.ldap.lose = 400
+        self.assertNotEqual(self.sync()["error"], "")
+        self.assertEqual(self.members(), {"all": 700, "edge": 600, "few": 3})
 
 
 if __name__ == "__main__":

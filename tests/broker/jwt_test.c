@@ -100,11 +100,11 @@ static void both_kinds(bool ec)
 	*payload ^= 1;
 	strcat(t, "AA");
 	assert_int_equal(verify(t, jwks), -EACCES);
-	make(t, ec ? "{\"alg\":\"RS256\",\"kid\":\"k\"}" : "{\"alg\":\"ES256\",\"kid\":\"k\"}", "{}",
-	     key, ec);
+	make(t, ec ? "{\"alg\":\"RS256\",\"kid\":\"k\"}" : "{\"alg\":\"ES256\",\"kid\":\"k\"}",
+	     "{}", key, ec);
 	assert_int_equal(verify(t, jwks), -ENOKEY);
-	make(t, ec ? "{\"alg\":\"ES256\",\"kid\":\"j\"}" : "{\"alg\":\"RS256\",\"kid\":\"j\"}", "{}",
-	     key, ec);
+	make(t, ec ? "{\"alg\":\"ES256\",\"kid\":\"j\"}" : "{\"alg\":\"RS256\",\"kid\":\"j\"}",
+	     "{}", key, ec);
 	assert_int_equal(verify(t, jwks), -ENOKEY);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
@@ -124,8 +124,11 @@ static void es256_is_taken_and_nothing_else_of_it(void **state)
 
 static void none_and_hmac_are_no_signatures(void **state)
 {
-	static const char *const headers[] = {"{\"alg\":\"none\"}", "{\"alg\":\"HS256\"}", "{}",
-					      "[]", "{\"alg\":7}",
+	static const char *const headers[] = {"{\"alg\":\"none\"}",
+					      "{\"alg\":\"HS256\"}",
+					      "{}",
+					      "[]",
+					      "{\"alg\":7}",
 					      "{\"alg\":\"ES256\",\"crit\":[\"b64\"]}"};
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	cleanup_json json_t *jwks = set_of(key, true);
@@ -170,10 +173,12 @@ static void claims_must_be_for_this_login_now(void **state)
 {
 	(void)state;
 #define C(aud, iat, exp, nonce)                                                                    \
-	"{\"iss\":\"https://i\",\"aud\":" aud ",\"iat\":" iat ",\"exp\":" exp ",\"nonce\":" nonce "}"
+	"{\"iss\":\"https://i\",\"aud\":" aud ",\"iat\":" iat ",\"exp\":" exp ",\"nonce\":" nonce  \
+	"}"
 	assert_int_equal(checked(C("\"pane\"", "999990", "1000300", "\"n\"")), 0);
 	assert_int_equal(checked(C("[\"pane\"]", "999990", "1000300", "\"n\"")), 0);
-	assert_int_equal(checked(C("\"pane\"", "1000059", "999941", "\"n\"")), 0); /* clocks differ */
+	assert_int_equal(checked(C("\"pane\"", "1000059", "999941", "\"n\"")),
+			 0); /* clocks differ */
 	assert_int_equal(checked(C("\"pane\"", "1000061", "1000300", "\"n\"")), -EACCES);
 	assert_int_equal(checked(C("\"pane\"", "999990", "999940", "\"n\"")), -EACCES);
 	assert_int_equal(checked(C("\"pane\"", "999990", "\"x\"", "\"n\"")), -EACCES);

@@ -43,6 +43,7 @@ static void each_word_has_its_own(void **state)
 	expect(valid_policy, "{\"disconnected_action\":\"disconnect\"}", "disconnected_action");
 	expect(valid_policy, "{\"session_max_action\":1}", "session_max_action");
 	expect(valid_policy, "{\"after_logoff\":\"sleep\"}", "after_logoff");
+	expect(valid_policy, "{\"hours_action\":\"off\"}", "hours_action");
 }
 
 static void numbers_are_in_range(void **state)

@@ -81,7 +81,8 @@ static void another_row_key_or_bit_does_not_open(void **state)
 
 static void the_first_key_seals_and_all_open(void **state)
 {
-	struct seal *old = keys("a " HEX_A "\n"), *both = keys("# rotated\nb " HEX_B "\na " HEX_A "\n");
+	struct seal *old = keys("a " HEX_A "\n"),
+		    *both = keys("# rotated\nb " HEX_B "\na " HEX_A "\n");
 	char text[SEAL_TEXT_MAX], out[SEAL_PLAIN_MAX + 1];
 
 	(void)state;
@@ -108,9 +109,17 @@ static void without_keys_a_text_stays_as_it_is(void **state)
 
 static void files_that_are_none_are_refused(void **state)
 {
-	static const char *const wrong[] = {"", "#\n", "a\n", "a " HEX_A "0\n", "a 00\n", "A " HEX_A "\n",
-					    "a " HEX_A "\na " HEX_B "\n", " " HEX_A "\n",
-					    "abcdefghijklmnopq " HEX_A "\n", "a +1112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"};
+	static const char *const wrong[] = {
+		"",
+		"#\n",
+		"a\n",
+		"a " HEX_A "0\n",
+		"a 00\n",
+		"A " HEX_A "\n",
+		"a " HEX_A "\na " HEX_B "\n",
+		" " HEX_A "\n",
+		"abcdefghijklmnopq " HEX_A "\n",
+		"a +1112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)

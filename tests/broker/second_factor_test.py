@@ -230,6 +230,27 @@ class SecondFactor(unittest.TestCase):
         self.assertNotIn(recovery[0], text)
 
 
+    def test_moved(self):
+        """a second factor is moved to another device by a code of the old one, which counts until the new one has given its first"""
+        name, old, recovery = self.enrolled()
+        token = self.b.post("/login", {"user": name, "password": PASSWORD, "code": code(old)}, token="").json["token"]
+        ask = lambda **more: self.b.post("/me/totp", {"password": PASSWORD, **more}, token=token)
+        self.assertEqual(ask().code, "totp.enrolled")
+        self.assertEqual(ask(code="000000").code, "login.failed")
+        self.assertEqual(ask(code=code(old)).code, "login.failed", "spent at the login")
+        new = ask(code=recovery[0]).json["secret"]
+        self.assertNotEqual(new, old)
+        self.assertEqual(ask(code=recovery[1]).json["secret"], new, "begun twice it is the same one")
+        log_in = lambda c: self.b.post("/login", {"user": name, "password": PASSWORD, "code": c}, token="").status
+        self.assertEqual((log_in(code(new)), log_in(code(old, 1))), (403, 200), "the old one counts")
+        confirm = lambda c: self.b.post("/me/totp/confirm", {"code": c}, token=token)
+        self.assertEqual(confirm("000000").code, "totp.wrong")
+        got = confirm(code(new, -1))
+        self.assertEqual((got.status, len(got.json["recovery_codes"])), (200, 10))
+        self.assertEqual((log_in(code(old)), log_in(recovery[2]), log_in(code(new, -1))), (403, 403, 403), "the old one, its codes, and what is spent")
+        self.assertEqual(log_in(code(new)), 200)
+
+
 class AtRest(unittest.TestCase):
     """What the database holds of second factors."""
 

@@ -198,5 +198,46 @@ class Timers(unittest.TestCase):
             self.assertEqual(self.b.call("PATCH", "/pools/office", bad).status, 400, bad)
 
 
+    # ---- the end of the hours ------------------------------------------------------------------
+    def hours(self, minutes, **more):
+        """The pool is open from an hour ago to so many whole minutes from now."""
+        end, begin = (self.site.cluster.value(f"SELECT to_char(now() AT TIME ZONE 'UTC' + interval '{m} min', 'HH24:MI')") for m in (minutes, -60))
+        self.assertEqual(self.b.call("PATCH", "/pools/office", {"hours": [f"daily {begin}-{end}"], **more}).status, 200)
+
+    def test_hours_log_off(self):
+        """the end of a pool's hours logs sessions off, warned of before, where the pool says so; otherwise they go on"""
+        self.begin()
+        self.hours(0)
+        self.assertEqual(self.b.connect(user="alice", password=self.pw).code, "access.refused")
+        self.site.cluster.sql("SELECT pane.rec_timers()")
+        self.assertEqual(self.session()["state"], "connected", "kept: the pool says nothing")
+        self.hours(2, hours_action="logoff", warn_s=300)
+        self.b.wait(lambda: self.warnings(), "the warning")
+        self.assertRegex(self.warnings()[0][1], r"^will be logged off in (1[0-1]\d|[6-9]\d) s: the hours of its pool end$")
+        self.assertEqual((len(self.warnings()), self.session()["warned"]), (1, ["hours"]))
+        self.hours(30)
+        self.b.wait(lambda: self.session()["warned"] == [], "longer hours")
+        self.hours(0)
+        self.b.wait(lambda: self.session() is None, "the end")
+        self.assertEqual(self.site.cluster.value("SELECT reason FROM pane.session"), "the hours of its pool are over")
+
+    def test_hours_disconnect(self):
+        """with hours_action disconnect viewers go when the hours end, and nobody comes back before they begin"""
+        self.begin(hours_action="disconnect", assignment="dedicated")
+        self.hours(0)
+        self.b.wait(lambda: self.session()["state"] == "disconnected", "disconnected")
+        self.assertEqual(self.session()["reason"], "the hours of its pool are over")
+        self.assertEqual(self.b.connect(user="alice", password=self.pw).code, "access.refused")
+        self.hours(30)
+        self.enter("c2")
+
+    def test_hours_left(self):
+        """how long a week's hours last yet: over its end, within a minute, for ever, and not at all"""
+        for hours, at, left in (("{mon-fri 08:00-18:00}", "2026-11-27 17:59:30", "30"), ("{mon-fri 08:00-18:00}", "2026-11-27 18:00:00", "0"),
+                                ("{daily 22:00-06:00}", "2026-11-29 23:00:00", str(7 * 3600)), ("{daily 00:00-24:00}", "2026-11-29 23:00:00", ""),
+                                ("{sun 20:00-24:00}", "2026-11-29 23:00:00", "3600")):
+            self.assertEqual(self.site.cluster.value(f"SELECT coalesce(pane.open_left_s(pane.week('{hours}'), 'UTC', '{at} UTC')::text, '')"), left, (hours, at))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -100,13 +100,24 @@ class Steps(unittest.TestCase):
         self.web.heading(text="Overview")
 
     def test_own_second_factor(self):
-        """portal: one's own second factor says how many recovery codes are left, and one that the role asks for is not given up"""
+        """portal: one's own second factor says how many recovery codes are left, is moved to another device, and one that the role asks for is not given up"""
         web = self.web
         web.open(at="/second-factor")
         web.see(text="9 recovery codes left")
-        web.see(text="ask your help desk")
         self.assertNotIn("Give it up", web.text())
         self.assertEqual(web.look(name="factor-on"), [])
+        web.fill(label="Your password, to move it", text=PASSWORD)
+        web.fill(label="Code of the old device, or a recovery code", text=self.recovery[2])
+        web.press(name="Move")
+        web.see(text="Scan this")
+        new = web.value(label="Key for the app")
+        self.assertNotEqual(new, self.secret)
+        self.assertEqual(web.look(name="factor-move"), [])
+        web.fill(label="Code of your authenticator app", text=totp.code(new))
+        web.press(name="Confirm")
+        type(self).secret, type(self).recovery = new, web.saved(press="Save as a file")["text"].split()
+        web.press(name="I have kept them")
+        web.see(text="10 recovery codes left")
         web.logout(user="carol")
 
     def test_login_sets_it_up(self):
@@ -237,11 +248,12 @@ class Steps(unittest.TestCase):
         web.fill(label="Networks", text="127.0.0.0/8")
         web.fill(label="What the refused read", text="Ask <b>Anna</b>.")
         web.fill(label="Time zone", text="Europe/Berlin")
+        web.select(label="Sessions at the end of the hours", value="disconnect")
         web.press(name="Save: Hours and networks")
         web.see(text="Hours and networks of office: saved")
         now = self.policy()
-        self.assertEqual((now["hours"], now["networks"], now["refusal"], now["timezone"]),
-                         (["daily 00:00-24:00", "sat 08:00-12:30"], ["127.0.0.0/8"], "Ask <b>Anna</b>.", "Europe/Berlin"))
+        self.assertEqual((now["hours"], now["networks"], now["refusal"], now["timezone"], now["hours_action"]),
+                         (["daily 00:00-24:00", "sat 08:00-12:30"], ["127.0.0.0/8"], "Ask <b>Anna</b>.", "Europe/Berlin", "disconnect"))
 
     def test_policy_week(self):
         """console: the week of desktops kept ready is drawn with the mouse and with keys alone, and saved as lines"""

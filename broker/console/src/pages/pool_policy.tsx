@@ -95,6 +95,10 @@ function Access({ pool }: { pool: Pool }) {
       {({ value: p, set, off }) => (
         <>
           <AccessFields value={{ hours: p.hours ?? [], networks: p.networks ?? [], refusal: p.refusal ?? "" }} set={set} off={off} />
+          <SelectField
+            label="Sessions at the end of the hours" value={p.hours_action ?? "keep"} set={(v) => set({ hours_action: v as Pool["hours_action"] })} off={off}
+            options={[{ value: "keep", label: "go on" }, { value: "disconnect", label: "are disconnected, after the warning" }, { value: "logoff", label: "are logged off, after the warning" }]}
+          />
           <TextField label="Time zone" value={p.timezone ?? "UTC"} set={(timezone) => set({ timezone })} off={off} help="Of these hours and of the week below, like Europe/Berlin." />
         </>
       )}

@@ -11,17 +11,18 @@ import { CodeField, Enrol, RecoveryCodes } from "../ui/totp";
 
 type Totp = NonNullable<Me["totp"]>;
 
-/** From the password to the app's first code. */
-function SetUp({ done }: { done: (codes: string[]) => void }) {
+/** From the password to the app's first code. moves: away from a device, whose code or a recovery code is shown for that. */
+function SetUp({ moves, done }: { moves?: boolean; done: (codes: string[]) => void }) {
+  const [old, setOld] = useState("");
   const [password, setPassword] = useState("");
   const [begun, setBegun] = useState<TotpBegun>();
   const [code, setCode] = useState("");
   const action = useAction();
-  const begin = () => action.run(async () => setBegun(await api.post<TotpBegun>("/me/totp", { password })));
+  const begin = () => action.run(async () => setBegun(await api.post<TotpBegun>("/me/totp", { password, ...(moves ? { code: old.trim() } : {}) })));
   const confirm = () => action.run(async () => done((await api.post<Codes>("/me/totp/confirm", { code: code.trim() })).recovery_codes));
   return (
     <Card>
-      <CardTitle component="h2">Set it up</CardTitle>
+      <CardTitle component="h2">{moves ? "Move it to another device" : "Set it up"}</CardTitle>
       <CardBody>
         <Form isWidthLimited onSubmit={(event) => { event.preventDefault(); void (begun ? confirm() : begin()); }}>
           {action.error && <Problem error={action.error} />}
@@ -33,9 +34,10 @@ function SetUp({ done }: { done: (codes: string[]) => void }) {
             </>
           ) : (
             <>
-              <p>A login then asks for six digits of an authenticator app besides the password.</p>
-              <TextField label="Your password" type="password" value={password} set={setPassword} required />
-              <div><Button type="submit" isDisabled={!password || action.busy} isLoading={action.busy}>Set up</Button></div>
+              <p>{moves ? "The device you have counts until the new one has given its first code." : "A login then asks for six digits of an authenticator app besides the password."}</p>
+              <TextField label={moves ? "Your password, to move it" : "Your password"} type="password" value={password} set={setPassword} required />
+              {moves && <TextField label="Code of the old device, or a recovery code" value={old} set={setOld} required code help="Without either ask your help desk to take the old one away." />}
+              <div><Button type="submit" isDisabled={!password || (moves && !old.trim()) || action.busy} isLoading={action.busy}>{moves ? "Move" : "Set up"}</Button></div>
             </>
           )}
         </Form>
@@ -85,8 +87,7 @@ function GiveUp({ done }: { done: () => void }) {
 
 function state({ enrolled, required, recovery_left }: Totp) {
   if (!enrolled) return required ? "You are asked for one: set it up here." : "You have none.";
-  const move = required ? "ask your help desk to take this one away" : "give this one up and set up the new one";
-  return `A login asks for a code. ${plural(recovery_left, "recovery code")} left. For another device, ${move}.`;
+  return `A login asks for a code. ${plural(recovery_left, "recovery code")} left.`;
 }
 
 export function SecondFactor() {
@@ -110,6 +111,7 @@ export function SecondFactor() {
           <Stack hasGutter key={round}>
             <StackItem><p><State of={totp.enrolled ? "enabled" : "disabled"} label={totp.enrolled ? "on" : "off"} /> {state(totp)}</p></StackItem>
             {!totp.enrolled && <StackItem><SetUp done={changed} /></StackItem>}
+            {totp.enrolled && <StackItem><SetUp moves done={changed} /></StackItem>}
             {totp.enrolled && <StackItem><Renew done={changed} /></StackItem>}
             {totp.enrolled && !totp.required && <StackItem><GiveUp done={() => changed()} /></StackItem>}
           </Stack>
