@@ -175,6 +175,9 @@ class OpenApi(unittest.TestCase):
         self.ask("GET", v + "/desktops/{name}/picture", expect=304, values=["office-1"], more={"If-None-Match": etag})
         session = self.b.get("/sessions").json["items"][0]["id"]
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 200, values=["alice"])
+        self.site.cluster.sql("UPDATE pane.host SET suspend = true")
+        for verb in ("suspend", "resume"):
+            self.ask("POST", v + "/desktops/{name}/" + verb, None, 202, values=["office-1"])
         self.ask("POST", v + "/desktops/{name}/restart", None, 202, values=["office-1"])
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 202, values=["alice"])
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "nope"}, 404, values=["alice"])

