@@ -20,7 +20,8 @@ import vmpc
 WANTED = os.environ.get("PANE_GUESTS", "")
 REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
-LONG = 400  # seconds; the lab's clock may run ahead when its machine is busy
+LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
+MENU = 22 * screen.ROWS  # lines of GRUB's menu that do not count seconds
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
 HELLO = 'echo "hello from $(busybox uname -rm) on $(busybox cat /sys/class/dmi/id/sys_vendor)"\nbusybox poweroff -f\n'
 # Loads the modules it is given in order, then says what size its screen is to have, whenever that is another one.
@@ -153,7 +154,7 @@ class Rows(unittest.TestCase):
         """GRUB's rescue CD: its menu, and by keyboard its command line, which sees the CD"""
         display = self.start("bios", "--cdrom", media.RESCUE.format("cdrom.iso")).surface()
         screen.watch(display, says("GNU/Hurd"), LONG)
-        self.as_in_qemu(display, "rescue")
+        self.as_in_qemu(display, "rescue", height=MENU)
         display.type("c")
         screen.watch(display, says("grub>"), LONG)
         display.type("ls\n", 0.1)
@@ -161,12 +162,14 @@ class Rows(unittest.TestCase):
 
     @row
     def test_floppy(self):
-        """GRUB's rescue floppy, as a disk: its command line"""
+        """GRUB's rescue floppy, as a disk: its menu, and by keyboard its command line"""
         disk = self.path("floppy.raw")
         subprocess.run(["cp", media.RESCUE.format("floppy.img"), disk], check=True)
         display = self.start("bios", "--disk", f"raw={disk}").surface()
-        screen.watch(display, says("grub"), LONG)
-        self.as_in_qemu(display, "floppy")
+        screen.watch(display, says("GNU/Hurd"), LONG)
+        self.as_in_qemu(display, "floppy", height=MENU)
+        display.type("c")
+        screen.watch(display, says("grub>"), LONG)
 
     @row
     def test_ipxe(self):
@@ -193,32 +196,6 @@ class Rows(unittest.TestCase):
         display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
         display.send(36, struct.pack("<III", 1440, 900, 100))
         machine.serial("screen 1440x900", 60)
-
-    @row
-    def test_installer(self):
-        """Debian's installer, by GRUB from a disk: its first question, and the next one by keyboard"""
-        display = self.installer()
-        screen.watch(display, says("Select a language"), LONG)
-        self.as_in_qemu(display, "installer")
-        display.type("\n")
-        screen.watch(display, says("Select your location"), LONG)
-
-    @row
-    def test_installer32(self):
-        """the 32-bit installer: a 32-bit Linux"""
-        display = self.installer(tree=f"{self.fetched('i386')}/usr/lib/debian-installer/images/12/i386")
-        screen.watch(display, says("Select a language"), LONG)
-        self.as_in_qemu(display, "installer")
-
-    @row
-    def test_gtk(self):
-        """the graphical installer: its first screen, and the next one by keyboard"""
-        display = self.installer(kind="gtk", words=media.GRAPHICAL)
-        screen.watch(display, lambda picture: picture.colours() > 64, LONG)
-        self.as_in_qemu(display, "gtk", most=0.02)
-        first = screen.now(display)
-        display.type("\n")
-        screen.watch(display, lambda picture: picture.unlike(first) > 0.02, LONG)
 
     # ---- OVMF ----------------------------------------------------------------------------------
 
@@ -257,6 +234,34 @@ class Rows(unittest.TestCase):
         machine.serial("hello from", LONG)
         self.assertIn("on Pane", machine.text("serial"))
         self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+
+    # ---- Debian's installer -----------------------------------------------------------------------
+
+    @row
+    def test_installer(self):
+        """Debian's installer, by GRUB from a disk: its first question, and the next one by keyboard"""
+        display = self.installer()
+        screen.watch(display, says("Select a language"), LONG)
+        self.as_in_qemu(display, "installer")
+        display.type("\n")
+        screen.watch(display, says("Select your location"), LONG)
+
+    @row
+    def test_installer32(self):
+        """the 32-bit installer: a 32-bit Linux"""
+        display = self.installer(tree=f"{self.fetched('i386')}/usr/lib/debian-installer/images/12/i386")
+        screen.watch(display, says("Select a language"), LONG)
+        self.as_in_qemu(display, "installer")
+
+    @row
+    def test_gtk(self):
+        """the graphical installer: its first screen, and the next one by keyboard"""
+        display = self.installer(kind="gtk", words=media.GRAPHICAL)
+        screen.watch(display, lambda picture: picture.colours() > 64, LONG)
+        self.as_in_qemu(display, "gtk", most=0.02)
+        first = screen.now(display)
+        display.type("\n")
+        screen.watch(display, lambda picture: picture.unlike(first) > 0.02, LONG)
 
     # ---- a whole disk --------------------------------------------------------------------------
 
