@@ -216,15 +216,6 @@ class Rows(unittest.TestCase):
             self.assertIn("Pane".encode("utf-16-le"), file.read())
 
     @row
-    def test_memtest_efi(self):
-        """memtest86+ as a UEFI program, in its own graphical screen"""
-        media.efi(self.path("disk.raw"), "/boot/memtest86+x64.efi")
-        display = self.efi("--disk", f"raw={self.path('disk.raw')}").surface()
-        blue = b"\xaa\x00\x00\xff"
-        picture = screen.watch(display, lambda p: sum(line.count(blue) for line in p.lines) > p.width * p.height // 5, LONG)
-        self.assertEqual((picture.width, picture.height), (1280, 800))
-
-    @row
     def test_linux_efi(self):
         """OVMF boots Linux by its EFI stub, whose screen is the firmware's"""
         media.initramfs(self.path("initrd"), HELLO)
