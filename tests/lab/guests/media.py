@@ -29,13 +29,6 @@ def grub_linux(disk, kernel, initrd, words):
                  f"set root=(hd0,msdos1)\nlinux /linux {words}\ninitrd /initrd\nboot\n")
 
 
-def efi(disk, program):
-    """A disk with one UEFI program on it."""
-    grubdisk.fat(disk, 40, {}, "")
-    for words in (["mmd", "-i", f"{disk}@@1M", "::EFI", "::EFI/BOOT"], ["mcopy", "-i", f"{disk}@@1M", program, "::EFI/BOOT/BOOTX64.EFI"]):
-        subprocess.run(words, check=True)
-
-
 def modules(release, *names):
     """Files of these modules and all they need, in the order to load them."""
     root, needs, files = f"/lib/modules/{release}", {}, {}

@@ -52,7 +52,7 @@ def main(folder):
         take(folder, "installer", says("Select a language"), *disk(f"{work}/text"), memory=1024)
         take(folder, "gtk", Steady(), *disk(f"{work}/gtk"), memory=1024)
         take(folder, "rescue", says("GNU/Hurd"), "-cdrom", media.RESCUE.format("cdrom.iso"))
-        take(folder, "floppy", says("grub"), *disk(media.RESCUE.format("floppy.img")))
+        take(folder, "floppy", says("GNU/Hurd"), *disk(media.RESCUE.format("floppy.img")))
 
 
 if __name__ == "__main__":
