@@ -58,7 +58,6 @@ struct room {
 	uint32_t held; /* the key that is down last; 0 = none */
 	struct lobby_key repeated;
 	struct loop_timer *tick, *repeat, *idle;
-	bool shown; /* the display has come */
 };
 
 /* ---- the screen ---- */
@@ -253,11 +252,6 @@ static void on_wheel(void *arg, int32_t vertical, int32_t horizontal)
 	act(r, lobby_form_wheel(&r->form, vertical / NOTCH));
 }
 
-static void on_connected(void *arg)
-{
-	((struct room *)arg)->shown = true;
-}
-
 static void on_release(void *arg)
 {
 	struct room *r = arg;
@@ -312,7 +306,6 @@ static int open_surface(struct room *r, const struct hello *h, struct err *e)
 					  .resize = on_resize,
 					  .keysym = on_keysym,
 					  .monitors = on_monitors,
-					  .connected = on_connected,
 					  .release = on_release};
 
 	r->surface = surface_server_new(r->loop, r->surface_sock, &sink, e);
@@ -418,7 +411,7 @@ static int start_loop(struct room *r, struct err *e)
 
 static int start(struct room *r, struct err *e)
 {
-	struct hello h;
+	struct hello h = {0};
 	int res = take_hello(r, &h, e);
 
 	if (res)

@@ -113,9 +113,10 @@ BEGIN
 			PERFORM pane.session_cut(s.id, 'the hours of its pool are over');
 		ELSIF s.warned THEN
 			UPDATE pane.session SET warned = array_remove(warned, 'hours') WHERE id = s.id;
+			PERFORM pane.message_take(s.id, 'hours');
 		ELSE
-			PERFORM pane.session_warn(s.id, 'hours', format('will be %s in %s s: the hours of its pool end', CASE s.action
-				WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END, s.left_s));
+			PERFORM pane.session_warn(s.id, 'hours', CASE s.action WHEN 'logoff' THEN 'logged off' ELSE 'disconnected' END,
+				'the hours of its pool end', s.left_s::integer);
 		END IF;
 	END LOOP;
 	RETURN n;
