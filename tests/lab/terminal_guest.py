@@ -37,7 +37,7 @@ class Terminal(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         began = time.monotonic()
-        machine = vmpc.Pc("bios", "--disk", f"base={os.environ['TERMINAL_DISK']},overlay={self.folder}/disk", "--net", "user", memory=1024)
+        machine = vmpc.Pc("bios", "--disk", f"base={os.environ['TERMINAL_DISK']},overlay={self.folder}/disk", "--net", "user", memory=768)
         self.addCleanup(machine.close)
         display = machine.surface()
         try:

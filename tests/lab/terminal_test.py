@@ -73,7 +73,7 @@ class Image(unittest.TestCase):
         if not os.path.exists(OVMF):
             self.skipTest(f"{OVMF} is missing: run 'make deps'")
         began = time.monotonic()
-        machine = screen.Qemu(self.folder, "-m", "1024", "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}", "-drive",
+        machine = screen.Qemu(self.folder, "-m", "768", "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}", "-drive",
                               f"file={self.disk},format=raw,if=none,id=stick,snapshot=on", "-device", "qemu-xhci", "-device", "usb-storage,drive=stick",
                               "-nic", "user,model=e1000e")
         self.addCleanup(machine.close)
