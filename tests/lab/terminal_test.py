@@ -75,6 +75,7 @@ class Image(unittest.TestCase):
         began = time.monotonic()
         machine = screen.Qemu(self.folder, "-m", "768", "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}", "-drive",
                               f"file={self.disk},format=raw,if=none,id=stick,snapshot=on", "-device", "qemu-xhci", "-device", "usb-storage,drive=stick",
+                              "-vga", "virtio",
                               "-nic", "user,model=e1000e")
         self.addCleanup(machine.close)
         picture = screen.settle(machine.take, sign_in_page, LONG)
