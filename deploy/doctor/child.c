@@ -25,7 +25,8 @@ static void become(const char *const *argv, int out)
 	for (; argv[n] && n + 1 < ARRAY_LEN(words); n++)
 		words[n] = strdup(argv[n]);
 	words[n] = NULL;
-	execvp(words[0], words);
+	if (words[0])
+		execvp(words[0], words);
 	_exit(127);
 }
 
