@@ -156,13 +156,15 @@ static bool features_ok(struct virtio_dev *d)
 	return (d->accepted & ~d->offered) == 0 && virtio_has(d, VIRTIO_F_VERSION_1);
 }
 
+/* Buffers may wait already, their notifications passed over: Linux's balloon driver offers one and
+ * kicks before it says DRIVER_OK. */
 static void start_locked(struct virtio_dev *d)
 {
 	for (unsigned i = 0; i < d->queues; i++) {
 		struct virtq *q = &d->vq[i];
 
-		if (q->enabled)
-			virtq_notify_enable(q, true);
+		if (q->enabled && virtq_notify_enable(q, true))
+			virtio_again(d, i);
 	}
 	if (d->ops->start)
 		d->ops->start(d);

@@ -195,6 +195,22 @@ static void statistics_come_when_asked_for(void **state)
 	assert_int_equal(x->s.stat[BALLOON_AVAILABLE], 6000);
 }
 
+/* As Linux does it. */
+static void a_buffer_offered_before_the_driver_is_ready_is_found(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t raw[10] = {BALLOON_TOTAL};
+	struct guest_buf b = {0, sizeof(raw), false};
+
+	x->g.dev->status &= (uint8_t)~VIRTIO_S_DRIVER_OK;
+	b.gpa = guest_put(&x->g, raw, sizeof(raw));
+	guest_add(&x->g, Q_STATS, &b, 1);
+	virtio_notify(x->g.dev, Q_STATS);
+	assert_int_equal(x->g.kicks, 0);
+	virtio_status_set(x->g.dev, 0xf);
+	assert_int_equal(x->g.kicks, 1);
+}
+
 static void a_pause_gives_the_statistics_back(void **state)
 {
 	struct ctx *x = *state;
@@ -264,6 +280,7 @@ int main(void)
 		T(poisoned_pages_stay),
 		T(target_reaches_the_driver),
 		T(statistics_come_when_asked_for),
+		T(a_buffer_offered_before_the_driver_is_ready_is_found),
 		T(a_pause_gives_the_statistics_back),
 		cmocka_unit_test(hostile_requests_break_the_device),
 		T(many_requests_let_others_in_between),
