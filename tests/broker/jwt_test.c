@@ -89,6 +89,7 @@ static void both_kinds(bool ec)
 	EVP_PKEY *other = ec ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048);
 	cleanup_json json_t *jwks = set_of(key, ec), *strange = set_of(other, ec);
 	char t[4096], *payload;
+	size_t n;
 
 	make(t, ec ? "{\"alg\":\"ES256\",\"kid\":\"k\"}" : "{\"alg\":\"RS256\",\"kid\":\"k\"}",
 	     "{\"sub\":\"x\"}", key, ec);
@@ -98,7 +99,8 @@ static void both_kinds(bool ec)
 	*payload ^= 1;
 	assert_int_equal(verify(t, jwks), -EACCES);
 	*payload ^= 1;
-	strcat(t, "AA");
+	n = strlen(t);
+	snprintf(t + n, sizeof(t) - n, "AA");
 	assert_int_equal(verify(t, jwks), -EACCES);
 	make(t, ec ? "{\"alg\":\"RS256\",\"kid\":\"k\"}" : "{\"alg\":\"ES256\",\"kid\":\"k\"}",
 	     "{}", key, ec);
