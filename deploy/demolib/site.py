@@ -67,6 +67,7 @@ class Site:
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
         self.policy, self.gateway_options, self.host_options, self.oidc = {}, {}, {}, {}
         self.stop_words, self.tied = [], False
+        self.lobby = False # a screen for RDP clients that cannot go to a desktop
         self.pane_image = None # the converter, instead of the built one
         self.supervisor = None
         self.daemons = []
@@ -115,7 +116,8 @@ class Site:
             "host_cert": f"{self.pki}/gateway.crt", "host_key": f"{self.pki}/gateway.key",
             "broker_api": f"{self.sockets}/broker/api.sock",
             **({"console": CONSOLE} if os.path.exists(f"{CONSOLE}/index.html") else {}),
-            "broker_internal": f"{self.sockets}/broker/internal.sock", **self.gateway_options}})
+            "broker_internal": f"{self.sockets}/broker/internal.sock",
+            **({"lobby": self.lobby_socket()} if self.lobby else {}), **self.gateway_options}})
         self.write_host_conf()
 
     def make_pki(self):
@@ -143,6 +145,9 @@ class Site:
                          # An emulated host boots for minutes: a parent would take them from the desktop somebody waits for.
                          **({"clone": "never"} if self.lab else {}), **self.host_options}})
 
+    def lobby_socket(self):
+        return f"{self.sockets}/lobby.sock"
+
     # ---- daemons --------------------------------------------------------------------------------
     def spec(self, name, argv, **more):
         return {"name": name, "argv": argv, "log": f"{self.logs}/{name}.log", "cwd": TOP, **more}
@@ -160,6 +165,7 @@ class Site:
             "postgres": lambda: self.postgres.daemon(f"{self.logs}/postgres.log"),
             "broker": lambda: self.spec("broker", [self.program("pane-broker"), "--config", f"{self.conf}/broker.conf"]),
             "gateway": lambda: self.spec("gateway", [self.program("pane-gateway"), "--config", f"{self.conf}/gateway.conf"]),
+            "lobby": lambda: self.spec("lobby", [self.program("pane-lobby"), "--listen", self.lobby_socket(), "--state", self.sockets]),
             "lab": lambda: self.spec("lab", [f"{TOP}/deploy/lab/lab", "start", "--foreground", "--dir", self.lab_dir,
                                              "--forward", f"{self.ports['host']}:7443", *self.lab_options],
                                      stop_timeout=40),
@@ -200,8 +206,12 @@ class Site:
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TOP, check=False)
         if migrated.returncode:
             raise SiteError(f"applying the migrations failed: {migrated.stdout.strip()}")
-        self.set_plan(["postgres", "broker", "gateway"])
+        self.set_plan(self.control())
         self.wait(self.healthy, 30, "broker and gateway")
+
+    def control(self):
+        """The daemons that are no hypervisor host, in starting order."""
+        return ["postgres", "broker", *(["lobby"] if self.lobby else []), "gateway"]
 
     def wait(self, check, timeout_s, what):
         try:
@@ -230,7 +240,7 @@ class Site:
         return made.stdout.strip().split()[-1]
 
     def start_lab(self):
-        self.set_plan(["postgres", "broker", "gateway", "lab"])
+        self.set_plan([*self.control(), "lab"])
 
     def enroll_host(self, admin):
         """Makes the host known to the broker. Nothing to do when it is already."""
@@ -248,7 +258,7 @@ class Site:
         return True
 
     def start_host(self):
-        self.set_plan(["postgres", "broker", "gateway"] + (["lab"] if self.lab else []) + ["host"])
+        self.set_plan([*self.control(), *(["lab"] if self.lab else []), "host"])
 
     def stop(self):
         """Ends everything this site started, in reverse order. True when something ran."""

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/notify.h"
+#include "common/secret.h"
 #include "common/sock.h"
 #include "display/lobby/room.h"
 
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
 	if (!o.house.display)
 		o.house.display = beside(program);
 	log_init("pane-lobby", LOG_INFO);
+	secret_no_core();
 	r = run(&o, &e);
 	if (r)
 		fprintf(stderr, "pane-lobby: %s\n", e.msg[0] ? e.msg : strerror(-r));

@@ -21,18 +21,14 @@ class Login(unittest.TestCase):
         if not os.geteuid(): # as a machine that keeps core files would
             resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         cls.site = whole.card_site()
-        socket = f"{cls.site.sockets}/lobby"
-        cls.site.gateway_options["lobby"] = socket
+        cls.site.lobby = True
         cls.site.up()
-        cls.lobby = subprocess.Popen([cls.site.program("pane-lobby"), "--listen", socket, "--state", cls.site.sockets])
         cls.site.pool()
         cls.password = cls.site.user("alice")
         cls.site.wait_ready()
 
     @classmethod
     def tearDownClass(cls):
-        cls.lobby.terminate()
-        cls.lobby.wait(10)
         cls.site.down()
 
     def visit(self, start, colours=3, meanwhile=None):
@@ -102,8 +98,8 @@ class Login(unittest.TestCase):
         self.visit(lambda s: self.site.vncviewer(s, "alice", self.password))
         self.assertNotIn("pane.ready", self.site.serial(desktop))  # the log is of the process that goes on
         self.site.pane("desktops", "suspend", "office-1")
-        self.site.pane("desktops", "resume", "office-1")
-        self.site.wait_ready()
+        self.site.pane("desktops", "resume", "office-1") # while its memory may still be on the way to the disk
+        self.site.wait_state("office-1", "ready")
 
     def factor(self):
         """alice gets a second factor: its secret, and a code that was good once."""

@@ -141,7 +141,9 @@ class Whole(Site):
 
     # ---- the command line -----------------------------------------------------------------------
     def pane_login(self, name="second"):
-        """An administrator of its own is logged in with `pane`, whose state lies in this site."""
+        """An administrator of its own is logged in with `pane`, whose state lies in this site. Once is enough."""
+        if os.path.exists(f"{self.run}/cli"):
+            return
         self.pane_env = dict(os.environ, XDG_CONFIG_HOME=f"{self.run}/cli")
         os.makedirs(f"{self.run}/cli")
         self.pane("login", "--server", f"https://127.0.0.1:{self.ports['https']}", "--ca", f"{self.pki}/ca.crt", name,

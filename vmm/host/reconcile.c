@@ -505,7 +505,8 @@ static void step_suspend(struct host_desktop *d)
 	log_info("desktop.suspend", "desktop=%s", d->rec.order.id);
 	d->stopping = HOST_SUSPENDING;
 	d->stage_ms = clock_ms() + SUSPEND_MS;
-	desktop_state(d, HOST_READY, "%s", "its memory is being saved");
+	/* Not ready: who comes back now waits until it goes on. */
+	desktop_state(d, HOST_BOOTING, "%s", "its memory is being saved");
 }
 
 static void step_delete(struct host_desktop *d)
