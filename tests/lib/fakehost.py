@@ -127,10 +127,10 @@ class FakeHost:
                 elif not d or d["state"] in ("absent", "stopped", "suspended") or d["epoch"] != o["epoch"]:
                     if not d or d["state"] in ("absent", "stopped", "failed", "suspended"):
                         state = "failed" if self.fail or o.get("version") == self.fail_version else "booting"
-                    else:
-                        state = d["state"]
-                    self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state,
-                                              "reason": self.fail or ("it broke" if state == "failed" else ""),
+                        reason = self.fail or ("it broke" if state == "failed" else "")
+                    else: # what runs goes on, and so does what is the matter with it
+                        state, reason = d["state"], self.fail or d["reason"]
+                    self.desktops[o["id"]] = {"epoch": o["epoch"], "state": state, "reason": reason,
                                               "version": o.get("version"), "home": o.get("home"), "at": time.monotonic(),
                                               "order": o,
                                               "viewers": d["viewers"] if d and d["epoch"] == o["epoch"] else [],
