@@ -332,7 +332,7 @@ class Steps(unittest.TestCase):
         web.press(name="Save: After the logoff")
         web.see(text="After the logoff of own: saved")
         web.open(at="/pools/own?tab=people")
-        web.press(name="When carol may enter")
+        web.press(name="Change when carol may enter")
         web.fill(label="Hours", text="mon-fri 09:00-17:00")
         self.assertEqual(web.look(name="entitlement-rule"), [])
         web.press(name="Save")

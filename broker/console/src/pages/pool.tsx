@@ -235,7 +235,7 @@ function People({ name }: { name: string }) {
                     <Td dataLabel="Through">{[...(e.direct && !e.user.startsWith("group:") ? ["themselves"] : []), ...e.groups].join(", ")}</Td>
                     <Td dataLabel="When and from where">
                       {ruleText(e)}{" "}
-                      {(e.direct || e.user.startsWith("group:")) && may("POST /pools/{name}/entitlements") && <Button variant="link" isInline aria-label={`When ${e.user} may enter`} onClick={() => setRule(e)}>change</Button>}
+                      {(e.direct || e.user.startsWith("group:")) && may("POST /pools/{name}/entitlements") && <Button variant="link" isInline aria-label={`Change when ${e.user} may enter`} onClick={() => setRule(e)}>Change</Button>}
                     </Td>
                     <Td dataLabel="Desktop">{e.desktop && <Link to={`/desktops/${seg(e.desktop)}`}>{e.desktop}</Link>}<Reasons reasons={e.blocked} /></Td>
                     <Td isActionCell>
