@@ -34,6 +34,7 @@ class Schedule(unittest.TestCase):
         self.assertIn(self.pool()["spare_why"][:20], f"schedule: 4 at {day} {hour}")
         self.change(schedule=[f"{day} 00:00-24:00 40"])
         self.assertRegex(self.pool()["spare_why"], "schedule: 40 at .*; size_max: 10")
+        self.b.wait(lambda: self.pool()["ready"] == 10, "as many as there may be")
         self.change(schedule=[])
         self.assertEqual((self.pool()["spare_now"], self.pool()["spare_why"]), (1, "spare: 1"))
         self.site.cluster.sql("UPDATE pane.desktop SET since = now() - interval '6 minutes' WHERE id IN "
