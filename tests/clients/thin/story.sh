@@ -149,6 +149,11 @@ story_untrusted_is_refused() {
 	stop $api_pid
 }
 
+differs() { # from a picture taken before
+	DISPLAY=$screen import -window root "$work/now.png"
+	! compare -metric AE "$1" "$work/now.png" null: >/dev/null 2>&1
+}
+
 sign_in() { # by keyboard, on the login page
 	x type --delay 20 "$1"
 	x key Return
@@ -172,6 +177,7 @@ story_login_list_session() {
 	DISPLAY=$screen import -window root "$work/session.png"
 	[ "$(colours "$work/session.png")" -gt 20 ] || fail "the session is blank"
 	x key ctrl+alt+Home
+	until_ok 3 differs "$work/session.png" # the menu is there: its keys are not the desktop's
 	x key Tab Tab Return # Full screen, Ctrl+Alt+Del, Disconnect
 	until_ok 10 log_has session.end || fail "the menu does not disconnect"
 	kill -0 $thin_pid || fail "the client went away"
