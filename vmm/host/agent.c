@@ -102,7 +102,8 @@ static json_t *report_make(struct host_agent *a)
 		(void)json_array_append_new(list, report_desktop(a, d));
 	if (images && a->pull)
 		host_pull_report(a->pull, images);
-	/* The first answer of a broker that is back shall not wait: until then nothing is reported. */
+	/* The first answer of a broker that is back shall not wait: until then nothing is reported.
+	 */
 	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
 			 "wait_s", a->ask_clock || a->backoff_ms ? 0 : SYNC_WAIT_S, "address",
 			 a->config->advertise, "capacity", report_capacity(a), "images", images,
