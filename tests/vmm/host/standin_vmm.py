@@ -24,6 +24,14 @@ def options(argv):
     return opt
 
 
+def tell(client, data):
+    """What a client that has gone is not there to read."""
+    try:
+        client.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
 class Machine:
     def __init__(self, opt):
         self.opt, self.ready, self.clients = opt, False, []
@@ -75,14 +83,14 @@ class Machine:
         elif order["op"] in ("trouble", "note"):
             self.note = order["reason"] if order["op"] == "note" else self.note
             for other in self.clients:
-                other.sendall(json.dumps({"event": "problem" if order["op"] == "trouble" else "note", "reason": order["reason"]}).encode() + b"\n")
+                tell(other, json.dumps({"event": "problem" if order["op"] == "trouble" else "note", "reason": order["reason"]}).encode() + b"\n")
         elif order["op"] == "ready":
             self.ready = True
             for other in self.clients:
-                other.sendall(b'{"event":"ready"}\n')
+                tell(other, b'{"event":"ready"}\n')
         elif order["op"] == "end":
             self.end(order["how"])
-        client.sendall(json.dumps(answer).encode() + b"\n")
+        tell(client, json.dumps(answer).encode() + b"\n")
 
     def run(self):
         poll_s = 0.1
@@ -91,7 +99,7 @@ class Machine:
             if not readable and "standin.slow" not in self.opt.get("cmdline", ""):
                 self.ready = True
                 for client in self.clients:
-                    client.sendall(b'{"event":"ready"}\n')
+                    tell(client, b'{"event":"ready"}\n')
             for sock in readable:
                 if sock is self.control:
                     self.clients.append(sock.accept()[0])
