@@ -169,7 +169,8 @@ class Card(agent_test.Story):
             display.close()
             self.order("suspended", epoch, "suspended")
             self.order("running", epoch + 1, "ready")
-        self.surface().type("y\n")
+        display = self.surface()  # kept open: what is sent before a hang-up may be lost with it
+        display.type("y\n")
         until(lambda: "line party\n" in self.serial(), self.serial)
         self.assertNotIn("pane.ready", self.serial())
 
