@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <freerdp/freerdp.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -25,6 +24,7 @@
 #include <time.h>
 #include <ucontext.h>
 #include <winpr/ssl.h>
+#include "common/landlock.h"
 #include "common/log.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -227,22 +227,6 @@ static int filter_dialer(struct err *e)
 
 /* ---- files, capabilities, limits ----------------------------------------------------------- */
 
-/* No file at all. Connecting a unix socket is none of Landlock's business. */
-static int no_files(struct err *e)
-{
-	struct landlock_ruleset_attr all = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}; /* all of ABI 1 */
-	cleanup_close int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-
-	if (rules < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
-		log_warn("sandbox.landlock", "missing=\"this kernel has no Landlock\"");
-		return 0;
-	}
-	if (rules < 0 || syscall(SYS_landlock_restrict_self, rules, 0) < 0)
-		return err_set(e, -errno, "Landlock: %s", strerror(errno));
-	return 0;
-}
-
 static int no_capabilities(struct err *e)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -294,7 +278,7 @@ int disp_sandbox_enter(struct err *e)
 	if (!FILTERED && r == 0)
 		log_warn("sandbox.off", "why=\"sanitizer build\"");
 	if (FILTERED && r == 0)
-		r = no_files(e);
+		r = landlock_files(NULL, 0, e);
 	if (FILTERED && r == 0)
 		r = filter_display(e);
 	return r;
@@ -305,7 +289,7 @@ int disp_sandbox_dialer(struct err *e)
 	int r = limits(e);
 
 	if (FILTERED && r == 0)
-		r = no_files(e);
+		r = landlock_files(NULL, 0, e);
 	if (FILTERED && r == 0)
 		r = filter_dialer(e);
 	return r;

@@ -6,11 +6,11 @@
  * descriptors and flags, not paths.
  */
 #include "gateway/jail.h"
+#include "common/landlock.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -187,35 +187,12 @@ static int filter(bool net, struct err *e)
 
 /* Of all files only these may be opened: what looking up a host's name takes. Keys and
  * certificates are the keeper's business. */
-static int resolver_files_only(struct err *e)
-{
-	static const char *const files[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/host.conf",
-					    "/etc/nsswitch.conf", "/etc/gai.conf"};
-	struct landlock_ruleset_attr all = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}; /* all of ABI 1 */
-	cleanup_close int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-
-	if (rules < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
-		log_warn("jail.landlock", "missing=\"this kernel has no Landlock\"");
-		return 0;
-	}
-	for (size_t i = 0; rules >= 0 && i < ARRAY_LEN(files); i++) {
-		cleanup_close int fd = open(files[i], O_PATH | O_CLOEXEC);
-		struct landlock_path_beneath_attr a = {
-			.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE, .parent_fd = fd};
-
-		if (fd >= 0 &&
-		    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0))
-			return err_set(e, -errno, "Landlock rule: %s", strerror(errno));
-	}
-	if (rules < 0 || syscall(SYS_landlock_restrict_self, rules, 0))
-		return err_set(e, -errno, "Landlock: %s", strerror(errno));
-	return 0;
-}
+static const char *const resolver_files[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/host.conf",
+					     "/etc/nsswitch.conf", "/etc/gai.conf"};
 
 int gw_jail_worker(struct err *e)
 {
-	int r = resolver_files_only(e);
+	int r = landlock_files(resolver_files, ARRAY_LEN(resolver_files), e);
 
 	return r ? r : filter(true, e);
 }

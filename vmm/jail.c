@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
+#include "common/landlock.h"
 #include "common/log.h"
 
 #define OPEN_FILES 1024 /* a user-mode network connection is one descriptor */
@@ -136,35 +136,7 @@ static int limit(int what, rlim_t n, struct err *e)
 	return setrlimit(what, &r) < 0 ? err_set(e, -errno, "setrlimit: %m") : 0;
 }
 
-static int allow_file(int rules, const char *path)
-{
-	struct landlock_path_beneath_attr a = {.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE};
-	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0; /* not there: nothing to allow */
-	a.parent_fd = fd;
-	return (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0);
-}
-
-static int restrict_files(bool resolver, struct err *e)
-{
-	struct landlock_ruleset_attr a = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) -
-							       1 /* all of ABI 1 */};
-	cleanup_close int rules = (int)syscall(SYS_landlock_create_ruleset, &a, sizeof(a), 0);
-
-	if (rules < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
-		log_warn("jail.landlock", "missing=\"this kernel has no Landlock\"");
-		return 0;
-	}
-	if (rules < 0)
-		return err_set(e, -errno, "Landlock: %m");
-	if (resolver && allow_file(rules, "/etc/resolv.conf") < 0)
-		return err_set(e, -errno, "Landlock rule: %m");
-	if (syscall(SYS_landlock_restrict_self, rules, 0) < 0)
-		return err_set(e, -errno, "Landlock: %m");
-	return 0;
-}
+static const char *const resolv_conf = "/etc/resolv.conf";
 
 int jail_files(bool resolver, struct err *e)
 {
@@ -176,7 +148,7 @@ int jail_files(bool resolver, struct err *e)
 		return err_set(e, -errno, "not dumpable: %m");
 	if ((r = limit(RLIMIT_CORE, 0, e)) < 0 || (r = limit(RLIMIT_NOFILE, OPEN_FILES, e)) < 0)
 		return r;
-	return FILTERED ? restrict_files(resolver, e) : 0;
+	return FILTERED ? landlock_files(&resolv_conf, resolver, e) : 0;
 }
 
 /* ---- system calls -------------------------------------------------------------------------------

@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include "common/landlock.h"
 #include "common/log.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -84,21 +84,6 @@ static int filter(struct err *e)
 	return r ? err_set(e, r, "seccomp: %s", strerror(-r)) : 0;
 }
 
-static int no_files(struct err *e)
-{
-	struct landlock_ruleset_attr all = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1}; /* all of ABI 1 */
-	cleanup_close int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-
-	if (rules < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
-		log_warn("jail.landlock", "missing=\"this kernel has no Landlock\"");
-		return 0;
-	}
-	if (rules < 0 || syscall(SYS_landlock_restrict_self, rules, 0))
-		return err_set(e, -errno, "Landlock: %s", strerror(errno));
-	return 0;
-}
-
 int lobby_jail(struct err *e)
 {
 	struct rlimit none = {0, 0}, data = {DATA_MAX, DATA_MAX};
@@ -113,6 +98,6 @@ int lobby_jail(struct err *e)
 	}
 	if (setrlimit(RLIMIT_DATA, &data))
 		return err_set(e, -errno, "setrlimit: %s", strerror(errno));
-	r = no_files(e);
+	r = landlock_files(NULL, 0, e);
 	return r ? r : filter(e);
 }

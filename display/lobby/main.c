@@ -3,7 +3,6 @@
  * pane-lobby: see pane-lobby(8). This process only takes the gateway's connections, makes a
  * process of each (room.c), bounds how many there are, and tidies up after them.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 #include "common/notify.h"
 #include "common/secret.h"
 #include "common/sock.h"
+#include "common/tree.h"
 #include "display/lobby/room.h"
 
 #define ROOMS_MAX 256
@@ -114,15 +114,10 @@ static int parse(int argc, char **argv, struct options *o)
 
 static void remove_dir(const char *dir)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
+	struct err e = {0};
 
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	if (d)
-		closedir(d);
-	rmdir(dir);
+	if (tree_delete(dir, &e) < 0)
+		log_warn("lobby.remove", "dir=%s error=%s", dir, LOG_Q(e.msg));
 }
 
 static void reap(struct rooms *r)

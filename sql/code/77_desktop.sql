@@ -138,12 +138,18 @@ LANGUAGE sql STABLE AS $$
 		FROM pane.session_view WHERE id::text > p_after ORDER BY id LIMIT p_limit + 1) x
 $$;
 
-CREATE FUNCTION pane.session_delete(p_id text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v uuid;
+-- A live session, locked.
+CREATE FUNCTION pane.need_session(p_id text) RETURNS pane.session LANGUAGE plpgsql AS $$
+DECLARE s pane.session;
 BEGIN
-	SELECT desktop_id INTO v FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
+	SELECT * INTO s FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM pane.refuse(404, 'session.unknown', 'There is no such live session.');
 	END IF;
-	PERFORM pane.logoff(v, 'logged off by an administrator');
+	RETURN s;
+END $$;
+
+CREATE FUNCTION pane.session_delete(p_id text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pane.logoff((pane.need_session(p_id)).desktop_id, 'logged off by an administrator');
 END $$;

@@ -40,12 +40,8 @@ $$;
 -- What a person says: to a session that is alive, with a viewer or not (who comes sees it as long as it holds).
 CREATE FUNCTION pane.session_message(p_id text, p_text text, p_by text, p_seconds integer) RETURNS text
 LANGUAGE plpgsql AS $$
-DECLARE s pane.session; m pane.message; v bigint;
+DECLARE s pane.session := pane.need_session(p_id); m pane.message; v bigint;
 BEGIN
-	SELECT * INTO s FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
-	IF NOT FOUND THEN
-		PERFORM pane.refuse(404, 'session.unknown', 'There is no such live session.');
-	END IF;
 	IF (SELECT count(*) FROM pane.message x WHERE x.session_id = s.id AND x.kind = 'person' AND x.until > now()) >= 4 THEN
 		PERFORM pane.refuse(409, 'message.many', 'Four messages are on that screen already: no more fit. Take them '
 			'back first, or wait.');
@@ -57,13 +53,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pane.session_message_end(p_id text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v uuid;
 BEGIN
-	SELECT id INTO v FROM pane.session WHERE id::text = p_id AND state <> 'ended' FOR UPDATE;
-	IF NOT FOUND THEN
-		PERFORM pane.refuse(404, 'session.unknown', 'There is no such live session.');
-	END IF;
-	PERFORM pane.message_take(v, 'person');
+	PERFORM pane.message_take((pane.need_session(p_id)).id, 'person');
 END $$;
 
 -- Somebody else has come in; both see it.

@@ -14,6 +14,7 @@
 #include "display/banner.h"
 #include "display/control.h"
 #include "display/overlay.h"
+#include "tests/common/run_for.h"
 #include "tests/display/desktop.h"
 
 #define FONT "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
@@ -87,19 +88,6 @@ static int close_one(void **state)
 	disp_screen_fini(&f->screen);
 	free(f);
 	return 0;
-}
-
-static void on_due(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct fixture *f, int64_t ms)
-{
-	struct loop_timer *t = loop_timer_add(f->loop, ms, on_due, f->loop);
-
-	assert_int_equal(loop_run(f->loop), 0);
-	loop_timer_del(t);
 }
 
 /* What is seen is the desktop, but for the cover. */
@@ -192,7 +180,7 @@ static void a_message_ends_by_itself(void **state)
 
 	disp_overlay_set(f->overlay, &m, 1);
 	assert_true(covered(f));
-	run_for(f, 400);
+	run_for(f->loop, 400);
 	assert_false(covered(f));
 }
 
@@ -204,7 +192,7 @@ static void a_message_that_is_known_keeps_its_end(void **state)
 	disp_overlay_set(f->overlay, &m, 1);
 	m = message("1", "Hello", 60000, false);
 	disp_overlay_set(f->overlay, &m, 1);
-	run_for(f, 400);
+	run_for(f->loop, 400);
 	assert_false(covered(f));
 	m = message("2", "Hello", 60000, false);
 	disp_overlay_set(f->overlay, &m, 1);
@@ -241,7 +229,7 @@ static void what_is_left_counts_down(void **state)
 	disp_overlay_set(f->overlay, &m, 1);
 	assert_true(covered(f));
 	memcpy(first, f->seen, sizeof(first));
-	run_for(f, 300);
+	run_for(f->loop, 300);
 	assert_true(covered(f));
 	assert_memory_not_equal(first, f->seen, sizeof(first));
 }

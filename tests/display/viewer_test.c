@@ -21,6 +21,7 @@
 #include "display/rdp/input.h"
 #include "display/rfb/keyboard.h"
 #include "display/viewer.h"
+#include "tests/common/run_for.h"
 
 struct fixture {
 	char dir[64], path[96];
@@ -34,19 +35,6 @@ struct fixture {
 	uint16_t surrogate;
 };
 
-static void on_due(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct fixture *f, int64_t ms)
-{
-	struct loop_timer *t = loop_timer_add(f->loop, ms, on_due, f->loop);
-
-	assert_int_equal(loop_run(f->loop), 0);
-	loop_timer_del(t);
-}
-
 /* The next message of this kind; what comes before is passed over. */
 static struct surface_msg *next(struct fixture *f, enum surface_type type)
 {
@@ -57,7 +45,7 @@ static struct surface_msg *next(struct fixture *f, enum surface_type type)
 			return &f->m;
 		assert_true(r == 1 || r == -EAGAIN);
 		if (r == -EAGAIN)
-			run_for(f, 2);
+			run_for(f->loop, 2);
 	}
 	fail_msg("no message of type %d came", type);
 	return NULL;
@@ -90,7 +78,7 @@ static int open_one(void **state)
 	assert_non_null(f->dialer);
 	f->source = disp_source_new(f->loop, f->dialer, &f->screen);
 	assert_non_null(f->source);
-	run_for(f, 20);
+	run_for(f->loop, 20);
 	f->desktop = sock_accept(f->listener, peer);
 	assert_true(f->desktop >= 0);
 	f->viewer.source = f->source;
@@ -352,7 +340,7 @@ static void no_release_is_lost(void **state)
 		if (r == 1)
 			continue;
 		assert_int_equal(r, -EAGAIN);
-		run_for(f, 2);
+		run_for(f->loop, 2);
 		idle++;
 	}
 	assert_true(n > 100);
@@ -367,9 +355,9 @@ static void a_desktop_that_comes_back_is_found(void **state)
 
 	disp_source_viewers(f->source, 3);
 	disp_source_resize(f->source, 800, 600, 100);
-	run_for(f, 5);
+	run_for(f->loop, 5);
 	close(f->desktop);
-	run_for(f, 200);
+	run_for(f->loop, 200);
 	f->desktop = sock_accept(f->listener, peer);
 	assert_true(f->desktop >= 0);
 	assert_int_equal(next(f, SURFACE_VIEWERS)->viewers, 3);
@@ -382,7 +370,7 @@ static void a_desktop_that_talks_nonsense_is_left(void **state)
 	char peer[SOCK_ADDR_MAX];
 
 	assert_int_equal(send(f->desktop, "nonsense", 8, 0), 8);
-	run_for(f, 200);
+	run_for(f->loop, 200);
 	close(f->desktop);
 	f->desktop = sock_accept(f->listener, peer);
 	assert_true(f->desktop >= 0);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "common/sock.h"
+#include "tests/common/run_for.h"
 #include "vmm/host/display_link.h"
 
 struct fixture {
@@ -34,23 +35,10 @@ static void on_input(void *arg, const char *conn, int64_t ago_ms)
 	f->calls++;
 }
 
-static void on_due(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct fixture *f, int64_t ms)
-{
-	struct loop_timer *t = loop_timer_add(f->loop, ms, on_due, f->loop);
-
-	assert_int_equal(loop_run(f->loop), 0);
-	loop_timer_del(t);
-}
-
 static void say(struct fixture *f, const void *p, size_t n)
 {
 	assert_int_equal(send(f->display, p, n, MSG_NOSIGNAL), n);
-	run_for(f, 20);
+	run_for(f->loop, 20);
 }
 
 static const char answer[] = "PANE\0\1\0\13{\"ok\":true}";

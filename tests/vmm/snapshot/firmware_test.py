@@ -102,7 +102,8 @@ class Firmware(unittest.TestCase):
         self.assertIn("ahci in PCI slot", self.refused(machine, folder))
         again = vmpc.Pc(None, "--restore", folder, "--cdrom", RESCUE, folder=machine.folder)
         self.addCleanup(again.close)
-        again.surface().type("1")
+        display = again.surface()  # kept open until its key has arrived
+        display.type("1")
         again.said("Booting from 0000:7c00")
 
     def refused(self, machine, snapshot, *more):
