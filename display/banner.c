@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "display/text.h"
+#include "common/utf8.h"
 
 #define BACK   0x00202632u
 #define EDGE   0x00f0ab00u
@@ -24,7 +24,7 @@ struct line {
 };
 
 struct layout {
-	struct disp_font *font;
+	struct font *font;
 	int32_t room; /* pixels for letters in a line */
 	struct line lines[LINES];
 	unsigned n;
@@ -34,7 +34,7 @@ struct layout {
 /* Control characters are as visible as what is no UTF-8. */
 static uint32_t next(const uint8_t **p, const uint8_t *end)
 {
-	uint32_t c = disp_text_next(p, end);
+	uint32_t c = utf8_next(p, end);
 
 	return (c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) ? 0xfffd : c;
 }
@@ -62,7 +62,7 @@ static void break_line(struct layout *l, const uint8_t *p, const uint8_t *end, s
 			cut(line, here, p, x);
 		if (c == '\n')
 			return;
-		x += disp_font_advance(l->font, c);
+		x += font_advance(l->font, c);
 		if (x <= l->room || here == line->from || c == ' ')
 			continue;
 		if (!line->end) /* a word longer than the line */
@@ -88,7 +88,7 @@ static void lay_out(struct layout *l, const char *text)
 	}
 }
 
-static void fill(const struct disp_canvas *c, struct surface_rect r, uint32_t xrgb)
+static void fill(const struct canvas *c, struct surface_rect r, uint32_t xrgb)
 {
 	for (int32_t y = r.y; y < r.y + r.height && y < c->height; y++) {
 		for (int32_t x = r.x; x < r.x + r.width && x < c->width; x++)
@@ -96,7 +96,7 @@ static void fill(const struct disp_canvas *c, struct surface_rect r, uint32_t xr
 	}
 }
 
-static void draw_lines(const struct layout *l, const struct disp_canvas *c, int32_t px)
+static void draw_lines(const struct layout *l, const struct canvas *c, int32_t px)
 {
 	int32_t y = px;
 
@@ -108,8 +108,8 @@ static void draw_lines(const struct layout *l, const struct disp_canvas *c, int3
 		while (p < l->lines[i].end) {
 			uint32_t ch = next(&p, l->lines[i].end);
 
-			disp_font_draw(l->font, c, x, y + px, ch, INK);
-			x += disp_font_advance(l->font, ch);
+			font_draw(l->font, c, x, y + px, ch, INK);
+			x += font_advance(l->font, ch);
 		}
 		y += px + px / 2;
 	}
@@ -132,25 +132,25 @@ static int32_t height_of(struct layout *l, int32_t px, int32_t most)
 	return h;
 }
 
-int disp_banner_draw(struct disp_font *font, const char *const *texts, unsigned n, uint32_t width,
+int disp_banner_draw(struct font *font, const char *const *texts, unsigned n, uint32_t width,
 		     uint32_t height, struct surface_rect *r, uint32_t **pixels)
 {
 	int32_t px = (int32_t)height / 48, w = (int32_t)width, h;
 	struct layout l = {.font = font};
-	struct disp_canvas c;
+	struct canvas c;
 	int e;
 
 	px = px < PX_MIN ? PX_MIN : px > PX_MAX ? PX_MAX : px;
 	l.room = (WIDE * px < w - 2 * px ? WIDE * px : w - 2 * px) - 3 * px;
 	if (l.room < px)
 		return -ERANGE;
-	e = disp_font_begin(font, (unsigned)px);
+	e = font_begin(font, (unsigned)px);
 	if (e < 0)
 		return e;
 	for (unsigned i = 0; i < n; i++)
 		lay_out(&l, texts[i]);
 	h = height_of(&l, px, (int32_t)height / 2);
-	c = (struct disp_canvas){l.widest + 3 * px, h, NULL};
+	c = (struct canvas){l.widest + 3 * px, h, NULL};
 	if (l.n)
 		c.pixels = malloc((size_t)c.width * (size_t)c.height * 4);
 	if (c.pixels) {
@@ -158,7 +158,7 @@ int disp_banner_draw(struct disp_font *font, const char *const *texts, unsigned 
 		fill(&c, (struct surface_rect){0, 0, px / 3, c.height}, EDGE);
 		draw_lines(&l, &c, px);
 	}
-	disp_font_end(font);
+	font_end(font);
 	*pixels = c.pixels;
 	*r = (struct surface_rect){(w - c.width) / 2, px, c.width, c.height};
 	return c.pixels ? 0 : l.n ? -ENOMEM : -ERANGE;

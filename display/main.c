@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include "common/font.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "display/clip.h"
@@ -23,7 +24,6 @@
 #include "display/rfb/server.h"
 #include "display/sandbox.h"
 #include "display/sound.h"
-#include "display/typeset.h"
 
 #define LARGE_BYTES (1 << 20)
 #define FONT	    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
@@ -42,7 +42,7 @@ struct display {
 	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
-	struct disp_font *font;
+	struct font *font;
 	struct disp_overlay *overlay;
 	struct disp_control *control;
 	struct disp_door *door;
@@ -190,7 +190,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	struct err no_font = {0};
 	int r;
 
-	d->font = disp_font_new(o->font, &no_font);
+	d->font = font_new(o->font, &no_font);
 	if (!d->font)
 		log_warn("display.font", "error=%s", LOG_Q(no_font.msg));
 	d->dialer = disp_dialer_new(o->surface, e); /* while there is one thread and no signalfd */
@@ -249,7 +249,7 @@ static void stop(struct display *d)
 	loop_timer_del(d->idle);
 	loop_free(d->loop);
 	disp_screen_fini(&d->screen);
-	disp_font_free(d->font);
+	font_free(d->font);
 }
 
 int main(int argc, char **argv)

@@ -16,7 +16,7 @@
 
 struct disp_overlay {
 	struct disp_screen *screen; /* borrowed */
-	struct disp_font *font;	    /* borrowed; NULL = none */
+	struct font *font;	    /* borrowed; NULL = none */
 	struct loop_timer *timer;   /* owned; the next end or second */
 	struct log_bucket bucket;
 	struct disp_message messages[DISP_MESSAGES];
@@ -143,8 +143,7 @@ void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms)
 		show(o);
 }
 
-struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen,
-				      struct disp_font *font)
+struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen, struct font *font)
 {
 	struct disp_overlay *o = calloc(1, sizeof(*o));
 

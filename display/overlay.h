@@ -18,7 +18,7 @@
 #define DISP_MESSAGE_TEXT 1600 /* bytes */
 #define DISP_MESSAGE_ID	  24
 
-struct disp_font;
+struct font;
 struct disp_overlay;
 
 struct disp_message {
@@ -31,7 +31,7 @@ struct disp_message {
 
 /* font: borrowed; NULL when there is none, and nothing can be shown. */
 struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen,
-				      struct disp_font *font) must_check;
+				      struct font *font) must_check;
 void disp_overlay_free(struct disp_overlay *o); /* NULL is fine */
 /* These n, at most DISP_MESSAGES, and no others. One that is known keeps its end. */
 void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n);

@@ -6,31 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "common/utf8.h"
 #include "common/wire.h"
-
-#define BAD 0xfffdu
-
-uint32_t disp_text_next(const uint8_t **p, const uint8_t *end)
-{
-	static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
-	const uint8_t *s = *p;
-	uint32_t c = *s++;
-	int more = c < 0x80 ? 0 : c >= 0xf0 && c < 0xf8 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : 1;
-
-	*p = s;
-	if (!more)
-		return c;
-	if (c < 0xc0 || c >= 0xf8)
-		return BAD;
-	c &= 0x3fu >> more;
-	for (int i = 0; i < more; i++) {
-		if (s == end || (*s & 0xc0) != 0x80)
-			return BAD;
-		c = c << 6 | (*s++ & 0x3f);
-	}
-	*p = s;
-	return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? BAD : c;
-}
 
 static size_t put_utf8(char *o, uint32_t c)
 {
@@ -76,7 +53,7 @@ uint8_t *disp_text_to_utf16(const char *text, size_t n, size_t *out)
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = disp_text_next(&p, end);
+		uint32_t c = utf8_next(&p, end);
 
 		if (c == '\r')
 			continue;
@@ -105,7 +82,7 @@ char *disp_text_from_utf16(const uint8_t *p, size_t n, size_t *out)
 		if (c >= 0xd800 && c < 0xe000) {
 			low = i + 4 <= n ? get_le16(p + i + 2) : 0;
 			if (c >= 0xdc00 || low < 0xdc00 || low >= 0xe000) {
-				c = BAD;
+				c = UTF8_BAD;
 			} else {
 				c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
 				i += 2;
@@ -143,7 +120,7 @@ char *disp_text_to_latin1(const char *text, size_t n, size_t *out)
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = disp_text_next(&p, end);
+		uint32_t c = utf8_next(&p, end);
 
 		if (c != '\r')
 			buf[len++] = (char)(c < 0x100 ? c : '?');
@@ -162,7 +139,7 @@ static char *lines(const char *text, size_t n, const char *line_end, size_t *out
 	if (!buf)
 		return NULL;
 	while (p < end && *p) {
-		uint32_t c = disp_text_next(&p, end);
+		uint32_t c = utf8_next(&p, end);
 
 		if (c == '\r')
 			continue;

@@ -10,9 +10,6 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 
-/* The next character of UTF-8 (RFC 3629), which is advanced over; at least one byte is there. */
-uint32_t disp_text_next(const uint8_t **p, const uint8_t *end);
-
 /* Each returns memory the caller frees, NULL when there is none; *out is its length in bytes. */
 
 /* Little-endian, with CR LF and a final NUL (which *out includes). */

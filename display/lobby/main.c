@@ -238,8 +238,8 @@ static int run(struct options *o, struct err *e)
 	char addr[SOCK_ADDR_MAX];
 	cleanup_close int listener = -1, signals = open_signals();
 
-	o->house.face = lobby_face_new(o->font, e);
-	o->house.bold = o->house.face ? lobby_face_new(o->bold, e) : NULL;
+	o->house.face = font_new(o->font, e);
+	o->house.bold = o->house.face ? font_new(o->bold, e) : NULL;
 	if (!o->house.bold)
 		return -EINVAL;
 	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", o->listen) >= sizeof(addr))
@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 	r = run(&o, &e);
 	if (r)
 		fprintf(stderr, "pane-lobby: %s\n", e.msg[0] ? e.msg : strerror(-r));
-	lobby_face_free(o.house.face);
-	lobby_face_free(o.house.bold);
+	font_free(o.house.face);
+	font_free(o.house.bold);
 	return r ? 1 : 0;
 }

@@ -22,7 +22,7 @@
 #define ROWS_MAX 8
 
 struct pen {
-	const struct lobby_canvas *c;
+	const struct canvas *c;
 	const struct lobby_look *look;
 	struct lobby_form *f;
 	int64_t now_ms;
@@ -58,14 +58,13 @@ static void box(const struct pen *p, struct surface_rect r, uint32_t inside, boo
 	fill(p, shrunk(r, focused ? line * 2 : line), inside);
 }
 
-static int32_t words(const struct pen *p, struct lobby_face *face, int px, int32_t x, int32_t y,
+static int32_t words(const struct pen *p, struct font *face, int px, int32_t x, int32_t y,
 		     uint32_t colour, const char *text, size_t n)
 {
 	return p->measuring ? x : lobby_face_draw(face, p->c, px, x, y, colour, text, n);
 }
 
-static void paragraph(struct pen *p, struct lobby_face *face, int px, uint32_t colour,
-		      const char *text)
+static void paragraph(struct pen *p, struct font *face, int px, uint32_t colour, const char *text)
 {
 	int32_t line = px * 14 / 10;
 
@@ -236,7 +235,7 @@ static int text_size(const struct surface_rect *m)
 	return px < 12 ? 12 : px > 60 ? 60 : px;
 }
 
-void lobby_paint(const struct lobby_canvas *c, const struct lobby_look *look, struct lobby_form *f,
+void lobby_paint(const struct canvas *c, const struct lobby_look *look, struct lobby_form *f,
 		 int64_t now_ms)
 {
 	struct surface_rect m = look->monitor, card;

@@ -9,13 +9,13 @@
 #include "display/lobby/form.h"
 
 struct lobby_look {
-	struct lobby_face *face, *bold; /* borrowed */
-	const char *title;		/* borrowed */
-	struct surface_rect monitor;	/* where the card goes: all, or the primary monitor */
+	struct font *face, *bold;    /* borrowed */
+	const char *title;	     /* borrowed */
+	struct surface_rect monitor; /* where the card goes: all, or the primary monitor */
 };
 
 /* Paints all of c, and notes in f where things are. */
-void lobby_paint(const struct lobby_canvas *c, const struct lobby_look *look, struct lobby_form *f,
+void lobby_paint(const struct canvas *c, const struct lobby_look *look, struct lobby_form *f,
 		 int64_t now_ms);
 
 #endif

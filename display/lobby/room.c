@@ -53,7 +53,7 @@ struct room {
 	struct lobby_form form;
 	struct lobby_look look;
 	struct lobby_keys *keys;
-	struct lobby_canvas canvas;
+	struct canvas canvas;
 	int32_t x, y;  /* the pointer */
 	uint32_t held; /* the key that is down last; 0 = none */
 	struct lobby_key repeated;
@@ -86,7 +86,7 @@ static int set_size(struct room *r, uint32_t width, uint32_t height)
 		return -errno;
 	if (r->canvas.pixels)
 		munmap(r->canvas.pixels, (size_t)r->canvas.width * (size_t)r->canvas.height * 4);
-	r->canvas = (struct lobby_canvas){p, (int32_t)width, (int32_t)height};
+	r->canvas = (struct canvas){(int32_t)width, (int32_t)height, p};
 	lobby_paint(&r->canvas, &r->look, &r->form, clock_ms());
 	surface_server_scanout(r->surface, fd, &sc);
 	return 0;

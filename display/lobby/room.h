@@ -9,10 +9,10 @@
 #include "display/lobby/face.h"
 
 struct lobby_house {
-	const char *display;		/* the program pane-display */
-	const char *title;		/* over what is asked */
-	int idle_s;			/* nothing typed, nothing awaited: it ends */
-	struct lobby_face *face, *bold; /* read before there was a stranger */
+	const char *display;	  /* the program pane-display */
+	const char *title;	  /* over what is asked */
+	int idle_s;		  /* nothing typed, nothing awaited: it ends */
+	struct font *face, *bold; /* read before there was a stranger */
 };
 
 /* The sockets it makes in its directory. */

@@ -24,7 +24,7 @@
 struct fixture {
 	struct loop *loop;
 	struct disp_screen screen;
-	struct disp_font *font;
+	struct font *font;
 	struct disp_overlay *overlay;
 	struct desktop desktop;
 	uint32_t seen[W * H];
@@ -70,7 +70,7 @@ static int open_one(void **state)
 	assert_int_equal(desktop_shape(&f->desktop, W, H), 0);
 	store(f, (struct surface_rect){0, 0, W, H});
 	f->loop = loop_new();
-	f->font = disp_font_new(FONT, &e);
+	f->font = font_new(FONT, &e);
 	assert_non_null(f->font);
 	f->overlay = disp_overlay_new(f->loop, &f->screen, f->font);
 	assert_non_null(f->overlay);
@@ -82,7 +82,7 @@ static int close_one(void **state)
 	struct fixture *f = *state;
 
 	disp_overlay_free(f->overlay);
-	disp_font_free(f->font);
+	font_free(f->font);
 	loop_free(f->loop);
 	desktop_fini(&f->desktop);
 	disp_screen_fini(&f->screen);
@@ -256,7 +256,7 @@ static void a_new_size_has_the_message_too(void **state)
 static unsigned ink(const char *text, uint32_t w, uint32_t h, struct surface_rect *r)
 {
 	struct err e = {0};
-	struct disp_font *font = disp_font_new(FONT, &e);
+	struct font *font = font_new(FONT, &e);
 	uint32_t *px = NULL, paper;
 	unsigned n = 0;
 
@@ -267,7 +267,7 @@ static unsigned ink(const char *text, uint32_t w, uint32_t h, struct surface_rec
 	for (int32_t i = 0; i < r->width * r->height; i++)
 		n += px[i] != paper && px[i] != px[0];
 	free(px);
-	disp_font_free(font);
+	font_free(font);
 	return n;
 }
 
@@ -306,9 +306,9 @@ static void what_is_no_font_is_refused(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_null(disp_font_new("/dev/null", &e));
+	assert_null(font_new("/dev/null", &e));
 	e = (struct err){0};
-	assert_null(disp_font_new("/proc/self/exe", &e));
+	assert_null(font_new("/proc/self/exe", &e));
 	assert_true(e.code < 0 && e.msg[0]);
 }
 

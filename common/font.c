@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See typeset.h.
+ * See font.h.
  */
-#include "display/typeset.h"
+#include "common/font.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +15,14 @@
 
 #define FILE_MAX (64ll << 20)
 
-struct disp_font {
+struct font {
 	void *map; /* owned */
 	size_t size;
 	FT_Library library; /* owned; NULL while nothing is drawn */
 	FT_Face face;	    /* likewise */
 };
 
-static int map_file(struct disp_font *f, const char *file, struct err *e)
+static int map_file(struct font *f, const char *file, struct err *e)
 {
 	cleanup_close int fd = open(file, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -40,51 +40,54 @@ static int map_file(struct disp_font *f, const char *file, struct err *e)
 	return 0;
 }
 
-struct disp_font *disp_font_new(const char *file, struct err *e)
+struct font *font_new(const char *file, struct err *e)
 {
-	struct disp_font *f = calloc(1, sizeof(*f));
+	struct font *f = calloc(1, sizeof(*f));
 	int r;
 
 	if (!f)
 		return NULL;
 	r = map_file(f, file, e);
 	if (r == 0) /* so that what is no font is told of now */
-		r = disp_font_begin(f, 16);
+		r = font_begin(f, 16);
 	if (r < 0) {
 		if (!e->code)
 			err_set(e, r, "%s: not a font", file);
-		disp_font_free(f);
+		font_free(f);
 		return NULL;
 	}
-	disp_font_end(f);
+	font_end(f);
 	return f;
 }
 
-void disp_font_free(struct disp_font *f)
+void font_free(struct font *f)
 {
 	if (!f)
 		return;
-	disp_font_end(f);
+	font_end(f);
 	if (f->map)
 		munmap(f->map, f->size);
 	free(f);
 }
 
-int disp_font_begin(struct disp_font *f, unsigned px)
+int font_begin(struct font *f, unsigned px)
 {
+	if (f->face && FT_Set_Pixel_Sizes(f->face, 0, px) == 0)
+		return 0;
+	font_end(f);
 	if (FT_Init_FreeType(&f->library)) {
 		f->library = NULL;
 		return -ENOMEM;
 	}
 	if (FT_New_Memory_Face(f->library, f->map, (FT_Long)f->size, 0, &f->face) ||
 	    FT_Set_Pixel_Sizes(f->face, 0, px)) {
-		disp_font_end(f);
+		font_end(f);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-void disp_font_end(struct disp_font *f)
+void font_end(struct font *f)
 {
 	if (f->library)
 		FT_Done_FreeType(f->library); /* with its faces */
@@ -92,7 +95,7 @@ void disp_font_end(struct disp_font *f)
 	f->face = NULL;
 }
 
-int32_t disp_font_advance(struct disp_font *f, uint32_t c)
+int32_t font_advance(struct font *f, uint32_t c)
 {
 	if (FT_Load_Char(f->face, c, FT_LOAD_DEFAULT))
 		return 0;
@@ -112,8 +115,8 @@ static uint32_t mix(uint32_t under, uint32_t over, uint32_t share)
 	return out;
 }
 
-void disp_font_draw(struct disp_font *f, const struct disp_canvas *to, int32_t x, int32_t y,
-		    uint32_t c, uint32_t xrgb)
+void font_draw(struct font *f, const struct canvas *to, int32_t x, int32_t y, uint32_t c,
+	       uint32_t xrgb)
 {
 	const FT_Bitmap *b;
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See utf8.h.
+ */
+#include "common/utf8.h"
+
+uint32_t utf8_next(const uint8_t **p, const uint8_t *end)
+{
+	static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
+	const uint8_t *s = *p;
+	uint32_t c = *s++;
+	int more = c < 0x80 ? 0 : c >= 0xf0 && c < 0xf8 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : 1;
+
+	*p = s;
+	if (!more)
+		return c;
+	if (c < 0xc0 || c >= 0xf8)
+		return UTF8_BAD;
+	c &= 0x3fu >> more;
+	for (int i = 0; i < more; i++) {
+		if (s == end || (*s & 0xc0) != 0x80)
+			return UTF8_BAD;
+		c = c << 6 | (*s++ & 0x3f);
+	}
+	*p = s;
+	return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? UTF8_BAD : c;
+}
