@@ -689,6 +689,20 @@ static int sync_capacity(json_t *c, struct err *e)
 	return valid_word(c, "kvm", kvms, NULL, e);
 }
 
+static int sync_report(json_t *v, struct err *e)
+{
+	const char *run;
+	int64_t n;
+	int r;
+
+	if (!v || json_is_null(v))
+		return 0;
+	if (!json_is_object(v))
+		return err_set(e, -EINVAL, "\"report\" must be an object");
+	r = json_need_str(v, "run", 1, 64, &run, e);
+	return r ? r : json_need_int(v, "n", 1, INT64_MAX, &n, e);
+}
+
 int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 {
 	const char *address = "";
@@ -704,6 +718,8 @@ int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 		r = json_opt_str(o, "address", 71, &address, e);
 	if (!r && address[0])
 		r = valid_address(address, e);
+	if (!r)
+		r = sync_report(json_object_get(o, "report"), e);
 	if (!r)
 		r = sync_capacity(json_object_get(o, "capacity"), e);
 	if (!r)

@@ -295,16 +295,35 @@ BEGIN
 		AND x ->> 'boot' = 'firmware' AND x ->> 'name' = i.name AND x ->> 'version' = v.version;
 END $$;
 
+-- A report that its agent has overtaken since is refused, and so is an agent's that another one of this identity has
+-- replaced. The same report twice is taken twice: it came over a connection that broke before the answer.
+CREATE FUNCTION pane.host_newest(h pane.host, p_report jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_run text := p_report -> 'report' ->> 'run'; v_n bigint := (p_report -> 'report' ->> 'n')::bigint;
+BEGIN
+	IF v_run IS NULL THEN
+		RETURN;
+	ELSIF v_run = ANY (h.report_runs[2:]) THEN
+		PERFORM pane.refuse(409, 'host.replaced', format('Another agent reports as host %s since. If this one was '
+			'not just restarted, two machines hold the same identity: enrol one of them anew.', h.name));
+	ELSIF v_run = h.report_runs[1] AND v_n < h.report_n THEN
+		PERFORM pane.refuse(409, 'host.late', format('Report %s of host %s comes after report %s: it is ignored.',
+			v_n, h.name, h.report_n));
+	END IF;
+	UPDATE pane.host SET report_n = v_n, report_runs = CASE WHEN v_run = report_runs[1] THEN report_runs
+		ELSE v_run || report_runs[:7] END WHERE id = h.id;
+END $$;
+
 -- What a host is and can, as it says.
 CREATE FUNCTION pane.host_capacity(p_host uuid, p_report jsonb, p_due_s integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
-DECLARE v_cap jsonb := coalesce(p_report -> 'capacity', '{}'); v_seq bigint; v_was boolean;
+DECLARE v_cap jsonb := coalesce(p_report -> 'capacity', '{}'); v_seq bigint; v_host pane.host;
 BEGIN
-	SELECT online INTO v_was FROM pane.host WHERE id = p_host AND enrolled_at IS NOT NULL FOR UPDATE;
+	SELECT * INTO v_host FROM pane.host WHERE id = p_host AND enrolled_at IS NOT NULL FOR UPDATE;
 	IF NOT FOUND THEN
 		PERFORM pane.refuse(403, 'host.unknown', 'This host is not enrolled here (any more). '
 			'Enrol it again with a new token.');
 	END IF;
+	PERFORM pane.host_newest(v_host, p_report);
 	UPDATE pane.host h SET online = true, last_sync_at = now(), sync_seq = sync_seq + 1,
 		sync_due_at = now() + make_interval(secs => p_due_s),
 		address = coalesce(nullif(p_report ->> 'address', ''), h.address),
@@ -320,7 +339,7 @@ BEGIN
 		container_why = coalesce(v_cap ->> 'container_why', ''),
 		limits = coalesce(v_cap ->> 'limits', '')
 		WHERE h.id = p_host RETURNING sync_seq INTO v_seq;
-	IF NOT v_was THEN
+	IF NOT v_host.online THEN
 		INSERT INTO pane.event (kind, host_id, name, from_state, to_state)
 			SELECT 'host', id, name, 'lost', 'online' FROM pane.host WHERE id = p_host;
 	END IF;

@@ -91,6 +91,24 @@ class Hosts(unittest.TestCase):
         self.assertGreater(reply.json["generation"], h.generation)
         self.assertEqual([d["want"] for d in reply.json["desktops"]], ["running"])
 
+    def test_report_that_was_overtaken(self):
+        """a report that its agent has overtaken, or that comes from a run another has replaced, changes nothing"""
+        h = self.site.host(start=False)
+        self.site.pool()
+        self.b.wait(lambda: h.turn() or self.site.desktop("office-1").get("state") == "ready", "a desktop")
+        old = {**h.report(), "wait_s": 0}
+        h.set("office-1", state="failed", reason="panic")
+        self.assertEqual(self.site.desktop("office-1")["state"], "failed")
+        late = h.sync(old)
+        self.assertEqual((late.status, late.code), (409, "host.late"), late)
+        self.assertEqual(self.site.desktop("office-1")["state"], "failed")
+        twice = {**h.report(), "wait_s": 0}
+        self.assertEqual([h.sync(twice).status, h.sync(twice).status], [200, 200])
+        restarted = {**h.report(), "wait_s": 0, "report": {"run": "another", "n": 1}}
+        self.assertEqual(h.sync(restarted).status, 200)
+        self.assertEqual(h.sync({**h.report(), "wait_s": 0}).code, "host.replaced")
+        self.assertEqual(h.sync(restarted).status, 200)
+
     def test_newer_poll_ends_the_older(self):
         """a new poll of a host ends the one before at once"""
         h = self.site.host(start=False)
@@ -276,7 +294,7 @@ class Hosts(unittest.TestCase):
         """a report that is not as agreed is 400 and changes nothing"""
         h = self.site.host(start=False)
         for change in ({"desktops": [{"id": "x"}]}, {"capacity": {"cpus": -1}}, {"capacity": {"kvm": "yes"}},
-                       {"images": {"a": 1}}, {"address": "example.org:1"}, {"generation": "1"},
+                       {"images": {"a": 1}}, {"address": "example.org:1"}, {"generation": "1"}, {"report": 7}, {"report": {"run": "x"}},
                        {"desktops": [{"id": "0" * 36, "epoch": 1, "state": "ready"}]}):
             r = h.sync({**h.report(), **change})
             self.assertEqual(r.status, 400, (change, r))

@@ -5,6 +5,7 @@ api.sock as a gateway would relay it. Faults are attributes: `fail` (reason give
 import subprocess
 import threading
 import time
+import uuid
 
 import broker as broker_mod
 
@@ -68,6 +69,8 @@ class FakeHost:
         self.errors = []
         self.wanted = []
         self.lock = threading.Lock()
+        self.run_id = uuid.uuid4().hex[:12]
+        self.reports = 0
         self.stopping = threading.Event()
         self.changed = threading.Event()
         self.thread = None
@@ -82,7 +85,8 @@ class FakeHost:
     def report(self):
         with self.lock:
             used = sum(d["memory_mib"] for d in self.desktops.values())
-            return {"generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
+            self.reports += 1
+            return {"report": {"run": self.run_id, "n": self.reports}, "generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
                     "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
                                  "disk_free_mib": 90000, "kvm": self.kvm, "suspend": True, **self.more},
@@ -184,6 +188,8 @@ class FakeHost:
     def exchange(self, body=None):
         """One sync whose orders are obeyed; true when that changed something."""
         r = self.sync(body)
+        if r.code == "host.late": # set() overtook it
+            return False
         if r.status != 200:
             raise RuntimeError(repr(r))
         self.generation = r.json["generation"]

@@ -104,7 +104,8 @@ static json_t *report_make(struct host_agent *a)
 		host_pull_report(a->pull, images);
 	/* The first answer of a broker that is back shall not wait: until then nothing is reported.
 	 */
-	return json_pack("{s:I,s:i,s:s,s:o,s:o,s:o,s:o}", "generation", (json_int_t)a->generation,
+	return json_pack("{s:{s:s,s:I},s:I,s:i,s:s,s:o,s:o,s:o,s:o}", "report", "run", a->run, "n",
+			 (json_int_t)++a->reports, "generation", (json_int_t)a->generation,
 			 "wait_s", a->ask_clock || a->backoff_ms ? 0 : SYNC_WAIT_S, "address",
 			 a->config->advertise, "capacity", report_capacity(a), "images", images,
 			 "homes", host_homes_report(a->config), "desktops", list);
@@ -540,6 +541,7 @@ int host_agent_init(struct host_agent *a, struct loop *l, const struct host_conf
 	int r;
 
 	*a = (struct host_agent){.loop = l, .config = c, .lock = -1};
+	random_id(a->run);
 	if ((r = dir_make(c->state_dir, 0700, e)) < 0 ||
 	    (exclusive && (r = agent_lock(a, e)) < 0) || (r = adopt_all(a, e)) < 0) {
 		host_agent_fini(a);

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/secret.h"
 #include "vmm/host/capacity.h"
 #include "vmm/host/config.h"
 #include "vmm/host/desktop.h"
@@ -38,6 +39,8 @@ struct host_agent {
 	struct loop_timer *tick;	/* owned */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
+	char run[ID_LEN + 1]; /* this agent process, as its reports call it */
+	int64_t reports;      /* made so far */
 	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */
 	bool ask_clock;	  /* the next report is to be answered at once */
 	int64_t doubt_ms; /* when that was last asked for */
