@@ -70,7 +70,7 @@ enum req_step api_image_create(struct broker *b, struct db *db, struct req *r)
 	if (store_free_bytes(b->conf->store) < size + FREE_BYTES)
 		return req_fail(r, 409, "store.full",
 				"The image store has no room for %" PRId64 " MiB more.",
-				size >> 20);
+				(size + (1 << 20) - 1) >> 20);
 	snprintf(r->object, sizeof(r->object), "%s", name);
 	return api_text(r, db, 201,
 			db_text(db, "SELECT pane.version_create($1, $2, $3, $4, $5)", name,

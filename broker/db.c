@@ -115,8 +115,16 @@ static void fail_from(struct db *db, const PGresult *res)
 	struct db_fail *f = &db->fail;
 
 	*f = (struct db_fail){.status = 500};
-	if (PQstatus(db->conn) != CONNECTION_OK || !state || !strncmp(state, "57P", 3) ||
-	    !strncmp(state, "08", 2) || !strncmp(state, "53", 2) || !strcmp(state, "25006")) {
+	if (state && !strcmp(state, "53100")) { /* disk_full: it answers, and takes nothing */
+		log_warn("db.full", "app=%s reason=%s", db->app, LOG_Q(PQerrorMessage(db->conn)));
+		f->status = 503;
+		copy(f->code, sizeof(f->code), "database.full");
+		copy(f->msg, sizeof(f->msg),
+		     "The database's disk is full. Running desktops are not affected; it goes on "
+		     "when an administrator has made room.");
+	} else if (PQstatus(db->conn) != CONNECTION_OK || !state || !strncmp(state, "57P", 3) ||
+		   !strncmp(state, "08", 2) || !strncmp(state, "53", 2) ||
+		   !strcmp(state, "25006")) {
 		log_warn("db.lost", "app=%s reason=%s", db->app, LOG_Q(PQerrorMessage(db->conn)));
 		(void)fail_unavailable(db);
 	} else if (!strncmp(state, "PN", 2)) {

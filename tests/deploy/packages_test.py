@@ -7,16 +7,22 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
+import cell
 import fresh
+import whole
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TIMEOUT = 600
 
 
+# systemd-analyze security, 0 (safe) to 10: no unit may rise above its line. The agent's and the backup's reasons are in docs/security.md.
+EXPOSED = {"pane-broker": 1.3, "pane-migrate": 1.3, "pane-gateway": 1.9, "pane-lobby": 0.6, "pane-host": 5.3, "pane-backup": 3.5}
+
+
 def exposure(machine, unit):
-    """systemd-analyze security: 0 (safe) to 10."""
     return float(re.search(r"level for \S+: ([\d.]+)", machine.run(f"systemd-analyze security {unit} --no-pager"))[1])
 
 
@@ -30,7 +36,12 @@ class Packages(unittest.TestCase):
             if not shutil.which(program):
                 raise unittest.SkipTest(f"{program} is missing: run 'make deps'")
         subprocess.run([f"{TOP}/deploy/deb"], check=True, stdout=subprocess.DEVNULL)
-        cls.machine = fresh.Fresh(glob.glob(f"{TOP}/build/deb/*.deb"))
+        cls.golden = None if cell.why_not() else os.path.dirname(cell.image())
+        cls.cards = tempfile.mkdtemp(prefix="pane-cards-")
+        cls.addClassCleanup(shutil.rmtree, cls.cards, True)
+        os.chmod(cls.cards, 0o755)
+        whole.make_card_image(f"{cls.cards}/card")
+        cls.machine = fresh.Fresh(glob.glob(f"{TOP}/build/deb/*.deb"), cards=cls.cards, **({"golden": cls.golden} if cls.golden else {}))
         cls.addClassCleanup(cls.machine.down)
         try:
             cls.machine.up()
@@ -73,10 +84,9 @@ class Packages(unittest.TestCase):
             self.assertIn("Permission denied", self.machine.run(f"runuser -u {account} -- cat /etc/pane/pki/{file}", check=False))
         self.assertIn("permission denied", self.machine.run("runuser -u pane-broker -- psql -d pane -c 'drop table pane.users'", check=False).lower()
                       .replace("must be owner", "permission denied"))
-        self.assertLessEqual(exposure(self.machine, "pane-broker"), 2.0)
-        self.assertLessEqual(exposure(self.machine, "pane-gateway"), 2.0)
-        self.assertLessEqual(exposure(self.machine, "pane-lobby"), 2.0)
-        print("# exposure: " + ", ".join(f"{u} {exposure(self.machine, u)}" for u in ("pane-broker", "pane-gateway", "pane-migrate", "pane-lobby", "pane-host")), flush=True)
+        seen = {unit: exposure(self.machine, unit) for unit in EXPOSED}
+        print("# exposure: " + ", ".join(f"{unit} {value}" for unit, value in seen.items()), flush=True)
+        self.assertEqual({unit: value for unit, value in seen.items() if value > EXPOSED[unit]}, {}, "more exposed than before")
 
     def test_lobby(self):
         """the gateway's account, and no other, reaches the lobby, whose display runs under the unit's restrictions"""
@@ -95,6 +105,34 @@ class Packages(unittest.TestCase):
         self.machine.run("pane-setup host --url https://localhost:8443 --address 127.0.0.1 --name h1 --token -", stdin=token + "\n")
         self.assertEqual(self.machine.run("systemctl is-active pane-host").strip(), "active")
         self.machine.run("for i in $(seq 100); do pane hosts list | grep -q '^h1 *online' && exit; sleep 0.1; done; exit 1")
+
+    def test_host_desktops(self):
+        """under the agent's unit as it is shipped a machine and a container with a network come up, and outlive a new start of the agent"""
+        self.machine.like_hardware()
+        self.machine.run("mkdir -p /var/lib/pane-host/images; ln -s /srv/cards/card /var/lib/pane-host/images; [ ! -e /srv/golden ] || "
+                         "ln -s /srv/golden /var/lib/pane-host/images/debian; echo 'vm = always' >>/etc/pane/host.conf; systemctl restart pane-host")
+        pools = {"machines": "card --memory 128"}
+        if self.golden:
+            pools["containers"] = "debian --isolation container --memory 768"
+        for pool, more in pools.items():
+            self.pane(f"pools create {pool} --spare 1 --size 1 --cpus 1 --image {more}")
+        self.wait_desktops(len(pools))
+        running = "pgrep -x 'pane-(vmm|cell)' | sort"
+        before = self.machine.run(running)
+        self.machine.run("systemctl restart pane-host")
+        self.wait_desktops(len(pools))
+        self.assertEqual(self.machine.run(running), before)
+        if not self.golden:
+            print("# no container was tried: there is no golden image here", flush=True)
+        else: # the user's programs may start, and reach a network of their own
+            self.machine.run("grep -q 'received tapfd' /var/lib/pane-host/desktops/*/session.log; pgrep -x Xvfb")
+        for pool in pools:
+            self.pane(f"pools delete {pool} --force")
+        self.machine.run("for i in $(seq 600); do pgrep -x 'pane-(vmm|cell)' || exit 0; sleep 0.1; done; exit 1")
+
+    def wait_desktops(self, count):
+        self.machine.run(f"""for i in $(seq 600); do [ $(pane desktops list | grep -c ' ready ') = {count} ] && pane hosts list | grep -q '^h1 *online' &&
+            exit; sleep 0.1; done; pane desktops list; cat /var/lib/pane-host/desktops/*/*.log; journalctl -u pane-host -n 20 --no-pager; exit 1""")
 
     def test_upgrade(self):
         """an upgrade hands the gateway's ports over without closing them, restarts the broker, and keeps the login"""
@@ -123,7 +161,7 @@ class Packages(unittest.TestCase):
 
     def test_restore(self):
         """a backup of the site comes back on the machine when it has lost database and keys: the administrator's password, the host"""
-        self.machine.run("pane-backup init --to /root/repository && pane-backup run --skip-running")
+        self.machine.run("pane-backup init --to /srv/repository && systemctl start pane-backup || { journalctl -u pane-backup --no-pager; exit 1; }")
         self.machine.run("systemctl stop pane-host pane-broker pane-gateway; runuser -u postgres -- dropdb pane; mkdir /root/kept; "
                          "mv /etc/pane/backup.* /root/kept; rm -rf /etc/pane; mkdir /etc/pane; mv /root/kept/* /etc/pane")
         self.machine.run("pane-backup restore site && pane-setup site --name localhost --https 8443 && systemctl start pane-host")

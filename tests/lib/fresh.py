@@ -21,8 +21,9 @@ echo fresh >etc/hostname
 mkdir -p root/debs tmp etc/systemd/system
 for unit in $2; do ln -sfn /dev/null "etc/systemd/system/$unit"; done
 cp $1 root/debs/
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes
 exec systemd-nspawn --quiet --boot --directory="$0/root" --private-network --register=no --keep-unit --console=pipe \
-     --machine=fresh --capability=CAP_NET_ADMIN --bind=/dev/kvm \
+     --machine=fresh --capability=CAP_NET_ADMIN --bind=/dev/kvm $3 \
      --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" systemd.unit=multi-user.target
 """
 
@@ -38,12 +39,14 @@ def why_not():
 
 
 class Fresh:
-    def __init__(self, files):
+    def __init__(self, files, **shown):
+        """files are packages for it, shown is what of this machine is there too, read-only: name=path is at /srv/name."""
         self.folder = tempfile.mkdtemp(prefix="pane-fresh-")
         self.log = open(f"{self.folder}.log", "wb")
         units = " ".join(u if "." in u else f"{u}.service" for u in MASKED)
         self.process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "/bin/bash", "-c", BOOT, self.folder,
-                                         " ".join(files), units], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+                                         " ".join(files), units, " ".join(f"--bind-ro={path}:/srv/{name}" for name, path in shown.items())],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.leader = None
 
     def up(self, timeout=120):
@@ -57,6 +60,12 @@ class Fresh:
                 return self
             time.sleep(0.3) # another machine's system manager: there is nothing here to wait for
         raise TimeoutError(f"it did not come up: {self.text()}")
+
+    def like_hardware(self):
+        """What a machine of its own has and a copy lacks for container desktops: loop devices, and a /proc of which nothing is hidden."""
+        self.run("""umount /proc/kmsg /proc/sys/kernel/random/boot_id 2>/dev/null
+            [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237; [ -e /dev/net/tun ] || mknod -m 666 /dev/net/tun c 10 200
+            for i in $(seq 0 255); do [ -e /dev/loop$i ] || mknod /dev/loop$i b 7 $i; done""")
 
     def find(self):
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
