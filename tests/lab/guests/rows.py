@@ -273,7 +273,7 @@ class Rows(unittest.TestCase):
         display.key(1, 0)
         machine.serial("Shell>", LONG)
         display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
-        self.echoed(machine, "setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =4\n")
+        self.echoed(machine, "setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =04\n")
         self.echoed(machine, "reset -s\n")
         self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
         with open(self.path("vars"), "rb") as file:
