@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Bytes are gathered to lines, so a line is one write(2). A guest that babbles loses output, not
+ * Bytes are gathered to lines, so a line is one write(2), or two where it was a prompt. A guest that babbles loses output, not
  * the host's disk or processor: what exceeds the budget is counted and the gap is marked.
  */
 #include "vmm/console_log.h"
@@ -82,23 +82,27 @@ static bool within_budget(struct console_log *c, size_t n)
 
 static void write_line(struct console_log *c)
 {
-	if (c->fd < 0)
+	const char *rest = c->line + c->kept;
+	size_t n = c->n - c->kept;
+
+	c->kept = c->n;
+	if (c->fd < 0 || !n)
 		return;
-	if (!within_budget(c, c->n)) {
-		c->dropped += c->n;
+	if (!within_budget(c, n)) {
+		c->dropped += n;
 		return;
 	}
 	if (c->dropped) {
 		char gap[64];
-		int n = snprintf(gap, sizeof(gap), "[%llu bytes dropped]\n",
-				 (unsigned long long)c->dropped);
+		int len = snprintf(gap, sizeof(gap), "[%llu bytes dropped]\n",
+				   (unsigned long long)c->dropped);
 
-		write_all(c->fd, gap, (size_t)n);
-		c->size += (size_t)n;
+		write_all(c->fd, gap, (size_t)len);
+		c->size += (size_t)len;
 		c->dropped = 0;
 	}
-	write_all(c->fd, c->line, c->n);
-	c->size += c->n;
+	write_all(c->fd, rest, n);
+	c->size += n;
 	if (c->size >= CONSOLE_LOG_MAX)
 		rotate(c);
 }
@@ -108,7 +112,7 @@ static void flush_line(struct console_log *c)
 	size_t n = c->n;
 
 	write_line(c);
-	c->n = 0;
+	c->n = c->kept = 0;
 	while (n && (c->line[n - 1] == '\n' || c->line[n - 1] == '\r'))
 		n--;
 	c->line[n] = 0;
@@ -118,9 +122,20 @@ static void flush_line(struct console_log *c)
 
 void console_log_put(struct console_log *c, uint8_t byte)
 {
+	c->added = true;
 	c->line[c->n++] = (char)byte;
 	if (byte == '\n' || c->n == sizeof(c->line) - 1)
 		flush_line(c);
+}
+
+bool console_log_settle(struct console_log *c)
+{
+	bool added = c->added;
+
+	c->added = false;
+	if (!added)
+		write_line(c);
+	return added;
 }
 
 void console_log_close(struct console_log *c)

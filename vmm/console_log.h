@@ -26,7 +26,8 @@ struct console_log {
 	int64_t budget, last_ms;
 	uint64_t dropped; /* bytes since the last line that was written */
 	char line[CONSOLE_LINE];
-	size_t n;
+	size_t n, kept; /* bytes of the line, and how many of them are in the file already */
+	bool added;	/* a byte came since console_log_settle() */
 	console_line_fn on_line; /* each line without its end, control bytes included */
 	void *arg;
 };
@@ -38,5 +39,9 @@ void console_log_close(struct console_log *c);
 /* One byte at a time, as it comes off the line. Not thread-safe: the serial port's lock guards it.
  */
 void console_log_put(struct console_log *c, uint8_t byte);
+/* A prompt is a line without an end: when nothing came since the last call, what there is of a line
+ * goes to the file (to on_line it goes whole, later). True: something came, call again in a while.
+ */
+bool console_log_settle(struct console_log *c);
 
 #endif

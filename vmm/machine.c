@@ -81,6 +81,7 @@ struct vm {
 	int64_t noted_ms;
 	int64_t started_ms, ready_ms;
 	bool paused;		 /* main thread */
+	struct loop_timer *prompt; /* owned; runs while the serial line talks */
 	struct loop_timer *wake; /* owned; NULL where none is needed */
 };
 
@@ -387,6 +388,30 @@ static int build_pc(struct vm *vm, struct err *e)
 	return vm->pc ? 0 : -EINVAL;
 }
 
+#define PROMPT_MS 200 /* a guest that says nothing for so long has ended a line or asks something */
+
+static void on_prompt(void *arg)
+{
+	struct vm *vm = arg;
+
+	if (serial_settle(&vm->serial))
+		loop_timer_set(vm->prompt, PROMPT_MS);
+}
+
+static void begin_prompt(void *arg)
+{
+	struct vm *vm = arg;
+
+	loop_timer_set(vm->prompt, PROMPT_MS);
+}
+
+static int serial_talks(void *arg) /* in a vCPU's thread, which sets no timers */
+{
+	struct vm *vm = arg;
+
+	return loop_post(vm->loop, begin_prompt, vm);
+}
+
 static int build_platform(struct vm *vm, struct err *e)
 {
 	const struct pci_host host = {
@@ -400,6 +425,7 @@ static int build_platform(struct vm *vm, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	vm->io.pci = vm->pci;
 	serial_init(&vm->serial, &vm->console, serial_irq, vm);
+	vm->serial.talks = serial_talks;
 	power_init(&vm->power, sci_irq, on_power_end, vm);
 	vm->power.keyboard = vm->cfg.pc;
 	rtc_init(&vm->rtc);
@@ -456,7 +482,8 @@ struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 	pthread_mutex_init(&vm->lock, NULL);
 	vm_gate_init(&vm->gate, cfg->enter);
 	vm->loop = loop_new();
-	if (!vm->loop)
+	vm->prompt = vm->loop ? loop_timer_add(vm->loop, -1, on_prompt, vm) : NULL;
+	if (!vm->prompt)
 		r = err_set(e, -ENOMEM, "event loop: out of memory");
 	if (r == 0)
 		r = make_memory(vm, e);
@@ -800,6 +827,7 @@ void vm_free(struct vm *vm)
 	}
 	console_log_close(&vm->console);
 	loop_timer_del(vm->wake);
+	loop_timer_del(vm->prompt);
 	vm_kvm_close(&vm->kvm);
 	vm_mem_free(vm->ram);
 	loop_free(vm->loop);

@@ -84,6 +84,15 @@ static void event_access(void *arg, bool write, uint64_t offset, unsigned size, 
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Type 0 is what firmware written for QEMU's q35 turns off by (OVMF's ResetSystem, SeaBIOS's APM);
+ * no _S0 is offered, so nobody else writes it. */
+static bool turns_off(uint16_t control)
+{
+	unsigned type = control >> SLP_TYP_SHIFT & 7;
+
+	return (control & SLP_EN) && (type == VM_SLEEP_S5 || type == 0);
+}
+
 static void control_access(void *arg, bool write, uint64_t offset, unsigned size, uint64_t *value)
 {
 	struct power *p = arg;
@@ -94,7 +103,7 @@ static void control_access(void *arg, bool write, uint64_t offset, unsigned size
 		uint16_t mask = (uint16_t)((size == 1 ? 0xffu : 0xffffu) << 8 * offset);
 
 		p->control = (uint16_t)((p->control & ~mask) | ((*value << 8 * offset) & mask));
-		off = (p->control & SLP_EN) && (p->control >> SLP_TYP_SHIFT & 7) == VM_SLEEP_S5;
+		off = turns_off(p->control);
 		p->control &= (uint16_t)~SLP_EN; /* write-only */
 	} else {
 		*value = (uint64_t)(p->control | SCI_EN) >> 8 * offset;

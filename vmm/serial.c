@@ -72,13 +72,30 @@ static void update_irq(struct serial *s)
 		s->irq(s->arg, level);
 }
 
+static void log_byte(struct serial *s, uint8_t v)
+{
+	console_log_put(s->log, v);
+	if (!s->talking && s->talks)
+		s->talking = s->talks(s->arg) == 0;
+}
+
+bool serial_settle(struct serial *s)
+{
+	bool talking;
+
+	pthread_mutex_lock(&s->lock);
+	talking = s->talking = console_log_settle(s->log);
+	pthread_mutex_unlock(&s->lock);
+	return talking;
+}
+
 static void put_data(struct serial *s, uint8_t v)
 {
 	if (s->mcr & MCR_LOOP) {
 		s->looped = true;
 		s->looped_byte = v;
 	} else {
-		console_log_put(s->log, v);
+		log_byte(s, v);
 	}
 	if (s->irq_level && pending(s) == IIR_THRE) { /* an edge for the next byte */
 		s->thr_empty_pending = false;
@@ -229,7 +246,7 @@ int serial_load(struct serial *s, const struct snap *snap, struct err *e)
 	if (!line)
 		snap_refuse(&in);
 	for (size_t i = 0; line && i < n; i++)
-		console_log_put(s->log, line[i]);
+		log_byte(s, line[i]);
 	pthread_mutex_unlock(&s->lock);
 	return snap_done(&in, e);
 }

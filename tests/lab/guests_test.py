@@ -16,6 +16,7 @@ TIMEOUT = 7200 if WANTED else 900
 NEEDED = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/lib/memtest86+/memtest86+x64.iso")
 GUESTS = os.path.join(vm.SOURCE, "tests/lab/guests")
 KEPT = os.path.join(vm.SOURCE, "build/guests")
+SHOTS = f"{KEPT}/lab/share"
 COMPARED = ("installer", "installer32", "gtk", "rescue", "floppy")
 # Row: its package, which nothing else needs; a pattern where the package only names another one.
 PACKAGES = {"cloud_kernel": ("cloud", "linux-image-cloud-amd64", "linux-image-"),
@@ -78,10 +79,12 @@ class Guests(unittest.TestCase):
                "PANE_BUILD": os.path.abspath(vm.BUILD), "PANE_KERNELS": KEPT}
         env.update({k: os.environ[k] for k in ("PANE_GUESTS", "PANE_CLOUD_DISK", "PANE_REFERENCE") if k in os.environ})
         self.prepare(env)
+        env["PANE_SHOTS"] = SHOTS
+        os.makedirs(SHOTS, exist_ok=True)
         words = [sys.executable, os.path.join(vm.SOURCE, "tests/lib/tap.py"), f"{GUESTS}/rows.py"]
         if kind != "hardware":
-            env["PANE_SLOW_TIMER"] = "250000"
-            words = [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "env",
+            env.update(PANE_SLOW_TIMER="250000", PANE_SHOTS="/lab/share")
+            words = [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--dir", f"{KEPT}/lab", "--data-mib", "0", "env",
                      *[f"{k}={v}" for k, v in env.items()], *words]
         lines = []
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

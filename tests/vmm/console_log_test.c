@@ -137,6 +137,32 @@ static void long_lines_come_in_pieces(void **state)
 	assert_true(b->longest < CONSOLE_LINE);
 }
 
+/* A prompt has no end: it is in the file once the guest is silent, and once only. */
+static void a_prompt_is_kept_before_its_line_ends(void **state)
+{
+	struct bench *b = *state;
+	char text[32] = {0};
+
+	say(b, "host login: ");
+	assert_true(console_log_settle(&b->log));
+	assert_int_equal(size_of(b->path), 0);
+	assert_false(console_log_settle(&b->log));
+	assert_int_equal(size_of(b->path), 12);
+	assert_int_equal(b->lines, 0);
+	say(b, "root\n");
+	assert_int_equal(size_of(b->path), 17);
+	assert_int_equal(b->lines, 1);
+	assert_int_equal(b->longest, 16); /* to who waits for lines it goes whole */
+	assert_true(console_log_settle(&b->log));
+	assert_false(console_log_settle(&b->log));
+
+	int fd = open(b->path, O_RDONLY);
+
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 17);
+	assert_string_equal(text, "host login: root\n");
+	close(fd);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -146,6 +172,7 @@ int main(void)
 		T(both_files_are_bounded),
 		T(babble_is_dropped_and_counted),
 		T(long_lines_come_in_pieces),
+		T(a_prompt_is_kept_before_its_line_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,17 @@ static void s5_powers_off_and_nothing_else_does(void **state)
 	assert_int_equal(in(b, VM_PM1_CNT, 2) & 1 << 13, 0);
 }
 
+/* As OVMF's ResetSystem does: the type first, then the enable bit alone. */
+static void firmware_powers_off_by_type_0(void **state)
+{
+	struct bench *b = *state;
+
+	out(b, VM_PM1_CNT, 2, in(b, VM_PM1_CNT, 2) & ~0x3c00u);
+	assert_int_equal(b->poweroffs, 0);
+	out(b, VM_PM1_CNT, 2, in(b, VM_PM1_CNT, 2) | 1 << 13);
+	assert_int_equal(b->poweroffs, 1);
+}
+
 static void the_timer_runs_at_its_rate(void **state)
 {
 	struct bench *b = *state;
@@ -169,6 +180,7 @@ int main(void)
 		T(the_button_raises_the_sci_when_enabled),
 		T(bytes_work_as_well_as_words),
 		T(s5_powers_off_and_nothing_else_does),
+		T(firmware_powers_off_by_type_0),
 		T(the_timer_runs_at_its_rate),
 		T(resets),
 		T(gpe_registers_hold_and_clear),

@@ -18,7 +18,8 @@ struct bench {
 	struct console_log log;
 	struct serial s;
 	char line[CONSOLE_LINE];
-	unsigned lines, edges;
+	unsigned lines, edges, talks;
+	bool deaf;
 	bool level;
 };
 
@@ -85,6 +86,35 @@ static void lines_come_out(void **state)
 	assert_string_equal(b->line, "pane.ready");
 }
 
+static int on_talk(void *arg)
+{
+	struct bench *b = arg;
+
+	b->talks++;
+	return b->deaf ? -ENOMEM : 0;
+}
+
+/* One word for each time the guest begins to talk; again where it could not be passed on. */
+static void who_waits_for_a_prompt_hears_of_it(void **state)
+{
+	struct bench *b = *state;
+
+	b->s.talks = on_talk;
+	b->deaf = true;
+	put(b, 0, 'l');
+	b->deaf = false;
+	put(b, 0, 'o');
+	put(b, 0, 'g');
+	assert_int_equal(b->talks, 2);
+	assert_true(serial_settle(&b->s));
+	put(b, 0, 'i');
+	assert_int_equal(b->talks, 2);
+	assert_true(serial_settle(&b->s));
+	assert_false(serial_settle(&b->s));
+	put(b, 0, 'n');
+	assert_int_equal(b->talks, 3);
+}
+
 static void registers_hold(void **state)
 {
 	struct bench *b = *state;
@@ -142,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(lines_come_out),
+		T(who_waits_for_a_prompt_hears_of_it),
 		T(registers_hold),
 		T(loopback_loops),
 		T(the_transmitter_interrupts),

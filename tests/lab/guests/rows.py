@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Unmodified guests in pane-vmm, one row each. Started by tests/lab/guests_test.py where KVM is hardware-like;
 PANE_GUESTS=all runs the long ones as well, PANE_GUESTS=name,name those alone."""
+import glob
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -19,6 +22,7 @@ import vmpc
 
 WANTED = os.environ.get("PANE_GUESTS", "")
 REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
+SHOTS = os.environ.get("PANE_SHOTS")          # folder for each row's last picture and serial lines
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
 LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
 MENU = 22 * screen.ROWS  # lines of GRUB's menu that do not count seconds
@@ -40,25 +44,76 @@ def says(text):
     return lambda picture: any(text in line for line in picture.text())
 
 
+def chosen(test):
+    return WANTED == "all" or test.__name__.removeprefix("test_") in WANTED.split(",")
+
+
+def first(test):
+    """A row that `make test` runs."""
+    return test if not WANTED or chosen(test) else unittest.skip("not asked for")(test)
+
+
 def row(test):
     """A row that `make test` does not run."""
-    chosen = WANTED == "all" or test.__name__.removeprefix("test_") in WANTED.split(",")
-    return test if chosen else unittest.skip("a long row: PANE_GUESTS=all")(test)
+    return test if chosen(test) else unittest.skip("a long row: PANE_GUESTS=all")(test)
+
+
+class Seen:
+    """A machine that remembers its display."""
+    display = None
+
+    def surface(self):
+        self.display = self.display or super().surface()
+        return self.display
+
+
+class Pc(Seen, vmpc.Pc):
+    def follow(self, what):
+        """Waits until what() holds, for as long as the machine runs."""
+        end = time.monotonic() + LONG
+        while not what():
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise TimeoutError(f"not seen; the serial line says:\n{self.text('serial')}")
+            time.sleep(0.05)
+
+
+class Vm(Seen, vm.Vm):
+    pass
 
 
 class Rows(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="pane-rows-")
         self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder, self.machines, self.begun = folder.name, [], time.monotonic()
+        self.name = self._testMethodName.removeprefix("test_")
+        for left in glob.glob(f"{SHOTS}/{self.name}.*") if SHOTS else ():
+            os.unlink(left)
+
+    def tearDown(self):
+        name = self.name
+        print(f"# {name}: {time.monotonic() - self.begun:.0f} s")
+        for machine in self.machines if SHOTS else ():
+            for kept in ("serial", "firmware", "stderr"):
+                if os.path.exists(machine.path(kept)):
+                    shutil.copy(machine.path(kept), f"{SHOTS}/{name}.{kept}")
+            try:
+                picture = screen.now(machine.display or machine.surface())
+            except (OSError, EOFError, RuntimeError):
+                continue  # it has ended
+            if picture:
+                picture.png(f"{SHOTS}/{name}.png")
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def start(self, firmware, *args, **kwargs):
-        machine = vmpc.Pc(firmware, *args, **kwargs)
+    def kept(self, machine):
         self.addCleanup(machine.close)
+        self.machines.append(machine)
         return machine
+
+    def start(self, firmware, *args, **kwargs):
+        return self.kept(Pc(firmware, *args, **kwargs))
 
     def efi(self, *args, **kwargs):
         """UEFI. In the lab a firmware timer that ticks while its handler runs ends the emulator (tests/README.md)."""
@@ -66,6 +121,14 @@ class Rows(unittest.TestCase):
             with open(TIMER, "w", encoding="ascii") as file:
                 file.write(os.environ["PANE_SLOW_TIMER"])
         return self.start("efi", "--firmware-vars", self.path("vars"), *args, **kwargs)
+
+    @staticmethod
+    def echoed(machine, text):
+        """Types as fast as the serial line echoes: a firmware whose time goes slowly looks at its keyboard seldom."""
+        for character in text:
+            seen = machine.text("serial")
+            machine.surface().type(character)
+            machine.follow(lambda: machine.text("serial") != seen)
 
     def installer(self, **kwargs):
         disk = self.path("installer.raw")
@@ -87,8 +150,7 @@ class Rows(unittest.TestCase):
     def hello(self, kernel, release, machine="x86_64", memory=256):
         """A kernel with a small initramfs comes to user space and powers off."""
         media.initramfs(self.path("initrd"), HELLO)
-        guest = vm.Vm("quiet console=ttyS0 panic=-1", "--initrd", self.path("initrd"), kernel=kernel, memory=memory)
-        self.addCleanup(guest.close)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--initrd", self.path("initrd"), kernel=kernel, memory=memory))
         guest.serial("hello from", LONG)
         self.assertEqual(guest.wait(60), (0, {"code": 0, "reason": "poweroff"}))
         self.assertRegex(guest.text("serial"), rf"hello from {release}\S* {machine} on Pane")
@@ -103,6 +165,7 @@ class Rows(unittest.TestCase):
         boot = f"{self.fetched(name)}/boot"
         return next(f"{boot}/{n}" for n in os.listdir(boot) if n.startswith("vmlinuz-"))
 
+    @first
     def test_generic(self):
         """Debian 12's generic kernel, booted directly, comes to user space and reads whose machine it is"""
         self.hello(media.GENERIC, "6.1")
@@ -112,12 +175,12 @@ class Rows(unittest.TestCase):
         """with --windows Linux finds KVM behind Hyper-V's leaves, and its clock ticks"""
         media.initramfs(self.path("initrd"), "busybox dmesg | busybox grep -i 'hypervisor detected'\nbusybox sleep 1\n"
                         "busybox cat /sys/devices/system/clocksource/clocksource0/available_clocksource\nbusybox poweroff -f\n")
-        guest = vm.Vm("quiet console=ttyS0 panic=-1", "--windows", "--initrd", self.path("initrd"), kernel=media.GENERIC, memory=256)
-        self.addCleanup(guest.close)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--windows", "--initrd", self.path("initrd"), kernel=media.GENERIC, memory=256))
         self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
         self.assertIn("Hypervisor detected: KVM", guest.text("serial"))
         self.assertIn("kvm-clock", guest.text("serial"))
 
+    @first
     def test_pvh(self):
         """the same kernel by its PVH entry, as an ELF file"""
         media.vmlinux(media.GENERIC, self.path("vmlinux"))
@@ -140,6 +203,7 @@ class Rows(unittest.TestCase):
         counted = re.compile(r"Memtest86\+ v6.*Memory\s*:\s*12[78]MB.*Status: Testing", re.S)
         screen.watch(machine.surface(), lambda picture: counted.search("\n".join(picture.text())), LONG)
 
+    @first
     def test_memtest(self):
         """memtest86+, 64 bits, from its CD: counts the memory and begins to test it"""
         self.memtest("x64")
@@ -209,11 +273,18 @@ class Rows(unittest.TestCase):
         display.key(1, 0)
         machine.serial("Shell>", LONG)
         display.wait(lambda: display.scanout and display.scanout[:2] == (1280, 800), 60)
-        display.type("setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =4\n", 0.3)
-        display.type("reset -s\n", 0.3)
+        self.echoed(machine, "setvar Pane -guid 8be4df61-93ca-11d2-aa0d-00e098032b8c -nv -bs =04\n")
+        self.echoed(machine, "reset -s\n")
         self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
         with open(self.path("vars"), "rb") as file:
             self.assertIn("Pane".encode("utf-16-le"), file.read())
+
+    @row
+    def test_memtest_efi(self):
+        """memtest86+ as a UEFI program from its CD, in a graphical screen of its own"""
+        display = self.efi("--cdrom", "/usr/lib/memtest86+/memtest86+x64.iso").surface()
+        blue = b"\xaa\x00\x00\xff"
+        screen.watch(display, lambda p: sum(line.count(blue) for line in p.lines) > p.width * p.height // 5, LONG)
 
     @row
     def test_linux_efi(self):
@@ -250,9 +321,9 @@ class Rows(unittest.TestCase):
         display = self.installer(kind="gtk", words=media.GRAPHICAL)
         screen.watch(display, lambda picture: picture.colours() > 64, LONG)
         self.as_in_qemu(display, "gtk", most=0.02)
-        first = screen.now(display)
+        before = screen.now(display)
         display.type("\n")
-        screen.watch(display, lambda picture: picture.unlike(first) > 0.02, LONG)
+        screen.watch(display, lambda picture: picture.unlike(before) > 0.02, LONG)
 
     # ---- a whole disk --------------------------------------------------------------------------
 
