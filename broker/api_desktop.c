@@ -68,6 +68,12 @@ enum req_step api_desktop_suspend(struct broker *b, struct db *db, struct req *r
 	return act(db, r, "suspend");
 }
 
+enum req_step api_desktop_off(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return act(db, r, "off");
+}
+
 enum req_step api_desktop_resume(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;

@@ -101,6 +101,7 @@ static const struct route routes[] = {
 	 "desktop.restart", false},
 	{A, "POST", V "/desktops/{name}/suspend", ROLE_HELPDESK, api_desktop_suspend,
 	 "desktop.suspend", false},
+	{A, "POST", V "/desktops/{name}/off", ROLE_HELPDESK, api_desktop_off, "desktop.off", false},
 	{A, "POST", V "/desktops/{name}/resume", ROLE_HELPDESK, api_desktop_resume,
 	 "desktop.resume", false},
 	{A, "POST", V "/desktops/{name}/recycle", ROLE_OPERATOR, api_desktop_recycle,

@@ -88,6 +88,23 @@ BEGIN
 	PERFORM pane.machine_park(p_desktop, 'suspended by an administrator', true);
 END $$;
 
+-- Somebody's desktop: the power is cut and stays so until its user connects or it is resumed. Of what is suspended the
+-- memory is given up.
+CREATE FUNCTION pane.desktop_off(p_desktop uuid, p_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM pane.desktop WHERE id = p_desktop AND state = 'suspended' AND NOT suspend;
+	IF FOUND OR pane.machine_forget(p_desktop, 'by an administrator') THEN
+		RETURN;
+	END IF;
+	PERFORM FROM pane.desktop WHERE id = p_desktop AND user_id IS NULL AND state IN ('booting', 'ready');
+	IF FOUND THEN
+		PERFORM pane.refuse(409, 'desktop.unassigned', format('Desktop %s is assigned to nobody: it waits for '
+			'whoever connects next.', p_name));
+	ELSIF NOT pane.machine_park(p_desktop, 'switched off by an administrator') THEN
+		PERFORM pane.desktop_refused(p_name, 'switched off');
+	END IF;
+END $$;
+
 -- What is off starts, what is suspended goes on.
 CREATE FUNCTION pane.desktop_resume(p_desktop uuid, p_name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -101,7 +118,7 @@ BEGIN
 	END IF;
 END $$;
 
--- restart: power cycle, disk and user kept. recycle: release, fresh disk, same name.
+-- restart: power cycle, disk and user kept. off: the same without the second half. recycle: release, fresh disk, same name.
 -- release: only the assignment (a used desktop is then recycled). delete: all of it.
 CREATE FUNCTION pane.desktop_action(p_name text, p_action text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE v uuid := pane.need_desktop(p_name);
@@ -112,6 +129,8 @@ BEGIN
 		END IF;
 	ELSIF p_action = 'suspend' THEN
 		PERFORM pane.desktop_suspend(v, p_name);
+	ELSIF p_action = 'off' THEN
+		PERFORM pane.desktop_off(v, p_name);
 	ELSIF p_action = 'resume' THEN
 		PERFORM pane.desktop_resume(v, p_name);
 	ELSIF p_action = 'release' THEN

@@ -47,6 +47,7 @@ CREATE VIEW pane.desktop_view AS
 	SELECT d.name, d.id, p.name AS pool, d.state, d.reason, d.want, d.epoch, h.name AS host,
 		u.name AS user, d.dirty, d.image, d.cpus, d.memory_mib, d.retries, d.retry_at,
 		d.since, pane.seconds_since(d.since) AS since_s, coalesce(s.state, 'none') AS session,
+		s.id AS session_id,
 		d.isolation, d.image_version
 	FROM pane.desktop d LEFT JOIN pane.pool p ON p.id = d.pool_id
 	LEFT JOIN pane.host h ON h.id = d.host_id LEFT JOIN pane.users u ON u.id = d.user_id

@@ -176,7 +176,7 @@ class OpenApi(unittest.TestCase):
         session = self.b.get("/sessions").json["items"][0]["id"]
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 200, values=["alice"])
         self.site.cluster.sql("UPDATE pane.host SET suspend = true")
-        for verb in ("suspend", "resume"):
+        for verb in ("suspend", "off", "resume"):
             self.ask("POST", v + "/desktops/{name}/" + verb, None, 202, values=["office-1"])
         self.ask("POST", v + "/desktops/{name}/restart", None, 202, values=["office-1"])
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 202, values=["alice"])

@@ -138,6 +138,26 @@ class Power(unittest.TestCase):
         self.enter()
         self.assertNotIn("stopped", self.wants())
 
+    def test_off_by_an_administrator(self):
+        """an administrator switches a desktop in use off: its session waits, and its user starts it; off takes what was suspended along"""
+        self.begin()
+        r = self.b.post("/desktops/office-1/off")
+        self.assertEqual((r.status, r.json["state"], r.json["reason"]), (202, "suspended", "switched off by an administrator"))
+        self.assertEqual(self.b.post("/desktops/office-1/off").status, 202)
+        self.b.wait(lambda: self.wants() == ["running", "stopped"], "stopped once")
+        self.assertNotEqual(self.site.desktop("office-1")["session"], "ended")
+        self.enter()
+        self.b.post("/desktops/office-1/suspend")
+        self.b.wait(lambda: self.h.state("office-1") == "suspended", "suspended")
+        r = self.b.post("/desktops/office-1/off")
+        self.assertEqual((r.status, r.json["reason"]), (202, "switched off: by an administrator"))
+        self.b.wait(lambda: self.wants()[-1] == "stopped", "its memory is given up")
+        self.b.post("/desktops/office-1/resume")
+        self.site.wait_state("office-1", "ready")
+        self.b.post("/desktops/office-1/release")
+        self.b.wait(lambda: self.site.desktop("office-1")["user"] is None, "nobody's")
+        self.assertEqual(self.b.post("/desktops/office-1/off").status, 409)
+
     def test_not_suspended(self):
         """what cannot be saved runs on under the reason; what did not run is off; a restart or a logoff forgets what was saved"""
         self.begin()

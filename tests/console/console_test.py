@@ -446,6 +446,54 @@ class Console(unittest.TestCase):
         finally:
             screen.end()
 
+    # ---- the administrator and people at work ------------------------------------------------------
+    def test_message(self):
+        """console: a message is written to the sessions that are selected, is on their desktops' screens, and is taken back"""
+        web = self.web
+        web.logout(user="alice")
+        web.login(user="root", password=self.password)
+        web.open(at="/sessions")
+        web.see(text="alice")
+        web.click(selector="thead input[type=checkbox]")
+        web.press(name="Message")
+        web.see(text="Message to alice")
+        self.assertTrue(web.disabled(name="Send"))
+        web.fill(label="What it says", text="Back in {left} <b>")
+        web.select(label="Shown for", value="3600")
+        self.clean("message")
+        web.press(name="Send")
+        web.see(text="alice sees the message")
+        held = "SELECT count(*) FROM pane.message WHERE kind = 'person' AND said_by = 'root' AND text = 'Back in {left} <b>'"
+        self.assertEqual(self.site.postgres.psql(held), "1")
+        web.open(at=f"/desktops/{self.site.desktop_of('alice')['name']}")
+        web.press(name="Message")
+        web.press(name="Take messages back")
+        web.see(text="No message is on the screen any more")
+        self.assertEqual(self.site.postgres.psql(held), "0")
+
+    def test_power_off(self):
+        """console: desktops are switched off by typing how many they are, and one is resumed from its page"""
+        web, name = self.web, self.site.desktop_of("alice")["name"]
+        web.open(at="/desktops?q=alice")
+        self.site.wait(lambda: len(web.rows(table="Desktops")) == 1, 30, "one row")
+        web.click(selector="thead input[type=checkbox]")
+        web.press(name="Power off")
+        web.see(text="In use by: alice")
+        self.assertTrue(web.disabled(name="Power off"))
+        web.fill(label=f"Type {name}", text=name)
+        web.look(name="power-off")
+        web.press(name="Power off")
+        web.see(text=f"{name} is switched off")
+        self.site.wait(lambda: self.site.desktop(name)["state"] == "suspended", 30, "off")
+        web.open(at=f"/desktops/{name}")
+        web.see(text="switched off by an administrator")
+        self.clean("desktop-off")
+        web.press(name="Resume")
+        web.see(text=f"Resume {name}?")
+        web.press(name="Resume")
+        web.see(text=f"{name} resumes")
+        self.site.wait(lambda: self.site.desktop(name)["state"] == "ready", 60, "the start")
+
 
 if __name__ == "__main__":
     unittest.main()

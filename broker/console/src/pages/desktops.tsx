@@ -10,11 +10,12 @@ import { refresh, useItem } from "../api/live";
 import { Link } from "../router";
 import { Age, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
 import { useConfirm, type Danger } from "../ui/confirm";
+import { useMessage, type Addressee } from "../ui/message";
 import { Picture } from "../ui/pictures";
 import { PagedTable } from "../ui/table";
 import { may } from "../ui/may";
 
-type Verb = "restart" | "release" | "recycle" | "delete";
+type Verb = "restart" | "suspend" | "resume" | "off" | "release" | "recycle" | "delete";
 
 const VERBS: { [v in Verb]: { title: string; text: string; done: string; grave: boolean; able: (d: Desktop) => boolean } } = {
   restart: {
@@ -23,6 +24,27 @@ const VERBS: { [v in Verb]: { title: string; text: string; done: string; grave: 
     done: "restarts",
     grave: false,
     able: (d) => d.state === "ready" || d.state === "failed" || d.state === "booting",
+  },
+  suspend: {
+    title: "Suspend",
+    text: "Its memory is written to its host's disk. Who is connected is cut off and goes on where they were when they come back.",
+    done: "is suspended",
+    grave: false,
+    able: (d) => d.state === "ready" && d.user !== null && d.isolation !== "container",
+  },
+  resume: {
+    title: "Resume",
+    text: "What was suspended goes on where it was; what is off starts.",
+    done: "resumes",
+    grave: false,
+    able: (d) => d.state === "suspended",
+  },
+  off: {
+    title: "Power off",
+    text: "The power is cut: who is connected loses unsaved work, and what was suspended is given up. Disk and user stay; it starts when its user connects.",
+    done: "is switched off",
+    grave: true,
+    able: (d) => d.user !== null && (d.state === "ready" || d.state === "booting" || d.state === "suspended"),
   },
   release: {
     title: "Release",
@@ -47,8 +69,14 @@ const VERBS: { [v in Verb]: { title: string; text: string; done: string; grave: 
   },
 };
 
+/** Buttons of a desktop's page that are there at all times; the others only while they are of use. */
+const STAYS: Verb[] = ["restart", "release", "recycle", "delete"];
+
 const CALL: { [v in Verb]: string } = {
   restart: "POST /desktops/{name}/restart",
+  suspend: "POST /desktops/{name}/suspend",
+  resume: "POST /desktops/{name}/resume",
+  off: "POST /desktops/{name}/off",
   release: "POST /desktops/{name}/release",
   recycle: "POST /desktops/{name}/recycle",
   delete: "DELETE /desktops/{name}",
@@ -71,7 +99,8 @@ export function dangerOf(verb: Verb, desktops: Desktop[]): Danger {
   const users = desktops.map((d) => d.user).filter((u) => u !== null);
   return {
     title: `${title} ${what}?`,
-    word: grave ? (one ? one.name : String(desktops.length)) : undefined,
+    // A restart of one is undone by its user's patience; of many, by nobody's.
+    word: grave || (verb === "restart" && !one) ? (one ? one.name : String(desktops.length)) : undefined,
     button: title,
     text: (
       <>
@@ -95,6 +124,15 @@ export function dangerOf(verb: Verb, desktops: Desktop[]): Danger {
     },
     done: one ? `${one.name} ${done}` : undefined,
   };
+}
+
+/** Who may be written to of these desktops: those who have a session there. */
+const addressees = (desktops: Desktop[]) => desktops.flatMap((d) => (d.session_id && d.user ? [{ id: d.session_id, user: d.user, desktop: d.name }] : []));
+
+function told(desktops: Desktop[], write: (to: Addressee[]) => void) {
+  const to = addressees(desktops);
+  if (to.length) write(to);
+  else say("Nobody has a session on these desktops");
 }
 
 function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
@@ -140,6 +178,7 @@ function WallCard({ desktop: d, ask }: { desktop: Desktop; ask: (danger: Danger)
 export function DesktopTable({ fixed = {}, name, empty }: { fixed?: Record<string, string>; name: string; empty: { title: string; text?: ReactNode } }) {
   const pool = !fixed.pool;
   const [dialog, ask] = useConfirm();
+  const [message, write] = useMessage();
   return (
     <>
       <PagedTable<Desktop>
@@ -163,16 +202,20 @@ export function DesktopTable({ fixed = {}, name, empty }: { fixed?: Record<strin
           ...(pool ? [{ key: "pool", title: "Pool" }] : []),
           ...(fixed.host ? [] : [{ key: "host", title: "Host" }]),
         ]}
-        bulk={allowed().filter((verb) => verb !== "release").map((verb) => ({
-          title: VERBS[verb].title,
-          danger: verb === "delete",
-          run: (rows) => ask(dangerOf(verb, rows)),
-        }))}
+        bulk={[
+          ...(may("POST /sessions/{id}/message") ? [{ title: "Message", run: (rows: Desktop[]) => told(rows, write) }] : []),
+          ...allowed().filter((verb) => verb !== "release").map((verb) => ({
+            title: VERBS[verb].title,
+            danger: verb === "delete",
+            run: (rows: Desktop[]) => ask(dangerOf(verb, rows)),
+          })),
+        ]}
         rowActions={allowed().length ? (d) => <Actions desktop={d} ask={ask} /> : undefined}
         card={(d) => <WallCard desktop={d} ask={ask} />}
         empty={empty}
       />
       {dialog}
+      {message}
     </>
   );
 }
@@ -227,6 +270,7 @@ function Events({ events }: { events: Record<string, any>[] }) {
 export function DesktopPage({ name }: { name: string }) {
   const live = useItem<Desktop>(`/desktops/${seg(name)}`, ["desktop", "session"]);
   const [dialog, ask] = useConfirm();
+  const [message, write] = useMessage();
   const d = live.data;
   return (
     <Page
@@ -234,12 +278,16 @@ export function DesktopPage({ name }: { name: string }) {
       crumb={["/desktops", "Desktops"]}
       lead={d && <><State of={d.state} /> {d.reason}</>}
       actions={
-        d &&
-        allowed().map((verb) => (
-          <Button key={verb} variant={verb === "delete" ? "danger" : "secondary"} isDisabled={!VERBS[verb].able(d)} onClick={() => ask(dangerOf(verb, [d]))}>
-            {VERBS[verb].title}
-          </Button>
-        ))
+        d && (
+          <>
+            {may("POST /sessions/{id}/message") && d.session_id && <Button variant="secondary" onClick={() => write(addressees([d]))}>Message</Button>}
+            {allowed().filter((verb) => STAYS.includes(verb) || VERBS[verb].able(d)).map((verb) => (
+              <Button key={verb} variant={verb === "delete" ? "danger" : "secondary"} isDisabled={!VERBS[verb].able(d)} onClick={() => ask(dangerOf(verb, [d]))}>
+                {VERBS[verb].title}
+              </Button>
+            ))}
+          </>
+        )
       }
     >
       <Shown live={live} what={name}>
@@ -281,6 +329,7 @@ export function DesktopPage({ name }: { name: string }) {
         )}
       </Shown>
       {dialog}
+      {message}
     </Page>
   );
 }

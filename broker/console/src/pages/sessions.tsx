@@ -6,12 +6,14 @@ import { refresh, useList } from "../api/live";
 import { Link } from "../router";
 import { Age, Page, plural, say, State } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
+import { useMessage } from "../ui/message";
 import { DataTable } from "../ui/table";
 import { may } from "../ui/may";
 
 export function Sessions() {
   const live = useList<Session>("/sessions", ["session", "desktop"]);
   const [dialog, ask] = useConfirm();
+  const [message, write] = useMessage();
   const end = (rows: Session[]) => {
     const one = rows.length === 1 ? rows[0] : undefined;
     ask({
@@ -53,11 +55,15 @@ export function Sessions() {
           { key: "state", title: "State", value: (s) => s.state },
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
         ]}
-        bulk={may("DELETE /sessions/{id}") ? [{ title: "Log off", danger: true, run: end }] : []}
+        bulk={[
+          ...(may("POST /sessions/{id}/message") ? [{ title: "Message", run: write }] : []),
+          ...(may("DELETE /sessions/{id}") ? [{ title: "Log off", danger: true, run: end }] : []),
+        ]}
         rowActions={may("DELETE /sessions/{id}") ? (s) => <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button> : undefined}
         empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
       />
       {dialog}
+      {message}
     </Page>
   );
 }

@@ -61,7 +61,7 @@ function DesktopCard({ mine }: { mine: Mine }) {
           <Button variant="link" isInline isDisabled={action.busy} onClick={() => void file()}>Open in an RDP client</Button>
           {mine.desktop && ["ready", "failed", "booting"].includes(mine.machine) ? (
             <Button variant="link" isInline isDisabled={action.busy} onClick={restart}>Restart</Button>
-          ) : mine.machine === "none" && (
+          ) : ["none", "suspended"].includes(mine.machine) && (
             <Button variant="link" isInline isDisabled={action.busy} onClick={() => void start()}>Start</Button>
           )}
         </Flex>
