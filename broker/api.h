@@ -42,6 +42,7 @@ enum req_step api_my_restart(struct broker *b, struct db *db, struct req *r);
 enum req_step api_ticket(struct broker *b, struct db *db, struct req *r);
 /* connect.c */
 enum req_step api_connect(struct broker *b, struct db *db, struct req *r);
+enum req_step api_proof(struct broker *b, struct db *db, struct req *r);
 /* api_user.c */
 enum req_step api_user_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_user_create(struct broker *b, struct db *db, struct req *r);

@@ -134,7 +134,7 @@ const char *assign_message(const struct assignment *a)
 }
 
 struct new_ticket {
-	char text[TICKET_LEN + 1], hash[DB_HASH_LEN], source[64];
+	char text[TICKET_LEN + 1], hash[DB_HASH_LEN], nt_hash[TICKET_NT_HASH_LEN], source[64];
 };
 
 static void new_ticket(struct broker *b, const struct req *r, struct new_ticket *t)
@@ -144,6 +144,7 @@ static void new_ticket(struct broker *b, const struct req *r, struct new_ticket 
 		req_source(r->client, t->source);
 	ticket_make(TICKET_PREFIX, t->text);
 	db_hash(t->hash, t->text, TICKET_LEN);
+	ticket_nt_hash(t->text, t->nt_hash);
 }
 
 static enum req_step reply_ticket(struct broker *b, struct req *r, struct new_ticket *t,
@@ -165,8 +166,8 @@ static enum req_step give_ticket(struct broker *b, struct db *db, struct req *r,
 	cleanup_free char *ok = NULL;
 
 	new_ticket(b, r, &t);
-	ok = db_text(db, "SELECT pane.ticket_create($1, $2, $3, $4, $5)", r->user_id, a->id, t.hash,
-		     t.source, DB_INT(b->conf->ticket_ttl_s));
+	ok = db_text(db, "SELECT pane.ticket_create($1, $2, $3, $4, $5, $6)", r->user_id, a->id,
+		     t.hash, t.source, DB_INT(b->conf->ticket_ttl_s), t.nt_hash);
 	if (!ok)
 		return req_fail_db(r, db);
 	if (*ok != 't') { /* it left "ready" between the two statements */
@@ -184,9 +185,9 @@ static char *give_at_once(struct broker *b, struct db *db, const struct req *r, 
 			  struct new_ticket *t)
 {
 	new_ticket(b, r, t);
-	return db_text(db, "SELECT pane.ticket_give($1, $2, $3, $4, $5, $6, $7, $8)", r->user_id,
-		       pool, t->hash, t->source, DB_INT(b->conf->ticket_ttl_s), r->user, r->client,
-		       r->conn);
+	return db_text(db, "SELECT pane.ticket_give($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		       r->user_id, pool, t->hash, t->source, DB_INT(b->conf->ticket_ttl_s), r->user,
+		       r->client, r->conn, t->nt_hash);
 }
 
 enum req_step api_ticket(struct broker *b, struct db *db, struct req *r)

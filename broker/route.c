@@ -164,6 +164,7 @@ static const struct route routes[] = {
 	{A, "GET", "/internal/v1/hosts/{id}/images/{image}/{version}/{file}", ROLE_HOST,
 	 api_host_image, NULL, false},
 	{REQ_INTERNAL, "POST", "/internal/v1/connections", ROLE_GATEWAY, api_connect, NULL, true},
+	{REQ_INTERNAL, "POST", "/internal/v1/proofs", ROLE_GATEWAY, api_proof, NULL, true},
 };
 
 /* Matches path against a pattern; "{x}" segments are copied to arg in order. */

@@ -3,6 +3,8 @@
  * See ticket.h. The hash is over the text, prefix included, so one kind never passes as another.
  */
 #include "broker/ticket.h"
+#include "common/md4.h"
+#include "common/ntlmv2.h"
 #include "common/secret.h"
 
 #include <errno.h>
@@ -37,4 +39,16 @@ int ticket_hash(const char *prefix, const char *s, char out[DB_HASH_LEN])
 		return -EINVAL;
 	db_hash(out, s, TICKET_LEN);
 	return 0;
+}
+
+void ticket_nt_hash(const char *s, char out[TICKET_NT_HASH_LEN])
+{
+	uint8_t text[2 * TICKET_LEN] = {0}, hash[MD4_LEN];
+
+	for (size_t i = 0; i < TICKET_LEN && s[i]; i++)
+		text[2 * i] = (uint8_t)s[i]; /* all of it is US-ASCII */
+	md4(hash, text, sizeof(text));
+	memcpy(out, "\\x", 2);
+	ntlmv2_hex(out + 2, hash, sizeof(hash));
+	explicit_bzero(text, sizeof(text));
 }

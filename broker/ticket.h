@@ -27,4 +27,9 @@ bool ticket_form(const char *prefix, const char *s) must_check;
 /* The bytea parameter to look s up by; -EINVAL when it has not the form. */
 int ticket_hash(const char *prefix, const char *s, char out[DB_HASH_LEN]) must_check;
 
+/* What a client that does NLA proves a ticket with, as bytea parameter: NTOWFv1 of the text,
+ * [MS-NLMP] 3.3.1. */
+#define TICKET_NT_HASH_LEN 35
+void ticket_nt_hash(const char *s, char out[TICKET_NT_HASH_LEN]);
+
 #endif

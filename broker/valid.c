@@ -7,6 +7,7 @@
 #include "broker/totp.h"
 #include "common/grant.h"
 #include "common/json.h"
+#include "common/ntlmv2.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -527,6 +528,30 @@ int valid_connect(json_t *o, struct connect_body *c, struct err *e)
 	r = json_need_str(o, "user", 1, 128, &c->user, e);
 	if (!r)
 		r = json_need_str(o, "password", 0, PASSWORD_MAX, &c->password, e);
+	return r;
+}
+
+int valid_proof(json_t *o, struct proof_body *p, struct err *e)
+{
+	static const char *const keys[] = {"conn",  "client",	 "user",
+					   "names", "challenge", "response", NULL};
+	int r = valid_keys(o, keys, e);
+
+	*p = (struct proof_body){0};
+	if (!r)
+		r = json_need_str(o, "conn", 1, 15, &p->conn, e);
+	if (!r)
+		r = json_need_str(o, "client", 1, 79, &p->client, e);
+	if (!r)
+		r = json_need_str(o, "user", 0, 255, &p->user, e);
+	if (!r)
+		r = json_need_str(o, "names", 0, (size_t)2 * NTLMV2_NAMES_MAX, &p->names, e);
+	if (!r)
+		r = json_need_str(o, "challenge", (size_t)2 * NTLMV2_CHALLENGE_LEN,
+				  (size_t)2 * NTLMV2_CHALLENGE_LEN, &p->challenge, e);
+	if (!r)
+		r = json_need_str(o, "response", (size_t)2 * NTLMV2_RESPONSE_MIN,
+				  (size_t)2 * NTLMV2_RESPONSE_MAX, &p->response, e);
 	return r;
 }
 

@@ -75,6 +75,12 @@ struct connect_body {
 };
 int valid_connect(json_t *o, struct connect_body *c, struct err *e) must_check;
 
+struct proof_body {
+	const char *conn, *client, *user;
+	const char *names, *challenge, *response; /* hex */
+};
+int valid_proof(json_t *o, struct proof_body *p, struct err *e) must_check;
+
 struct enroll_body {
 	const char *token, *name, *address, *csr;
 };

@@ -68,6 +68,17 @@ static json_t *request_json(const char *protocol, const char *conn, const char *
 	return o;
 }
 
+static int post(struct buf *b, const char *path, const char *body, size_t n)
+{
+	int r = buf_printf(b,
+			   "POST /internal/v1/%s HTTP/1.1\r\nHost: broker\r\n"
+			   "Content-Type: application/json\r\nContent-Length: %zu\r\n"
+			   "Connection: close\r\n\r\n",
+			   path, n);
+
+	return r ? r : buf_append(b, body, n);
+}
+
 int gw_request_build(struct buf *b, const char *protocol, const char *conn, const char *client,
 		     const struct gw_credentials *c)
 {
@@ -81,15 +92,26 @@ int gw_request_build(struct buf *b, const char *protocol, const char *conn, cons
 	n = json_dumpb(o, body, sizeof(body), JSON_COMPACT);
 	if (!n || n > sizeof(body))
 		return -EMSGSIZE;
-	r = buf_printf(b,
-		       "POST /internal/v1/connections HTTP/1.1\r\nHost: broker\r\n"
-		       "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-		       "Connection: close\r\n\r\n",
-		       n);
-	if (!r)
-		r = buf_append(b, body, n);
+	r = post(b, "connections", body, n);
 	explicit_bzero(body, sizeof(body));
 	return r;
+}
+
+int gw_proof_build(struct buf *b, const char *conn, const char *client, const char *user,
+		   const struct ntlmv2_answer *a)
+{
+	char names[2 * NTLMV2_NAMES_MAX + 1], challenge[2 * NTLMV2_CHALLENGE_LEN + 1];
+	char response[2 * NTLMV2_RESPONSE_MAX + 1];
+	cleanup_json json_t *o = NULL;
+	cleanup_free char *body = NULL;
+
+	ntlmv2_hex(names, a->names, a->n_names);
+	ntlmv2_hex(challenge, a->challenge, NTLMV2_CHALLENGE_LEN);
+	ntlmv2_hex(response, a->response, a->n_response);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "conn", conn, "client", client, "user",
+		      user, "names", names, "challenge", challenge, "response", response);
+	body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	return body ? post(b, "proofs", body, strlen(body)) : -ENOMEM;
 }
 
 /* ---- the answer ---- */
@@ -209,32 +231,68 @@ json_t *gw_answer_error(const void *p, size_t n)
 	return json_incref(json_object_get(o, "error"));
 }
 
+/* The whole answer's body and status; NULL with *res set: -EAGAIN, -EPROTO. */
+static json_t *whole_answer(const void *p, size_t n, bool eof, int *status, int *res,
+			    struct err *e)
+{
+	const char *text = p, *end = n ? memmem(text, n, "\r\n\r\n", 4) : NULL;
+	json_t *o;
+	size_t body;
+	long len;
+
+	*res = -EAGAIN;
+	if (!end) {
+		if (eof || n >= GW_BROKER_ANSWER_MAX)
+			*res = err_set(e, -EPROTO, "the broker's answer has no end");
+		return NULL;
+	}
+	*status = status_line(text, (size_t)(end - text));
+	len = content_length(text, (size_t)(end - text));
+	body = n - (size_t)(end + 4 - text);
+	if (*status < 0 || len < -1) {
+		*res = err_set(e, -EPROTO, "the broker did not answer in HTTP");
+		return NULL;
+	}
+	if (len < 0 ? !eof : body < (size_t)len) {
+		if (eof)
+			*res = err_set(e, -EPROTO, "the broker's answer is cut short");
+		return NULL;
+	}
+	o = json_parse(end + 4, len < 0 ? body : (size_t)len, e);
+	*res = o ? 0 : -EPROTO;
+	return o;
+}
+
 int gw_answer_parse(const void *p, size_t n, bool eof, struct gw_answer *a, struct gw_refusal *r,
 		    struct err *e)
 {
-	const char *text = p, *end = n ? memmem(text, n, "\r\n\r\n", 4) : NULL;
-	cleanup_json json_t *o = NULL;
-	size_t body;
-	long len;
-	int status;
+	int status, res;
+	cleanup_json json_t *o = whole_answer(p, n, eof, &status, &res, e);
 
-	if (!end)
-		return eof || n >= GW_BROKER_ANSWER_MAX
-			       ? err_set(e, -EPROTO, "the broker's answer has no end")
-			       : -EAGAIN;
-	status = status_line(text, (size_t)(end - text));
-	len = content_length(text, (size_t)(end - text));
-	body = n - (size_t)(end + 4 - text);
-	if (status < 0 || len < -1)
-		return err_set(e, -EPROTO, "the broker did not answer in HTTP");
-	if (len < 0 ? !eof : body < (size_t)len)
-		return eof ? err_set(e, -EPROTO, "the broker's answer is cut short") : -EAGAIN;
-	o = json_parse(end + 4, len < 0 ? body : (size_t)len, e);
 	if (!o)
-		return -EPROTO;
+		return res;
 	*r = (struct gw_refusal){0};
 	if (status != 200)
 		return take_refusal(o, status, r);
 	*a = (struct gw_answer){0};
 	return take_grant(o, a, e);
+}
+
+int gw_proof_parse(const void *p, size_t n, bool eof, uint8_t key[NTLMV2_KEY_LEN],
+		   struct gw_refusal *r, struct err *e)
+{
+	int status, res;
+	cleanup_json json_t *o = whole_answer(p, n, eof, &status, &res, e);
+	const char *text;
+	size_t len = 0;
+
+	if (!o)
+		return res;
+	*r = (struct gw_refusal){0};
+	if (status != 200)
+		return take_refusal(o, status, r);
+	if (json_need_str(o, "session_key", 1, (size_t)2 * NTLMV2_KEY_LEN, &text, e) ||
+	    ntlmv2_unhex(key, NTLMV2_KEY_LEN, text, &len) || len != NTLMV2_KEY_LEN)
+		return err_set(e, -EPROTO, "the broker's answer has no key");
+	return 0;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One question to the broker: POST /internal/v1/connections over its unix socket, one request a
- * connection, without blocking. docs/contracts.md "Gateway -> broker".
+ * The questions to the broker: POST /internal/v1/connections and /internal/v1/proofs over its unix
+ * socket, one request a connection, without blocking. docs/contracts.md "Gateway -> broker".
  */
 #ifndef PANE_GATEWAY_BROKER_CLIENT_H
 #define PANE_GATEWAY_BROKER_CLIENT_H
 
 #include <jansson.h>
 #include "common/grant.h"
+#include "common/ntlmv2.h"
 #include "common/secret.h"
 #include "common/sock.h"
 #include "gateway/refusal.h"
@@ -39,6 +40,12 @@ json_t *gw_answer_error(const void *p, size_t n) must_check;
 /* The request's bytes. */
 int gw_request_build(struct buf *b, const char *protocol, const char *conn, const char *client,
 		     const struct gw_credentials *c) must_check;
+/* The question whether an answer to a challenge was made with a ticket of user's that is good now:
+ * POST /internal/v1/proofs; and what comes of it, as gw_answer_parse(), with the key shared then. */
+int gw_proof_build(struct buf *b, const char *conn, const char *client, const char *user,
+		   const struct ntlmv2_answer *a) must_check;
+int gw_proof_parse(const void *p, size_t n, bool eof, uint8_t key[NTLMV2_KEY_LEN],
+		   struct gw_refusal *r, struct err *e) must_check;
 /* A string of the form pt1_ + 43 base64url characters. */
 bool gw_is_ticket(const char *s, size_t n);
 /* Splits "alice#office"; either part may be empty afterwards. -ENAMETOOLONG. */

@@ -31,6 +31,7 @@ static const struct cfg_key keys[] = {
 	KEY(console, CFG_STR, 0, 0, false),
 	KEY(lobby, CFG_STR, 0, 0, false),
 	KEY(lobby_max, CFG_INT, 1, 1000, false),
+	KEY(nla, CFG_STR, 0, 0, false),
 	KEY(workers, CFG_INT, 0, GW_WORKERS_MAX, false),
 	KEY(login_deadline_ms, CFG_INT, 500, 120000, false),
 	KEY(drain_ms, CFG_INT, 0, 86400000, false),
@@ -52,6 +53,21 @@ static unsigned count(char *const *list)
 	return n;
 }
 
+static int read_nla(const char *path, struct gw_config *c, struct err *e)
+{
+	static const char *const words[] = {
+		[GW_NLA_OFF] = "off", [GW_NLA_TICKET] = "ticket", [GW_NLA_REQUIRE] = "require"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (c->nla && strcmp(c->nla, words[i]) != 0)
+			continue;
+		c->nla_mode = (enum gw_nla)i;
+		return 0;
+	}
+	return err_set(e, -EINVAL, "%s: nla is \"%s\"; it may be off, ticket or require", path,
+		       c->nla);
+}
+
 static int check(const char *path, struct gw_config *c, struct err *e)
 {
 	char v4[] = "127.0.0.0/8", v6[] = "::1", *const home[] = {v4, v6, NULL};
@@ -68,6 +84,9 @@ static int check(const char *path, struct gw_config *c, struct err *e)
 			"%s: cert names %u files and key %u; each certificate needs its key, "
 			"in the same order, and there may be %d",
 			path, count(c->cert), count(c->key), GW_FRONTS_MAX);
+	r = read_nla(path, c, e);
+	if (r)
+		return r;
 	r = gw_networks_parse(&c->balancers, c->proxy_from, e);
 	if (!r)
 		r = gw_networks_parse(&c->exempt, c->penalty_exempt ? c->penalty_exempt : home, e);

@@ -11,6 +11,12 @@
 
 #define GW_FRONTS_MAX 8 /* certificates shown to clients */
 
+enum gw_nla {
+	GW_NLA_OFF,
+	GW_NLA_TICKET, /* for clients that offer it */
+	GW_NLA_REQUIRE /* others are refused */
+};
+
 struct gw_config {
 	char **rdp_listen, **rfb_listen, **https_listen; /* "host:port"; NULL = not served */
 	char **shared_listen;				 /* RDP and HTTPS on one port */
@@ -21,6 +27,8 @@ struct gw_config {
 	char *console;			    /* directory of the web console's files; NULL = none */
 	char *lobby;			    /* socket of pane-lobby; NULL = refusals are words */
 	int lobby_max;			    /* connections in it, of one worker */
+	char *nla;			    /* as written; NULL = off */
+	enum gw_nla nla_mode;
 	int workers;			    /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
 	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */

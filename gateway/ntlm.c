@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * NTLM; see ntlm.h. No state. Session keys and signatures are of no use here: TLS is around it all.
+ * NTLM; see ntlm.h. No state.
  */
 #include "gateway/ntlm.h"
+#include "common/md4.h"
 #include "gateway/cursor.h"
-#include "gateway/md4.h"
 #include "gateway/utf16.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
 #define SIGNATURE    "NTLMSSP" /* with its NUL, 8 bytes */
-#define MD5_LEN	     16
 #define PASSWORD_MAX 1024 /* bytes of UTF-16 */
 
 /* NEGOTIATE flags, [MS-NLMP] 2.2.2.5 */
@@ -27,6 +23,8 @@
 #define F_VERSION  0x02000000u
 /* What is the client's to choose: SIGN, SEAL, ALWAYS_SIGN, 128, KEY_EXCH, 56. */
 #define F_ECHOED 0xE0008030u
+/* EXTENDED_SESSIONSECURITY, SEAL, 128, KEY_EXCH: no less */
+#define F_PROTECTED 0x60080020u
 
 /* AV_PAIR ids, 2.2.2.1 */
 #define AV_END		0
@@ -34,11 +32,14 @@
 #define AV_NB_DOMAIN	2
 #define AV_DNS_COMPUTER 3
 #define AV_DNS_DOMAIN	4
+#define AV_FLAGS	6
 #define AV_TIME		7
+
+#define AV_FLAG_MIC 2
 
 #define CHALLENGE_FIXED	   56
 #define AUTHENTICATE_FIXED 64
-#define V2_RESPONSE_MIN	   (MD5_LEN + 28) /* NTProofStr and an NTLMv2_CLIENT_CHALLENGE, 2.2.2.7 */
+#define AUTHENTICATE_MIC   72 /* behind Version */
 
 unsigned ntlm_type(const uint8_t *p, size_t n)
 {
@@ -149,51 +150,75 @@ int ntlm_parse_authenticate(const uint8_t *p, size_t n, struct ntlm_proof *proof
 	    take_field(p, n, 36, proof->user, sizeof(proof->user), &proof->n_user))
 		return -EPROTO;
 	/* A response of version 1 has 24 bytes, an anonymous one none. */
-	if (proof->n_response < V2_RESPONSE_MIN || !proof->n_user || proof->n_user % 2 ||
+	if (proof->n_response < NTLMV2_RESPONSE_MIN || !proof->n_user || proof->n_user % 2 ||
 	    proof->n_domain % 2)
 		return -EPROTO;
 	return 0;
 }
 
-/* NTOWFv2, 3.3.2: the hash of the password keys one of the user's name in capitals and the domain.
- * Capitals of US-ASCII only: other names prove nothing here. */
-static bool response_key(uint8_t out[MD5_LEN], const struct ntlm_proof *proof, const char *password)
+/* MsvAvFlags of the AV pairs in an NTLMv2_CLIENT_CHALLENGE, 2.2.2.1; 0 where there are none. */
+static uint32_t av_flags(const struct ntlm_proof *proof)
 {
-	uint8_t text[PASSWORD_MAX], hash[MD4_LEN], names[2 * NTLM_NAME_MAX];
-	unsigned len = 0;
+	struct cursor c = cursor_of(proof->response + NTLMV2_RESPONSE_MIN,
+				    proof->n_response - NTLMV2_RESPONSE_MIN);
+
+	while (c.n >= 4) {
+		uint16_t id = cursor_le16(&c);
+		struct cursor v = cursor_sub(&c, cursor_le16(&c));
+
+		if (id == AV_END || c.bad)
+			break;
+		if (id == AV_FLAGS && v.n == 4)
+			return cursor_le32(&v);
+	}
+	return 0;
+}
+
+int ntlm_parse_exchange(const uint8_t *p, size_t n, const struct ntlm_proof *proof,
+			struct ntlm_exchange *x)
+{
+	size_t len = 0;
+	uint32_t flags;
+
+	if (ntlm_type(p, n) != NTLM_AUTHENTICATE || n < AUTHENTICATE_FIXED)
+		return -EPROTO;
+	flags = get_le32(p + 60);
+	if ((flags & F_PROTECTED) != F_PROTECTED)
+		return -EPROTO;
+	if (take_field(p, n, 52, x->key, sizeof(x->key), &len) || len != sizeof(x->key))
+		return -EPROTO;
+	x->mic_at = av_flags(proof) & AV_FLAG_MIC ? AUTHENTICATE_MIC : 0;
+	return x->mic_at && n < AUTHENTICATE_MIC + 16 ? -EPROTO : 0;
+}
+
+/* Capitals of US-ASCII only: other names prove nothing here. */
+size_t ntlm_names(const struct ntlm_proof *proof, uint8_t names[2 * NTLM_NAME_MAX])
+{
+	memcpy(names, proof->user, proof->n_user);
+	for (size_t i = 0; i < proof->n_user; i += 2)
+		if (!names[i + 1] && names[i] >= 'a' && names[i] <= 'z')
+			names[i] = (uint8_t)(names[i] - 32);
+	memcpy(names + proof->n_user, proof->domain, proof->n_domain);
+	return proof->n_user + proof->n_domain;
+}
+
+bool ntlm_proves(const struct ntlm_proof *proof, const char *password)
+{
+	uint8_t text[PASSWORD_MAX], hash[MD4_LEN], key[NTLMV2_KEY_LEN], names[2 * NTLM_NAME_MAX];
+	struct ntlmv2_answer a = {.names = names,
+				  .n_names = ntlm_names(proof, names),
+				  .challenge = proof->challenge,
+				  .response = proof->response,
+				  .n_response = proof->n_response};
 	long n = utf8_to_utf16(text, sizeof(text), password);
 	bool ok;
 
 	if (n < 0)
 		return false;
 	md4(hash, text, (size_t)n);
-	memcpy(names, proof->user, proof->n_user);
-	for (size_t i = 0; i < proof->n_user; i += 2)
-		if (!names[i + 1] && names[i] >= 'a' && names[i] <= 'z')
-			names[i] = (uint8_t)(names[i] - 32);
-	memcpy(names + proof->n_user, proof->domain, proof->n_domain);
-	ok = HMAC(EVP_md5(), hash, sizeof(hash), names, proof->n_user + proof->n_domain, out,
-		  &len) &&
-	     len == MD5_LEN;
+	ok = ntlmv2_proves(&a, hash, key);
 	explicit_bzero(text, sizeof(text));
 	explicit_bzero(hash, sizeof(hash));
-	return ok;
-}
-
-/* 3.3.2: NTProofStr = HMAC_MD5(ResponseKeyNT, ServerChallenge, temp), temp being what follows it.
- */
-bool ntlm_proves(const struct ntlm_proof *proof, const char *password)
-{
-	uint8_t key[MD5_LEN], want[EVP_MAX_MD_SIZE];
-	uint8_t said[NTLM_CHALLENGE_LEN + NTLM_RESPONSE_MAX];
-	size_t n = proof->n_response - MD5_LEN;
-	unsigned len = 0;
-	bool ok = response_key(key, proof, password);
-
-	memcpy(said, proof->challenge, NTLM_CHALLENGE_LEN);
-	memcpy(said + NTLM_CHALLENGE_LEN, proof->response + MD5_LEN, n);
-	ok = ok && HMAC(EVP_md5(), key, sizeof(key), said, NTLM_CHALLENGE_LEN + n, want, &len) &&
-	     len == MD5_LEN && !CRYPTO_memcmp(want, proof->response, MD5_LEN);
 	explicit_bzero(key, sizeof(key));
 	return ok;
 }

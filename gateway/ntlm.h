@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * NTLM version 2, the server's side, as far as an RD Gateway needs it: its clients prove a password
- * without saying it. We hold no hash of anybody's password, so a proof is kept until the login
- * inside the tunnel says the password, and is checked against that. Pure functions. [MS-NLMP].
+ * NTLM version 2, the server's side, as far as an RD Gateway and NLA (nla.h) need it: their clients
+ * prove a password without saying it. We hold no hash of anybody's password, so a proof to the RD
+ * Gateway is kept until the login inside the tunnel says the password, and is checked against that.
+ * Pure functions. [MS-NLMP].
  */
 #ifndef PANE_GATEWAY_NTLM_H
 #define PANE_GATEWAY_NTLM_H
 
 #include <stdbool.h>
 #include "common/buf.h"
+#include "common/ntlmv2.h"
 
-#define NTLM_CHALLENGE_LEN 8
+#define NTLM_CHALLENGE_LEN NTLMV2_CHALLENGE_LEN
 #define NTLM_MESSAGE_MAX   4096
 #define NTLM_NAME_MAX	   256 /* bytes of UTF-16 */
-#define NTLM_RESPONSE_MAX  2048
+#define NTLM_RESPONSE_MAX  NTLMV2_RESPONSE_MAX
 
 enum ntlm_type {
 	NTLM_NEGOTIATE = 1,
@@ -36,6 +38,16 @@ int ntlm_write_challenge(struct buf *b, const uint8_t *p, size_t n,
 			 const uint8_t challenge[NTLM_CHALLENGE_LEN], int64_t unix_s) must_check;
 /* 0; -EPROTO, also for version 1 and anonymous logins. challenge is the caller's to fill. */
 int ntlm_parse_authenticate(const uint8_t *p, size_t n, struct ntlm_proof *proof) must_check;
+/* What of a message parsed so protects what follows it. */
+struct ntlm_exchange {
+	uint8_t key[NTLMV2_KEY_LEN]; /* EncryptedRandomSessionKey */
+	size_t mic_at;		     /* where its MIC is; 0 = it has none */
+};
+/* 0; -EPROTO where the client does not do what CredSSP needs: sealing, 128 bits, key exchange. */
+int ntlm_parse_exchange(const uint8_t *p, size_t n, const struct ntlm_proof *proof,
+			struct ntlm_exchange *x) must_check;
+/* What the names count as in a proof (ntlmv2.h); returns their bytes. */
+size_t ntlm_names(const struct ntlm_proof *proof, uint8_t names[2 * NTLM_NAME_MAX]);
 /* Was the proof made with this password (UTF-8)? */
 bool ntlm_proves(const struct ntlm_proof *proof, const char *password);
 

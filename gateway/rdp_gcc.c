@@ -136,10 +136,12 @@ static int merge_params(const struct rdp_domain_params *want, const struct rdp_d
 
 struct blocks {
 	bool core, net, msg;
-	uint16_t next_id; /* MCS ids are dealt in order of appearance */
+	uint16_t next_id;     /* MCS ids are dealt in order of appearance */
+	uint32_t selected;    /* the protocol the client was told */
+	const uint8_t *frame; /* borrowed */
 };
 
-static int read_core(const uint8_t *p, size_t n, struct rdp_client *c)
+static int read_core(const uint8_t *p, size_t n, struct rdp_client *c, const struct blocks *b)
 {
 	uint32_t version;
 
@@ -154,9 +156,10 @@ static int read_core(const uint8_t *p, size_t n, struct rdp_client *c)
 	if (n >= CORE_EARLY_CAPS + 2)
 		c->early_caps = get_le16(p + CORE_EARLY_CAPS);
 	/* What the client believes was selected must be what was: a downgrade shows here. */
-	if (n >= CORE_SELECTED + 4 && get_le32(p + CORE_SELECTED) != RDP_PROTOCOL_SSL)
-		return -EPROTO;
-	return 0;
+	if (n < CORE_SELECTED + 4)
+		return 0;
+	c->selected_at = (size_t)(p - b->frame) + CORE_SELECTED;
+	return get_le32(p + CORE_SELECTED) == b->selected ? 0 : -EPROTO;
 }
 
 static int read_net(const uint8_t *p, size_t n, struct rdp_client *c, struct blocks *b)
@@ -191,7 +194,7 @@ static int read_block(uint16_t type, const uint8_t *p, size_t n, struct rdp_clie
 		return -EPROTO;
 	*seen = true;
 	if (type == CS_CORE)
-		return read_core(p, n, c);
+		return read_core(p, n, c, b);
 	if (type == CS_NET)
 		return read_net(p, n, c, b);
 	if (n < 4)
@@ -200,9 +203,9 @@ static int read_block(uint16_t type, const uint8_t *p, size_t n, struct rdp_clie
 	return 0;
 }
 
-static int read_blocks(struct cursor *d, struct rdp_client *c)
+static int read_blocks(struct cursor *d, struct rdp_client *c, struct blocks b)
 {
-	struct blocks b = {.next_id = RDP_IO_CHANNEL + 1};
+	b.next_id = RDP_IO_CHANNEL + 1;
 
 	while (d->n) {
 		uint16_t type = cursor_le16(d), len = cursor_le16(d);
@@ -226,7 +229,7 @@ static size_t per_length(struct cursor *c)
 }
 
 /* T.124 ConnectData with a ConferenceCreateRequest around the blocks. */
-static int read_gcc(struct cursor *c, struct rdp_client *out)
+static int read_gcc(struct cursor *c, struct rdp_client *out, struct blocks b)
 {
 	static const uint8_t duca[] = {0, 'D', 'u', 'c', 'a'};
 	const uint8_t *p;
@@ -249,10 +252,10 @@ static int read_gcc(struct cursor *c, struct rdp_client *out)
 	d = cursor_sub(c, per_length(c));
 	if (d.bad || c->n)
 		return -EPROTO;
-	return read_blocks(&d, out);
+	return read_blocks(&d, out, b);
 }
 
-int rdp_parse_connect_initial(const uint8_t *p, size_t n, struct rdp_client *out)
+int rdp_parse_connect_initial(const uint8_t *p, size_t n, uint32_t selected, struct rdp_client *out)
 {
 	struct rdp_domain_params want, min, max;
 	struct cursor c, user;
@@ -275,7 +278,13 @@ int rdp_parse_connect_initial(const uint8_t *p, size_t n, struct rdp_client *out
 		return -EPROTO;
 	if (merge_params(&want, &min, &max, &out->params))
 		return -EPROTO;
-	return read_gcc(&user, out);
+	return read_gcc(&user, out, (struct blocks){.selected = selected, .frame = p});
+}
+
+void rdp_set_selected_tls(uint8_t *frame, const struct rdp_client *c)
+{
+	if (c->selected_at)
+		put_le32(frame + c->selected_at, RDP_PROTOCOL_SSL);
 }
 
 /* ---- the response ---- */

@@ -28,12 +28,16 @@ struct rdp_client {
 	char name[64];			    /* the client's computer name, UTF-8 */
 	uint16_t width, height;		    /* pixels, as the client wants them; unchecked */
 	uint32_t layout;		    /* keyboardLayout */
+	size_t selected_at;		    /* of serverSelectedProtocol in the frame; 0 = absent */
 };
 
 #define RDP_CS_SKIP_JOIN 0x0800 /* RNS_UD_CS_SUPPORT_SKIP_CHANNELJOIN */
 
-/* n: one whole frame. */
-int rdp_parse_connect_initial(const uint8_t *p, size_t n, struct rdp_client *c) must_check;
+/* n: one whole frame; selected: the protocol the client was told (enum rdp_protocol). */
+int rdp_parse_connect_initial(const uint8_t *p, size_t n, uint32_t selected,
+			      struct rdp_client *c) must_check;
+/* The frame as a client would have sent it that was told plain TLS: what the display believes. */
+void rdp_set_selected_tls(uint8_t *frame, const struct rdp_client *c);
 int rdp_write_connect_response(struct buf *b, const struct rdp_client *c,
 			       uint32_t requested_protocols) must_check;
 /* The channels a client must join: ids in `out`, which has room for RDP_MAX_CHANNELS + 3. */

@@ -5,6 +5,7 @@
  *
  *   X224     Connection Request, answered with TLS                      clear text, <= 512 bytes
  *   TLS      handshake
+ *   NLA      where the site has it and the client offers it: a ticket, proved (nla.h)
  *   INITIAL  MCS Connect-Initial -> Connect-Response                    <= 16 kB
  *   ERECT, ATTACH, JOIN   channel connection, answered one by one
  *   INFO     Client Info: user and password                             <= 4 kB
@@ -23,6 +24,7 @@
 #include "gateway/login.h"
 #include "gateway/rdp_info.h"
 #include "gateway/rdp_lobby.h"
+#include "gateway/rdp_nla.h"
 #include "gateway/rdp_pdu.h"
 #include "gateway/rdp_refusal.h"
 #include "gateway/route.h"
@@ -42,6 +44,7 @@
 enum rdp_state {
 	RDP_X224,
 	RDP_TLS,
+	RDP_NLA,
 	RDP_INITIAL,
 	RDP_ERECT,
 	RDP_ATTACH,
@@ -52,8 +55,8 @@ enum rdp_state {
 	RDP_ENDING,
 };
 
-static const char *const state_names[] = {"x224", "tls",  "initial", "erect",  "attach",
-					  "join", "info", "route",   "replay", "ending"};
+static const char *const state_names[] = {"x224", "tls",  "nla",   "initial", "erect", "attach",
+					  "join", "info", "route", "replay",  "ending"};
 
 struct rdp_login {
 	struct gw_conn *conn; /* owned */
@@ -62,6 +65,8 @@ struct rdp_login {
 	enum rdp_state state;
 	bool late;
 	struct rdp_connect_request cr;
+	enum rdp_protocol selected; /* what the client was told */
+	struct rdp_nla nla;
 	struct rdp_client rc;
 	uint16_t join[RDP_MAX_CHANNELS + 3]; /* channels not joined yet */
 	size_t n_join;
@@ -76,6 +81,7 @@ static void login_free(struct rdp_login *l)
 {
 	loop_timer_del(l->deadline);
 	gw_stream_fini(&l->client);
+	rdp_nla_fini(&l->nla);
 	gw_route_fini(&l->route);
 	splice_fini(&l->splice);
 	explicit_bzero(&l->cred, sizeof(l->cred));
@@ -136,13 +142,8 @@ static bool to_lobby(struct rdp_login *l, const struct gw_refusal *why)
 	return true;
 }
 
-static void refuse(struct rdp_login *l, const struct gw_refusal *why)
+static void note_refusal(struct rdp_login *l, const struct gw_refusal *why)
 {
-	struct buf b;
-	int r;
-
-	if (to_lobby(l, why))
-		return;
 	log_info("login.refused",
 		 "conn=%s proto=rdp client=%s user=%s code=%s message=%s detail=%s", l->conn->id,
 		 l->conn->peer, LOG_Q(l->cred.user), why->code, LOG_Q(why->message),
@@ -153,6 +154,16 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 	l->state = RDP_ENDING;
 	l->late = false;
 	loop_timer_set(l->deadline, LINGER_MS);
+}
+
+static void refuse(struct rdp_login *l, const struct gw_refusal *why)
+{
+	struct buf b;
+	int r;
+
+	if (to_lobby(l, why))
+		return;
+	note_refusal(l, why);
 	buf_init(&b, 1024);
 	/* Also to clients that do not set RNS_UD_CS_SUPPORT_ERRINFO_PDU: FreeRDP's do not, and show
 	 * it. */
@@ -166,16 +177,19 @@ static void refuse(struct rdp_login *l, const struct gw_refusal *why)
 
 /* ---- the client's messages, one at a time: 0, or negative errno ---- */
 
-/* A client that cannot do TLS is told so, and nothing else. */
-static int refuse_clear(struct rdp_login *l, struct buf *b)
+/* A client that cannot do what it must is told so, and nothing else. */
+static int refuse_clear(struct rdp_login *l, enum rdp_protocol needed, struct buf *b)
 {
-	int r = rdp_write_needs_tls(b, &l->cr);
+	int r = rdp_write_needs(b, &l->cr, needed);
 
 	if (!r)
 		r = gw_stream_send(&l->client, buf_head(b), b->len);
 	if (r)
 		return r;
-	gw_conn_log_drop(l->conn, "no-tls", "the client does not offer TLS");
+	if (needed == RDP_PROTOCOL_SSL)
+		gw_conn_log_drop(l->conn, "no-tls", "the client does not offer TLS");
+	else
+		gw_conn_log_drop(l->conn, "no-nla", "the client does not offer NLA");
 	l->state = RDP_ENDING;
 	loop_timer_set(l->deadline, LINGER_MS);
 	return 0;
@@ -183,17 +197,22 @@ static int refuse_clear(struct rdp_login *l, struct buf *b)
 
 static int on_x224(struct rdp_login *l, const uint8_t *p, size_t n, struct err *e)
 {
+	enum gw_nla mode = l->conn->w->conf->nla_mode;
 	struct buf b;
 	int r = rdp_parse_connect_request(p, n, &l->cr);
 
 	if (r)
 		return r;
 	buf_consume(&l->client.in, n);
+	l->selected = RDP_PROTOCOL_SSL;
+	if (mode == GW_NLA_REQUIRE ||
+	    (mode == GW_NLA_TICKET && l->cr.protocols & RDP_PROTOCOL_HYBRID))
+		l->selected = RDP_PROTOCOL_HYBRID;
 	buf_init(&b, 64);
-	if (!(l->cr.protocols & RDP_PROTOCOL_SSL)) {
-		r = refuse_clear(l, &b);
+	if (!(l->cr.protocols & l->selected)) {
+		r = refuse_clear(l, l->selected, &b);
 	} else {
-		r = rdp_write_connect_confirm(&b, &l->cr);
+		r = rdp_write_connect_confirm(&b, &l->cr, l->selected);
 		if (!r)
 			r = gw_stream_send(&l->client, buf_head(&b), b.len);
 		if (!r)
@@ -215,10 +234,11 @@ static int answer(struct rdp_login *l, struct buf *b)
 static int on_initial(struct rdp_login *l, const uint8_t *p, size_t n)
 {
 	struct buf b;
-	int r = rdp_parse_connect_initial(p, n, &l->rc);
+	int r = rdp_parse_connect_initial(p, n, l->selected, &l->rc);
 
 	if (r)
 		return r;
+	rdp_set_selected_tls(buf_head(&l->splice.replay), &l->rc);
 	l->n_join = l->rc.skip_join ? 0 : rdp_channels_to_join(&l->rc, l->join);
 	buf_init(&b, 1024);
 	r = rdp_write_connect_response(&b, &l->rc, l->cr.protocols);
@@ -267,11 +287,18 @@ static int on_join(struct rdp_login *l, const uint8_t *p, size_t n)
 	return r;
 }
 
-/* A ticket in the routing token wins over what was typed; a tunnel's claim must agree. */
+/* A ticket in the routing token wins over what was typed; a tunnel's claim must agree. NLA has said
+ * it all, and what else is said may not be another's. */
 static int take_credentials(struct rdp_login *l, const struct rdp_info *i)
 {
-	int r = gw_credentials_user(&l->cred, i->user);
+	int r;
 
+	if (l->selected == RDP_PROTOCOL_HYBRID)
+		return strncmp(l->cr.token, "pt1_", 4) != 0 ||
+				       !strcmp(l->cr.token, l->cred.ticket.bytes)
+			       ? 0
+			       : -EACCES;
+	r = gw_credentials_user(&l->cred, i->user);
 	if (r)
 		return r;
 	if (!strncmp(l->cr.token, "pt1_", 4))
@@ -429,6 +456,44 @@ static bool refuse_at_once(struct rdp_login *l, int r, size_t n)
 	return true;
 }
 
+/* Once TLS is up. Returns false when l is gone or not further. */
+static bool step_tls(struct rdp_login *l)
+{
+	if (!gw_stream_ready(&l->client))
+		return false;
+	l->state = RDP_INITIAL;
+	if (l->selected != RDP_PROTOCOL_HYBRID)
+		return true;
+	l->state = RDP_NLA;
+	if (!rdp_nla_start(&l->nla, l->conn, &l->client, login_step, l))
+		return true;
+	l->client.error = -ENOMEM;
+	return false;
+}
+
+/* 0 when the client has logged in; -EAGAIN; -ECANCELED when l is gone or ending. */
+static int step_nla(struct rdp_login *l)
+{
+	struct gw_refusal why;
+	int r = rdp_nla_step(&l->nla, &l->cred, &why);
+
+	if (!r || r == -EAGAIN) {
+		if (!r)
+			rdp_nla_fini(&l->nla);
+		l->state = r ? RDP_NLA : RDP_INITIAL;
+		return r;
+	}
+	if (r == -EACCES) {
+		note_refusal(l, &why);
+		if (gw_stream_linger(&l->client))
+			login_free(l);
+		return -ECANCELED;
+	}
+	drop(l, r == -EPIPE ? "closed" : r == -EMSGSIZE ? "oversize" : "protocol",
+	     r == -EPIPE ? "the client hung up" : strerror(-r));
+	return -ECANCELED;
+}
+
 /* Reads what the client has said so far. Returns false when l is gone. */
 static bool step_client(struct rdp_login *l)
 {
@@ -438,10 +503,12 @@ static bool step_client(struct rdp_login *l)
 		size_t n;
 		int r;
 
-		if (l->state == RDP_TLS) {
-			if (!gw_stream_ready(&l->client))
-				return true;
-			l->state = RDP_INITIAL;
+		if (l->state == RDP_TLS && !step_tls(l))
+			return true;
+		if (l->state == RDP_NLA) {
+			r = step_nla(l);
+			if (r)
+				return r == -EAGAIN;
 		}
 		r = rdp_frame(buf_head(&l->client.in), l->client.in.len, size_cap(l->state), &n);
 		if (r == -EAGAIN && !l->client.eof && !gw_stream_full(&l->client))
@@ -516,6 +583,7 @@ void rdp_login_start(struct gw_conn *conn, int fd)
 	conn->end = end_login;
 	conn->holder = l;
 	gw_stream_none(&l->client);
+	rdp_nla_none(&l->nla);
 	gw_route_none(&l->route);
 	splice_init(&l->splice);
 	sock_nodelay(fd);

@@ -24,6 +24,7 @@
 /* RDP_NEG_RSP flags: extended client data, graphics pipeline */
 #define NEG_RSP_FLAGS	 0x03
 #define NEG_SSL_REQUIRED 1
+#define NEG_HYBRID_REQUIRED 5
 
 int rdp_frame(const uint8_t *p, size_t n, size_t max, size_t *len)
 {
@@ -105,14 +106,16 @@ static int write_confirm(struct buf *b, uint16_t dst_ref, uint8_t type, uint8_t 
 	return buf_append(b, m, sizeof(m));
 }
 
-int rdp_write_connect_confirm(struct buf *b, const struct rdp_connect_request *cr)
+int rdp_write_connect_confirm(struct buf *b, const struct rdp_connect_request *cr,
+			      enum rdp_protocol selected)
 {
-	return write_confirm(b, cr->src_ref, NEG_RSP, NEG_RSP_FLAGS, RDP_PROTOCOL_SSL);
+	return write_confirm(b, cr->src_ref, NEG_RSP, NEG_RSP_FLAGS, selected);
 }
 
-int rdp_write_needs_tls(struct buf *b, const struct rdp_connect_request *cr)
+int rdp_write_needs(struct buf *b, const struct rdp_connect_request *cr, enum rdp_protocol needed)
 {
-	return write_confirm(b, cr->src_ref, NEG_FAILURE, 0, NEG_SSL_REQUIRED);
+	return write_confirm(b, cr->src_ref, NEG_FAILURE, 0,
+			     needed == RDP_PROTOCOL_SSL ? NEG_SSL_REQUIRED : NEG_HYBRID_REQUIRED);
 }
 
 int rdp_write_data_head(struct buf *b, size_t n)

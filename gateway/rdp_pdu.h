@@ -64,9 +64,11 @@ int rdp_frame(const uint8_t *p, size_t n, size_t max, size_t *len) must_check;
 /* Parsers take one whole frame. */
 int rdp_parse_connect_request(const uint8_t *p, size_t n,
 			      struct rdp_connect_request *cr) must_check;
-int rdp_write_connect_confirm(struct buf *b, const struct rdp_connect_request *cr) must_check;
-/* RDP_NEG_FAILURE, SSL_REQUIRED_BY_SERVER */
-int rdp_write_needs_tls(struct buf *b, const struct rdp_connect_request *cr) must_check;
+int rdp_write_connect_confirm(struct buf *b, const struct rdp_connect_request *cr,
+			      enum rdp_protocol selected) must_check;
+/* RDP_NEG_FAILURE: SSL_REQUIRED_BY_SERVER or HYBRID_REQUIRED_BY_SERVER */
+int rdp_write_needs(struct buf *b, const struct rdp_connect_request *cr,
+		    enum rdp_protocol needed) must_check;
 
 /* The PDU at p once both sides are past MCS, TPKT or fast-path: as rdp_frame(), without a limit. */
 int rdp_any_frame(const uint8_t *p, size_t n, size_t *len) must_check;

@@ -122,7 +122,7 @@ END $$;
 
 -- A ticket for a desktop that is ready, or the reason there is none. Also opens the session.
 CREATE FUNCTION pane.ticket_create(p_user uuid, p_desktop uuid, p_hash bytea, p_client text,
-	p_ttl_s integer) RETURNS boolean LANGUAGE plpgsql AS $$
+	p_ttl_s integer, p_nt_hash bytea DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE v_epoch bigint;
 BEGIN
 	SELECT epoch INTO v_epoch FROM pane.desktop WHERE id = p_desktop AND user_id = p_user
@@ -130,8 +130,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	INSERT INTO pane.ticket (hash, user_id, desktop_id, epoch, client, expires_at)
-		VALUES (p_hash, p_user, p_desktop, v_epoch, p_client,
+	INSERT INTO pane.ticket (hash, user_id, desktop_id, epoch, client, nt_hash, expires_at)
+		VALUES (p_hash, p_user, p_desktop, v_epoch, p_client, p_nt_hash,
 			now() + make_interval(secs => least(p_ttl_s, 30)));
 	PERFORM FROM pane.session WHERE desktop_id = p_desktop AND state <> 'ended';
 	IF NOT FOUND THEN
@@ -145,7 +145,7 @@ END $$;
 -- The name of the desktop the ticket is for; NULL when it cannot be given now. An assignment made on the
 -- way stays, as a user who asks again expects.
 CREATE FUNCTION pane.ticket_give(p_user uuid, p_pool text, p_hash bytea, p_source text, p_ttl_s integer,
-	p_actor text, p_client text, p_conn text) RETURNS text LANGUAGE plpgsql AS $$
+	p_actor text, p_client text, p_conn text, p_nt_hash bytea DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE v_pool uuid := (pane.pick_pool(p_user, p_pool, p_client) ->> 'pool')::uuid; o jsonb;
 BEGIN
 	IF v_pool IS NULL THEN
@@ -153,13 +153,23 @@ BEGIN
 	END IF;
 	o := pane.assign(p_user, v_pool);
 	IF o ->> 'state' IS DISTINCT FROM 'ready'
-		OR NOT pane.ticket_create(p_user, (o ->> 'id')::uuid, p_hash, p_source, p_ttl_s) THEN
+		OR NOT pane.ticket_create(p_user, (o ->> 'id')::uuid, p_hash, p_source, p_ttl_s, p_nt_hash) THEN
 		RETURN NULL;
 	END IF;
 	INSERT INTO pane.audit (conn, actor, action, object, outcome, client)
 		VALUES (p_conn, p_actor, 'ticket.create', o ->> 'desktop', 'ok', p_client);
 	RETURN o ->> 'desktop';
 END $$;
+
+-- What a proof of p_name's may have been made with: the hashes of their newest tickets that are good now, in hex, with
+-- a blank between.
+CREATE FUNCTION pane.ticket_proofs(p_name text) RETURNS text LANGUAGE sql AS $$
+	SELECT coalesce(string_agg(encode(x.nt_hash, 'hex'), ' '), '') FROM (
+		SELECT t.nt_hash FROM pane.ticket t JOIN pane.users u ON u.id = t.user_id
+		WHERE u.name = lower(p_name) AND NOT u.disabled AND t.used_at IS NULL AND t.expires_at > now()
+			AND t.nt_hash IS NOT NULL
+		ORDER BY t.created_at DESC LIMIT 16) x
+$$;
 
 -- Redeems once. {"ok":true,...} or {"why": "unknown|reused|expired|foreign|stale|disabled"}; "why" is
 -- for the audit only. A ticket shown by the wrong client is spent.

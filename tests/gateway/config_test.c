@@ -42,6 +42,7 @@ static void defaults(void **state)
 	assert_int_equal(c.login_deadline_ms, 10000);
 	assert_string_equal(c.cert[0], "c");
 	assert_true(c.penalties);
+	assert_int_equal(c.nla_mode, GW_NLA_OFF);
 	assert_true(gw_networks_have(&c.exempt, "127.0.0.1:9"));
 	assert_false(gw_networks_have(&c.balancers, "127.0.0.1:9"));
 	gw_config_free(&c);
@@ -57,6 +58,7 @@ static void refused(void **state)
 		{FILES "rdp_listen=x:1\ncolour=blue\n", "colour"},
 		{FILES "rdp_listen=x:1\nworkers=65\n", "workers"},
 		{FILES "rdp_listen=x:1\ncert=d\n", "cert names 2 files and key 1"},
+		{FILES "rdp_listen=x:1\nnla=yes\n", "it may be off, ticket or require"},
 		{FILES "rdp_listen=x:1\nproxy_from=balancer\n", "\"balancer\" is no network"},
 	};
 

@@ -13,7 +13,7 @@ static int parse(const char *name, struct rdp_client *c)
 	struct capture cap = capture_load(name);
 	size_t n;
 	uint8_t *p = capture_frame(&cap, 1, &n);
-	int r = rdp_parse_connect_initial(p, n, c);
+	int r = rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, c);
 
 	free(p);
 	free(cap.data);
@@ -85,7 +85,7 @@ static void cut_anywhere_is_refused(void **state)
 		uint8_t *q = malloc(cut ? cut : 1);
 
 		memcpy(q, p, cut);
-		assert_true(rdp_parse_connect_initial(q, cut, &c) < 0);
+		assert_true(rdp_parse_connect_initial(q, cut, RDP_PROTOCOL_SSL, &c) < 0);
 		free(q);
 	}
 	free(p);
@@ -110,11 +110,11 @@ static void too_many_channels(void **state)
 
 	(void)state;
 	set16(p, n, "\x03\xc0\x38\x00", 4, 32);
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), -EPROTO);
 	set16(p, n, "\x03\xc0\x38\x00", 4, 5); /* more than the block holds */
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), -EPROTO);
 	set16(p, n, "\x03\xc0\x38\x00", 4, 4);
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), 0);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), 0);
 	free(p);
 	free(cap.data);
 }
@@ -164,11 +164,11 @@ static void channel_cap_is_31(void **state)
 	uint8_t *p = with_channels(&cap, 31, &n);
 
 	(void)state;
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), 0);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), 0);
 	assert_int_equal(c.user_channel, 1004 + 31 + 1);
 	free(p);
 	p = with_channels(&cap, 32, &n);
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), -EPROTO);
 	free(p);
 	free(cap.data);
 }
@@ -182,7 +182,7 @@ static void wrong_selected_protocol_is_a_downgrade(void **state)
 
 	(void)state;
 	set16(p, n, "\x01\xc0\xea\x00", 4 + 208, 2);
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), -EPROTO);
 	free(p);
 	free(cap.data);
 }
@@ -197,7 +197,7 @@ static void block_twice_is_refused(void **state)
 	(void)state;
 	set16(p, n, "\x0a\xc0\x08\x00", 0,
 	      0xC006); /* multitransport becomes a second message channel */
-	assert_int_equal(rdp_parse_connect_initial(p, n, &c), -EPROTO);
+	assert_int_equal(rdp_parse_connect_initial(p, n, RDP_PROTOCOL_SSL, &c), -EPROTO);
 	free(p);
 	free(cap.data);
 }

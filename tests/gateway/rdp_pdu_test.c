@@ -82,7 +82,7 @@ static void old_client_is_told_to_use_tls(void **state)
 	assert_int_equal(rdp_parse_connect_request(request, sizeof(request), &cr), 0);
 	assert_false(cr.negotiates);
 	buf_init(&b, 64);
-	assert_int_equal(rdp_write_needs_tls(&b, &cr), 0);
+	assert_int_equal(rdp_write_needs(&b, &cr, RDP_PROTOCOL_SSL), 0);
 	assert_int_equal(b.len, sizeof(want));
 	assert_memory_equal(buf_head(&b), want, sizeof(want));
 	buf_fini(&b);
@@ -97,7 +97,7 @@ static void confirm_selects_tls(void **state)
 
 	(void)state;
 	buf_init(&b, 64);
-	assert_int_equal(rdp_write_connect_confirm(&b, &cr), 0);
+	assert_int_equal(rdp_write_connect_confirm(&b, &cr, RDP_PROTOCOL_SSL), 0);
 	assert_memory_equal(buf_head(&b), want, sizeof(want));
 	buf_fini(&b);
 }

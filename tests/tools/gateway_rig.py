@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+from tools import credssp
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOST = "0f5cbb9e-8f61-4a0b-9d60-5d3a1c1f7a01"
 DESKTOP = "5a3c63a4-6a2e-4c36-8f0b-53c2e1a90002"
@@ -85,7 +87,7 @@ class Broker:
         self.host_address, self.host = host_address, HOST
         self.users = {"alice": "wonderland"}
         self.tickets = {}
-        self.asked = []
+        self.asked, self.proofs = [], []
         self.api_heads = []
         self.delay_s = 0
         self.special = None  # (status, object) for every request
@@ -158,9 +160,22 @@ class Broker:
         return 200, {"conn": q["conn"], "user": user, "desktop": DESKTOP, "name": "office-1", "host": self.host,
                      "address": self.host_address, "grant": "pg1.test." + q["conn"], "wait_ms": 0}
 
+    def proof(self, q):
+        """Was the answer made with a ticket of the user's that is good?"""
+        names, challenge, response = (bytes.fromhex(q[k]) for k in ("names", "challenge", "response"))
+        for ticket, user in self.tickets.items():
+            key = user == q["user"] and credssp.session_key(credssp.nt_hash(ticket), names, challenge, response)
+            if key:
+                return 200, {"session_key": key.hex()}
+        return 403, {"error": {"code": "login.failed", "message": "no", "reasons": [], "id": q["conn"]}}
+
     def connection(self, s):
         head, body = self.head(s)
         q = json.loads(body)
+        if head.startswith("POST /internal/v1/proofs "):
+            self.proofs.append(q)
+            self.reply(s, *self.proof(q))
+            return
         self.asked.append((head, q))
         time.sleep(self.delay_s)
         if self.raw is not None:

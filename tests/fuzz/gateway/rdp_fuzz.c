@@ -49,13 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&b, 4096);
 	if (rdp_frame(data, size, RDP_MAX_CR, &len) == 0) {
 		if (!rdp_parse_connect_request(data, len, &cr) &&
-		    !rdp_write_connect_confirm(&b, &cr))
+		    !rdp_write_connect_confirm(&b, &cr, RDP_PROTOCOL_SSL))
 			check_answer(&b);
 		data += len;
 		size -= len;
 	}
 	if (rdp_frame(data, size, RDP_MAX_INITIAL, &len) == 0) {
-		if (!rdp_parse_connect_initial(data, len, &c)) {
+		if (!rdp_parse_connect_initial(data, len, RDP_PROTOCOL_SSL, &c)) {
 			if (rdp_write_connect_response(&b, &c, cr.protocols))
 				abort();
 			check_answer(&b);

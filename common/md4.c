@@ -2,7 +2,7 @@
  *
  * MD4; see md4.h. The three rounds are one loop over a table of what differs between them.
  */
-#include "gateway/md4.h"
+#include "common/md4.h"
 #include "common/wire.h"
 
 #include <string.h>

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-#include "gateway/md4.h"
+#include "common/md4.h"
 
 static void check(const char *text, const char *want)
 {

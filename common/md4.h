@@ -3,8 +3,8 @@
  * MD4, which NTLM makes its password hash with and OpenSSL 3 keeps among what nobody should use.
  * RFC 1320. Nothing of ours rests on its strength.
  */
-#ifndef PANE_GATEWAY_MD4_H
-#define PANE_GATEWAY_MD4_H
+#ifndef PANE_COMMON_MD4_H
+#define PANE_COMMON_MD4_H
 
 #include <stddef.h>
 #include <stdint.h>
