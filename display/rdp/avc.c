@@ -24,6 +24,7 @@ struct avc {
 	x264_t *encoder;	/* owned */
 	x264_picture_t picture; /* owned planes */
 	bool has_picture;
+	enum avc_colours colours;
 	uint32_t width, height; /* even */
 	uint32_t real_width, real_height;
 	uint32_t *padded; /* owned; only for odd sizes */
@@ -32,19 +33,34 @@ struct avc {
 
 /* ---- colours ------------------------------------------------------------------------------- */
 
-VECTORS static void luma(const uint32_t *px, uint32_t w, uint8_t *restrict y)
+/* How red, green and blue make each plane, in parts of 256. */
+struct weights {
+	int32_t y[3], u[3], v[3];
+};
+
+static const struct weights weights[] = {
+	[AVC_BT709] = {{54, 183, 18}, {-29, -99, 128}, {128, -116, -12}},
+	[AVC_BT601] = {{77, 150, 29}, {-43, -85, 128}, {128, -107, -21}},
+};
+
+VECTORS static void luma(const int32_t k[3], const uint32_t *px, uint32_t w, uint8_t *restrict y)
 {
+	uint32_t kr = (uint32_t)k[0], kg = (uint32_t)k[1], kb = (uint32_t)k[2];
+
 	for (uint32_t x = 0; x < w; x++) {
 		uint32_t p = px[x], r = p >> 16 & 0xff, g = p >> 8 & 0xff, b = p & 0xff;
 
-		y[x] = (uint8_t)((54 * r + 183 * g + 18 * b) >> 8);
+		y[x] = (uint8_t)((kr * r + kg * g + kb * b) >> 8);
 	}
 }
 
 /* Four pixels of two rows make one of each plane. */
-VECTORS static void chroma(const uint32_t *a, const uint32_t *b, uint32_t w, uint8_t *restrict u,
-			   uint8_t *restrict v)
+VECTORS static void chroma(const struct weights *k, const uint32_t *a, const uint32_t *b,
+			   uint32_t w, uint8_t *restrict u, uint8_t *restrict v)
 {
+	int32_t ur = k->u[0], ug = k->u[1], ub = k->u[2];
+	int32_t vr = k->v[0], vg = k->v[1], vb = k->v[2];
+
 	for (uint32_t x = 0; x < w / 2; x++) {
 		/* Pairs of bytes summed in the halves of a word: green apart from red and blue. */
 		uint32_t p = a[2 * x], q = a[2 * x + 1], s = b[2 * x], t = b[2 * x + 1];
@@ -52,32 +68,32 @@ VECTORS static void chroma(const uint32_t *a, const uint32_t *b, uint32_t w, uin
 		int32_t g = (int32_t)((p >> 8 & 0xff) + (q >> 8 & 0xff) + (s >> 8 & 0xff) +
 				      (t >> 8 & 0xff));
 		int32_t red = (int32_t)(rb >> 16), blue = (int32_t)(rb & 0xffff);
-		int32_t cu = (-29 * red - 99 * g + 128 * blue) >> 10;
-		int32_t cv = (128 * red - 116 * g - 12 * blue) >> 10;
+		int32_t cu = ((ur * red + ug * g + ub * blue) >> 10) + 128;
+		int32_t cv = ((vr * red + vg * g + vb * blue) >> 10) + 128;
 
-		cu += 128;
-		cv += 128;
 		u[x] = (uint8_t)(cu > 255 ? 255 : cu);
 		v[x] = (uint8_t)(cv > 255 ? 255 : cv);
 	}
 }
 
-void disp_avc_planes(const uint32_t *px, size_t stride_px, uint32_t w, uint32_t h,
-		     uint8_t *const plane[3], const int stride[3])
+void disp_avc_planes_as(enum avc_colours colours, const uint32_t *px, size_t stride_px, uint32_t w,
+			uint32_t h, uint8_t *const plane[3], const int stride[3])
 {
+	const struct weights *k = &weights[colours];
+
 	for (uint32_t y = 0; y < h; y += 2) {
 		const uint32_t *a = px + (size_t)y * stride_px, *b = a + stride_px;
 
-		luma(a, w, plane[0] + (size_t)y * (size_t)stride[0]);
-		luma(b, w, plane[0] + (size_t)(y + 1) * (size_t)stride[0]);
-		chroma(a, b, w, plane[1] + (size_t)(y / 2) * (size_t)stride[1],
+		luma(k->y, a, w, plane[0] + (size_t)y * (size_t)stride[0]);
+		luma(k->y, b, w, plane[0] + (size_t)(y + 1) * (size_t)stride[0]);
+		chroma(k, a, b, w, plane[1] + (size_t)(y / 2) * (size_t)stride[1],
 		       plane[2] + (size_t)(y / 2) * (size_t)stride[2]);
 	}
 }
 
 /* ---- the encoder --------------------------------------------------------------------------- */
 
-static x264_t *open_encoder(uint32_t width, uint32_t height)
+static x264_t *open_encoder(uint32_t width, uint32_t height, enum avc_colours colours)
 {
 	x264_param_t p;
 
@@ -103,25 +119,26 @@ static x264_t *open_encoder(uint32_t width, uint32_t height)
 	p.rc.i_vbv_buffer_size = BUFFER_KBIT;
 	p.rc.f_vbv_buffer_init = 1.0f;
 	p.vui.b_fullrange = 1;
-	p.vui.i_colmatrix = 1;
+	p.vui.i_colmatrix = colours == AVC_BT709 ? 1 : 6; /* H.264, table E-5 */
 	if (x264_param_apply_profile(&p, "main") < 0)
 		return NULL;
 	return x264_encoder_open(&p);
 }
 
-struct avc *disp_avc_new(uint32_t width, uint32_t height)
+struct avc *disp_avc_new(uint32_t width, uint32_t height, enum avc_colours colours)
 {
 	struct avc *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
+	a->colours = colours;
 	a->real_width = width;
 	a->real_height = height;
 	a->width = disp_avc_even(width);
 	a->height = disp_avc_even(height);
 	if (a->width != width || a->height != height)
 		a->padded = malloc((size_t)a->width * a->height * 4);
-	a->encoder = open_encoder(a->width, a->height);
+	a->encoder = open_encoder(a->width, a->height, colours);
 	a->has_picture =
 		x264_picture_alloc(&a->picture, X264_CSP_I420, (int)a->width, (int)a->height) == 0;
 	if (!a->encoder || !a->has_picture ||
@@ -168,8 +185,8 @@ int disp_avc_encode(struct avc *a, const uint32_t *pixels, size_t stride_px, con
 	int count, size;
 
 	pixels = pad(a, pixels, &stride_px);
-	disp_avc_planes(pixels, stride_px, a->width, a->height, a->picture.img.plane,
-			a->picture.img.i_stride);
+	disp_avc_planes_as(a->colours, pixels, stride_px, a->width, a->height, a->picture.img.plane,
+			   a->picture.img.i_stride);
 	a->picture.i_pts = a->frame++;
 	size = x264_encoder_encode(a->encoder, &nals, &count, &a->picture, &result);
 	if (size < 0)

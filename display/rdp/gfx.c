@@ -177,7 +177,7 @@ static int open_video(struct gfx *g, const struct surface_rect *r)
 		return 0;
 	}
 	disp_avc_free(g->avc);
-	g->avc = disp_avc_new(width, height);
+	g->avc = disp_avc_new(width, height, AVC_BT709);
 	if (!g->avc)
 		return -ENOMEM;
 	if (g->scratch)

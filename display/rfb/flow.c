@@ -43,7 +43,8 @@ static rfbBool on_encoding(rfbClientPtr cl, void **data, int encoding)
 	struct rfb_flow *f = cl->clientData;
 
 	(void)data;
-	if (!f)
+	/* The library asks here for every encoding it does not know, other extensions' too. */
+	if (!f || (encoding != ENCODING_FENCE && encoding != ENCODING_CONTINUOUS))
 		return FALSE;
 	if (encoding == ENCODING_FENCE && !f->fence) {
 		f->fence = true;

@@ -18,6 +18,7 @@
 #include "display/planner.h"
 #include "display/rfb/flow.h"
 #include "display/rfb/keyboard.h"
+#include "display/rfb/video.h"
 #include "display/text.h"
 
 #define EMPTY_WIDTH   1024 /* shown until there is a desktop */
@@ -43,12 +44,14 @@ struct rfb_server {
 	int buttons; /* last mask */
 	char *text;  /* owned; what the client has to paste */
 	size_t text_n;
-	uint32_t seen;	   /* the desktop's last offer */
-	bool waits;	   /* for the text of that */
-	sraRegionPtr blur; /* owned; to be sent as JPEG */
-	bool jpeg;	   /* the client takes that */
-	int quality;	   /* of JPEG now, in percent */
-	int64_t blur_ms;   /* when it was used last */
+	uint32_t seen;		       /* the desktop's last offer */
+	bool waits;		       /* for the text of that */
+	sraRegionPtr blur;	       /* owned; to be sent as JPEG or H.264 */
+	struct surface_rect blur_rect; /* the planner's last */
+	bool jpeg;		       /* the client takes that */
+	int quality;		       /* of JPEG now, in percent */
+	int64_t blur_ms;	       /* when something was blurred last */
+	struct rfb_video video;
 };
 
 static struct rfb_server *server_of(rfbClientPtr cl)
@@ -258,6 +261,7 @@ static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 	bool same;
 
 	blur_nothing(s);
+	disp_rfb_video_forget(&s->video);
 	same = s->screen->width == (int)width && s->screen->height == (int)height;
 
 	if (s->client && !same && !s->client->useNewFBSize)
@@ -323,6 +327,7 @@ static int op_blur(void *w, const struct surface_rect *r, const uint32_t *pixels
 	(void)stride_px;
 	sraRgnOr(s->blur, region);
 	sraRgnDestroy(region);
+	s->blur_rect = *r;
 	return 0;
 }
 
@@ -458,6 +463,7 @@ static void teardown(struct rfb_server *s)
 		rfbScreenCleanup(s->screen);
 	}
 	disp_planner_fini(&s->planner);
+	disp_rfb_video_fini(&s->video);
 	if (s->blur)
 		sraRgnDestroy(s->blur);
 	free(s->empty);
@@ -481,7 +487,45 @@ static void note_wishes(struct rfb_server *s)
 		s->jpeg = true;
 	cl->tightQualityLevel = -1;
 	cl->turboQualityLevel = -1;
-	s->planner.can = (cl->useCopyRect ? DISP_CAN_MOVE : 0u) | (s->jpeg ? DISP_CAN_BLUR : 0u);
+	s->planner.can = (cl->useCopyRect ? DISP_CAN_MOVE : 0u) |
+			 (s->jpeg || disp_rfb_video_wanted(cl) ? DISP_CAN_BLUR : 0u);
+}
+
+/* Whether what is to be blurred is the planner's rectangle and all of it: parts that were made
+ * exact meanwhile must not come as a picture again, which nobody would sharpen. */
+static bool blurs_all(const struct rfb_server *s)
+{
+	const struct surface_rect *r = &s->blur_rect;
+	sraRegionPtr rect = sraRgnCreateRect(r->x, r->y, r->x + r->width, r->y + r->height);
+	sraRegionPtr more = sraRgnCreateRgn(s->blur);
+	bool all;
+
+	sraRgnSubtract(more, rect);
+	sraRgnSubtract(rect, s->blur);
+	all = sraRgnEmpty(more) && sraRgnEmpty(rect);
+	sraRgnDestroy(rect);
+	sraRgnDestroy(more);
+	return all;
+}
+
+/* One update of H.264 alone, for what moves: a single picture goes as JPEG where the client takes
+ * that, as a decoder of its own does not pay then. 1 when it went out. */
+static int send_video(struct rfb_server *s)
+{
+	struct disp_planner *p = &s->planner;
+	struct surface_rect r = s->blur_rect;
+	int64_t now = clock_ms();
+	int e;
+
+	if (!disp_rfb_video_wanted(s->client) || (s->jpeg && now - s->blur_ms > BLUR_AGAIN_MS) ||
+	    !blurs_all(s) || !disp_rfb_video_even(&r, p->width, p->height))
+		return 0;
+	e = disp_rfb_video_send(&s->video, s->client, &r, p->pixels, p->width);
+	if (e > 0) {
+		blur_nothing(s);
+		s->blur_ms = now;
+	}
+	return e;
 }
 
 /* One update of JPEG alone. A single picture gets a good one; what comes again and again is made
@@ -529,11 +573,22 @@ static int update(struct rfb_server *s)
 	if (sraRgnEmpty(s->blur) || !sraRgnEmpty(cl->modifiedRegion) ||
 	    !sraRgnEmpty(cl->copyRegion) || cl->newFBSizePending)
 		rfbUpdateClient(cl);
-	else
+	else if ((r = send_video(s)) == 0)
 		send_blurred(s);
+	if (r < 0)
+		return r;
 	if (sraRgnEmpty(cl->requestedRegion)) /* an update went out */
 		disp_rfb_flow_sent(cl);
 	return 0;
+}
+
+/* Milliseconds until there is something to do without anything happening; -1 = never. */
+static int pause_of(struct rfb_server *s)
+{
+	int ms = disp_rfb_video_tidy(&s->video, clock_ms());
+	int draw = may_draw(s) ? disp_planner_wait(&s->planner) : -1;
+
+	return ms < 0 || (draw >= 0 && draw < ms) ? draw : ms;
 }
 
 static int step(struct rfb_server *s)
@@ -543,7 +598,7 @@ static int step(struct rfb_server *s)
 	eventfd_t count;
 	int r;
 
-	if (poll(fds, 2, may_draw(s) ? disp_planner_wait(&s->planner) : -1) < 0)
+	if (poll(fds, 2, pause_of(s)) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[1].revents)
 		(void)!eventfd_read(s->planner.feed.wake_fd, &count);
@@ -573,7 +628,8 @@ void disp_rfb_run(struct disp_viewer *v)
 	r = setup(s);
 	while (r == 0)
 		r = step(s);
-	log_info("rfb.end", "conn=%s why=\"%s\"", v->conn, r == -EPIPE ? "closed" : strerror(-r));
+	log_info("rfb.end", "conn=%s why=\"%s\" h264=%u", v->conn,
+		 r == -EPIPE ? "closed" : strerror(-r), s->video.pictures);
 	teardown(s);
 	free(s);
 }
@@ -586,6 +642,7 @@ static void no_log(const char *format, ...)
 void disp_rfb_setup(void)
 {
 	disp_rfb_flow_setup();
+	disp_rfb_video_setup();
 	/* The library logs clients' bytes as they come. */
 	if (!log_wants(LOG_DEBUG))
 		rfbLog = rfbErr = no_log;

@@ -7,6 +7,7 @@
   typing   16 characters a second; scroll: a page by 30 lines a second; drag: a window by 60 steps
   photo    to a first look (within 10 % everywhere looked at), and until it is exact
   video    1280x720 at 30 frames a second: how many were seen
+           and to an RFB viewer that takes Open H.264
   idle     five seconds of nothing
 
 pane-display is fed by the replayer and seen by xfreerdp and TigerVNC's viewer; Xvnc is drawn on by
@@ -29,6 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from tools import content  # noqa: E402
 from tools.display_door import Pump  # noqa: E402
 from tools.display_rig import Rig, missing, wait_for  # noqa: E402
+from tools.rfb_view import COPY, CURSOR, H264, RAW, View  # noqa: E402
 from tools.xpixel import X  # noqa: E402
 
 W, H = 1920, 1080
@@ -348,6 +350,28 @@ def measure(make):
         side.close()
 
 
+def measure_h264():
+    """The same video to an RFB viewer that takes it as Open H.264 (Debian's TigerVNC does not): a line."""
+    rig = Rig(size=f"{W}x{H}")
+    try:
+        rig.command(op="page", kind="text", seed=21)
+        rig.command(op="prepare", what="video", **dict(zip("xywh", VIDEO)), frames=24)
+        view, count, got = View(rig, (H264, RAW, COPY, CURSOR), decode=False), 150, 0
+        view.ask(incremental=False)
+        view.update()
+        cpu = cpu_s(rig.display.pid)
+        rig.command(op="animate", what="video", ms=1000 / 30, count=count)
+        end = time.monotonic() + count / 30
+        while time.monotonic() < end:
+            view.ask()
+            got += H264 in view.update()
+        seconds, pid = count / 30, rig.display.pid
+        kb = sum(n + 24 for _, _, n in view.videos) / 1000 / seconds
+        return f"{kb:.1f} kB/s, {(cpu_s(pid) - cpu) / seconds * 100:.1f} % of a processor, {100 * got / count:.0f} % of the frames, {private_mb(pid):.1f} MB"
+    finally:
+        rig.close()
+
+
 def main():
     gone = missing() + [p for p in ("Xvnc",) if not shutil.which(p)]
     if gone:
@@ -357,6 +381,13 @@ def main():
     for name, make in (("RDP", lambda: Pane("rdp")), ("RFB", lambda: Pane("rfb")), ("Xvnc", Xvnc)):
         if len(sys.argv) < 2 or name in sys.argv[1:]:
             rows[name] = measure(make)
+    if rows:
+        table(rows)
+    if len(sys.argv) < 2 or "H264" in sys.argv[1:]:
+        print("  the video by Open H.264 on RFB: " + measure_h264())
+
+
+def table(rows):
     print(f"display, {W}x{H}, one run (kB, kB/s, % of a processor)    value (times the bar)")
     print("  " + " " * 12 + "".join(f"{n:>18s}" for n in rows) + "    bar")
     for c in COLUMNS:

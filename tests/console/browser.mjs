@@ -213,6 +213,16 @@ const verbs = {
   async canvas() {
     return page.evaluate(() => { const c = document.querySelector(".pane-screen-view canvas"); return [c?.width, c?.height]; });
   },
+  /** SHA-256 of the viewer's picture, its colours without their opacity. */
+  async pixels() {
+    return page.evaluate(async () => {
+      const c = document.querySelector(".pane-screen-view canvas");
+      const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+      const rgb = new Uint8Array((data.length / 4) * 3);
+      for (let i = 0, o = 0; i < data.length; i += 4) for (let k = 0; k < 3; k++) rgb[o++] = data[i + k];
+      return Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", rgb)), (b) => b.toString(16).padStart(2, "0")).join("");
+    });
+  },
   async fullscreen() {
     return page.evaluate(() => !!document.fullscreenElement);
   },

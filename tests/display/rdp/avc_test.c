@@ -43,7 +43,7 @@ static uint32_t distance(uint32_t a, uint32_t b)
 
 static void frames_decode_to_about_the_picture(void **state)
 {
-	struct avc *a = disp_avc_new(W, H);
+	struct avc *a = disp_avc_new(W, H, AVC_BT709);
 	H264_CONTEXT *h = h264_context_new(FALSE);
 	RECTANGLE_16 all = {0, 0, W + 1, H + 1};
 	size_t n = 0, first = 0;
