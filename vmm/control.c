@@ -230,10 +230,10 @@ static json_t *answer_plugged(struct control *c)
 
 	for (unsigned i = 0; i < PLUGGED_MAX; i++)
 		if (plugged_at(c->ops.plugged(c->arg), i, &info))
-			(void)json_array_append_new(
-				list, json_pack("{s:s, s:s, s:i, s:s}", "id", info.id, "kind",
-						info.kind, "slot", (int)info.slot, "state",
-						states[info.state]));
+			(void)json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s}", "id",
+								    info.id, "kind", info.kind,
+								    "slot", (int)info.slot, "state",
+								    states[info.state]));
 	return json_pack("{s:o, s:i}", "plugged", list, "slots", (int)PLUGGED_MAX);
 }
 

@@ -62,8 +62,8 @@
 #define VM_SMI_EN	 0x630 /* ICH9 data sheet §13.8.3.12, 4 bytes */
 #define VM_LPC_SLOT	 31
 
-/* PCI slots that are filled and emptied while the guest runs (hotplug.h), a bit each. Among the fixed
- * hardware's ports, which the DSDT reserves as one. */
+/* PCI slots that are filled and emptied while the guest runs (hotplug.h), a bit each. Among the
+ * fixed hardware's ports, which the DSDT reserves as one. */
 #define VM_HOTPLUG_PORT	 0x610 /* 4 bytes */
 #define VM_HOTPLUG_SLOT	 23u
 #define VM_HOTPLUG_SLOTS 8u

@@ -165,10 +165,8 @@ int plugged_disk(struct plugged *p, const char *id, int passed, bool read_only, 
 		 struct err *e)
 {
 	cleanup_close int fd = passed;
-	struct virtio_blk_config c = {.serial = id,
-				      .workers = WORKERS,
-				      .problem = p->cfg.problem,
-				      .arg = p->cfg.arg};
+	struct virtio_blk_config c = {
+		.serial = id, .workers = WORKERS, .problem = p->cfg.problem, .arg = p->cfg.arg};
 	struct virtio_env env;
 	struct item *it;
 	int r = place(p, id, &it, e);
@@ -190,8 +188,8 @@ int plugged_disk(struct plugged *p, const char *id, int passed, bool read_only, 
 	return 0;
 }
 
-int plugged_net(struct plugged *p, const char *id, int passed, const uint8_t mac[6],
-		unsigned *slot, struct err *e)
+int plugged_net(struct plugged *p, const char *id, int passed, const uint8_t mac[6], unsigned *slot,
+		struct err *e)
 {
 	cleanup_close int fd = passed;
 	struct virtio_net_config c = {0};

@@ -52,8 +52,7 @@ int plugged_net(struct plugged *p, const char *id, int fd, const uint8_t mac[6],
 		struct err *e) must_check;
 /* Asks the guest to let go. An event tells how that ended; one that takes longer than timeout_ms
  * keeps the device, may be asked again, and may still eject it. */
-int plugged_unplug(struct plugged *p, const char *id, int64_t timeout_ms,
-		   struct err *e) must_check;
+int plugged_unplug(struct plugged *p, const char *id, int64_t timeout_ms, struct err *e) must_check;
 
 /* False when place i (0 .. PLUGGED_MAX - 1) is empty. */
 bool plugged_at(struct plugged *p, unsigned i, struct plugged_info *out) must_check;

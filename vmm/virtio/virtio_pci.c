@@ -597,8 +597,7 @@ int virtio_pci_attach(struct virtio_dev *d, struct err *e)
 	if (rc >= 0)
 		rc = add_caps(vp);
 	if (rc >= 0)
-		rc = d->env.slot ? pci_plug(d->env.pci, pd, d->env.slot)
-				 : pci_add(d->env.pci, pd);
+		rc = d->env.slot ? pci_plug(d->env.pci, pd, d->env.slot) : pci_add(d->env.pci, pd);
 	if (rc >= 0)
 		rc = add_kicks(vp);
 	if (rc < 0) {

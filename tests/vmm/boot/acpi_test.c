@@ -140,12 +140,12 @@ static const uint8_t *dsdt_of(bool pc)
 		return out + l.dsdt;
 	}
 	assert_int_equal(acpi_build(out, 2, &rsdp), 0);
-	return out + (get_le32(table(get_le64(out + (get_le64(out + (rsdp - ACPI_AT) + 24) -
-							ACPI_AT) +
-					      36),
-				     "FACP") +
-			       40) -
-		      ACPI_AT);
+	return out +
+	       (get_le32(table(get_le64(out + (get_le64(out + (rsdp - ACPI_AT) + 24) - ACPI_AT) +
+					36),
+			       "FACP") +
+			 40) -
+		ACPI_AT);
 }
 
 /* What ACPICA, the interpreter that Linux has, says while it runs a method; every register reads
