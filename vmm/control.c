@@ -7,9 +7,15 @@
 #include <errno.h>
 #include <string.h>
 #include "common/control_server.h"
+#include "common/json.h"
 #include "vmm/machine.h"
+#include "vmm/plugged.h"
 #include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio_balloon.h"
+#include "vmm/virtio/virtio_net.h"
+
+#define UNPLUG_MS     30000
+#define UNPLUG_MS_MAX 600000
 
 struct control {
 	struct vm *vm; /* borrowed */
@@ -152,6 +158,85 @@ static json_t *answer_limits(struct control *c)
 	return json_pack("{s:o, s:o}", "disk", limit_json(d), "net", limit_json(n));
 }
 
+static json_t *refused(const struct err *e)
+{
+	return json_pack("{s:s, s:s}", "error", e->msg, "word", e->word[0] ? e->word : "plug.bad");
+}
+
+static int plug(struct control *c, json_t *order, int fd, unsigned *slot, struct err *e)
+{
+	struct plugged *p = c->ops.plugged(c->arg);
+	cleanup_close int mine = fd;
+	const char *id, *kind, *mac_text = NULL;
+	bool read_only = false;
+	uint8_t mac[6];
+	int r;
+
+	if ((r = json_need_str(order, "kind", 1, 8, &kind, e)) < 0 ||
+	    (r = json_need_str(order, "id", 1, 64, &id, e)) < 0 ||
+	    (r = json_opt_bool(order, "readonly", &read_only, e)) < 0 ||
+	    (r = json_opt_str(order, "mac", 32, &mac_text, e)) < 0)
+		return r;
+	if (!strcmp(kind, "disk"))
+		return plugged_disk(p, id, steal_fd(&mine), read_only, slot, e);
+	if (strcmp(kind, "net"))
+		return err_set(e, -EINVAL, "kind: give disk or net");
+	if (!mac_text)
+		return err_set(e, -EINVAL, "give mac, like 52:54:00:12:34:56");
+	r = virtio_net_parse_mac(mac_text, mac, e);
+	return r < 0 ? r : plugged_net(p, id, steal_fd(&mine), mac, slot, e);
+}
+
+/* The file, tap or socket comes along with the order. */
+static json_t *answer_plug(struct control *c)
+{
+	/* Borrowed; jansson's getters take no const. */
+	json_t *order = (json_t *)(uintptr_t)control_server_order(c->server);
+	struct err e = {0};
+	unsigned slot;
+	int fd = -1;
+
+	if (control_server_take_fds(c->server, &fd, 1) < 1)
+		return json_pack("{s:s, s:s}", "error",
+				 "pass the disk's file, the tap or the socket with the order",
+				 "word", "plug.bad");
+	if (plug(c, order, fd, &slot, &e) < 0)
+		return refused(&e);
+	return json_pack("{s:b, s:i}", "ok", 1, "slot", (int)slot);
+}
+
+static json_t *answer_unplug(struct control *c)
+{
+	json_t *order = (json_t *)(uintptr_t)control_server_order(c->server);
+	int64_t timeout_ms = UNPLUG_MS;
+	struct err e = {0};
+	const char *id;
+
+	if (json_need_str(order, "id", 1, 64, &id, &e) < 0 ||
+	    json_opt_int(order, "timeout_ms", 1, UNPLUG_MS_MAX, &timeout_ms, &e) < 0 ||
+	    plugged_unplug(c->ops.plugged(c->arg), id, timeout_ms, &e) < 0)
+		return refused(&e);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_plugged(struct control *c)
+{
+	static const char *const states[] = {[PLUGGED_OFFERED] = "offered",
+					     [PLUGGED_SEEN] = "seen",
+					     [PLUGGED_USED] = "used",
+					     [PLUGGED_LEAVING] = "leaving"};
+	json_t *list = json_array();
+	struct plugged_info info;
+
+	for (unsigned i = 0; i < PLUGGED_MAX; i++)
+		if (plugged_at(c->ops.plugged(c->arg), i, &info))
+			(void)json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s}", "id",
+								    info.id, "kind", info.kind,
+								    "slot", (int)info.slot, "state",
+								    states[info.state]));
+	return json_pack("{s:o, s:i}", "plugged", list, "slots", (int)PLUGGED_MAX);
+}
+
 static json_t *answer(void *arg, const char *op)
 {
 	struct control *c = arg;
@@ -178,6 +263,12 @@ static json_t *answer(void *arg, const char *op)
 		return answer_limits(c);
 	if (!strcmp(op, "balloon"))
 		return answer_balloon(c);
+	if (!strcmp(op, "plug"))
+		return answer_plug(c);
+	if (!strcmp(op, "unplug"))
+		return answer_unplug(c);
+	if (!strcmp(op, "plugged"))
+		return answer_plugged(c);
 	return !strcmp(op, "snapshot") ? answer_snapshot(c) : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The control socket: the host agent asks for status, power-down, quit, pause, resume and
- * snapshots, and hears of events; one
+ * The control socket: the host agent asks for status, power-down, quit, pause, resume,
+ * snapshots, plugging and unplugging, and hears of events; one
  * JSON object a line either way (docs/contracts.md). Main thread.
  */
 #ifndef PANE_VMM_CONTROL_H
@@ -14,6 +14,7 @@
 struct control;
 struct loop;
 struct limit;
+struct plugged;
 struct virtio_balloon;
 struct vm;
 
@@ -24,6 +25,8 @@ struct control_ops {
 	void (*problem)(void *arg, char *out, size_t n);
 	/* The balloon, borrowed; NULL where there is none. */
 	struct virtio_balloon *(*balloon)(void *arg);
+	/* What is plugged into the running machine, borrowed. */
+	struct plugged *(*plugged)(void *arg);
 	/* The present limits of disks and network, the owner's to change; then limited() is called.
 	 */
 	void (*limits)(void *arg, struct limit **disk, struct limit **net);

@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -69,49 +72,36 @@ static const unsigned long vcpu_ioctls[] = {
 	KVM_SET_MP_STATE,
 };
 
-/* A snapshot reads what KVM keeps; the main thread's alone. */
+/* A snapshot reads what KVM keeps; a descriptor that was passed says what it is. The main thread's
+ * alone. */
 static const unsigned long main_ioctls[] = {
-	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,	KVM_GET_SREGS,		KVM_GET_XSAVE,
-	KVM_GET_XSAVE2,	   KVM_GET_XCRS,	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC,
-	KVM_GET_MSRS,	   KVM_GET_IRQCHIP,	KVM_GET_PIT2,		KVM_GET_CLOCK,
-	KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MSR_INDEX_LIST,
+	BLKGETSIZE64,		TUNGETIFF,     KVM_GET_CPUID2,	  KVM_GET_MP_STATE,
+	KVM_GET_SREGS,		KVM_GET_XSAVE, KVM_GET_XSAVE2,	  KVM_GET_XCRS,
+	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC, KVM_GET_MSRS,	  KVM_GET_IRQCHIP,
+	KVM_GET_PIT2,		KVM_GET_CLOCK, KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS,
+	KVM_GET_MSR_INDEX_LIST,
 };
 
 /* The main thread and I/O threads besides: the loop, disks, the surface and control sockets. */
 static const int main_calls[] = {
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(accept4),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(preadv),
-	SCMP_SYS(pwritev),
-	SCMP_SYS(readv),
-	SCMP_SYS(writev),
-	SCMP_SYS(preadv2),
-	SCMP_SYS(pwritev2),
-	SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync),
-	SCMP_SYS(fallocate),
-	SCMP_SYS(fstat),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(memfd_create),
-	SCMP_SYS(timerfd_settime),
-	SCMP_SYS(eventfd2),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(unlink),
+	SCMP_SYS(epoll_wait),	   SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl),	   SCMP_SYS(accept4),
+	SCMP_SYS(sendmsg),	   SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),	   SCMP_SYS(recvfrom),
+	SCMP_SYS(pwrite64),	   SCMP_SYS(preadv),
+	SCMP_SYS(pwritev),	   SCMP_SYS(readv),
+	SCMP_SYS(writev),	   SCMP_SYS(preadv2),
+	SCMP_SYS(pwritev2),	   SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),	   SCMP_SYS(fallocate),
+	SCMP_SYS(fstat),	   SCMP_SYS(fcntl),
+	SCMP_SYS(memfd_create),	   SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_create), /* from here: a device that is plugged in later */
+	SCMP_SYS(flock),	   SCMP_SYS(eventfd2),
+	SCMP_SYS(getrandom),	   SCMP_SYS(poll),
+	SCMP_SYS(ppoll),	   SCMP_SYS(getsockopt),
+	SCMP_SYS(shutdown),	   SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(set_robust_list), SCMP_SYS(unlink),
 	SCMP_SYS(uname),
 };
 
@@ -187,6 +177,20 @@ static int allow_vcpu(scmp_filter_ctx f)
 	return r;
 }
 
+/* Threads of a device that is plugged in later: a thread of this process, in no new namespace.
+ * What clone3 is to do lies in memory, where no filter looks; without it glibc takes clone. */
+static int allow_threads(scmp_filter_ctx f)
+{
+	const uint64_t needs = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+	const uint64_t never = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+			       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE |
+			       CLONE_PARENT;
+	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, needs | never, needs));
+
+	return r == 0 ? seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) : r;
+}
+
 static int load(scmp_filter_ctx f, bool whole_process)
 {
 	int r = whole_process ? seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) : 0;
@@ -216,6 +220,8 @@ int jail_process(bool net, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(main_ioctls) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, main_ioctls[i], 0));
+	if (r == 0)
+		r = allow_threads(f);
 	if (r == 0 && net)
 		r = allow(f, net_calls, ARRAY_LEN(net_calls));
 	for (size_t i = 0; i < ARRAY_LEN(file_calls) && r == 0; i++)

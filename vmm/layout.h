@@ -39,6 +39,7 @@
 #define VM_PM_TIMER	  0x608 /* 4 bytes */
 #define VM_GPE0		  0x620 /* 16 bytes: status, enable */
 #define VM_GPE0_LEN	  16
+#define VM_GPE_HOTPLUG	  1 /* look at VM_HOTPLUG_PORT */
 #define VM_GPE_GENERATION 5 /* the VM generation id changed */
 #define VM_RESET_PORT	  0xcf9
 #define VM_SCI_IRQ	  9
@@ -60,6 +61,12 @@
 #define VM_DEBUGCON_PORT 0x402
 #define VM_SMI_EN	 0x630 /* ICH9 data sheet §13.8.3.12, 4 bytes */
 #define VM_LPC_SLOT	 31
+
+/* PCI slots that are filled and emptied while the guest runs (hotplug.h), a bit each. Among the
+ * fixed hardware's ports, which the DSDT reserves as one. */
+#define VM_HOTPLUG_PORT	 0x610 /* 4 bytes */
+#define VM_HOTPLUG_SLOT	 23u
+#define VM_HOTPLUG_SLOTS 8u
 
 /* INTx of slot s arrives at this IOAPIC pin. */
 #define VM_INTX_GSI(slot) (16u + (slot) % VM_INTX_GSIS)

@@ -6,9 +6,9 @@
  *   mem.c kvm.c        guest RAM; the host's KVM
  *   vcpu.c io.c        the processor's loop, and who answers what leaves it
  *   pci.c pci_msix.c   the bus every virtio device sits on; host_bridge.c, the doors to it
- *   serial.c console_log.c rtc.c power.c pvpanic.c    the small devices
+ *   serial.c console_log.c rtc.c power.c hotplug.c pvpanic.c    the small devices
  *   boot/              bzimage.c linux.c (loader), acpi.c aml.c smbios.c (tables), cpuid.c
- *   devices.c virtio/  the devices that matter; hda.c hda_codec.c  sound
+ *   devices.c plugged.c virtio/  the devices that matter; hda.c hda_codec.c  sound
  *   pc/                a whole PC for firmware (pc.c)
  *   jail.c control.c options.c main.c    the process around it
  *
@@ -36,6 +36,7 @@
 #include "vmm/boot/smbios.h"
 #include "vmm/cpuid.h"
 #include "vmm/host_bridge.h"
+#include "vmm/hotplug.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/mem.h"
@@ -66,6 +67,7 @@ struct vm {
 	struct console_log console;
 	struct serial serial;
 	struct power power;
+	struct hotplug hotplug;
 	struct rtc rtc;
 	struct pvpanic pvpanic;
 	struct pc *pc; /* owned; NULL without firmware */
@@ -98,6 +100,11 @@ struct pci_bus *vm_pci(struct vm *vm)
 struct loop *vm_loop(struct vm *vm)
 {
 	return vm->loop;
+}
+
+struct hotplug *vm_hotplug(struct vm *vm)
+{
+	return &vm->hotplug;
 }
 
 struct pc *vm_pc(struct vm *vm)
@@ -278,6 +285,13 @@ static void sci_irq(void *arg, bool level)
 	vm_kvm_irq(&vm->kvm, VM_SCI_IRQ, level);
 }
 
+static void on_hotplug(void *arg)
+{
+	struct vm *vm = arg;
+
+	power_event(&vm->power, VM_GPE_HOTPLUG);
+}
+
 static void on_power_end(void *arg, bool poweroff)
 {
 	vm_stop(arg, poweroff ? VM_POWEROFF : VM_RESET, NULL);
@@ -428,12 +442,14 @@ static int build_platform(struct vm *vm, struct err *e)
 	vm->serial.talks = serial_talks;
 	power_init(&vm->power, sci_irq, on_power_end, vm);
 	vm->power.keyboard = vm->cfg.pc;
+	hotplug_init(&vm->hotplug, on_hotplug, vm);
 	rtc_init(&vm->rtc);
 	vm->rtc.local = vm->cfg.windows;
 	if ((r = host_bridge_add(&vm->bridge, vm->pci, &vm->io, power_reset_access, &vm->power)) <
 		    0 ||
 	    (r = pvpanic_add(&vm->pvpanic, vm->pci, on_panic, vm)) < 0 ||
 	    (r = power_add(&vm->power, &vm->io)) < 0 ||
+	    (r = hotplug_add(&vm->hotplug, &vm->io)) < 0 ||
 	    (r = vm_io_add(&vm->io, true, VM_COM1_PORT, 8, serial_access, &vm->serial)) < 0 ||
 	    (r = vm_io_add(&vm->io, true, VM_RTC_PORT, 2, rtc_access, &vm->rtc)) < 0)
 		return err_set(e, r, "platform devices: %s", strerrorname_np(-r));
@@ -824,6 +840,7 @@ void vm_free(struct vm *vm)
 		pci_dev_fini(&vm->pvpanic.dev);
 		pci_dev_fini(&vm->bridge.dev);
 		pci_bus_free(vm->pci);
+		hotplug_fini(&vm->hotplug);
 	}
 	console_log_close(&vm->console);
 	loop_timer_del(vm->wake);

@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
+struct hotplug;
 struct loop;
 struct pc;
 struct pci_bus;
@@ -35,6 +36,7 @@ enum vm_stop {
 struct vm_mem *vm_ram(struct vm *vm);
 struct pci_bus *vm_pci(struct vm *vm);
 struct loop *vm_loop(struct vm *vm);
+struct hotplug *vm_hotplug(struct vm *vm);
 struct pc *vm_pc(struct vm *vm); /* NULL in a machine that boots a kernel directly */
 
 /* Any thread. vm_frame: the guest flushed a frame (counts where readiness is a frame). vm_ready:

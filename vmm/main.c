@@ -22,6 +22,7 @@
 #include "vmm/machine.h"
 #include "vmm/options.h"
 #include "vmm/pc/pc.h"
+#include "vmm/plugged.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/snapshot/section.h"
 #include "vmm/snapshot/working_set.h"
@@ -46,6 +47,7 @@ struct app {
 	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
+	struct plugged *plugged;
 	struct control *control;
 };
 
@@ -107,6 +109,7 @@ static int finish(struct app *a, enum vm_stop why, const char *detail)
 	else
 		snprintf(reason, sizeof(reason), "%s", vm_stop_name(why));
 	control_event(a->control, "stopping", reason);
+	plugged_free(steal_ptr(&a->plugged));
 	vm_devices_free(a->devices); /* flushes the disk before the state says it is over */
 	a->devices = NULL;
 	log_info("vm.end", "name=%s reason=%s code=%d", LOG_Q(a->opt.name), LOG_Q(reason), code);
@@ -156,6 +159,8 @@ static void disk_problem(void *arg, char *out, size_t n)
 	out[0] = 0;
 	if (a->devices)
 		vm_devices_problem(a->devices, out, n);
+	if (a->plugged && !out[0])
+		plugged_problem(a->plugged, out, n);
 }
 
 static void tell_problem(void *arg)
@@ -182,6 +187,16 @@ static struct virtio_balloon *balloon(void *arg)
 	return a->devices ? vm_devices_balloon(a->devices) : NULL;
 }
 
+static struct plugged *plugged(void *arg)
+{
+	return ((struct app *)arg)->plugged;
+}
+
+static void on_plugged(void *arg, const char *event, const char *reason)
+{
+	control_event(((struct app *)arg)->control, event, reason);
+}
+
 static void limits(void *arg, struct limit **disk, struct limit **net)
 {
 	struct app *a = arg;
@@ -196,6 +211,8 @@ static void limited(void *arg)
 
 	if (a->devices)
 		vm_devices_limit(a->devices, &a->opt.disk_limit, &a->opt.net_limit);
+	if (a->plugged)
+		plugged_limit(a->plugged, &a->opt.disk_limit, &a->opt.net_limit);
 }
 
 static void on_signal(void *arg, int signo)
@@ -209,7 +226,10 @@ static void on_signal(void *arg, int signo)
 static int on_snapshot(void *arg, int state, int memory, struct err *e)
 {
 	struct app *a = arg;
+	int r = plugged_check_snapshot(a->plugged, e);
 
+	if (r < 0)
+		return r;
 	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
 }
 
@@ -312,10 +332,17 @@ static int build(struct app *a, struct err *e)
 		return err_set(e, r, "signals: %s", strerrorname_np(-r));
 	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
 		return r;
+	const struct plugged_cfg plug = {
+		.vm = a->vm, .event = on_plugged, .problem = on_problem, .arg = a};
+
+	a->plugged = plugged_new(&plug, e);
+	if (!a->plugged)
+		return -ENOMEM;
 	if (o->control) {
 		static const struct control_ops ops = {.surface = surface_connected,
 						       .problem = disk_problem,
 						       .balloon = balloon,
+						       .plugged = plugged,
 						       .limits = limits,
 						       .limited = limited,
 						       .snapshot = on_snapshot};
@@ -445,6 +472,7 @@ int main(int argc, char **argv)
 	}
 	code = bad < 0 ? fail_start(&a, &e) : run(&a);
 	control_free(a.control);
+	plugged_free(a.plugged);
 	vm_devices_free(a.devices);
 	vm_free(a.vm);
 	snap_free(a.snap);

@@ -150,9 +150,43 @@ int pci_add(struct pci_bus *b, struct pci_dev *d)
 {
 	unsigned slot = 0;
 
-	while (slot < PCI_SLOTS && b->dev[slot])
+	while (slot < VM_HOTPLUG_SLOT && b->dev[slot])
 		slot++;
-	return slot == PCI_SLOTS ? -ENOSPC : pci_add_at(b, d, slot);
+	return slot == VM_HOTPLUG_SLOT ? -ENOSPC : pci_add_at(b, d, slot);
+}
+
+int pci_plug(struct pci_bus *b, struct pci_dev *d, unsigned slot)
+{
+	if (slot >= PCI_SLOTS || b->dev[slot])
+		return -EEXIST;
+	fill_header(d);
+	d->bus = b;
+	d->slot = slot;
+	return 0;
+}
+
+void pci_show(struct pci_dev *d)
+{
+	pci_lock(d->bus);
+	d->bus->dev[d->slot] = d;
+	pci_unlock(d->bus);
+}
+
+static void take_off(struct pci_dev *d)
+{
+	for (unsigned n = 0; n < PCI_BARS; n++)
+		d->bar[n].mapped = false;
+	pci_eventfds_follow(d);
+	if (d->bus->dev[d->slot] == d)
+		d->bus->dev[d->slot] = NULL;
+}
+
+void pci_hide(struct pci_bus *b, unsigned slot)
+{
+	pci_lock(b);
+	if (slot < PCI_SLOTS && b->dev[slot])
+		take_off(b->dev[slot]);
+	pci_unlock(b);
 }
 
 int pci_add_at(struct pci_bus *b, struct pci_dev *d, unsigned slot)
@@ -178,10 +212,7 @@ void pci_dev_fini(struct pci_dev *d)
 {
 	if (d->bus) {
 		pci_lock(d->bus);
-		for (unsigned n = 0; n < PCI_BARS; n++)
-			d->bar[n].mapped = false;
-		pci_eventfds_follow(d);
-		d->bus->dev[d->slot] = NULL;
+		take_off(d);
 		pci_unlock(d->bus);
 		d->bus = NULL;
 	}

@@ -129,10 +129,18 @@ int pci_bar_add(struct pci_dev *d, unsigned n, enum pci_bar_kind kind, uint64_t 
 int pci_cap_add(struct pci_dev *d, const void *bytes, const void *writable, size_t n) must_check;
 /* Declares BAR n as this device's MSI-X table and PBA; accesses to it never reach ops. */
 int pci_msix_add(struct pci_dev *d, unsigned n, unsigned vectors) must_check;
-/* Puts d on the bus at the next free slot with addresses assigned. -ENOSPC when full. */
+/* Puts d on the bus at the next free slot below VM_HOTPLUG_SLOT with addresses assigned. -ENOSPC
+ * when there is none. */
 int pci_add(struct pci_bus *b, struct pci_dev *d) must_check;
 /* The same at a slot of its own choice; -EEXIST when it is taken. */
 int pci_add_at(struct pci_bus *b, struct pci_dev *d, unsigned slot) must_check;
+/* For a slot of a running machine: d belongs to the bus, but the guest does not see it before
+ * pci_show(), and finds its BARs empty: giving addresses is then its part. */
+int pci_plug(struct pci_bus *b, struct pci_dev *d, unsigned slot) must_check;
+void pci_show(struct pci_dev *d);
+/* What is in slot decodes nothing and is not seen any more; its owner takes it down when it has
+ * time. Any thread. */
+void pci_hide(struct pci_bus *b, unsigned slot);
 /* Frees what pci_add() and pci_msix_add() hold, not d itself. */
 void pci_dev_fini(struct pci_dev *d);
 

@@ -163,7 +163,7 @@ enum {
 	APIC_LVT0 = 0x350
 };
 
-volatile bool device_interrupt, power_button, generation_changed;
+volatile bool device_interrupt, power_button, generation_changed, hotplug_changed;
 
 void irq_entry_64(void);
 void irq_entry_65(void);
@@ -199,6 +199,8 @@ void on_interrupt(unsigned vector)
 		outb(VM_GPE0, events);
 		if (events & 1 << VM_GPE_GENERATION)
 			generation_changed = true;
+		if (events & 1 << VM_GPE_HOTPLUG)
+			hotplug_changed = true;
 	}
 	if (vector != VECTOR_SPURIOUS)
 		mmio_write32(VM_LAPIC + APIC_EOI, 0);
@@ -241,7 +243,7 @@ void interrupts_init(void)
 	ioapic(0x10 + 2 * VM_SCI_IRQ + 1, 0);
 	ioapic(0x10 + 2 * VM_SCI_IRQ, 0x8000 | VECTOR_SCI); /* level, active high */
 	outw(VM_PM1_EVT + 2, 0x100);			    /* power button */
-	outb(VM_GPE0 + VM_GPE0_LEN / 2, 1 << VM_GPE_GENERATION);
+	outb(VM_GPE0 + VM_GPE0_LEN / 2, 1 << VM_GPE_GENERATION | 1 << VM_GPE_HOTPLUG);
 }
 
 void pci_msix_enable(unsigned slot)

@@ -98,7 +98,7 @@ void pci_msix_enable(unsigned slot);
 void interrupts_init(void);
 /* Sleeps until an interrupt, unless *flag is set already. Interrupts are off outside it. */
 void sleep_unless(const volatile bool *flag);
-extern volatile bool device_interrupt, power_button, generation_changed;
+extern volatile bool device_interrupt, power_button, generation_changed, hotplug_changed;
 
 void power_off(void);
 void reset(void);

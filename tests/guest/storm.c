@@ -7,6 +7,7 @@
 
 #include "tests/guest/hw.h"
 #include "tests/guest/virtio.h"
+#include "vmm/layout.h"
 
 enum {
 	FIRST = 32 << 20,
@@ -119,11 +120,35 @@ static bool one_round(unsigned type, unsigned nth)
 	return true;
 }
 
+/* Hot-plug registers, of any width, with devices in the slots and without. */
+static void eject_anything(void)
+{
+	for (unsigned i = 0; i < 300; i++) {
+		uint16_t port = (uint16_t)(VM_HOTPLUG_PORT + any() % 5);
+
+		switch (any() % 4) {
+		case 0:
+			outl(port, any());
+			break;
+		case 1:
+			outw(port, (uint16_t)any());
+			break;
+		case 2:
+			outb(port, (uint8_t)any());
+			break;
+		default:
+			(void)inl(port);
+		}
+	}
+}
+
 void storm(void)
 {
 	static const struct {
 		uint8_t type, nth;
-	} devices[] = {{2, 0}, {1, 0}, {4, 0}, {5, 0}, {16, 0}, {18, 0}, {18, 1}};
+	} devices[] = {
+		{2, 0},	 {1, 0},  {4, 0}, {5, 0}, {16, 0},
+		{18, 0}, {18, 1}, {2, 1}, {1, 1}}; /* the last two where they are plugged in */
 	unsigned met = 0;
 
 	for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
@@ -134,5 +159,6 @@ void storm(void)
 		met += n > 0;
 	}
 	virtio_packed = false;
+	eject_anything();
 	print("stormed %u\n", met);
 }

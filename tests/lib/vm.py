@@ -168,6 +168,27 @@ class Vm:
                 return answer
             self.events.append(answer)
 
+    def plug(self, file, **order):
+        """Plugs what file is into the running machine; the answer."""
+        self.ask(op="status")  # opens the channel
+        socket.send_fds(self.channel, [json.dumps({"op": "plug", **order}).encode() + b"\n"], [file.fileno()] if file else [])
+        return self.answer()
+
+    def event(self, name, timeout=60):
+        """Waits for the next event of that name since the last one waited for, and takes it."""
+        end = time.monotonic() + timeout
+        while True:
+            for event in self.events:
+                if event["event"] == name:
+                    self.events.remove(event)
+                    return event
+            if not select.select([self.channel], [], [], max(0, end - time.monotonic()))[0]:
+                raise TimeoutError(f"no event {name} after {timeout} s, its serial line:\n{self.text('serial')}")
+            line = self.control.readline()
+            if not line:
+                raise RuntimeError(f"ended meanwhile: {self.text('stderr')}")
+            self.events.append(json.loads(line))
+
     def snapshot(self, name="snapshot"):
         """Writes a snapshot; the machine is paused afterwards. Returns its directory."""
         folder = self.path(name)

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -56,6 +58,41 @@ static void do_allowed(void)
 	enter(false);
 	if (write(fd[1], "x", 1) != 1 || getpid() < 1)
 		_exit(3);
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+static void one_thread(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, do_nothing, NULL) || pthread_join(t, NULL))
+		_exit(3);
+}
+
+static void do_thread(void)
+{
+	one_thread(); /* a process's first one sets signals up */
+	enter(false);
+	one_thread();
+}
+
+static void do_fork(void)
+{
+	enter(true);
+	(void)fork();
+}
+
+static void do_namespace(void)
+{
+	const unsigned long thread =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+
+	enter(true);
+	syscall(SYS_clone, thread | CLONE_NEWNET, 0, 0, 0, 0);
 }
 
 static void do_open(void)
@@ -118,6 +155,7 @@ static void what_is_needed_works(void **state)
 	(void)state;
 	assert_int_equal(child(do_allowed), FINE);
 	assert_int_equal(child(do_socket_with_net), FINE);
+	assert_int_equal(child(do_thread), FINE); /* of a device that is plugged in */
 }
 
 static void files_cannot_be_opened(void **state)
@@ -137,6 +175,8 @@ static void the_rest_ends_the_process(void **state)
 	assert_int_equal(child(do_exec), VIOLATION);
 	assert_int_equal(child(do_socket), VIOLATION);
 	assert_int_equal(child(do_ptrace), VIOLATION);
+	assert_int_equal(child(do_fork), VIOLATION);
+	assert_int_equal(child(do_namespace), VIOLATION);
 	assert_int_equal(child(do_vcpu_socket), VIOLATION);
 }
 

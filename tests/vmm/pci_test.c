@@ -210,15 +210,57 @@ static void bad_bars_are_refused(void **state)
 static void the_bus_fills_up(void **state)
 {
 	struct bench *b = *state;
-	static struct pci_dev d[PCI_SLOTS];
+	static struct pci_dev d[VM_HOTPLUG_SLOT];
 
-	for (unsigned i = 1; i < PCI_SLOTS; i++) {
+	for (unsigned i = 1; i < VM_HOTPLUG_SLOT; i++) {
 		assert_int_equal(pci_add(b->bus, &d[i]), 0);
 		assert_int_equal(d[i].slot, i);
 	}
 	assert_int_equal(pci_add(b->bus, &d[0]), -ENOSPC);
-	for (unsigned i = 1; i < PCI_SLOTS; i++)
+	for (unsigned i = 1; i < VM_HOTPLUG_SLOT; i++)
 		pci_dev_fini(&d[i]);
+}
+
+static void what_is_plugged_in_is_seen_when_shown(void **state)
+{
+	struct bench *b = *state;
+	struct pci_dev d = {.name = "late", .vendor = 0x1234, .device = 0x5678};
+	const uint32_t at = VM_HOTPLUG_SLOT << 15;
+	uint64_t v;
+
+	assert_int_equal(pci_bar_add(&d, 0, PCI_BAR_MEM32, 4096), 0);
+	assert_int_equal(pci_plug(b->bus, &d, VM_HOTPLUG_SLOT), 0);
+	assert_int_equal(pci_config_read(b->bus, at, 4), 0xffffffff);
+	pci_show(&d);
+	assert_int_equal(pci_config_read(b->bus, at, 4), 0x56781234);
+	assert_int_equal(pci_plug(b->bus, &d, VM_HOTPLUG_SLOT), -EEXIST);
+	assert_int_equal(pci_config_read(b->bus, at + 0x10, 4), 0); /* no address yet */
+	pci_config_write(b->bus, at + 4, 2, 2);
+	assert_false(pci_access(b->bus, false, false, 0, 4, &v));
+	pci_config_write(b->bus, at + 0x10, 4, 0xe0000000);
+	assert_true(pci_access(b->bus, false, false, 0xe0000000, 4, &v));
+	pci_hide(b->bus, VM_HOTPLUG_SLOT);
+	assert_int_equal(pci_config_read(b->bus, at, 4), 0xffffffff);
+	assert_false(pci_access(b->bus, false, false, 0xe0000000, 4, &v));
+	pci_hide(b->bus, VM_HOTPLUG_SLOT); /* nothing there */
+	pci_hide(b->bus, PCI_SLOTS);
+	pci_dev_fini(&d);
+}
+
+static void taking_down_the_hidden_leaves_its_slots_next_device_alone(void **state)
+{
+	struct bench *b = *state;
+	struct pci_dev old = {.name = "old", .vendor = 1}, next = {.name = "next", .vendor = 2};
+	const uint32_t at = VM_HOTPLUG_SLOT << 15;
+
+	assert_int_equal(pci_plug(b->bus, &old, VM_HOTPLUG_SLOT), 0);
+	pci_show(&old);
+	pci_hide(b->bus, VM_HOTPLUG_SLOT);
+	assert_int_equal(pci_plug(b->bus, &next, VM_HOTPLUG_SLOT), 0);
+	pci_show(&next);
+	pci_dev_fini(&old);
+	assert_int_equal(pci_config_read(b->bus, at, 2), 2);
+	pci_dev_fini(&next);
 }
 
 static void reset_disables_and_tells(void **state)
@@ -245,6 +287,8 @@ int main(void)
 		T(bars_move),
 		T(crooked_accesses_stay_out),
 		T(the_bus_fills_up),
+		T(what_is_plugged_in_is_seen_when_shown),
+		T(taking_down_the_hidden_leaves_its_slots_next_device_alone),
 		T(reset_disables_and_tells),
 		cmocka_unit_test(capabilities_are_chained),
 		cmocka_unit_test(bad_bars_are_refused),

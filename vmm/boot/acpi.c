@@ -76,6 +76,28 @@ static void gas_port(uint8_t *p, uint16_t port, uint8_t bits)
 
 /* ---- DSDT ----------------------------------------------------------------------------------- */
 
+/* Slots that can be filled and emptied (ACPI 6.4 §6.3): a device with a way out (_EJ0) each, which
+ * is what makes Linux and Windows watch them, and nothing that was there from the start has it. */
+static void hotplug_slots(struct aml *a)
+{
+	static const char *const registers[] = {"HPUP", "HPDN", "HPEJ"}; /* hotplug.h */
+
+	aml_registers(a, "HPRG", VM_HOTPLUG_PORT, registers, ARRAY_LEN(registers));
+	for (unsigned i = 0; i < VM_HOTPLUG_SLOTS; i++) {
+		const char name[] = {'S', 'L', 'T', (char)('0' + i), 0};
+		size_t dev = aml_device_begin(a, name), method;
+
+		aml_name(a, "_ADR");
+		aml_int(a, (VM_HOTPLUG_SLOT + i) << 16);
+		aml_name(a, "_SUN");
+		aml_int(a, VM_HOTPLUG_SLOT + i);
+		method = aml_method_begin(a, "_EJ0", 1);
+		aml_store(a, (uint8_t)(1u << i), "HPEJ");
+		aml_end(a, method);
+		aml_end(a, dev);
+	}
+}
+
 static void host_bridge(struct aml *a, bool pc)
 {
 	size_t dev = aml_device_begin(a, "PCI0");
@@ -112,6 +134,7 @@ static void host_bridge(struct aml *a, bool pc)
 		aml_end(a, route);
 	}
 	aml_end(a, prt);
+	hotplug_slots(a);
 	aml_end(a, dev);
 }
 
@@ -200,13 +223,37 @@ static void generation_device(struct tables *t, struct aml *a)
 	aml_end(a, dev);
 }
 
-static void generation_event(struct aml *a)
+/* What is seen in a register is cleared first: news that come later raise the event again. */
+static void hotplug_news(struct aml *a, const char *reg, uint8_t what)
 {
-	_Static_assert(VM_GPE_GENERATION == 5, "the method's name says the event");
-	size_t gpe = aml_scope_begin(a, "\\_GPE");
-	size_t method = aml_method_begin(a, "_E05");
+	char slot[] = "\\_SB.PCI0.SLT0";
 
-	aml_notify(a, "_SB", "VGEN", 0x80);
+	aml_take(a, reg);
+	for (unsigned i = 0; i < VM_HOTPLUG_SLOTS; i++) {
+		size_t mark = aml_if_begin(a, (uint8_t)(1u << i));
+
+		slot[sizeof(slot) - 2] = (char)('0' + i);
+		aml_notify(a, slot, what);
+		aml_end(a, mark);
+	}
+}
+
+static void events(struct aml *a)
+{
+	enum {
+		DEVICE_CHECK = 1, /* §5.6.6 */
+		EJECT_REQUEST = 3
+	};
+	_Static_assert(VM_GPE_HOTPLUG == 1 && VM_GPE_GENERATION == 5,
+		       "the methods' names say the events");
+	size_t gpe = aml_scope_begin(a, "\\_GPE");
+	size_t method = aml_method_begin(a, "_E01", 0);
+
+	hotplug_news(a, "\\_SB.PCI0.HPUP", DEVICE_CHECK);
+	hotplug_news(a, "\\_SB.PCI0.HPDN", EJECT_REQUEST);
+	aml_end(a, method);
+	method = aml_method_begin(a, "_E05", 0);
+	aml_notify(a, "\\_SB.VGEN", 0x80);
 	aml_end(a, method);
 	aml_end(a, gpe);
 }
@@ -229,7 +276,7 @@ static uint8_t *write_dsdt(struct tables *t)
 	if (t->pc)
 		keyboard_controller(&a);
 	aml_end(&a, sb);
-	generation_event(&a);
+	events(&a);
 	aml_name(&a, "\\_S5");
 
 	size_t s5 = aml_package_begin(&a, 4);

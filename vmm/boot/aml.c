@@ -20,9 +20,19 @@ enum {
 	OP_PACKAGE = 0x12,
 	OP_METHOD = 0x14,
 	OP_DUAL_NAME = 0x2e,
+	OP_MULTI_NAME = 0x2f,
 	OP_EXT = 0x5b,
+	OP_LOCAL0 = 0x60,
+	OP_STORE = 0x70,
+	OP_AND = 0x7b,
+	OP_EXT_REGION = 0x80,
+	OP_EXT_FIELD = 0x81,
 	OP_EXT_DEVICE = 0x82,
 	OP_NOTIFY = 0x86,
+	OP_IF = 0xa0,
+	NULL_NAME = 0,
+	SYSTEM_IO = 1,
+	BYTES_REST_ZERO = 0x41, /* field flags: byte access, no lock, other bits written as zeros */
 	LENGTH_BYTES = 3,
 };
 
@@ -43,16 +53,29 @@ static void byte(struct aml *a, uint8_t v)
 	*room(a, 1) = v;
 }
 
+/* §20.2.2 */
 static void name_string(struct aml *a, const char *name)
 {
+	unsigned segments = 1;
+
 	if (*name == '\\')
 		byte(a, (uint8_t)*name++);
+	for (const char *p = name; (p = strchr(p, '.')); p++)
+		segments++;
+	if (segments > 2) {
+		byte(a, OP_MULTI_NAME);
+		byte(a, (uint8_t)segments);
+	} else if (segments == 2) {
+		byte(a, OP_DUAL_NAME);
+	}
+	for (; segments; segments--) {
+		uint8_t *p = room(a, 4);
+		size_t n = strcspn(name, ".");
 
-	uint8_t *p = room(a, 4);
-	size_t n = strnlen(name, 4);
-
-	memset(p, '_', 4);
-	memcpy(p, name, n);
+		memset(p, '_', 4);
+		memcpy(p, name, n < 4 ? n : 4);
+		name += n + 1;
+	}
 }
 
 static size_t length_begin(struct aml *a)
@@ -253,23 +276,73 @@ void aml_string(struct aml *a, const char *s)
 	while (*s++);
 }
 
-size_t aml_method_begin(struct aml *a, const char *name)
+void aml_registers(struct aml *a, const char *region, uint16_t port, const char *const *names,
+		   unsigned n)
+{
+	size_t mark;
+
+	byte(a, OP_EXT);
+	byte(a, OP_EXT_REGION);
+	name_string(a, region);
+	byte(a, SYSTEM_IO);
+	aml_int(a, port);
+	aml_int(a, n);
+	byte(a, OP_EXT);
+	byte(a, OP_EXT_FIELD);
+	mark = length_begin(a);
+	name_string(a, region);
+	byte(a, BYTES_REST_ZERO);
+	for (unsigned i = 0; i < n; i++) {
+		name_string(a, names[i]);
+		byte(a, 8); /* bits, as a package length of one byte */
+	}
+	aml_end(a, mark);
+}
+
+size_t aml_method_begin(struct aml *a, const char *name, uint8_t args)
 {
 	byte(a, OP_METHOD);
 
 	size_t mark = length_begin(a);
 
 	name_string(a, name);
-	byte(a, 0); /* no arguments, not serialised */
+	byte(a, args); /* not serialised */
 	return mark;
 }
 
-void aml_notify(struct aml *a, const char *scope, const char *device, uint8_t v)
+void aml_notify(struct aml *a, const char *path, uint8_t v)
 {
 	byte(a, OP_NOTIFY);
-	byte(a, '\\');
-	byte(a, OP_DUAL_NAME);
-	name_string(a, scope);
-	name_string(a, device);
+	name_string(a, path);
 	aml_int(a, v);
+}
+
+void aml_store(struct aml *a, uint8_t v, const char *path)
+{
+	byte(a, OP_STORE);
+	aml_int(a, v);
+	name_string(a, path);
+}
+
+void aml_take(struct aml *a, const char *path)
+{
+	byte(a, OP_STORE);
+	name_string(a, path);
+	byte(a, OP_LOCAL0);
+	byte(a, OP_STORE);
+	byte(a, OP_LOCAL0);
+	name_string(a, path);
+}
+
+size_t aml_if_begin(struct aml *a, uint8_t mask)
+{
+	byte(a, OP_IF);
+
+	size_t mark = length_begin(a);
+
+	byte(a, OP_AND);
+	byte(a, OP_LOCAL0);
+	aml_int(a, mask);
+	byte(a, NULL_NAME);
+	return mark;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Writes ACPI Machine Language (ACPI 6.4 §20.2), as much of it as our DSDT says: scopes, devices,
- * names, integers, EISA ids, packages and resource templates. Blocks nest: aml_*_begin() returns a
+ * names, integers, EISA ids, packages, resource templates, and methods that read and write byte
+ * registers. Blocks nest: aml_*_begin() returns a
  * mark for aml_end(). Overflow is remembered, never written: check aml_ok() once at the end.
  */
 #ifndef PANE_VMM_BOOT_AML_H
@@ -35,9 +36,19 @@ void aml_name(struct aml *a, const char *name); /* followed by one object */
 void aml_int(struct aml *a, uint64_t v);
 void aml_eisa_id(struct aml *a, const char *id); /* "PNP0A08" */
 void aml_string(struct aml *a, const char *s);
-/* A method without arguments, closed by aml_end(); in it, Notify (\scope.device, v). */
-size_t aml_method_begin(struct aml *a, const char *name);
-void aml_notify(struct aml *a, const char *scope, const char *device, uint8_t v);
+/* Byte registers from port on: an operation region and a field of 8 bits for each name. */
+void aml_registers(struct aml *a, const char *region, uint16_t port, const char *const *names,
+		   unsigned n);
+
+/* A method, closed by aml_end(). A path in it has segments of up to four characters with a dot
+ * between, "\\" in front for the root. */
+size_t aml_method_begin(struct aml *a, const char *name, uint8_t args);
+void aml_notify(struct aml *a, const char *path, uint8_t v);
+void aml_store(struct aml *a, uint8_t v, const char *path);
+/* Local0 becomes what is at path, which is written back: ones clear what was seen. */
+void aml_take(struct aml *a, const char *path);
+/* If (Local0 & mask), closed by aml_end(). */
+size_t aml_if_begin(struct aml *a, uint8_t mask);
 
 void aml_res_port(struct aml *a, uint16_t at, uint8_t len);
 void aml_res_irq(struct aml *a, unsigned irq);

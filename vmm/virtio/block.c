@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 struct raw {
 	struct block b;
@@ -183,11 +184,13 @@ static const struct block_ops raw_ops = {.readv = raw_readv,
 					 .write_zeroes = raw_write_zeroes,
 					 .close = raw_close};
 
+/* The call itself: glibc's fstat() is newfstatat(), which could be given a path and is shut by the
+ * jail; a descriptor also comes when the machine runs. */
 static int file_size(int fd, uint64_t *size)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	if (syscall(SYS_fstat, fd, &st) < 0)
 		return -errno;
 	if (S_ISBLK(st.st_mode))
 		return ioctl(fd, BLKGETSIZE64, size) < 0 ? -errno : 0;
@@ -197,32 +200,48 @@ static int file_size(int fd, uint64_t *size)
 	return 0;
 }
 
-struct block *block_raw_open(const char *path, bool read_only, struct err *e)
+/* What was passed must have been opened for what it is to do: positioned writes to a descriptor of
+ * O_APPEND would land at the end of the file (pwrite(2)). */
+static int check_mode(int fd, const char *name, bool read_only, struct err *e)
 {
-	cleanup_close int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (flags & (O_PATH | O_APPEND)) || (flags & O_ACCMODE) == O_WRONLY)
+		return err_set(e, -EINVAL,
+			       "disk %s: the descriptor must be open for reading and writing, "
+			       "and not for appending",
+			       name);
+	if (!read_only && (flags & O_ACCMODE) != O_RDWR)
+		return err_set(e, -EROFS,
+			       "disk %s is open for reading only: open it for writing, or plug it "
+			       "readonly",
+			       name);
+	return 0;
+}
+
+struct block *block_raw_adopt(int fd, const char *name, bool read_only, struct err *e)
+{
 	struct raw *r;
 	uint64_t size = 0;
 	int rc;
 
-	if (fd < 0) {
-		err_set(e, -errno, "cannot open disk %s: %s", path, strerror(errno));
+	if (check_mode(fd, name, read_only, e) < 0)
 		return NULL;
-	}
 	rc = file_size(fd, &size);
 	if (rc < 0) {
-		err_set(e, rc, "%s is no disk: %s", path, strerror(-rc));
+		err_set(e, rc, "%s is no disk: %s", name, strerror(-rc));
 		return NULL;
 	}
 	if (size < 512) {
-		err_set(e, -EINVAL, "disk %s is empty", path);
+		err_set(e, -EINVAL, "disk %s is empty", name);
 		return NULL;
 	}
 	if (size % 512 != 0 && !read_only) {
-		err_set(e, -EINVAL, "disk %s is %llu bytes, not a multiple of 512", path,
+		err_set(e, -EINVAL, "disk %s is %llu bytes, not a multiple of 512", name,
 			(unsigned long long)size);
 		return NULL;
 	}
-	if (block_lock(fd, !read_only, path, e) < 0)
+	if (block_lock(fd, !read_only, name, e) < 0)
 		return NULL;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
@@ -233,6 +252,21 @@ struct block *block_raw_open(const char *path, bool read_only, struct err *e)
 			      .size = (size + 511) & ~511ull,
 			      .discard_bytes = 4096,
 			      .read_only = read_only};
-	r->fd = steal_fd(&fd);
+	r->fd = fd;
 	return &r->b;
+}
+
+struct block *block_raw_open(const char *path, bool read_only, struct err *e)
+{
+	cleanup_close int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	struct block *b;
+
+	if (fd < 0) {
+		err_set(e, -errno, "cannot open disk %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	b = block_raw_adopt(fd, path, read_only, e);
+	if (b)
+		(void)steal_fd(&fd);
+	return b;
 }

@@ -40,6 +40,9 @@ struct block {
 
 /* A raw file or block device. A writable one is locked against a second user. */
 struct block *block_raw_open(const char *path, bool read_only, struct err *e) must_check;
+/* The same over a descriptor that somebody passed and says is `name`; ours on success. Opens
+ * nothing. */
+struct block *block_raw_adopt(int fd, const char *name, bool read_only, struct err *e) must_check;
 static inline void block_close(struct block *b)
 {
 	if (b)

@@ -62,6 +62,9 @@ struct virtio_env {
 	struct vm_mem *mem;
 	struct pci_bus *pci; /* NULL: no transport, a test drives the device itself */
 	struct loop *loop;
+	/* Not 0: the PCI slot of a running machine, where the guest sees the device only after
+	 * virtio_pci_show(). */
+	unsigned slot;
 };
 
 struct virtio_ops {

@@ -532,6 +532,11 @@ static int add_kicks(struct virtio_pci *vp)
 	return 0;
 }
 
+void virtio_pci_show(const struct virtio_dev *d)
+{
+	pci_show(&d->pci->pci);
+}
+
 unsigned virtio_pci_slot(const struct virtio_dev *d)
 {
 	return d->pci->pci.slot;
@@ -546,6 +551,7 @@ void virtio_pci_detach(struct virtio_dev *d)
 	d->signal_config = NULL;
 	d->kick = NULL;
 	d->pci = NULL;
+	pci_intx(&vp->pci, false); /* others share the pin */
 	pthread_mutex_unlock(&d->lock);
 	pci_dev_fini(&vp->pci);
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
@@ -591,7 +597,7 @@ int virtio_pci_attach(struct virtio_dev *d, struct err *e)
 	if (rc >= 0)
 		rc = add_caps(vp);
 	if (rc >= 0)
-		rc = pci_add(d->env.pci, pd);
+		rc = d->env.slot ? pci_plug(d->env.pci, pd, d->env.slot) : pci_add(d->env.pci, pd);
 	if (rc >= 0)
 		rc = add_kicks(vp);
 	if (rc < 0) {

@@ -30,6 +30,8 @@ struct virtio_pci_mate {
 
 /* Puts d on d->env.pci. */
 int virtio_pci_attach(struct virtio_dev *d, struct err *e) must_check;
+/* Of a device in a slot of env's choice: it is complete, and the guest may find it. */
+void virtio_pci_show(const struct virtio_dev *d);
 /* Its slot on the bus. */
 unsigned virtio_pci_slot(const struct virtio_dev *d);
 /* Stops notifications; the guest's accesses must have ended (vCPUs stopped). */

@@ -120,6 +120,31 @@ static void what_is_no_disk_is_refused(void **state)
 	assert_null(block_raw_open(path, false, &e));
 }
 
+static void what_was_passed_must_be_open_for_what_it_does(void **state)
+{
+	static const int refused[] = {O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_PATH};
+	struct err e = {0};
+	struct block *b;
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(refused); i++) {
+		fd = open(path, refused[i] | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_null(block_raw_adopt(fd, "data", false, &e));
+		assert_non_null(strstr(e.msg, "disk data"));
+		close(fd);
+	}
+	b = block_raw_adopt(open(path, O_RDONLY | O_CLOEXEC), "data", true, NULL);
+	assert_non_null(b);
+	assert_null(block_raw_open(path, false, &e)); /* locked */
+	block_close(b);
+	b = block_raw_adopt(open(path, O_RDWR | O_CLOEXEC), "data", false, NULL);
+	assert_non_null(b);
+	assert_int_equal(b->size, SIZE);
+	block_close(b);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -128,6 +153,7 @@ int main(void)
 		T(reads_beyond_the_end_are_zeros),
 		T(one_writer_or_many_readers),
 		T(what_is_no_disk_is_refused),
+		T(what_was_passed_must_be_open_for_what_it_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
