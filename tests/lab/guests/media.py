@@ -10,6 +10,7 @@ import grubdisk
 
 INSTALLER = "/usr/lib/debian-installer/images/12/amd64"
 RESCUE = "/usr/lib/grub-rescue/grub-rescue-{}"
+MEMTEST = "/usr/lib/memtest86+/memtest86+{}.iso"
 GENERIC = max((p for p in glob.glob("/boot/vmlinuz-*-amd64") if "cloud" not in p), default="")
 TEXT = "vga=normal fb=false quiet"
 GRAPHICAL = "vga=788 quiet"
