@@ -533,8 +533,8 @@ int valid_connect(json_t *o, struct connect_body *c, struct err *e)
 
 int valid_proof(json_t *o, struct proof_body *p, struct err *e)
 {
-	static const char *const keys[] = {"conn",  "client",	 "user",
-					   "names", "challenge", "response", NULL};
+	static const char *const keys[] = {"conn",	"client",   "user", "names",
+					   "challenge", "response", NULL};
 	int r = valid_keys(o, keys, e);
 
 	*p = (struct proof_body){0};

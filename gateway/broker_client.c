@@ -232,8 +232,7 @@ json_t *gw_answer_error(const void *p, size_t n)
 }
 
 /* The whole answer's body and status; NULL with *res set: -EAGAIN, -EPROTO. */
-static json_t *whole_answer(const void *p, size_t n, bool eof, int *status, int *res,
-			    struct err *e)
+static json_t *whole_answer(const void *p, size_t n, bool eof, int *status, int *res, struct err *e)
 {
 	const char *text = p, *end = n ? memmem(text, n, "\r\n\r\n", 4) : NULL;
 	json_t *o;

@@ -41,7 +41,8 @@ json_t *gw_answer_error(const void *p, size_t n) must_check;
 int gw_request_build(struct buf *b, const char *protocol, const char *conn, const char *client,
 		     const struct gw_credentials *c) must_check;
 /* The question whether an answer to a challenge was made with a ticket of user's that is good now:
- * POST /internal/v1/proofs; and what comes of it, as gw_answer_parse(), with the key shared then. */
+ * POST /internal/v1/proofs; and what comes of it, as gw_answer_parse(), with the key shared then.
+ */
 int gw_proof_build(struct buf *b, const char *conn, const char *client, const char *user,
 		   const struct ntlmv2_answer *a) must_check;
 int gw_proof_parse(const void *p, size_t n, bool eof, uint8_t key[NTLMV2_KEY_LEN],

@@ -29,7 +29,7 @@ struct gw_config {
 	int lobby_max;			    /* connections in it, of one worker */
 	char *nla;			    /* as written; NULL = off */
 	enum gw_nla nla_mode;
-	int workers;			    /* 0 = one a core */
+	int workers; /* 0 = one a core */
 	int login_deadline_ms, drain_ms;
 	int retire_ms; /* how long sessions outlive an upgrade; 0 = as long as they last */
 	int per_source_max, max_connections;

@@ -104,8 +104,10 @@ int credssp_write(struct buf *b, const struct credssp_request *q)
 	put_octets(&o, 5, &q->nonce);
 	mark = o.len;
 	if (q->error) {
-		der_put(&o, (uint8_t[]){(uint8_t)(q->error >> 24), (uint8_t)(q->error >> 16),
-					(uint8_t)(q->error >> 8), (uint8_t)q->error}, 4);
+		der_put(&o,
+			(uint8_t[]){(uint8_t)(q->error >> 24), (uint8_t)(q->error >> 16),
+				    (uint8_t)(q->error >> 8), (uint8_t)q->error},
+			4);
 		der_close(&o, DER_INTEGER, mark);
 		der_close(&o, DER_CONTEXT + 4, mark);
 	}

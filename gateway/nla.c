@@ -46,7 +46,7 @@ struct nla {
 	struct ntlm_seal seal;
 	struct credssp_password password;
 	size_t n_key, n_key_auth;
-	uint8_t key[KEY_MAX];			 /* ours */
+	uint8_t key[KEY_MAX];				/* ours */
 	uint8_t key_auth[KEY_MAX + NTLM_SIGNATURE_LEN]; /* pubKeyAuth that waits for the proof */
 };
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define SIGNATURE    "NTLMSSP" /* with its NUL, 8 bytes */
-#define PASSWORD_MAX 1024 /* bytes of UTF-16 */
+#define PASSWORD_MAX 1024      /* bytes of UTF-16 */
 
 /* NEGOTIATE flags, [MS-NLMP] 2.2.2.5 */
 #define F_UNICODE  0x00000001u

@@ -195,19 +195,26 @@ static int refuse_clear(struct rdp_login *l, enum rdp_protocol needed, struct bu
 	return 0;
 }
 
+/* Who has a ticket in the routing token needs NLA for nothing: the portal's files turn it off. */
+static enum rdp_protocol select_protocol(enum gw_nla mode, const struct rdp_connect_request *cr)
+{
+	if (mode == GW_NLA_OFF)
+		return RDP_PROTOCOL_SSL;
+	if (cr->protocols & RDP_PROTOCOL_HYBRID)
+		return RDP_PROTOCOL_HYBRID;
+	return mode == GW_NLA_REQUIRE && strncmp(cr->token, "pt1_", 4) != 0 ? RDP_PROTOCOL_HYBRID
+									    : RDP_PROTOCOL_SSL;
+}
+
 static int on_x224(struct rdp_login *l, const uint8_t *p, size_t n, struct err *e)
 {
-	enum gw_nla mode = l->conn->w->conf->nla_mode;
 	struct buf b;
 	int r = rdp_parse_connect_request(p, n, &l->cr);
 
 	if (r)
 		return r;
 	buf_consume(&l->client.in, n);
-	l->selected = RDP_PROTOCOL_SSL;
-	if (mode == GW_NLA_REQUIRE ||
-	    (mode == GW_NLA_TICKET && l->cr.protocols & RDP_PROTOCOL_HYBRID))
-		l->selected = RDP_PROTOCOL_HYBRID;
+	l->selected = select_protocol(l->conn->w->conf->nla_mode, &l->cr);
 	buf_init(&b, 64);
 	if (!(l->cr.protocols & l->selected)) {
 		r = refuse_clear(l, l->selected, &b);
@@ -489,7 +496,10 @@ static int step_nla(struct rdp_login *l)
 			login_free(l);
 		return -ECANCELED;
 	}
-	drop(l, r == -EPIPE ? "closed" : r == -EMSGSIZE ? "oversize" : "protocol",
+	drop(l,
+	     r == -EPIPE      ? "closed"
+	     : r == -EMSGSIZE ? "oversize"
+			      : "protocol",
 	     r == -EPIPE ? "the client hung up" : strerror(-r));
 	return -ECANCELED;
 }

@@ -22,8 +22,8 @@
 #define NEG_RSP	    2
 #define NEG_FAILURE 3
 /* RDP_NEG_RSP flags: extended client data, graphics pipeline */
-#define NEG_RSP_FLAGS	 0x03
-#define NEG_SSL_REQUIRED 1
+#define NEG_RSP_FLAGS	    0x03
+#define NEG_SSL_REQUIRED    1
 #define NEG_HYBRID_REQUIRED 5
 
 int rdp_frame(const uint8_t *p, size_t n, size_t max, size_t *len)

@@ -9,9 +9,9 @@
 #include "gateway/der.h"
 
 struct spnego_token {
-	bool init;	   /* a NegTokenInit: mechs is there */
-	bool ntlm_first;   /* its optimistic token is NTLM's */
-	struct cursor mechs; /* the MechTypeList as DER, what a MIC is over */
+	bool init;		  /* a NegTokenInit: mechs is there */
+	bool ntlm_first;	  /* its optimistic token is NTLM's */
+	struct cursor mechs;	  /* the MechTypeList as DER, what a MIC is over */
 	struct cursor token, mic; /* n 0 = not there */
 };
 

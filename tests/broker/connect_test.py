@@ -2,12 +2,14 @@
 """From user to desktop: assignment, tickets, grants and sessions, with a simulated host."""
 import base64
 import json
+import os
 import subprocess
 import threading
 import time
 import unittest
 
 import panesite
+from tools import credssp
 
 
 def grant_of(reply):
@@ -97,6 +99,36 @@ class Connect(unittest.TestCase):
         self.ready()
         r = self.b.connect(protocol="rfb", user="whoever", password=self.ticket().json["ticket"])
         self.assertEqual((r.status, r.json["user"]), (200, "alice"))
+
+    def proof(self, user, secret, domain=""):
+        """What a gateway sends of a client that proves this secret; the key both then have."""
+        challenge, temp = os.urandom(8), b"\1\1" + os.urandom(40)
+        names = user.upper().encode("utf-16-le") + domain.encode("utf-16-le")
+        response = credssp.mac(credssp.mac(credssp.nt_hash(secret), names), challenge + temp) + temp
+        body = {"conn": "c1", "client": "192.0.2.1:5000", "user": user, "names": names.hex(), "challenge": challenge.hex(),
+                "response": response.hex()}
+        return body, credssp.session_key(credssp.nt_hash(secret), names, challenge, response).hex()
+
+    def test_proof_of_a_ticket(self):
+        """a proof made with a good ticket of that user gives the key, as often as asked; no other secret, user or time does"""
+        self.ready()
+        old, ticket = (self.ticket().json["ticket"] for _ in range(2))
+        self.site.user("bob", "office")
+        for user, domain in (("alice", ""), ("ALICE", "CORP"), ("CORP\\alice", ""), ("alice@corp.example", "")):
+            body, key = self.proof(user, ticket, domain)
+            r = self.b.prove(body)
+            self.assertEqual((r.status, r.json), (200, {"session_key": key}), user)
+        self.site.cluster.sql(f"UPDATE pane.ticket SET expires_at = now() - interval '1 s' WHERE hash = sha256('{old}')")
+        changed = self.proof("alice", ticket)[0] | {"challenge": "00" * 8}
+        for body in (self.proof("alice", old)[0], self.proof("bob", ticket)[0], self.proof("nobody", ticket)[0],
+                     self.proof("alice", self.pw)[0], self.proof("alice", "")[0], changed):
+            r = self.b.prove(body)
+            self.assertEqual((r.status, r.json["error"]["code"]), (403, "login.failed"))
+        self.assertEqual(self.denials(), ["no ticket proved"] * 6)
+        self.assertEqual(self.b.connect(ticket=ticket).status, 200)
+        self.assertEqual(self.b.prove(self.proof("alice", ticket)[0]).status, 403)
+        for wrong in ({"response": "zz" * 44}, {"challenge": "00"}, {"names": "0"}, {"more": 1}):
+            self.assertEqual(self.b.prove(self.proof("alice", ticket)[0] | wrong).status, 400)
 
     def test_ticket_dies_with_the_epoch(self):
         """a ticket from before a restart of the desktop is refused"""

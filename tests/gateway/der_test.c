@@ -32,9 +32,9 @@ static void written_is_read(void **state)
 		assert_int_equal(der_frame(c.p, c.n, DER_SEQUENCE, 8192, &len), 0);
 		assert_int_equal(len, c.n);
 		for (size_t cut = 0; cut < 8; cut++)
-			assert_int_equal(der_frame(c.p, cut < 5 ? cut : c.n - 1, DER_SEQUENCE, 8192,
-						   &len),
-					 -EAGAIN);
+			assert_int_equal(
+				der_frame(c.p, cut < 5 ? cut : c.n - 1, DER_SEQUENCE, 8192, &len),
+				-EAGAIN);
 		s = der_take(&c, DER_SEQUENCE);
 		assert_int_equal(der_uint(&s, DER_INTEGER), numbers[i]);
 		v = der_take(&s, DER_OCTETS);

@@ -181,6 +181,10 @@ class Broker:
         return request(self.internal, "POST", "/internal/v1/connections",
                        {"protocol": protocol, "conn": conn, "client": client, **who})
 
+    def prove(self, body):
+        """POST /internal/v1/proofs, as a gateway does."""
+        return request(self.internal, "POST", "/internal/v1/proofs", body)
+
     def wait(self, check, what, timeout=30):
         deadline = time.monotonic() + timeout
         while True:
