@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image terminal test test-unit test-stories test-lab fuzz-replay \
-	bench bench-vmm bench-broker bench-gateway test-history lint format man install
+	bench bench-vmm bench-broker bench-gateway test-history lint format man install sbom
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -111,8 +111,12 @@ install: all man ## install programs and manual pages under DESTDIR/PREFIX
 	cp -r --no-preserve=ownership deploy/image $(DESTDIR)$(PREFIX)/share/pane/
 	install -D -m 755 deploy/setup $(DESTDIR)$(PREFIX)/sbin/pane-setup
 	install -m 755 deploy/backup $(DESTDIR)$(PREFIX)/sbin/pane-backup
+	install -m 755 deploy/canary $(DESTDIR)$(PREFIX)/sbin/pane-canary
 	install -m 755 deploy/pki $(DESTDIR)$(PREFIX)/share/pane/pki
 	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+sbom: all ## what Pane is made of and runs on, as CycloneDX JSON (build/sbom.json)
+	@deploy/sbom
 
 deb: all man ## Debian packages of the release build (build/deb)
 	@deploy/deb

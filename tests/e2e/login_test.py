@@ -101,6 +101,32 @@ class Login(unittest.TestCase):
         self.site.pane("desktops", "resume", "office-1") # while its memory may still be on the way to the disk
         self.site.wait_state("office-1", "ready")
 
+    def canary(self, password, *more):
+        """pane-canary as this site's alice: its exit status, what it said, its metrics."""
+        with open(f"{self.site.run}/canary.password", "w", encoding="utf-8") as file:
+            file.write(password + "\n")
+        done = subprocess.run([f"{whole.TOP}/deploy/canary", "--server", "localhost", "--https", str(self.site.ports["https"]), "--rfb", str(self.site.ports["rfb"]),
+                               "--ca", f"{self.site.pki}/ca.crt", "--user", "alice", "--password-file", f"{self.site.run}/canary.password",
+                               "--metrics", f"{self.site.run}/canary.prom", *more], capture_output=True, text=True, check=False)
+        with open(f"{self.site.run}/canary.prom", encoding="ascii") as file:
+            return done.returncode, done.stdout + done.stderr, file.read()
+
+    def test_canary(self):
+        """pane-canary gets to a picture and says how long each part took; refused, it says where and why; to Prometheus in both cases"""
+        status, said, metrics = self.canary(self.password)
+        self.assertEqual(status, 0, said)
+        self.assertRegex(said, r"reach [\d.]+ s, login [\d.]+ s, desktop [\d.]+ s, picture [\d.]+ s")
+        self.assertIn("\npane_canary_success 1\n", metrics)
+        self.assertEqual(set(re.findall(r'pane_canary_seconds\{segment="(\w+)"\}', metrics)), {"reach", "login", "desktop", "picture"})
+        status, said, metrics = self.canary("not the password")
+        self.assertEqual((status, "login failed: " in said), (1, True), said)
+        self.assertNotIn("not the password", said)
+        self.assertIn("\npane_canary_success 0\n", metrics)
+        self.assertIn('pane_canary_failed_segment{segment="login"} 1', metrics)
+        status, said, _metrics = self.canary(self.password, "--ca", "/etc/ssl/certs/ca-certificates.crt")
+        self.assertEqual((status, "reach failed: the gateway's certificate: " in said), (1, True), said)
+        self.site.wait_session("alice", "disconnected")
+
     def factor(self):
         """alice gets a second factor: its secret, and a code that was good once."""
         mine = self.site.api().login("alice", self.password)
@@ -120,7 +146,7 @@ class Login(unittest.TestCase):
                     yield name, pid
 
     def test_secrets(self):
-        """password, ticket, token, TOTP secret and code that were used are in no log and nowhere in the database;
+        """password, ticket, token, TOTP secret and code that were used, and the site's keys, are in no log and nowhere in the database;
         no daemon has one in its environment or command line, or would leave a core file"""
         ticket = self.site.api().login("alice", self.password).post("/tickets", {"pool": "office"})["ticket"]
         mine, secret, used = self.factor()
@@ -129,7 +155,11 @@ class Login(unittest.TestCase):
         client = self.site.vncviewer(screen, "alice", ticket)
         self.site.wait_session("alice", "connected")
         screen.wait_picture(3)
-        canaries = {"password": self.password, "ticket": ticket[4:], "token": mine.token, "secret": secret, "code": used}
+        keys = {}
+        for name in ("ca.key", "grant.key", "gateway.key", "secrets.key"):
+            with open(f"{self.site.pki}/{name}", encoding="ascii") as file:
+                keys[name] = max((line.strip() for line in file if "-----" not in line), key=len)[-40:]
+        canaries = {"password": self.password, "ticket": ticket[4:], "token": mine.token, "secret": secret, "code": used, **keys}
 
         logs = [p for p in glob.glob(f"{self.site.logs}/*") + glob.glob(f"{self.site.run}/host/desktops/*/*.log") if os.path.isfile(p)]
         self.assertGreater(len(logs), 4)
@@ -156,7 +186,7 @@ class Login(unittest.TestCase):
                 self.assertFalse(found, f"the {what} is in {where}")
         dump = subprocess.run([f"{self.site.postgres.bin}/pg_dump", "-d", self.site.postgres.conninfo()], capture_output=True, check=True).stdout
         self.assertIn(b"alice", dump)
-        for what in ("password", "ticket", "token", "secret"):
+        for what in ("password", "ticket", "token", "secret", *keys):
             self.assertNotIn(canaries[what].encode(), dump, f"the {what} is in the database")
         screen.close(client)
 
