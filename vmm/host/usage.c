@@ -48,8 +48,8 @@ struct process {
 
 struct host_usage {
 	char proc[64];
-	int64_t ms; /* of the last look; 0: none */
-	int64_t busy; /* ticks of the host's processors then */
+	int64_t ms;	     /* of the last look; 0: none */
+	int64_t busy;	     /* ticks of the host's processors then */
 	struct known *known; /* owned, by id as they came */
 	size_t n_known;
 };
@@ -70,7 +70,8 @@ void host_usage_free(struct host_usage *u)
 	free(u);
 }
 
-/* A short file; its length or -1. What a process is called may be anything: callers find the end. */
+/* A short file; its length or -1. What a process is called may be anything: callers find the end.
+ */
 static ssize_t read_short(const struct host_usage *u, pid_t pid, const char *name, char *buf,
 			  size_t size)
 {
@@ -346,9 +347,8 @@ static bool host_ticks(const struct host_usage *u, int64_t *busy)
 	if (n <= 0)
 		return false;
 	buf[n] = 0;
-	if (sscanf(buf,
-		   "cpu %" SCNd64 " %" SCNd64 " %" SCNd64 " %*d %*d %" SCNd64 " %" SCNd64, &t[0],
-		   &t[1], &t[2], &t[3], &t[4]) != 5)
+	if (sscanf(buf, "cpu %" SCNd64 " %" SCNd64 " %" SCNd64 " %*d %*d %" SCNd64 " %" SCNd64,
+		   &t[0], &t[1], &t[2], &t[3], &t[4]) != 5)
 		return false;
 	*busy = t[0] + t[1] + t[2] + t[3] + t[4];
 	return true;

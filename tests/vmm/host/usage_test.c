@@ -102,9 +102,9 @@ static void machines(void **state)
 	put("100/io", "rchar: 1\nread_bytes: 1024000\nwrite_bytes: 2048000\n");
 	o = host_usage_look(u, v, 1, 11000);
 	assert_non_null(o);
-	assert_string_equal(
-		json_string_value(json_array_get(json_array_get(json_object_get(o, "desktops"), 0), 0)),
-		A);
+	assert_string_equal(json_string_value(json_array_get(
+				    json_array_get(json_object_get(o, "desktops"), 0), 0)),
+			    A);
 	assert_int_equal(figure(o, 0, 1), 300); /* the guest: 300 ticks in 10 s */
 	assert_int_equal(figure(o, 0, 2), 350); /* 200 of its own, 50 of ended, 100 of helper */
 	assert_int_equal(figure(o, 0, 3), 200);

@@ -103,7 +103,7 @@ function Panel({ answer, chart }: { answer: Answer; chart: Chart }) {
   const known = values.some((v) => v.length);
   const top = chart.most && chart.most >= Math.max(...sums, 0) ? chart.most : ceiling(Math.max(...sums, 1));
   const begin = new Date(new Date(answer.until).getTime() - answer.range_s * 1000);
-  const hour = (date: Date) => date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  const hour = (date: Date) => date.toLocaleString(undefined, { hour: "2-digit", minute: "2-digit", ...(answer.range_s > 7200 ? { weekday: "short" as const } : {}) });
   return (
     <section aria-label={chart.title}>
       <h3 className="pane-chart-title">{chart.title} <span className="pane-quiet">{known && `to ${chart.unit(top)}`}</span></h3>
@@ -114,7 +114,7 @@ function Panel({ answer, chart }: { answer: Answer; chart: Chart }) {
           <ul className="pane-legend">
             {chart.lines.map((line, i) => values[i].length > 0 && (
               <li key={line.title}>
-                <span className={`pane-dot pane-bar-${line.kind}`} />{line.title}: {chart.unit(values[i].at(-1)!)}, at most {chart.unit(Math.max(...values[i]))}
+                <span className={`pane-dot pane-chart-${line.kind}`} />{line.title}: {chart.unit(values[i].at(-1)!)}, at most {chart.unit(Math.max(...values[i]))}
               </li>
             ))}
           </ul>
