@@ -101,6 +101,8 @@ enum req_step api_desktop_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_restart(struct broker *b, struct db *db, struct req *r);
+enum req_step api_desktop_usage(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_usage(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_off(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_suspend(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_resume(struct broker *b, struct db *db, struct req *r);

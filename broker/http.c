@@ -103,6 +103,9 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "format");
 	if (format && strlen(format) < sizeof(r->format))
 		snprintf(r->format, sizeof(r->format), "%s", format);
+	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "range");
+	if (format && strlen(format) < sizeof(r->range))
+		snprintf(r->range, sizeof(r->range), "%s", format);
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "sort");
 	if (format && strlen(format) < sizeof(r->sort))
 		snprintf(r->sort, sizeof(r->sort), "%s", format);

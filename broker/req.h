@@ -63,6 +63,7 @@ struct req {
 	char after[72];
 	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
 	char format[8];		      /* of ?format= */
+	char range[8];		      /* of ?range= */
 	char sort[24];		      /* of ?sort= */
 	char last_event[48];	      /* Last-Event-ID */
 	char if_none_match[48];

@@ -95,6 +95,8 @@ static const struct route routes[] = {
 	{A, "DELETE", V "/quotas/{who}", ROLE_OPERATOR, api_quota_delete, "quota.delete", false},
 	{A, "GET", V "/desktops", ROLE_READONLY, api_desktop_list, NULL, false},
 	{A, "GET", V "/desktops/{name}", ROLE_READONLY, api_desktop_get, NULL, false},
+	{A, "GET", V "/desktops/{name}/usage", ROLE_READONLY, api_desktop_usage, NULL, false},
+	{A, "GET", V "/hosts/{name}/usage", ROLE_READONLY, api_host_usage, NULL, false},
 	{A, "DELETE", V "/desktops/{name}", ROLE_OPERATOR, api_desktop_delete, "desktop.delete",
 	 false},
 	{A, "POST", V "/desktops/{name}/restart", ROLE_HELPDESK, api_desktop_restart,

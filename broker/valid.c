@@ -728,6 +728,49 @@ static int sync_report(json_t *v, struct err *e)
 	return r ? r : json_need_int(v, "n", 1, INT64_MAX, &n, e);
 }
 
+/* From the given place on, n figures; null is what nobody can tell. */
+static int usage_figures(json_t *v, size_t from, size_t n, struct err *e)
+{
+	if (!json_is_array(v) || json_array_size(v) != from + n)
+		return err_set(e, -EINVAL, "must be a list of %zu", from + n);
+	for (size_t i = from; i < from + n; i++) {
+		json_t *x = json_array_get(v, i);
+
+		if (!json_is_null(x) && (!json_is_integer(x) || json_integer_value(x) < 0 ||
+					 json_integer_value(x) > INT64_C(1) << 40))
+			return err_set(e, -EINVAL, "figure %zu must be a number or null", i);
+	}
+	return 0;
+}
+
+static int usage_desktop(json_t *v, struct err *e)
+{
+	const char *id = json_string_value(json_array_get(v, 0));
+
+	if (!id || valid_uuid(id))
+		return err_set(e, -EINVAL, "must begin with a lower-case UUID");
+	return usage_figures(v, 1, 9, e);
+}
+
+static int sync_usage(json_t *o, struct err *e)
+{
+	int64_t ago = 0;
+	int r;
+
+	if (!o)
+		return 0;
+	if (!json_is_object(o))
+		return err_set(e, -EINVAL, "\"usage\" must be an object");
+	r = json_need_int(o, "ago_s", 0, 3600, &ago, e);
+	if (!r)
+		r = usage_figures(json_object_get(o, "host"), 0, 2, e);
+	if (!r && !json_is_array(json_object_get(o, "desktops")))
+		r = err_set(e, -EINVAL, "\"desktops\" must be a list");
+	if (!r)
+		r = each(o, "desktops", 10000, usage_desktop, e);
+	return r ? err_prefix(e, "usage") : 0;
+}
+
 int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 {
 	const char *address = "";
@@ -753,5 +796,7 @@ int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 		r = each(o, "homes", 20000, sync_home, e);
 	if (!r)
 		r = each(o, "desktops", 10000, sync_desktop, e);
+	if (!r)
+		r = sync_usage(json_object_get(o, "usage"), e);
 	return r;
 }

@@ -65,7 +65,7 @@ class Site:
         self.postgres = Postgres(f"{self.run}/pg", f"{self.run}/pg/s" if self.sockets.startswith(self.run)
                                  else f"{self.sockets}/pg")
         self.lab_dir, self.lab_options = f"{self.run}/lab", []
-        self.policy, self.gateway_options, self.host_options, self.oidc = {}, {}, {}, {}
+        self.policy, self.gateway_options, self.host_options, self.oidc, self.directory = {}, {}, {}, {}, {}
         self.stop_words, self.tied = [], False
         self.lobby = False # a screen for RDP clients that cannot go to a desktop
         self.pane_image = None # the converter, instead of the built one
@@ -108,6 +108,7 @@ class Site:
                     "secret_keys": f"{self.pki}/secrets.key"},
             "images": {"store": f"{self.run}/images-store", "pane_image": self.pane_image or self.program("pane-image")},
             **({"oidc": self.oidc} if self.oidc else {}),
+            **({"directory": self.directory} if self.directory else {}),
             **({"policy": self.policy} if self.policy else {})})
         self.write_conf("gateway", {"gateway": {
             "rdp_listen": f"127.0.0.1:{self.ports['rdp']}", "rfb_listen": f"127.0.0.1:{self.ports['rfb']}",

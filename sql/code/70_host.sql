@@ -357,6 +357,9 @@ BEGIN
 	PERFORM pane.host_homes(p_host, p_report);
 	v_seq := pane.host_capacity(p_host, p_report, p_wait_s + p_lost_s);
 	PERFORM pane.host_images(p_host, p_report);
+	IF p_report ? 'usage' THEN
+		PERFORM pane.usage_put(p_host, p_report -> 'usage');
+	END IF;
 	FOR r IN SELECT (x ->> 'id')::uuid AS id, (x ->> 'epoch')::bigint AS epoch,
 		x ->> 'state' AS state, coalesce(x ->> 'reason', '') AS reason, x -> 'viewers' AS viewers
 		FROM jsonb_array_elements(v_list) x ORDER BY (x ->> 'id')::uuid

@@ -23,6 +23,7 @@ class Console(unittest.TestCase):
         if why:
             raise unittest.SkipTest(why)
         cls.site = whole.card_site()
+        cls.site.host_options["usage_s"] = 2
         cls.site.up()
         # The first administrator's own password is the site's; a second account keeps the API's login alive.
         cls.password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
@@ -245,6 +246,34 @@ class Console(unittest.TestCase):
                          ("password", "/password"), ("nowhere", "/nowhere")):
             with self.subTest(name):
                 self.clean(name, at)
+
+    def test_usage(self):
+        """console: what a desktop and its host really use is drawn for the hour and the day, with its figures in words"""
+        web, site = self.web, self.site
+        name = site.desktop_of("alice")["name"]
+        used = lambda path: site.admin.call("GET", f"{path}/usage?range=hour")[1]["samples"]
+        real = site.wait(lambda: used(f"/desktops/{name}"), 60, "a sample of a real desktop")[-1]
+        self.assertGreater(real["memory"], 0)
+        self.assertIsNotNone(real["disk_read"])
+        self.assertGreater(used("/hosts/local")[-1]["memory"], 100)
+        # A day of others before it, with a time it was off.
+        site.postgres.psql(f"""DO $$ BEGIN FOR m IN REVERSE 1440..2 LOOP CONTINUE WHEN m BETWEEN 20 AND 25 OR m BETWEEN 500 AND 700;
+            PERFORM pane.usage_put(h.id, jsonb_build_object('ago_s', m * 60, 'host', jsonb_build_array(900 + 500 * sin(m / 30.0), 2000 + m)::jsonb,
+            'desktops', jsonb_build_array(jsonb_build_array(d.id, (300 + 250 * sin(m / 5.0))::int, 60, (20 + m % 40), 90 + m % 30, 12, (m * 37) % 900,
+            (m * 17) % 300, NULL, NULL)))) FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id WHERE d.name = '{name}'; END LOOP; END $$""")
+        web.open(at=f"/desktops/{name}")
+        web.see(text="Running it:")
+        web.see(text="Only containers with a network of their own tell it.")
+        self.assertGreaterEqual(web.count(selector="svg.pane-chart path.pane-chart-line"), 7)
+        self.clean("usage", f"/desktops/{name}")
+        web.press(name="Day")
+        site.wait(lambda: any(x.endswith(f"/desktops/{name}/usage") for x in web.asked()), 30, "the day is asked for")
+        web.see(text="Running it:")
+        web.click(selector='section[aria-label="Disk"]')  # brings it into sight
+        self.clean("usage-day")
+        web.open(at="/hosts/local")
+        web.see(text="Everything on it:")
+        self.clean("usage-host", "/hosts/local")
 
     def test_table(self):
         """console: filter, sort and page are in the address; CSV holds what is filtered"""

@@ -21,6 +21,7 @@ class Many(unittest.TestCase):
         if why:
             raise unittest.SkipTest(why)
         cls.site = whole.card_site()
+        cls.site.directory = {"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}  # one that is away
         cls.site.up()
         password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
         cls.many()
@@ -111,6 +112,17 @@ class Many(unittest.TestCase):
         web.see(text=EVIL)
         web.open(at="/users/mallory")
         web.see(text=EVIL)
+
+    def test_directory(self):
+        """settings: where the directory is and how its last comparison went; a test says which step fails, and why"""
+        web = self.web
+        web.open(at="/settings?tab=providers")
+        web.see(text="ldapi://%2fnowhere")
+        web.see(text="only when asked for")
+        web.fill(label="Also look for this user", text="mallory")
+        web.press(name="Test the directory")
+        web.see(text="It fails at the last step shown")
+        self.assertEqual(web.look(name="directory"), [])
 
     def test_policy(self):
         """console: the page's policy has nothing inline, no other site, and no parent"""

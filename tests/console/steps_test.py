@@ -197,6 +197,21 @@ class Steps(unittest.TestCase):
             self.assertNotIn("code=", file.read())
         self.login("root", self.password)
 
+    def test_provider_tried(self):
+        """settings: the login provider is tried step by step, and the step that fails says why; that there is no directory is said"""
+        web = self.web
+        web.open(at="/settings?tab=providers")
+        web.see(text="offers “Example Inc.”")
+        web.see(text="No directory")
+        web.press(name="Test the login provider")
+        web.see(text="Every step went well")
+        self.assertEqual(web.look(name="providers"), [])
+        self.provider.wrong = {"issuer": "https://elsewhere.example.org"}
+        web.press(name="Test the login provider")
+        web.see(text="It fails at the last step shown")
+        web.see(text="configuration:")
+        self.provider.wrong = {}
+
     # ---- an administrator ------------------------------------------------------------------------
     def test_publish_and_roll_back(self):
         """console: a version is published, and rolled back after its name was typed; the tag moves and comes back"""

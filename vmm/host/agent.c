@@ -94,6 +94,44 @@ static json_t *report_capacity(struct host_agent *a)
 			 (int)host_vmm_firmware(), "suspend", 1);
 }
 
+static void usage_look(struct host_agent *a)
+{
+	struct host_usage_of *v = calloc(a->n_desktops + 1, sizeof(*v));
+	size_t n = 0;
+
+	for (const struct host_desktop *d = a->desktops; v && d && n < a->n_desktops; d = d->next)
+		if (d->machine)
+			v[n++] = (struct host_usage_of){
+				.id = d->rec.order.id,
+				.machine = host_machine_proc(d->machine)->pid,
+				.display = d->display ? host_display_proc(d->display)->pid : 0,
+				.vm = d->rec.order.isolation == HOST_VM};
+	json_decref(a->used);
+	a->used_ms = clock_ms();
+	a->used = v ? host_usage_look(a->usage, v, n, a->used_ms) : NULL;
+	free(v);
+}
+
+/* What was looked at goes with every report until the broker has one. The reports wait so long at
+ * most as it is to the next look. */
+static void report_usage(struct host_agent *a, json_t *report)
+{
+	int64_t every = a->config->usage_s * INT64_C(1000), left;
+	json_t *wait = json_object_get(report, "wait_s");
+
+	if (!every || !a->usage)
+		return;
+	if (!a->used_ms || clock_ms() - a->used_ms >= every - every / 10)
+		usage_look(a);
+	left = (a->used_ms + every - clock_ms() + 999) / 1000;
+	if (json_integer_value(wait) > left)
+		json_integer_set(wait, left > 0 ? left : 1);
+	if (!a->used)
+		return;
+	json_object_set_new(a->used, "ago_s", json_integer((clock_ms() - a->used_ms) / 1000));
+	json_object_set_new(report, "usage", json_deep_copy(a->used)); /* the worker's own */
+}
+
 static json_t *report_make(struct host_agent *a)
 {
 	json_t *list = json_array(), *images = host_images_report(a->config);
@@ -122,6 +160,8 @@ static void on_report(void *arg)
 		return;
 	}
 	report = report_make(a);
+	if (report)
+		report_usage(a, report);
 	if (!report) {
 		loop_timer_set(a->report, REPORT_EMPTY_MS);
 		return;
@@ -407,6 +447,8 @@ static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
 	if (a->backoff_ms)
 		log_info("sync.back", "generation=%" PRId64, a->generation);
 	a->backoff_ms = 0;
+	json_decref(a->used);
+	a->used = NULL;
 	if (a->dirty || had != a->generation)
 		loop_timer_set(a->report, REPORT_SOON_MS);
 	else
@@ -583,6 +625,7 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	a->parents = host_parents_new(a);
 	if (!a->parents)
 		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
+	a->usage = host_usage_new("/proc");
 	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
 	a->sync = host_sync_new(a->loop, &hp, path, on_sync, a, e);
 	a->report = loop_timer_add(a->loop, 0, on_report, a);
@@ -634,6 +677,10 @@ void host_agent_fini(struct host_agent *a)
 	}
 	json_decref(a->customizations);
 	a->customizations = NULL;
+	json_decref(a->used);
+	a->used = NULL;
+	host_usage_free(a->usage);
+	a->usage = NULL;
 	loop_timer_del(a->report);
 	loop_timer_del(a->tick);
 	if (a->lock >= 0)

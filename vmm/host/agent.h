@@ -22,6 +22,7 @@
 #include "vmm/host/pictures.h"
 #include "vmm/host/pull.h"
 #include "vmm/host/sync.h"
+#include "vmm/host/usage.h"
 
 struct host_agent {
 	struct loop *loop;		  /* borrowed */
@@ -37,6 +38,9 @@ struct host_agent {
 	struct host_pictures *pictures; /* owned; the same */
 	struct loop_timer *report;	/* owned: when the next report goes out */
 	struct loop_timer *tick;	/* owned */
+	struct host_usage *usage;	/* owned; the same */
+	json_t *used;			/* owned: what is to be reported of it; or NULL */
+	int64_t used_ms;		/* when that was looked at */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	char run[ID_LEN + 1]; /* this agent process, as its reports call it */

@@ -31,7 +31,7 @@ struct host_config {
 	int cell_pids, cell_disk_mib, cell_io_mib, cell_io_ops;
 	bool cell_glx;
 	int park_settle_s; /* what a parent is given after it is ready */
-	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib;
+	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib, usage_s;
 };
 
 int host_config_read(const char *path, struct host_config *c, struct err *e) must_check;

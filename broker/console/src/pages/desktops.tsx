@@ -14,6 +14,7 @@ import { useMessage, type Addressee } from "../ui/message";
 import { Picture } from "../ui/pictures";
 import { PagedTable } from "../ui/table";
 import { may } from "../ui/may";
+import { Usage } from "../ui/usage";
 
 type Verb = "restart" | "suspend" | "resume" | "off" | "release" | "recycle" | "delete";
 
@@ -321,6 +322,7 @@ export function DesktopPage({ name }: { name: string }) {
                 ]}
               />
             </Gallery>
+            <Usage of={`/desktops/${seg(name)}`} />
             <Card>
               <CardTitle component="h2">Events</CardTitle>
               <CardBody><Events events={x.events ?? []} /></CardBody>

@@ -11,6 +11,7 @@ import { TextField } from "../ui/fields";
 import { DataTable } from "../ui/table";
 import { DesktopTable, Facts } from "./desktops";
 import { may } from "../ui/may";
+import { Usage } from "../ui/usage";
 
 const HOST_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 
@@ -190,6 +191,7 @@ export function HostPage({ name }: { name: string }) {
               ]} />
               <Refusals host={host} />
             </Gallery>
+            <Usage of={path} host />
             <DesktopTable name={`Desktops on ${name}`} fixed={{ host: name }} empty={{ title: "No desktop here" }} />
           </Stack>
         )}

@@ -13,6 +13,7 @@ import { NumberField, SelectField, TextField } from "../ui/fields";
 import { may } from "../ui/may";
 import { DataTable, download } from "../ui/table";
 import { GROUP_NAME } from "./groups";
+import { Providers } from "./providers";
 import { Quotas } from "./quotas";
 
 function NewToken({ close }: { close: () => void }) {
@@ -214,6 +215,7 @@ const TABS: [string, string, string, ComponentType][] = [
   ["tokens", "Tokens", "GET /tokens", Tokens],
   ["lockouts", "Slowed logins", "GET /lockouts", Lockouts],
   ["quotas", "Quotas", "GET /quotas", Quotas],
+  ["providers", "Login providers", "GET /directory", Providers],
   ["bin", "Bin", "GET /bin", Bin],
   ["homes", "Homes", "GET /homes", Homes],
   ["configuration", "Configuration", "GET /export", Configuration],
