@@ -112,6 +112,7 @@ enum req_step api_session_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_delete(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_message(struct broker *b, struct db *db, struct req *r);
 enum req_step api_session_message_end(struct broker *b, struct db *db, struct req *r);
+enum req_step api_session_shadow(struct broker *b, struct db *db, struct req *r);
 enum req_step api_audit_list(struct broker *b, struct db *db, struct req *r);
 /* pictures.c */
 enum req_step api_pictures(struct broker *b, struct db *db, struct req *r);

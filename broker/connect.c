@@ -23,6 +23,7 @@ struct connect_state {
 	struct auth_who who;
 	char pool[40];
 	char desktop[40];  /* a ticket's; "" = whichever is assigned */
+	char mode[GRANT_MODE]; /* of a helper's ticket; "" = for oneself */
 	int64_t start_ms;  /* the credential was good */
 	int64_t auth_ms;   /* how long that took; -1: not known apart */
 	int64_t assign_ms; /* how long the first assignment took */
@@ -126,6 +127,7 @@ static enum req_step grant(struct req *r, struct broker *b, struct db *db,
 	snprintf(g.desktop, sizeof(g.desktop), "%s", a->id);
 	snprintf(g.user, sizeof(g.user), "%s", s->who.name);
 	snprintf(g.conn, sizeof(g.conn), "%.15s", r->conn);
+	memcpy(g.mode, s->mode, sizeof(g.mode));
 	if (grant_sign(b->grant_key, &g, text, &e))
 		return req_fail(r, 500, "internal", "cannot sign the grant: %s", e.msg);
 	return req_reply_json(r, 200,
@@ -196,6 +198,9 @@ static enum req_step by_ticket(struct broker *b, struct db *db, struct req *r,
 		return bad_ticket(db, r, who.name, text_of(o, "why"));
 	snprintf(who.id, sizeof(who.id), "%s", text_of(o, "user_id"));
 	step = remember(r, &who, text_of(o, "pool"), text_of(o, "desktop"));
+	if (step == REQ_DONE)
+		snprintf(((struct connect_state *)r->state)->mode, GRANT_MODE, "%s",
+			 text_of(o, "mode"));
 	if (step == REQ_DONE && json_object_get(o, "host"))
 		step = grant_at_once(r, b, db, o);
 	return step;

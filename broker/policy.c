@@ -42,6 +42,7 @@ int valid_policy(json_t *o, struct err *e)
 {
 	static const char *const ways[] = {"disconnect", "logoff", NULL};
 	static const char *const afters[] = {"keep", "off", "suspend", "recycle", NULL};
+	static const char *const shadows[] = {"off", "ask", "notice", NULL};
 	static const char *const stays[] = {"keep", "logoff", NULL};
 	static const char *const ends[] = {"keep", "disconnect", "logoff", NULL};
 	const char *zone = NULL;
@@ -56,6 +57,8 @@ int valid_policy(json_t *o, struct err *e)
 		r = valid_word(o, "hours_action", ends, NULL, e);
 	if (!r)
 		r = valid_word(o, "after_logoff", afters, NULL, e);
+	if (!r)
+		r = valid_word(o, "shadow", shadows, NULL, e);
 	if (!r)
 		r = json_opt_int(o, "warn_s", 0, 3600, &n, e);
 	if (!r)

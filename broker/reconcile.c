@@ -32,7 +32,7 @@ static const struct {
 	{"drain", "SELECT pane.rec_drain()"},	{"timers", "SELECT pane.rec_timers()"},
 	{"spares", "SELECT pane.rec_spares()"}, {"pools", "SELECT pane.rec_pools()"},
 	{"bin", "SELECT pane.rec_bin()"},	{"provision", "SELECT pane.rec_provision()"},
-	{"power", "SELECT pane.rec_power()"},
+	{"power", "SELECT pane.rec_power()"},	{"shadow", "SELECT pane.rec_shadow()"},
 };
 
 /* Now and then: what is old. */

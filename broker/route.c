@@ -119,6 +119,7 @@ static const struct route routes[] = {
 	 "session.message", true},
 	{A, "DELETE", V "/sessions/{id}/message", ROLE_HELPDESK, api_session_message_end,
 	 "session.message_end", false},
+	{A, "POST", V "/sessions/{id}/shadow", ROLE_HELPDESK, api_session_shadow, NULL, true},
 	{A, "GET", V "/hosts", ROLE_READONLY, api_host_list, NULL, false},
 	{A, "POST", V "/hosts", ROLE_ADMIN, api_host_create, "host.create", true},
 	{A, "GET", V "/hosts/{name}", ROLE_READONLY, api_host_get, NULL, false},

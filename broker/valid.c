@@ -600,6 +600,31 @@ static int sync_viewers(json_t *d, struct err *e)
 	return 0;
 }
 
+static int sync_answers(json_t *d, struct err *e)
+{
+	json_t *list = json_object_get(d, "answers"), *v;
+	size_t i;
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > 8)
+		return err_set(e, -EINVAL, "\"answers\" must be a list of at most 8");
+	json_array_foreach(list, i, v)
+	{
+		const char *id;
+		bool yes;
+		int r = json_is_object(v) ? 0 : err_set(e, -EINVAL, "an answer must be an object");
+
+		if (!r)
+			r = json_need_str(v, "id", 1, 20, &id, e);
+		if (!r)
+			r = json_opt_bool(v, "yes", &yes, e);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int sync_desktop(json_t *d, struct err *e)
 {
 	static const char *const states[] = {"cloning", "booting",   "ready",  "stopped",
@@ -620,6 +645,8 @@ static int sync_desktop(json_t *d, struct err *e)
 		r = err_set(e, -EINVAL, "\"state\" is missing");
 	if (!r)
 		r = json_opt_str(d, "reason", 1000, &reason, e);
+	if (!r)
+		r = sync_answers(d, e);
 	return r ? r : sync_viewers(d, e);
 }
 
@@ -683,7 +710,7 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "disk_free_mib"};
-	static const char *const flags[] = {"vm", "container", "firmware", "suspend"};
+	static const char *const flags[] = {"vm", "container", "firmware", "suspend", "shadow"};
 	static const char *const texts[] = {"vm_why", "container_why", "limits"};
 	const char *s = NULL;
 	bool flag;

@@ -46,7 +46,7 @@ int valid_pool(json_t *o, bool create, struct err *e) must_check;
 #define VALID_POLICY_FIELDS                                                                        \
 	"idle_action", "disconnected_action", "session_max_action", "hours_action", "warn_s",      \
 		"timezone", "schedule", "buffer_percent", "breaker_failures", "after_logoff",      \
-		VALID_ACCESS_FIELDS
+		"shadow", VALID_ACCESS_FIELDS
 int valid_policy(json_t *o, struct err *e) must_check;
 /* When and from where: "hours" and "networks" as lists, read by sql/code/44_access.sql. */
 int valid_access(json_t *o, struct err *e) must_check;

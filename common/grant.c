@@ -76,7 +76,8 @@ int grant_sign(EVP_PKEY *key, const struct grant *g, char out[GRANT_MAX], struct
 		json_pack("{ss ss sI ss ss ss sI}", "host", g->host, "desktop", g->desktop, "epoch",
 			  (json_int_t)g->epoch, "user", g->user, "conn", g->conn, "nonce", g->nonce,
 			  "exp", (json_int_t)g->expires_s);
-	cleanup_free char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	bool moded = !g->mode[0] || (j && !json_object_set_new(j, "mode", json_string(g->mode)));
+	cleanup_free char *text = j && moded ? json_dumps(j, JSON_COMPACT) : NULL;
 	uint8_t sig[SIG_BYTES];
 	size_t n;
 
@@ -104,6 +105,19 @@ static int copy_field(json_t *j, const char *key, char *to, size_t size, struct 
 	return r;
 }
 
+/* What is no known mode is no grant: nobody is let in as more than they are. */
+static int parse_mode(json_t *j, struct grant *g, struct err *e)
+{
+	const char *mode = "";
+	int r = json_opt_str(j, "mode", sizeof(g->mode) - 1, &mode, e);
+
+	if (!r && mode[0] && strcmp(mode, "view") != 0 && strcmp(mode, "control") != 0)
+		r = err_setw(e, -EINVAL, "grant.form", "the grant is of an unknown mode");
+	if (!r)
+		memcpy(g->mode, mode, strlen(mode) + 1);
+	return r;
+}
+
 static int parse_payload(json_t *j, struct grant *g, struct err *e)
 {
 	int r = copy_field(j, "host", g->host, sizeof(g->host), e);
@@ -112,6 +126,7 @@ static int parse_payload(json_t *j, struct grant *g, struct err *e)
 	r = r ? r : copy_field(j, "user", g->user, sizeof(g->user), e);
 	r = r ? r : copy_field(j, "conn", g->conn, sizeof(g->conn), e);
 	r = r ? r : copy_field(j, "nonce", g->nonce, sizeof(g->nonce), e);
+	r = r ? r : parse_mode(j, g, e);
 	r = r ? r : json_need_int(j, "epoch", 0, INT64_MAX, &g->epoch, e);
 	return r ? r : json_need_int(j, "exp", 0, INT64_MAX, &g->expires_s, e);
 }

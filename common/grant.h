@@ -3,8 +3,8 @@
  * A grant lets one connection of one user reach one desktop on one host, once. The broker signs
  * it (Ed25519), the gateway carries it, the host verifies it with the broker's public key: neither
  * the database nor the broker is on that path. Text form: "pg1.<base64url JSON>.<base64url sig>"
- * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and the signature is
- * over everything before the second dot.
+ * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and, for somebody who looks at
+ * another one's session, "mode"; the signature is over everything before the second dot.
  */
 #ifndef PANE_COMMON_GRANT_H
 #define PANE_COMMON_GRANT_H
@@ -17,6 +17,7 @@
 
 #define GRANT_MAX   2048
 #define GRANT_TTL_S 30
+#define GRANT_MODE  8
 
 struct grant {
 	char host[40], desktop[40]; /* UUIDs as text */
@@ -24,6 +25,7 @@ struct grant {
 	char user[128];
 	char conn[16];
 	char nonce[32];
+	char mode[GRANT_MODE]; /* "" the desktop's user, else "view" or "control": a helper */
 	int64_t expires_s; /* Unix time by the broker's clock */
 };
 

@@ -27,6 +27,7 @@ struct disp_control {
 	int fd;			  /* owned; -1 while nobody listens */
 	struct loop_io *io;	  /* owned */
 	struct loop_timer *again; /* owned; armed while somebody types */
+	char *answer;		  /* owned; a line nobody has heard yet, NULL = none */
 };
 
 static void leave(struct disp_control *c, const char *why)
@@ -53,6 +54,39 @@ static void tell(void *arg, const struct disp_viewer *v, int64_t ago_ms)
 	disp_overlay_touched(c->overlay, clock_ms() - ago_ms);
 	if (c->fd >= 0 && send(c->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
 		leave(c, "it does not read");
+}
+
+static void tell_answer(struct disp_control *c)
+{
+	size_t n = c->answer ? strlen(c->answer) : 0;
+
+	if (c->fd < 0 || !n)
+		return;
+	if (send(c->fd, c->answer, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n) {
+		leave(c, "it does not read");
+		return;
+	}
+	free(c->answer);
+	c->answer = NULL;
+}
+
+void disp_control_answered(struct disp_control *c, const char *id, bool yes)
+{
+	cleanup_json json_t *o =
+		json_pack("{s:s,s:s,s:b}", "event", "answer", "id", id, "yes", (int)yes);
+	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	log_info("message.answer", "id=%s yes=%d", LOG_Q(id), (int)yes);
+	disp_overlay_answered(c->overlay, id);
+	free(c->answer);
+	if (!text || asprintf(&c->answer, "%s\n", text) < 0)
+		c->answer = NULL;
+	tell_answer(c);
+}
+
+bool disp_control_tells(const struct disp_control *c)
+{
+	return disp_overlay_can(c->overlay);
 }
 
 /* Asks for the next touch to be told of before looking, so that none falls between. */
@@ -83,7 +117,8 @@ static int message_parse(json_t *o, int64_t now, struct disp_message *m)
 	if (json_need_str(o, "id", 1, sizeof(m->id) - 1, &id, NULL) < 0 ||
 	    json_need_str(o, "text", 1, DISP_MESSAGE_TEXT, &text, NULL) < 0 ||
 	    json_need_int(o, "ms", 0, LONG_MS, &ms, NULL) < 0 ||
-	    json_opt_bool(o, "idle", &m->idle, NULL) < 0)
+	    json_opt_bool(o, "idle", &m->idle, NULL) < 0 ||
+	    json_opt_bool(o, "ask", &m->ask, NULL) < 0)
 		return -EPROTO;
 	memcpy(m->id, id, strlen(id) + 1);
 	memcpy(m->text, text, strlen(text) + 1);
@@ -160,6 +195,7 @@ void disp_control_add(struct disp_control *c, int fd)
 		return;
 	}
 	log_info("control.start", "fd=%d", fd);
+	tell_answer(c);
 	look(c, true);
 }
 
@@ -190,5 +226,6 @@ void disp_control_free(struct disp_control *c)
 	disp_viewers_set_touch(c->viewers, NULL, NULL);
 	leave(c, "the display ends");
 	loop_timer_del(c->again);
+	free(c->answer);
 	free(c);
 }

@@ -21,6 +21,10 @@ struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewe
 void disp_control_free(struct disp_control *c); /* NULL is fine */
 /* Takes the descriptor, non-blocking, over. */
 void disp_control_add(struct disp_control *c, int fd);
+/* A question was answered, which the agent is told. */
+void disp_control_answered(struct disp_control *c, const char *id, bool yes);
+/* Whether the desktop's user can be told anything. */
+bool disp_control_tells(const struct disp_control *c);
 
 /* One line of the agent's, for tests and the above: how many messages there are to be now (v holds
  * DISP_MESSAGES), -ENOENT for something unknown, -EPROTO. */

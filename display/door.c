@@ -85,10 +85,23 @@ static int answer_ok(int fd)
 	return r;
 }
 
+static int read_mode(const char *mode, enum disp_mode *out, struct err *e)
+{
+	if (!mode[0])
+		*out = DISP_USER;
+	else if (strcmp(mode, "control") == 0)
+		*out = DISP_CONTROL;
+	else if (strcmp(mode, "view") == 0)
+		*out = DISP_VIEW;
+	else
+		return err_set(e, -EPROTO, "the mode is neither view nor control");
+	return 0;
+}
+
 /* The preface's fields into *v. */
 static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 {
-	const char *protocol, *conn = "";
+	const char *protocol, *conn = "", *mode = "", *user = "";
 	int64_t requested = 1, selected = 1;
 	bool plain = false;
 	json_t *rdp = json_object_get(o, "rdp");
@@ -102,8 +115,15 @@ static int read_fields(json_t *o, struct disp_viewer *v, struct err *e)
 		r = json_opt_int(rdp, "selected_protocol", 0, UINT32_MAX, &selected, e);
 	if (r == 0 && json_is_object(rdp))
 		r = json_opt_bool(rdp, "plain", &plain, e);
+	if (r == 0)
+		r = json_opt_str(o, "mode", 8, &mode, e);
+	if (r == 0 && mode[0])
+		r = json_need_str(o, "user", 1, DISP_HELPER_NAME - 1, &user, e);
+	if (r == 0)
+		r = read_mode(mode, &v->mode, e);
 	if (r < 0)
 		return r;
+	snprintf(v->helper, sizeof(v->helper), "%s", user);
 	if (strcmp(protocol, "rdp") == 0)
 		v->protocol = DISP_RDP;
 	else if (strcmp(protocol, "rfb") == 0)
@@ -154,6 +174,12 @@ static void admit(struct guest *g, json_t *o)
 	if (read_fields(o, v, &e) < 0) {
 		free(v);
 		refuse(g, "preface.invalid", e.msg);
+		return;
+	}
+	if (v->mode != DISP_USER && !disp_control_tells(g->door->control)) {
+		free(v);
+		refuse(g, "display.font",
+		       "the desktop's user cannot be told of it: the host has no font for messages");
 		return;
 	}
 	if (disp_viewers_count(g->door->viewers) >= DISP_MAX_VIEWERS) {

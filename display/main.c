@@ -15,6 +15,7 @@
 #include "common/font.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "display/ask.h"
 #include "display/clip.h"
 #include "display/control.h"
 #include "display/dialer.h"
@@ -45,6 +46,7 @@ struct display {
 	struct font *font;
 	struct disp_overlay *overlay;
 	struct disp_control *control;
+	struct disp_ask *ask;
 	struct disp_door *door;
 	struct loop_timer *idle;
 	int idle_exit_s;
@@ -154,11 +156,38 @@ static void on_idle(void *arg)
 	}
 }
 
+/* Who looks on is on the screen for as long as they do. */
+static void show_helpers(struct display *d)
+{
+	char text[DISP_MESSAGE_TEXT - 64], notice[DISP_MESSAGE_TEXT];
+	unsigned n = disp_viewers_helpers(d->viewers, text, sizeof(text));
+
+	snprintf(notice, sizeof(notice), "%s%s", text, n ? " Ctrl+F10 ends that." : "");
+	disp_overlay_notice(d->overlay, notice);
+	disp_ask_helped(d->ask, n > 0);
+}
+
+static void on_answered(void *arg, const char *id, bool yes)
+{
+	struct display *d = arg;
+
+	disp_control_answered(d->control, id, yes);
+}
+
+static void on_end_helpers(void *arg)
+{
+	struct display *d = arg;
+
+	log_info("viewer.helpers", "end=\"the user's wish\"");
+	disp_viewers_end_helpers(d->viewers);
+}
+
 static void on_count(void *arg, unsigned count)
 {
 	struct display *d = arg;
 
 	log_info("display.viewers", "count=%u", count);
+	show_helpers(d);
 	if (!count)
 		malloc_trim(0);
 	if (d->idle)
@@ -214,11 +243,15 @@ static int start(struct display *d, const struct options *o, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_source_set_clip(d->source, d->clip);
 	disp_source_set_sound(d->source, d->sound);
+	d->ask = disp_ask_new(d->loop);
+	if (!d->ask)
+		return err_set(e, -ENOMEM, "out of memory");
 	d->viewers = disp_viewers_new(d->loop, &d->screen, d->source, o->name, on_count, d);
 	if (!d->viewers)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_viewers_set_clip(d->viewers, d->clip);
 	disp_viewers_set_sound(d->viewers, d->sound);
+	disp_viewers_set_ask(d->viewers, d->ask);
 	if (o->idle_exit_s) {
 		d->idle_exit_s = o->idle_exit_s;
 		d->idle = loop_timer_add(d->loop, o->idle_exit_s * 1000ll, on_idle, d);
@@ -226,9 +259,11 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	d->overlay = disp_overlay_new(d->loop, &d->screen, d->font);
 	if (!d->overlay)
 		return err_set(e, -ENOMEM, "out of memory");
+	disp_overlay_set_ask(d->overlay, d->ask);
 	d->control = disp_control_new(d->loop, d->viewers, d->overlay);
 	if (!d->control)
 		return err_set(e, -ENOMEM, "out of memory");
+	disp_ask_set_ops(d->ask, &(struct disp_ask_ops){on_answered, on_end_helpers, d});
 	d->door = disp_door_new(d->loop, o->listen, d->viewers, d->control, e);
 	if (!d->door)
 		return e->code;
@@ -242,6 +277,7 @@ static void stop(struct display *d)
 	disp_control_free(d->control);
 	disp_overlay_free(d->overlay);
 	disp_viewers_free(d->viewers);
+	disp_ask_free(d->ask);
 	disp_source_free(d->source);
 	disp_dialer_free(d->dialer);
 	disp_clip_free(d->clip);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
+#include "display/ask.h"
 #include "display/banner.h"
 
 #define LEFT "{left}"
@@ -22,6 +23,9 @@ struct disp_overlay {
 	struct disp_message messages[DISP_MESSAGES];
 	unsigned n;
 	bool shown;
+	struct surface_rect rect; /* while shown */
+	struct disp_ask *ask;	  /* borrowed; NULL = none */
+	char notice[DISP_MESSAGE_TEXT + 1];
 };
 
 static bool alive(const struct disp_message *m, int64_t now)
@@ -69,33 +73,61 @@ static int draw(struct disp_overlay *o, const char *const *texts, unsigned n)
 	if (r == 0)
 		r = disp_screen_cover(o->screen, rect, pixels);
 	o->shown = r == 0;
+	o->rect = rect;
 	disp_screen_wake(o->screen);
 	return r;
 }
 
-static void show(struct disp_overlay *o)
+/* Adds what is alive and does or does not ask; *wait: until that changes. */
+static void collect(const struct disp_overlay *o, bool ask, char **texts, unsigned *n,
+		    int64_t *wait)
 {
-	char *texts[DISP_MESSAGES];
-	int64_t now = clock_ms(), wait = -1;
-	unsigned n = 0;
-	int r = 0;
+	int64_t now = clock_ms();
 
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct disp_message *m = &o->messages[i];
 		int64_t due = m->end_ms - now;
 
-		if (!alive(m, now))
+		if (!alive(m, now) || m->ask != ask)
 			continue;
 		if (strstr(m->text, LEFT))
 			due = (due - 1) % 1000 + 1;
-		wait = wait < 0 || due < wait ? due : wait;
-		texts[n] = spell(m, now);
-		n += texts[n] != NULL;
+		*wait = *wait < 0 || due < *wait ? due : *wait;
+		texts[*n] = spell(m, now);
+		*n += texts[*n] != NULL;
 	}
+}
+
+/* The question that can be read now is open. */
+static void open_question(struct disp_overlay *o)
+{
+	const struct disp_message *m = NULL;
+	int64_t now = clock_ms();
+
+	for (unsigned i = 0; o->shown && i < o->n && !m; i++)
+		if (o->messages[i].ask && alive(&o->messages[i], now))
+			m = &o->messages[i];
+	if (o->ask)
+		disp_ask_show(o->ask, m ? m->id : NULL, o->rect, m ? m->since_ms : 0);
+}
+
+/* What asks comes first, as a banner that grows too high loses its end. */
+static void show(struct disp_overlay *o)
+{
+	char *texts[DISP_MESSAGES + 1];
+	int64_t wait = -1;
+	unsigned n = 0;
+	int r = 0;
+
+	collect(o, true, texts, &n, &wait);
+	texts[n] = o->notice[0] ? strdup(o->notice) : NULL;
+	n += texts[n] != NULL;
+	collect(o, false, texts, &n, &wait);
 	if (n && o->font && o->screen->width)
 		r = draw(o, (const char *const *)texts, n);
 	if (!n || !o->font || r < 0)
 		take_off(o);
+	open_question(o);
 	if (r < 0 && log_allow(&o->bucket, 1))
 		log_warn("message.draw", "error=\"%s\"", strerror(-r));
 	while (n)
@@ -141,6 +173,32 @@ void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms)
 	}
 	if (changed)
 		show(o);
+}
+
+void disp_overlay_set_ask(struct disp_overlay *o, struct disp_ask *ask)
+{
+	o->ask = ask;
+}
+
+void disp_overlay_answered(struct disp_overlay *o, const char *id)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->messages[i].ask && strcmp(o->messages[i].id, id) == 0)
+			o->messages[i].seen_to = true;
+	show(o);
+}
+
+void disp_overlay_notice(struct disp_overlay *o, const char *text)
+{
+	if (strcmp(o->notice, text ? text : "") == 0)
+		return;
+	snprintf(o->notice, sizeof(o->notice), "%s", text ? text : "");
+	show(o);
+}
+
+bool disp_overlay_can(const struct disp_overlay *o)
+{
+	return o->font != NULL;
 }
 
 struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen, struct font *font)

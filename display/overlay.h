@@ -5,6 +5,9 @@
  * says all there is each time; each ends by itself at its time, and one that warns of doing nothing
  * also when somebody does something. When the last has ended the desktop's own pixels are back.
  *
+ * A notice of the display's own, that somebody looks on, stands above them for as long as it holds.
+ * One of them may ask (ask.h): it is open while it can be read.
+ *
  * "{left}" in a text is the time it has left, counting down. Main thread.
  */
 #ifndef PANE_DISPLAY_OVERLAY_H
@@ -18,6 +21,7 @@
 #define DISP_MESSAGE_TEXT 1600 /* bytes */
 #define DISP_MESSAGE_ID	  24
 
+struct disp_ask;
 struct font;
 struct disp_overlay;
 
@@ -27,6 +31,7 @@ struct disp_message {
 	int64_t since_ms, end_ms; /* clock_ms() */
 	bool idle;		  /* gone when somebody does something */
 	bool seen_to;		  /* somebody did */
+	bool ask;		  /* the desktop's user is to answer it */
 };
 
 /* font: borrowed; NULL when there is none, and nothing can be shown. */
@@ -37,5 +42,13 @@ void disp_overlay_free(struct disp_overlay *o); /* NULL is fine */
 void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n);
 /* A viewer used keyboard or pointer at that time. */
 void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms);
+/* Who is told of questions; borrowed, NULL = nobody: then none is asked. */
+void disp_overlay_set_ask(struct disp_overlay *o, struct disp_ask *ask);
+/* That question has been answered. */
+void disp_overlay_answered(struct disp_overlay *o, const char *id);
+/* At most DISP_MESSAGE_TEXT bytes; NULL or "": none. */
+void disp_overlay_notice(struct disp_overlay *o, const char *text);
+/* Whether there is a way to show anything. */
+bool disp_overlay_can(const struct disp_overlay *o);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "common/log.h"
+#include "display/ask.h"
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
 
@@ -21,6 +22,7 @@ struct disp_viewers {
 	struct disp_source *source; /* borrowed */
 	struct disp_clip *clip;	    /* borrowed; NULL = none */
 	struct disp_sound *sound;   /* likewise */
+	struct disp_ask *ask;	    /* likewise */
 	const char *name;	    /* borrowed */
 	disp_count_fn changed;
 	void *arg;
@@ -62,16 +64,29 @@ static bool note(struct disp_viewer *v, uint32_t code, bool down)
 	return true;
 }
 
+static bool ctrl_held(const struct disp_viewer *v)
+{
+	return disp_viewer_held(v, KEY_LEFTCTRL) || disp_viewer_held(v, KEY_RIGHTCTRL);
+}
+
 void disp_viewer_key(struct disp_viewer *v, uint32_t code, bool down)
 {
+	if (v->mode == DISP_VIEW)
+		return;
 	touch(v);
+	if (down && v->ask && ctrl_held(v) && disp_ask_key(v->ask, code))
+		return;
 	if (note(v, code, down))
 		disp_source_key(v->source, code, down);
 }
 
 void disp_viewer_button(struct disp_viewer *v, uint32_t code, bool down)
 {
+	if (v->mode == DISP_VIEW)
+		return;
 	touch(v);
+	if (down && v->ask && code == BTN_LEFT && disp_ask_click(v->ask, v->x, v->y, clock_ms()))
+		return;
 	if (note(v, code, down))
 		disp_source_button(v->source, code, down);
 }
@@ -106,18 +121,26 @@ void disp_viewer_press(struct disp_viewer *v, uint32_t key, enum disp_shift shif
 
 bool disp_viewer_keysym(struct disp_viewer *v, uint32_t keysym)
 {
+	if (v->mode == DISP_VIEW)
+		return true; /* nothing is left to do */
 	touch(v);
 	return disp_source_keysym(v->source, keysym);
 }
 
 void disp_viewer_pointer(struct disp_viewer *v, uint32_t x, uint32_t y)
 {
+	if (v->mode == DISP_VIEW)
+		return;
 	touch(v);
+	v->x = x;
+	v->y = y;
 	disp_source_pointer(v->source, x, y);
 }
 
 void disp_viewer_wheel(struct disp_viewer *v, int32_t vertical, int32_t horizontal)
 {
+	if (v->mode == DISP_VIEW)
+		return;
 	touch(v);
 	disp_source_wheel(v->source, vertical, horizontal);
 }
@@ -163,6 +186,38 @@ void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound)
 	s->sound = sound;
 }
 
+void disp_viewers_set_ask(struct disp_viewers *s, struct disp_ask *ask)
+{
+	s->ask = ask;
+}
+
+unsigned disp_viewers_helpers(const struct disp_viewers *s, char *text, size_t size)
+{
+	unsigned n = 0;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (const struct disp_viewer *v = s->list; v; v = v->next) {
+		int r;
+
+		if (v->mode == DISP_USER)
+			continue;
+		r = snprintf(text + at, size - at, "%s%s %s", n ? "\n" : "", v->helper,
+			     v->mode == DISP_VIEW ? "sees this screen."
+						  : "sees this screen and helps at it.");
+		at += r < 0 ? 0 : (size_t)r < size - at ? (size_t)r : size - at - 1;
+		n++;
+	}
+	return n;
+}
+
+void disp_viewers_end_helpers(struct disp_viewers *s)
+{
+	for (struct disp_viewer *v = s->list; v; v = v->next)
+		if (v->mode != DISP_USER)
+			shutdown(v->fd, SHUT_RDWR);
+}
+
 void disp_viewers_set_touch(struct disp_viewers *s, void (*fn)(void *arg), void *arg)
 {
 	s->touch = fn;
@@ -184,7 +239,7 @@ unsigned disp_viewers_news(struct disp_viewers *s, bool all,
 	for (struct disp_viewer *v = s->list; v; v = v->next) {
 		int64_t at = atomic_load(&v->input_ms);
 
-		if (!all && at == v->told_ms)
+		if (v->mode == DISP_VIEW || (!all && at == v->told_ms))
 			continue;
 		v->told_ms = at;
 		fn(arg, v, now > at ? now - at : 0);
@@ -254,10 +309,11 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	v->set = s;
 	v->screen = s->screen;
 	v->source = s->source;
-	v->clip = s->clip;
-	v->sound = s->sound;
+	v->clip = v->mode == DISP_VIEW ? NULL : s->clip;
+	v->sound = v->mode == DISP_USER ? s->sound : NULL;
+	v->ask = v->mode == DISP_USER ? s->ask : NULL;
 	v->name = s->name;
-	v->first = s->count == 0;
+	v->first = v->mode == DISP_USER && s->count == 0;
 	atomic_store(&v->input_ms, clock_ms());
 	r = pthread_create(&v->thread, NULL, viewer_main, v);
 	if (r)

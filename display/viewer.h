@@ -28,11 +28,24 @@ enum disp_protocol {
 	DISP_RFB
 };
 
+/* Who it is to the desktop. A helper changes neither its size nor its keyboard, and hears nothing;
+ * one that only looks has no input and no clipboard, whatever its client sends. */
+enum disp_mode {
+	DISP_USER,
+	DISP_CONTROL,
+	DISP_VIEW
+};
+
+#define DISP_HELPER_NAME 128
+
+struct disp_ask;
 struct disp_viewers;
 
 struct disp_viewer {
 	int fd; /* owned; the protocol's stream, blocking when the thread starts */
 	enum disp_protocol protocol;
+	enum disp_mode mode;
+	char helper[DISP_HELPER_NAME]; /* whose name is shown; "" of DISP_USER */
 	char conn[16];
 	uint32_t requested_protocols; /* RDP: the client's mask, from the preface */
 	uint32_t selected_protocol;
@@ -42,6 +55,8 @@ struct disp_viewer {
 	struct disp_source *source;	/* borrowed */
 	struct disp_clip *clip;		/* borrowed; NULL = none */
 	struct disp_sound *sound;	/* likewise */
+	struct disp_ask *ask;		/* likewise; of DISP_USER only */
+	uint32_t x, y;			/* of its pointer; its thread's */
 	bool first;			/* no other viewer was there: its size decides */
 	_Atomic int64_t input_ms;	/* clock_ms() of its last input; its coming counts */
 	int64_t told_ms;		/* of that which was told last; main thread's */
@@ -60,6 +75,11 @@ struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen
 /* What viewers that come from now on share. Borrowed. */
 void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip);
 void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound);
+void disp_viewers_set_ask(struct disp_viewers *s, struct disp_ask *ask);
+/* "anna sees this screen.", a line a helper, in at most size bytes; how many there are. */
+unsigned disp_viewers_helpers(const struct disp_viewers *s, char *text, size_t size);
+/* Ends the helpers' connections. */
+void disp_viewers_end_helpers(struct disp_viewers *s);
 /* Ends every viewer and waits for their threads. */
 void disp_viewers_free(struct disp_viewers *s);
 unsigned disp_viewers_count(const struct disp_viewers *s);

@@ -44,6 +44,13 @@ static const struct cli_column host_columns[] = {
 	END,
 };
 
+static const struct cli_option shadow_options[] = {
+	{"control", NULL, CLI_LOCAL, NULL, NULL, false,
+	 "with keyboard, mouse and clipboard; without it nothing reaches the desktop"},
+	{"rdp", "FILE", CLI_LOCAL, NULL, NULL, false,
+	 "write a file for an RDP client instead of showing the ticket"},
+	END};
+
 static const struct cli_option message_options[] = {
 	{"seconds", "N", CLI_NUMBER, "seconds", NULL, false, "how long it stays; 30, at most 3600"},
 	END,
@@ -152,6 +159,14 @@ const struct cli_command cli_desktop[] = {
 	 .path = V "/sessions/{1}/message",
 	 .done = "session {1} shows no messages any more",
 	 .help = "take the messages of people off its screen before their time"},
+
+	{.noun = "sessions",
+	 .verb = "shadow",
+	 .args = "SESSION",
+	 .options = shadow_options,
+	 .run = cli_run_shadow,
+	 .help = "see somebody's live session: a one-time ticket, once its user agrees where the "
+		 "pool asks them"},
 
 	{.noun = "hosts",
 	 .verb = "list",

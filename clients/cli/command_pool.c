@@ -96,6 +96,9 @@
 		OPTION("after-logoff", "WHAT", CLI_STRING, "after_logoff",                         \
 		       "of a dedicated desktop: keep, off or suspend (until its user comes), "     \
 		       "recycle"),                                                                 \
+		OPTION("shadow", "WHAT", CLI_STRING, "shadow",                                    \
+		       "whether the help desk may look at sessions: off, ask (the user must "      \
+		       "agree) or notice (is told)"),                                              \
 		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \
 		       "make no more after so many in a row could not be started (5); 0 is "       \
 		       "never"),                                                                   \

@@ -22,6 +22,9 @@ int cli_run_directory_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_oidc_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_audit(struct cli_call *c, struct err *e);
 
+/* shadow.c */
+int cli_run_shadow(struct cli_call *c, struct err *e) must_check;
+
 /* image.c */
 int cli_run_image_import(struct cli_call *c, struct err *e) must_check;
 int cli_run_image_export(struct cli_call *c, struct err *e) must_check;

@@ -90,6 +90,7 @@ struct http_client *cli_session_http(const struct cli_session *s, struct err *e)
 		.ca = s->ca[0] ? s->ca : NULL,
 		.verify_name = s->verify_name[0] ? s->verify_name : NULL,
 		.token = s->token.len ? s->token.bytes : NULL,
+		.timeout_ms = 45000, /* an answer may wait for a person, up to 30 s */
 	};
 
 	return http_new(&p, e);

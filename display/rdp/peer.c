@@ -235,8 +235,9 @@ static BOOL on_capabilities(freerdp_peer *client)
 	if (p->viewer->first)
 		ask_size(p, s);
 	disp_screen_size(p->viewer->screen, &w, &h);
-	disp_source_layout(p->viewer->source,
-			   freerdp_settings_get_uint32(s, FreeRDP_KeyboardLayout));
+	if (p->viewer->mode == DISP_USER)
+		disp_source_layout(p->viewer->source,
+				   freerdp_settings_get_uint32(s, FreeRDP_KeyboardLayout));
 	if (!w)
 		return TRUE;
 	return freerdp_settings_set_uint32(s, FreeRDP_DesktopWidth, w) &&
@@ -518,7 +519,7 @@ static int control_messages(struct rdp_peer *p)
 		r = n < 0 ? n : disp_ctl_parse(p->message, (size_t)n, &wish);
 		if (r < 0)
 			return r;
-		if (r)
+		if (r && p->viewer->mode == DISP_USER)
 			disp_source_monitors(p->viewer->source, wish.n, wish.monitors,
 					     wish.scale_percent);
 	}

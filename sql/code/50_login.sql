@@ -243,7 +243,9 @@ CREATE FUNCTION pane.connect_ticket(p_hash bytea, p_source text, p_protocol text
 	p_conn text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE o jsonb := pane.ticket_redeem(p_hash, p_source); d record;
 BEGIN
-	IF o ->> 'ok' IS NULL THEN
+	IF o ->> 'why' = 'unknown' THEN
+		RETURN coalesce(pane.shadow_redeem(p_hash, p_source, p_protocol, p_client, p_conn), o);
+	ELSIF o ->> 'ok' IS NULL THEN
 		RETURN o;
 	END IF;
 	SELECT x.id, x.name, x.epoch, h.id AS host, h.address INTO d FROM pane.desktop x

@@ -92,9 +92,11 @@ LANGUAGE sql STABLE AS $$
 		JOIN pane.desktop d ON d.id = (r ->> 'id')::uuid AND d.host_id = p_host
 		LEFT JOIN pane.pool p ON p.id = d.pool_id
 		LEFT JOIN pane.session s ON s.desktop_id = d.id AND s.state <> 'ended' AND s.cut_at IS NOT NULL
-		WHERE v ->> 'conn' <> '' AND (NOT pane.may_view(d, v ->> 'user')
-			OR NOT v ->> 'conn' = ANY (s.admitted) OR (p.idle_s > 0 AND jsonb_typeof(v -> 'idle_s') = 'number'
-			AND (v ->> 'idle_s')::numeric >= p.idle_s))
+		WHERE v ->> 'conn' <> '' AND CASE WHEN pane.is_helper(d.id, v ->> 'conn')
+			THEN NOT pane.helper_may_stay(d.id, v ->> 'conn')
+			ELSE NOT pane.may_view(d, v ->> 'user') OR NOT v ->> 'conn' = ANY (s.admitted)
+			OR (p.idle_s > 0 AND jsonb_typeof(v -> 'idle_s') = 'number'
+			AND (v ->> 'idle_s')::numeric >= p.idle_s AND NOT pane.helped(d.id, r -> 'viewers', p.idle_s)) END
 		GROUP BY 1) x
 $$;
 
@@ -335,6 +337,7 @@ BEGIN
 		vm = coalesce((v_cap ->> 'vm')::boolean, true), vm_why = coalesce(v_cap ->> 'vm_why', ''),
 		firmware = coalesce((v_cap ->> 'firmware')::boolean, false),
 		suspend = coalesce((v_cap ->> 'suspend')::boolean, false),
+		shadow = coalesce((v_cap ->> 'shadow')::boolean, false),
 		container = coalesce((v_cap ->> 'container')::boolean, false),
 		container_why = coalesce(v_cap ->> 'container_why', ''),
 		limits = coalesce(v_cap ->> 'limits', '')
@@ -361,7 +364,8 @@ BEGIN
 		PERFORM pane.usage_put(p_host, p_report -> 'usage');
 	END IF;
 	FOR r IN SELECT (x ->> 'id')::uuid AS id, (x ->> 'epoch')::bigint AS epoch,
-		x ->> 'state' AS state, coalesce(x ->> 'reason', '') AS reason, x -> 'viewers' AS viewers
+		x ->> 'state' AS state, coalesce(x ->> 'reason', '') AS reason, x -> 'viewers' AS viewers,
+		x -> 'answers' AS answers
 		FROM jsonb_array_elements(v_list) x ORDER BY (x ->> 'id')::uuid
 	LOOP
 		SELECT * INTO d FROM pane.desktop WHERE id = r.id FOR UPDATE;
@@ -371,8 +375,10 @@ BEGIN
 			PERFORM pane.report_stale(d, r.epoch, p_host, r.state);
 		ELSE
 			PERFORM pane.machine_observed(d, r.state, r.reason);
-			PERFORM pane.session_viewers(d.id, r.viewers);
-			PERFORM pane.session_idle(d, r.viewers);
+			PERFORM pane.session_viewers(d.id, pane.viewers_own(d.id, r.viewers, false));
+			PERFORM pane.session_idle(d, pane.viewers_own(d.id, r.viewers, true));
+			PERFORM pane.shadow_answers(d.id, r.answers) WHERE r.answers IS NOT NULL;
+			PERFORM pane.shadow_seen(d.id, r.viewers);
 		END IF;
 	END LOOP;
 	PERFORM pane.report_missing(p_host, coalesce((p_report ->> 'generation')::bigint, 0), v_list);

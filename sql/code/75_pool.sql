@@ -32,7 +32,7 @@ CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE 
 		'session_max_action', p.session_max_action, 'hours_action', p.hours_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
 		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
 		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
-		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p))
+		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p), 'shadow', p.shadow)
 		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
@@ -95,6 +95,7 @@ BEGIN
 		grid = CASE WHEN p ? 'schedule' THEN pane.grid(ARRAY(SELECT jsonb_array_elements_text(p -> 'schedule')))
 			ELSE grid END,
 		after_logoff = coalesce(p ->> 'after_logoff', after_logoff),
+		shadow = coalesce(p ->> 'shadow', shadow),
 		breaker_failures = coalesce((p ->> 'breaker_failures')::integer, breaker_failures),
 		buffer_percent = coalesce((p ->> 'buffer_percent')::integer, buffer_percent),
 		timezone = coalesce(pane.need_zone(p ->> 'timezone'), timezone),
@@ -167,7 +168,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER policy_changed AFTER UPDATE ON pane.pool FOR EACH ROW
-	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s) IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s))
+	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s, NEW.shadow) IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s, OLD.shadow))
 	EXECUTE FUNCTION pane.policy_changed();
 
 -- The fields of a pool that a file may set, as they are.
@@ -176,7 +177,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,hours_action,'
-		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff}')
+		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff,shadow}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

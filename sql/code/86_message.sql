@@ -32,7 +32,8 @@ END $$;
 -- A host shows four at a time: the last ones.
 CREATE FUNCTION pane.messages_on(p_desktop uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_agg(jsonb_build_object('id', x.id::text, 'text', x.text, 'left_ms',
-		(extract(epoch FROM x.until - clock_timestamp()) * 1000)::bigint, 'idle', x.kind = 'idle') ORDER BY x.id)
+		(extract(epoch FROM x.until - clock_timestamp()) * 1000)::bigint, 'idle', x.kind = 'idle')
+		|| CASE x.kind WHEN 'ask' THEN '{"ask":true}' ELSE '{}' END::jsonb ORDER BY x.id)
 	FROM (SELECT m.* FROM pane.session s JOIN pane.message m ON m.session_id = s.id WHERE s.desktop_id = p_desktop
 		AND s.state <> 'ended' AND m.until > clock_timestamp() ORDER BY m.id DESC LIMIT 4) x
 $$;

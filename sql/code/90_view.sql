@@ -57,7 +57,7 @@ CREATE VIEW pane.desktop_view AS
 CREATE VIEW pane.session_view AS
 	SELECT s.id, d.name AS desktop, s.user_name AS user, s.state, s.reason, s.protocol, s.client,
 		s.conn, s.viewers, s.since, pane.seconds_since(s.since) AS since_s, s.created_at,
-		to_jsonb(s.warned) AS warned
+		to_jsonb(s.warned) AS warned, pane.helpers_of(s.id) AS helpers
 	FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.state <> 'ended';
 
 CREATE VIEW pane.host_view AS

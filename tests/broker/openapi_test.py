@@ -178,6 +178,11 @@ class OpenApi(unittest.TestCase):
         etag = self.ask("GET", v + "/desktops/{name}/picture", expect=200, values=["office-1"]).headers["ETag"]
         self.ask("GET", v + "/desktops/{name}/picture", expect=304, values=["office-1"], more={"If-None-Match": etag})
         session = self.b.get("/sessions").json["items"][0]["id"]
+        self.ask("POST", v + "/sessions/{id}/shadow", {"mode": "view"}, 403, values=[session])
+        self.site.cluster.sql("UPDATE pane.host SET shadow = true")
+        self.site.cluster.sql("UPDATE pane.pool SET shadow = 'notice'")
+        self.site.cluster.sql("UPDATE pane.session SET state = 'connected', viewers = 1")
+        self.ask("POST", v + "/sessions/{id}/shadow", {"mode": "view"}, 200, values=[session])
         self.ask("POST", v + "/users/{name}/desktops", {"pool": "office"}, 200, values=["alice"])
         self.site.cluster.sql("UPDATE pane.host SET suspend = true")
         for verb in ("suspend", "off", "resume"):

@@ -104,6 +104,34 @@ static int close_one(void **state)
 	return 0;
 }
 
+static void who_only_looks_moves_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->viewer.mode = DISP_VIEW;
+	disp_viewer_key(&f->viewer, KEY_A, true);
+	disp_viewer_press(&f->viewer, KEY_A, DISP_SHIFT_DOWN);
+	disp_viewer_button(&f->viewer, BTN_LEFT, true);
+	disp_viewer_pointer(&f->viewer, 3, 4);
+	disp_viewer_wheel(&f->viewer, 120, 0);
+	disp_viewer_release(&f->viewer);
+	assert_int_equal(f->viewer.input_ms, 0); /* nor is it somebody's doing */
+	f->viewer.mode = DISP_CONTROL;
+	disp_viewer_key(&f->viewer, KEY_B, true);
+	for (;;) {
+		int r = surface_recv(f->desktop, &f->m);
+
+		assert_true(r == 1 || r == -EAGAIN);
+		if (r == -EAGAIN)
+			run_for(f->loop, 2);
+		else
+			break;
+	}
+	assert_int_equal(f->m.type, SURFACE_KEY); /* the first that came at all */
+	assert_int_equal(f->m.key.code, KEY_B);
+	assert_true(f->viewer.input_ms > 0);
+}
+
 static void repeats_are_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -380,6 +408,7 @@ int main(void)
 {
 #define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_only_looks_moves_nothing, open_one, close_one),
 		one(repeats_are_dropped),
 		one(what_is_held_is_released),
 		one(codes_no_keyboard_has_are_dropped),

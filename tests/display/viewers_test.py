@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import socket
+import struct
 import time
 import unittest
 
-from tools.display_door import preface
+from tools.display_door import exactly, preface
 from tools.display_rig import Rig, missing, wait_for
 
 TIMEOUT = 400
@@ -320,6 +321,72 @@ class Viewers(unittest.TestCase):
         took = time.monotonic() - begin
         wait_for("silence", quiet)
         self.assertLessEqual(said[0], took + 3)  # lines, of which there is one a second and one at either end
+
+    def helper(self, rig, mode):
+        """A helper's viewer as far as ServerInit: RFB without a client's good will."""
+        s = preface(rig.socket, "rfb", "h" + mode, 0, mode=mode, user="anna")
+        self.addCleanup(s.close)
+        s.settimeout(30)
+        exactly(s, 12)
+        s.sendall(b"RFB 003.008\n")
+        exactly(s, 2)
+        s.sendall(b"\x01")
+        exactly(s, 4)
+        s.sendall(b"\x01")
+        exactly(s, 20)
+        exactly(s, struct.unpack(">I", exactly(s, 4))[0])
+        return s
+
+    def send_all_kinds(self, s):
+        """A key, the pointer with a button, a clipboard; and waits until all of it was read."""
+        s.sendall(struct.pack(">BBxxI", 4, 1, ord("x")) + struct.pack(">BBxxI", 4, 0, ord("x")) +
+                  struct.pack(">BBHH", 5, 1, 40, 50) + struct.pack(">BBHH", 5, 0, 40, 50) +
+                  struct.pack(">BxxxI", 6, 3) + b"abc" + struct.pack(">BBHHHH", 3, 0, 0, 0, 8, 8))
+        exactly(s, 4)
+
+    def test_helper(self):
+        """Who only looks moves nothing whatever they send, who helps does; a banner names them until the user's Ctrl+F10 ends it"""
+        rig = self.rig()
+        rig.tigervnc()
+        rig.wait_equal("the desktop")
+        looks = self.helper(rig, "view")
+        self.banner(rig)
+        self.send_all_kinds(looks)
+        self.assertEqual([rig.keys(), rig.events("button"), rig.events("clip-offer")], [[], [], []])
+        helps = self.helper(rig, "control")
+        self.send_all_kinds(helps)
+        wait_for("the helper's key and click", lambda: (45, 0) in rig.keys() and len(rig.events("button")) == 2, 30)
+        rig.xdo("mousemove", "400", "600", "click", "1")
+        rig.xdo("keydown", "ctrl", "key", "F10", "keyup", "ctrl")
+        for s in (looks, helps):
+            self.read_to_end(s)
+        rig.wait_equal("the desktop without a banner", 30)
+        self.assertNotIn(68, [code for code, _ in rig.keys()])
+        self.assertEqual(rig.events("viewers")[-1]["count"], 1)
+
+    def test_question(self):
+        """What asks is answered by the user's keys or a click on it, which do not reach the desktop; the agent is told, also later"""
+        rig = self.rig()
+        rig.tigervnc()
+        rig.wait_equal("the desktop")
+        rig.messages("May anna look?", ask=True)
+        self.banner(rig)
+        rig.xdo("mousemove", "400", "600", "click", "1")
+        rig.xdo("keydown", "ctrl", "key", "F9", "keyup", "ctrl")
+        lines = rig.agent().makefile(encoding="ascii")
+        said = next(o for o in map(json.loads, lines) if o["event"] == "answer")
+        self.assertEqual((said["id"], said["yes"]), ("May anna look?", True))
+        rig.wait_equal("the desktop", 30)
+        self.assertNotIn(67, [code for code, _ in rig.keys()])
+        rig.messages("May bert look?", ask=True)
+        self.banner(rig)
+        clicks = len(rig.events("button"))
+
+        def clicked():  # the first second's are the desktop's
+            rig.xdo("mousemove", "640", "30", "click", "1")
+            return "May bert look?\" yes=1" in rig.log()
+        wait_for("a click that agrees", clicked, 30)
+        self.assertEqual((len(rig.events("button")) - clicks) % 2, 0)
 
     def test_sandbox(self):
         """A display at work has no capability and a system call filter in every thread; its dialer ends with it"""

@@ -89,13 +89,14 @@ class FakeHost:
             return {"report": {"run": self.run_id, "n": self.reports}, "generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
                     "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
-                                 "disk_free_mib": 90000, "kvm": self.kvm, "suspend": True, **self.more},
+                                 "disk_free_mib": 90000, "kvm": self.kvm, "suspend": True,
+                                 "shadow": True, **self.more},
                     "images": [{"name": n, "version": v, "disk_mib": 2048} for n, v in
                                [i if isinstance(i, tuple) else (i, "v1") for i in self.images]],
                     **({} if self.homes is None else {"homes": [{"key": k, "mib": 64, "used_mib": 2}
                                                                 for k in sorted(self.homes)]}),
                     "desktops": [{"id": i, "epoch": d["epoch"], "state": d["state"],
-                                  "reason": d["reason"], "viewers": d["viewers"]}
+                                  "reason": d["reason"], "viewers": d["viewers"], "answers": d.get("answers", [])}
                                  for i, d in self.desktops.items()]}
 
     def sync(self, body=None, timeout=40):

@@ -49,10 +49,10 @@ def x224(sock):
     return mask
 
 
-def preface(display, protocol, conn, mask):
+def preface(display, protocol, conn, mask, **more):
     o = {"protocol": protocol, "conn": conn, "client": "127.0.0.1:1", "user": "test",
          "desktop": "00000000-0000-0000-0000-000000000000",
-         "rdp": {"requested_protocols": mask, "selected_protocol": 1}}
+         "rdp": {"requested_protocols": mask, "selected_protocol": 1}, **more}
     text = json.dumps(o).encode()
     s = socket.socket(socket.AF_UNIX)
     s.connect(display)

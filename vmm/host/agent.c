@@ -68,11 +68,12 @@ static json_t *report_desktop(const struct host_agent *a, const struct host_desk
 {
 	const struct host_record *r = &d->rec;
 
-	return json_pack("{s:s,s:I,s:s,s:s,s:I,s:o}", "id", r->order.id, "epoch",
+	return json_pack("{s:s,s:I,s:s,s:s,s:I,s:o,s:O*}", "id", r->order.id, "epoch",
 			 (json_int_t)r->order.epoch, "state", host_state_name(d->state), "reason",
 			 r->reason, "since_s", (json_int_t)((clock_ms() - d->state_ms) / 1000),
 			 "viewers",
-			 a->door ? host_door_viewers(a->door, r->order.id) : json_array());
+			 a->door ? host_door_viewers(a->door, r->order.id) : json_array(), "answers",
+			 d->answers);
 }
 
 static json_t *report_capacity(struct host_agent *a)
@@ -85,13 +86,13 @@ static json_t *report_capacity(struct host_agent *a)
 			promised += d->rec.order.memory_mib;
 	promised += host_parents_memory_mib(a->parents);
 	host_capacity_measure(a->config, promised, c);
-	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b}", "cpus", c->cpus,
+	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus", c->cpus,
 			 "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
 			 c->vm_why, "container", (int)c->container, "container_why",
 			 c->container_why, "limits", c->limits, "firmware",
-			 (int)host_vmm_firmware(), "suspend", 1);
+			 (int)host_vmm_firmware(), "suspend", 1, "shadow", 1);
 }
 
 static void usage_look(struct host_agent *a)
@@ -383,6 +384,8 @@ static void tell_messages(struct host_agent *a, const struct host_order *o, json
 {
 	struct host_desktop *d = host_agent_find(a, o->id);
 
+	if (d)
+		host_desktop_answers_keep(d, list);
 	if (d && d->display && o->epoch == d->rec.order.epoch)
 		host_display_messages(d->display, list);
 }

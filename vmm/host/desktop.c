@@ -225,3 +225,50 @@ void host_desktop_bound_log(const struct host_desktop *d, const char *name, int6
 		(void)!sendfile(out, in, &from, (size_t)max);
 	(void)!ftruncate(in, 0);
 }
+
+/* ---- answers of its user ---- */
+
+#define ANSWERS_MAX 4
+
+/* Where it is in the list, -1 = nowhere. */
+static int id_in(json_t *list, const char *id)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		const char *s = json_string_value(json_object_get(v, "id"));
+
+		if (s && strcmp(s, id) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+bool host_desktop_answer(struct host_desktop *d, const char *id, bool yes)
+{
+	if (!d->answers)
+		d->answers = json_array();
+	if (!d->answers || id_in(d->answers, id) >= 0)
+		return false; /* the first one counts */
+	if (json_array_size(d->answers) == ANSWERS_MAX)
+		(void)json_array_remove(d->answers, 0);
+	return json_array_append_new(d->answers, json_pack("{s:s,s:b}", "id", id, "yes", (int)yes)) == 0;
+}
+
+void host_desktop_answers_keep(struct host_desktop *d, json_t *messages)
+{
+	size_t i = json_array_size(d->answers);
+
+	while (i--) {
+		json_t *id = json_object_get(json_array_get(d->answers, i), "id");
+
+		if (id_in(messages, json_string_value(id)) < 0)
+			(void)json_array_remove(d->answers, i);
+	}
+	if (!json_array_size(d->answers)) {
+		json_decref(d->answers);
+		d->answers = NULL;
+	}
+}

@@ -54,6 +54,7 @@ struct host_desktop {
 	struct host_machine *machine;	  /* owned; NULL = none runs */
 	const struct host_driver *driver; /* of the machine; borrowed, static */
 	struct host_display *display;	  /* owned; NULL until first needed */
+	json_t *answers; /* owned; of its user to messages that ask, as reported; NULL = none */
 	struct loop_timer *timer;	  /* owned; the agent's next look at it */
 	char dir[PATH_MAX], run[128];
 };
@@ -71,5 +72,10 @@ int host_desktop_delete(const struct host_config *c, struct host_desktop *d,
 			struct err *e) must_check;
 /* Keeps NAME in its directory below max bytes: what is over moves to NAME.1. */
 void host_desktop_bound_log(const struct host_desktop *d, const char *name, int64_t max);
+
+/* What its user answered to a message that asks; true when that is news. */
+bool host_desktop_answer(struct host_desktop *d, const char *id, bool yes) must_check;
+/* Those messages (NULL = none) are what is shown now: answers to others have been heard. */
+void host_desktop_answers_keep(struct host_desktop *d, json_t *messages);
 
 #endif

@@ -22,8 +22,7 @@
 
 struct host_link {
 	struct loop *loop; /* borrowed */
-	host_link_fn fn;
-	void *arg;
+	struct host_link_ops ops;
 	int fd; /* owned; -1 when it is down */
 	struct loop_io *io;
 	bool answered;
@@ -70,20 +69,34 @@ void host_link_messages(struct host_link *k, json_t *list)
 	}
 }
 
-int host_link_line(const char *p, size_t n, char conn[HOST_LINK_CONN], int64_t *ago_ms)
+static int answer_line(json_t *o, struct host_link_said *said)
+{
+	const char *id;
+
+	if (json_need_str(o, "id", 1, HOST_LINK_ID - 1, &id, NULL) < 0 ||
+	    json_opt_bool(o, "yes", &said->yes, NULL) < 0)
+		return -EPROTO;
+	memcpy(said->id, id, strlen(id) + 1);
+	return HOST_LINK_ANSWER;
+}
+
+int host_link_line(const char *p, size_t n, struct host_link_said *said)
 {
 	cleanup_json json_t *o = json_parse(p, n, NULL);
 	const char *event, *who;
 
+	*said = (struct host_link_said){0};
 	if (!json_is_object(o) || json_need_str(o, "event", 1, 32, &event, NULL) < 0)
 		return -EPROTO;
+	if (strcmp(event, "answer") == 0)
+		return answer_line(o, said);
 	if (strcmp(event, "input") != 0)
-		return 0; /* of a newer display */
+		return HOST_LINK_UNKNOWN; /* of a newer display */
 	if (json_need_str(o, "conn", 1, HOST_LINK_CONN - 1, &who, NULL) < 0 ||
-	    json_need_int(o, "ms", 0, AGO_MAX_MS, ago_ms, NULL) < 0)
+	    json_need_int(o, "ms", 0, AGO_MAX_MS, &said->ago_ms, NULL) < 0)
 		return -EPROTO;
-	memcpy(conn, who, strlen(who) + 1);
-	return 1;
+	memcpy(said->conn, who, strlen(who) + 1);
+	return HOST_LINK_INPUT;
 }
 
 static int take_answer(struct host_link *k)
@@ -107,14 +120,15 @@ static int take_lines(struct host_link *k)
 
 	while (k->in.len && (end = memchr(buf_head(&k->in), '\n', k->in.len))) {
 		size_t n = (size_t)(end - (const char *)buf_head(&k->in));
-		char conn[HOST_LINK_CONN];
-		int64_t ago;
-		int r = host_link_line((const char *)buf_head(&k->in), n, conn, &ago);
+		struct host_link_said said;
+		int r = host_link_line((const char *)buf_head(&k->in), n, &said);
 
 		if (r < 0)
 			return r;
-		if (r)
-			k->fn(k->arg, conn, ago);
+		if (r == HOST_LINK_INPUT)
+			k->ops.input(k->ops.arg, said.conn, said.ago_ms);
+		else if (r == HOST_LINK_ANSWER && k->ops.answer)
+			k->ops.answer(k->ops.arg, said.id, said.yes);
 		buf_consume(&k->in, n + 1);
 	}
 	return 0;
@@ -156,7 +170,7 @@ static int send_preface(int fd)
 	return r;
 }
 
-struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn, void *arg)
+struct host_link *host_link_new(struct loop *l, const char *addr, const struct host_link_ops *ops)
 {
 	struct host_link *k = calloc(1, sizeof(*k));
 	int pending = 0;
@@ -164,8 +178,7 @@ struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn f
 	if (!k)
 		return NULL;
 	k->loop = l;
-	k->fn = fn;
-	k->arg = arg;
+	k->ops = *ops;
 	buf_init(&k->in, IN_MAX);
 	k->fd = sock_connect(addr, SOCK_STREAM, &pending, NULL);
 	if (k->fd >= 0 && send_preface(k->fd) == 0)

@@ -1,33 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The agent's line to one running pane-display (docs/contracts.md): which viewers use their
- * keyboard or pointer, and what is to be shown to them. It may be missing, and then nothing is
+ * keyboard or pointer, what is to be shown to them, and what they answer to a question. It may be missing, and then nothing is
  * known and nothing shown. The loop's thread.
  */
 #ifndef PANE_HOST_DISPLAY_LINK_H
 #define PANE_HOST_DISPLAY_LINK_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include "common/cleanup.h"
 #include "common/loop.h"
 
 struct host_link;
 
-/* That viewer's last input was so long ago. */
-typedef void (*host_link_fn)(void *arg, const char *conn, int64_t ago_ms);
+#define HOST_LINK_CONN 16
+#define HOST_LINK_ID   24
+
+struct host_link_ops {
+	/* That viewer's last input was so long ago. */
+	void (*input)(void *arg, const char *conn, int64_t ago_ms);
+	/* The message of that id was a question: the desktop's user has answered. */
+	void (*answer)(void *arg, const char *id, bool yes);
+	void *arg;
+};
 
 /* addr: the display's socket, which listens already. NULL when it cannot be reached. */
-struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn,
-				void *arg) must_check;
+struct host_link *host_link_new(struct loop *l, const char *addr,
+				const struct host_link_ops *ops) must_check;
 void host_link_free(struct host_link *k); /* NULL is fine */
 /* Says that these, and no others, are the messages to be shown: a list of {"id","text","ms"} and
- * "idle". Said when the display has answered, if it has not yet. */
+ * "idle" or "ask". Said when the display has answered, if it has not yet. */
 void host_link_messages(struct host_link *k, json_t *list);
 bool host_link_up(const struct host_link *k);
 
-/* One line of the display's, for tests and the above: 1 when it tells of input, 0 when of something
- * unknown, -EPROTO. */
-#define HOST_LINK_CONN 16
-int host_link_line(const char *p, size_t n, char conn[HOST_LINK_CONN], int64_t *ago_ms) must_check;
+/* One line of the display's, for tests and the above: what it tells of, -EPROTO. */
+enum host_link_event {
+	HOST_LINK_UNKNOWN,
+	HOST_LINK_INPUT,
+	HOST_LINK_ANSWER
+};
+struct host_link_said {
+	char conn[HOST_LINK_CONN]; /* of INPUT */
+	int64_t ago_ms;
+	char id[HOST_LINK_ID]; /* of ANSWER */
+	bool yes;
+};
+int host_link_line(const char *p, size_t n, struct host_link_said *said) must_check;
 
 #endif

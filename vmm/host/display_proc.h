@@ -26,6 +26,8 @@ struct host_display_params {
 	const char *clipboard, *audio;	  /* borrowed; read at each start */
 	/* A viewer's last input was so long ago; NULL: nobody asks. */
 	void (*input)(void *arg, const char *conn, int64_t ago_ms);
+	/* The desktop's user has answered a message that asks; may be NULL. */
+	void (*answer)(void *arg, const char *id, bool yes);
 	/* The process is about to run, or (pid 0) is gone: it is to be written down. */
 	int (*changed)(void *arg, const struct host_proc *p);
 	void *arg;
@@ -45,8 +47,8 @@ struct host_display_wait *host_display_connect(struct host_display *d, host_disp
 void host_display_cancel(struct host_display_wait *w);
 /* How many viewers are connected: a display that dies under some is started again at once. */
 void host_display_viewers(struct host_display *d, unsigned n);
-/* What is to be shown to them: a list of {"id","text","left_ms"} and perhaps "idle", NULL for
- * nothing. One that is known keeps its time. */
+/* What is to be shown to them: a list of {"id","text","left_ms"} and perhaps "idle" or "ask",
+ * NULL for nothing. One that is known keeps its time. */
 void host_display_messages(struct host_display *d, json_t *list);
 void host_display_stop(struct host_display *d); /* ends the process: the desktop is going */
 /* Ends the process because it was started under another policy; viewers may come back at once. */

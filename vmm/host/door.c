@@ -346,6 +346,9 @@ int host_door_preface(json_t *o, const struct host_door_check *k, struct grant *
 	if ((r = grant_verify(k->key, text, g, e)) < 0 || (r = grant_allows(g, k, o, e)) < 0)
 		return r;
 	json_object_del(o, "grant");
+	json_object_del(o, "mode"); /* is the grant's to say */
+	if (g->mode[0] && json_object_set_new(o, "mode", json_string(g->mode)) < 0)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -589,6 +592,8 @@ static json_t *viewer_json(const struct door_conn *c)
 	json_t *o = json_pack("{s:s,s:s,s:s,s:s}", "conn", c->grant.conn, "user", c->grant.user,
 			      "protocol", c->protocol, "client", c->client);
 
+	if (o && c->grant.mode[0])
+		(void)json_object_set_new(o, "mode", json_string(c->grant.mode));
 	if (o && c->input_known)
 		(void)json_object_set_new(o, "idle_s",
 					  json_integer((clock_ms() - c->input_ms) / 1000));

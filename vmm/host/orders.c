@@ -232,7 +232,7 @@ static int order_messages(json_t *o, json_t **out, struct err *e)
 {
 	json_t *list = json_object_get(o, "messages"), *m;
 	const char *id, *text;
-	bool idle = false;
+	bool idle = false, ask = false;
 	int64_t left;
 	size_t i;
 	int r;
@@ -248,7 +248,8 @@ static int order_messages(json_t *o, json_t **out, struct err *e)
 		if ((r = json_need_str(m, "id", 1, 20, &id, e)) < 0 ||
 		    (r = json_need_str(m, "text", 1, HOST_MESSAGE_MAX, &text, e)) < 0 ||
 		    (r = json_need_int(m, "left_ms", 0, INT32_MAX, &left, e)) < 0 ||
-		    (r = json_opt_bool(m, "idle", &idle, e)) < 0)
+		    (r = json_opt_bool(m, "idle", &idle, e)) < 0 ||
+		    (r = json_opt_bool(m, "ask", &ask, e)) < 0)
 			return r;
 	}
 	*out = json_incref(list);

@@ -630,6 +630,14 @@ static void on_input(void *arg, const char *conn, int64_t ago_ms)
 		host_door_input(d->agent->door, d->rec.order.id, conn, ago_ms);
 }
 
+static void on_answer(void *arg, const char *id, bool yes)
+{
+	struct host_desktop *d = arg;
+
+	if (host_desktop_answer(d, id, yes))
+		host_agent_changed(d->agent);
+}
+
 static struct host_display *display_make(struct host_desktop *d)
 {
 	struct host_display_params p = {
@@ -641,6 +649,7 @@ static struct host_display *display_make(struct host_desktop *d)
 		.clipboard = d->rec.order.clipboard,
 		.audio = d->rec.order.audio,
 		.input = on_input,
+		.answer = on_answer,
 		.changed = on_display,
 		.arg = d,
 	};
@@ -721,6 +730,7 @@ void host_desktop_free(struct host_desktop *d)
 	if (d->machine)
 		host_machine_free(d->machine);
 	host_display_free(d->display);
+	json_decref(d->answers);
 	loop_timer_del(d->timer);
 	free(d);
 }

@@ -183,6 +183,12 @@ function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void })
         <Viewer key={parts[1]} name={parts[1]} />
       </Suspense>
     );
+  if (parts[0] === "shadow" && parts[1] && (parts[2] === "view" || parts[2] === "control"))
+    return (
+      <Suspense fallback={<Loading what="the viewer" />}>
+        <Viewer key={parts.join("/")} name={parts[3] ?? "session"} shadow={{ session: parts[1], mode: parts[2] }} />
+      </Suspense>
+    );
   const section = UNDER[parts[0]] ?? parts[0] ?? (admin ? "overview" : "my");
   const masthead = (
     <Masthead>

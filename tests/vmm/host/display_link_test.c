@@ -24,6 +24,8 @@ struct fixture {
 	char conn[HOST_LINK_CONN];
 	int64_t ago;
 	int calls;
+	char id[HOST_LINK_ID];
+	bool yes;
 };
 
 static void on_input(void *arg, const char *conn, int64_t ago_ms)
@@ -32,6 +34,15 @@ static void on_input(void *arg, const char *conn, int64_t ago_ms)
 
 	snprintf(f->conn, sizeof(f->conn), "%s", conn);
 	f->ago = ago_ms;
+	f->calls++;
+}
+
+static void on_answer(void *arg, const char *id, bool yes)
+{
+	struct fixture *f = arg;
+
+	snprintf(f->id, sizeof(f->id), "%s", id);
+	f->yes = yes;
 	f->calls++;
 }
 
@@ -54,7 +65,7 @@ static int open_one(void **state)
 	snprintf(f->addr, sizeof(f->addr), "unix:%s/s", f->dir);
 	f->listener = sock_listen(f->addr, SOCK_STREAM, false, 0600, NULL);
 	f->loop = loop_new();
-	f->link = host_link_new(f->loop, f->addr, on_input, f);
+	f->link = host_link_new(f->loop, f->addr, &(struct host_link_ops){.input = on_input, .answer = on_answer, .arg = f});
 	assert_non_null(f->link);
 	f->display = sock_accept(f->listener, peer);
 	assert_true(f->display >= 0);
@@ -93,6 +104,18 @@ static void input_is_told_however_it_is_cut(void **state)
 	say(f, "{\"event\":\"later\"}\n", 18);
 	assert_true(host_link_up(f->link));
 	assert_int_equal(f->calls, 1);
+}
+
+static void an_answer_is_told(void **state)
+{
+	struct fixture *f = *state;
+	static const char line[] = "{\"event\":\"answer\",\"id\":\"7\",\"yes\":true}\n";
+
+	say(f, answer, sizeof(answer) - 1);
+	say(f, line, sizeof(line) - 1);
+	assert_int_equal(f->calls, 1);
+	assert_string_equal(f->id, "7");
+	assert_true(f->yes);
 }
 
 static void tell(struct fixture *f, const char *list)
@@ -172,10 +195,9 @@ static void a_line_without_end_ends_the_line(void **state)
 
 static int line(const char *p)
 {
-	char conn[HOST_LINK_CONN];
-	int64_t ago;
+	struct host_link_said said;
 
-	return host_link_line(p, strlen(p), conn, &ago);
+	return host_link_line(p, strlen(p), &said);
 }
 
 static void lines_are_judged(void **state)
@@ -183,6 +205,9 @@ static void lines_are_judged(void **state)
 	(void)state;
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"a\",\"ms\":0}"), 1);
 	assert_int_equal(line("{\"event\":\"else\"}"), 0);
+	assert_int_equal(line("{\"event\":\"answer\",\"id\":\"1\"}"), HOST_LINK_ANSWER);
+	assert_int_equal(line("{\"event\":\"answer\",\"id\":\"\",\"yes\":true}"), -EPROTO);
+	assert_int_equal(line("{\"event\":\"answer\",\"id\":\"1\",\"yes\":1}"), -EPROTO);
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"0123456789abcdef\",\"ms\":0}"),
 			 -EPROTO);
 	assert_int_equal(line("{\"event\":\"input\",\"conn\":\"\",\"ms\":0}"), -EPROTO);
@@ -197,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(input_is_told_however_it_is_cut, open_one,
 						close_one),
+		cmocka_unit_test_setup_teardown(an_answer_is_told, open_one, close_one),
 		cmocka_unit_test_setup_teardown(messages_are_told_once_it_has_answered, open_one,
 						close_one),
 		cmocka_unit_test_setup_teardown(a_display_that_does_not_read_ends_the_line,

@@ -72,6 +72,35 @@ static void a_good_one_passes_without_its_grant(void **state)
 	assert_int_equal(check(&g, NULL, NULL, key, NULL), 0);
 }
 
+static void who_helps_is_said_by_the_grant_only(void **state)
+{
+	struct host_door_check c = {.key = key, .host = HOST, .now_s = 990};
+	static const char *const modes[] = {"", "view", "control"};
+	struct grant g = sample(), got;
+	char text[GRANT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		json_t *o;
+
+		strcpy(g.mode, modes[i]);
+		assert_int_equal(grant_sign(key, &g, text, NULL), 0);
+		o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "grant", text, "protocol", "rdp",
+			      "conn", "c1", "client", "192.0.2.1:5", "user", "alice", "desktop",
+			      DESKTOP, "mode", "control"); /* a gateway's word */
+		assert_int_equal(host_door_preface(o, &c, &got, NULL), 0);
+		if (modes[i][0])
+			assert_string_equal(json_string_value(json_object_get(o, "mode")),
+					    modes[i]);
+		else
+			assert_null(json_object_get(o, "mode"));
+		json_decref(o);
+	}
+	strcpy(g.mode, "steal");
+	assert_int_equal(grant_sign(key, &g, text, NULL), 0);
+	assert_int_equal(grant_verify(key, text, &got, NULL), -EINVAL);
+}
+
 static void every_field_is_needed(void **state)
 {
 	static const char *const fields[] = {"grant",  "protocol", "conn",
@@ -122,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one_passes_without_its_grant),
 		cmocka_unit_test(every_field_is_needed),
+		cmocka_unit_test(who_helps_is_said_by_the_grant_only),
 		cmocka_unit_test(the_grant_binds),
 		cmocka_unit_test(another_key_or_none_is_refused),
 	};

@@ -185,6 +185,19 @@ function AfterLogoff({ pool }: { pool: Pool }) {
   );
 }
 
+function Shadow({ pool }: { pool: Pool }) {
+  return (
+    <PolicyCard title="Help at the screen" pool={pool}>
+      {({ value: p, set, off }) => (
+        <SelectField
+          label="The help desk" value={p.shadow ?? "off"} set={(v) => set({ shadow: v as Pool["shadow"] })} off={off}
+          options={[{ value: "off", label: "cannot see sessions" }, { value: "ask", label: "sees one when its user agrees" }, { value: "notice", label: "sees one, with a notice on its screen" }]}
+        />
+      )}
+    </PolicyCard>
+  );
+}
+
 export function PolicyTab({ pool }: { pool: Pool }) {
   return (
     <Stack hasGutter className="pane-above">
@@ -196,6 +209,7 @@ export function PolicyTab({ pool }: { pool: Pool }) {
         <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
           <Breaker pool={pool} />
           <AfterLogoff pool={pool} />
+          <Shadow pool={pool} />
         </Gallery>
       </StackItem>
     </Stack>

@@ -3,7 +3,7 @@ import { Button } from "@patternfly/react-core";
 import type { Session } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useList } from "../api/live";
-import { Link } from "../router";
+import { Link, navigate } from "../router";
 import { Age, Page, plural, say, State } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { useMessage } from "../ui/message";
@@ -35,6 +35,7 @@ export function Sessions() {
       },
     });
   };
+  const look = (s: Session, mode: "view" | "control") => navigate(`/shadow/${seg(s.id)}/${mode}/${seg(s.desktop)}`);
   return (
     <Page title="Sessions" lead={<>Who is on which desktop now. A session outlives its connection until it is logged off. <Link to="/logons">Logons</Link></>}>
       <DataTable<Session>
@@ -48,6 +49,7 @@ export function Sessions() {
           { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
           { key: "client", title: "From", value: (s) => s.client ?? "", cell: (s) => (s.client ?? "").replace(/:\d+$/, "") },
           { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
+          { key: "helpers", title: "Looked at by", value: (s) => (s.helpers ?? []).map((h) => h.name).join(", ") },
           { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <Age at={s.since ?? ""} seconds={s.since_s} /> },
           { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },
         ]}
@@ -59,7 +61,13 @@ export function Sessions() {
           ...(may("POST /sessions/{id}/message") ? [{ title: "Message", run: write }] : []),
           ...(may("DELETE /sessions/{id}") ? [{ title: "Log off", danger: true, run: end }] : []),
         ]}
-        rowActions={may("DELETE /sessions/{id}") ? (s) => <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button> : undefined}
+        rowActions={may("DELETE /sessions/{id}") ? (s) => (
+          <>
+            {s.state === "connected" && <Button variant="link" onClick={() => look(s, "view")}>See screen</Button>}
+            {s.state === "connected" && <Button variant="link" onClick={() => look(s, "control")}>Help</Button>}
+            <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button>
+          </>
+        ) : undefined}
         empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
       />
       {dialog}

@@ -2,7 +2,8 @@
 // One person's connection to one desktop: ticket, WebSocket, noVNC; made anew with a new ticket when it is cut, for
 // as long as Pane promises (180 s), with a growing pause. What the desktop or its broker refuses is final.
 import RFB from "@novnc/novnc";
-import { ApiError } from "../api/client";
+import type { ShadowTicket } from "#schema";
+import { api, ApiError, seg } from "../api/client";
 import { asApiError } from "../ui/common";
 import { getTicket, type Wait } from "./ticket";
 
@@ -10,6 +11,28 @@ export type Phase =
   | { kind: "asking" | "connecting"; wait?: Wait; cut?: boolean }
   | { kind: "shown" }
   | { kind: "ended"; error?: ApiError };
+
+/** Where tickets come from. One that lets look at somebody's session is asked for once: its user may have to agree. */
+export type Ask = {
+  ticket: (tell: (wait: Wait) => void, stop: AbortSignal) => Promise<{ ticket: string }>;
+  once?: boolean;
+  looks?: boolean; // nothing is sent to the desktop
+};
+
+export function ownDesktop(pool: string): Ask {
+  return { ticket: (tell, stop) => getTicket(pool, tell, stop) };
+}
+
+export function otherSession(session: string, mode: "view" | "control"): Ask {
+  return {
+    once: true,
+    looks: mode === "view",
+    ticket: (tell) => {
+      tell({ message: "Asking: its user may have to agree on the screen, within 30 seconds", percent: 0, desktop: null });
+      return api.post<ShadowTicket>(`/sessions/${seg(session)}/shadow`, { mode });
+    },
+  };
+}
 
 const RECONNECT_MS = 180000;
 const PAUSE_MAX_MS = 5000;
@@ -39,7 +62,7 @@ export class Connection {
   private socket: WebSocket | undefined;
 
   constructor(
-    private pool: string,
+    private ask: Ask,
     private view: HTMLElement,
     private behind: HTMLElement,
     private report: (phase: Phase, rfb: RFB | undefined) => void,
@@ -72,7 +95,7 @@ export class Connection {
         cutAt = undefined;
       }
       cutAt ??= Date.now();
-      if (!came.again || Date.now() - cutAt > RECONNECT_MS) {
+      if (!came.again || this.ask.once || Date.now() - cutAt > RECONNECT_MS) {
         this.tell({ kind: "ended", error: came.error });
         return;
       }
@@ -86,7 +109,7 @@ export class Connection {
   private async once(cut: boolean): Promise<{ shown: boolean; again: boolean; error?: ApiError }> {
     try {
       this.tell({ kind: "asking", cut });
-      const t = await getTicket(this.pool, (wait) => this.tell({ kind: "asking", wait, cut }), this.stop.signal);
+      const t = await this.ask.ticket((wait) => this.tell({ kind: "asking", wait, cut }), this.stop.signal);
       if (this.stop.signal.aborted) return { shown: false, again: false };
       this.tell({ kind: "connecting", cut });
       return await this.show(t.ticket);
@@ -110,7 +133,8 @@ export class Connection {
       this.socket = socket;
       this.rfb = rfb;
       rfb.scaleViewport = true;
-      rfb.resizeSession = true;
+      rfb.resizeSession = !this.ask.once;
+      rfb.viewOnly = !!this.ask.looks;
       rfb.background = "transparent";
       rfb.addEventListener("connect", () => {
         shown = true;

@@ -7,7 +7,7 @@ import { useEffect, useRef, useState } from "react";
 import { navigate } from "../router";
 import { Problem, say } from "../ui/common";
 import { ClipboardPanel, useClipboard } from "./clipboard";
-import { Connection, type Phase } from "./connection";
+import { Connection, otherSession, ownDesktop, type Phase } from "./connection";
 
 /** Keys that the browser or the system would keep for itself, where it lets a page in full screen have them. */
 async function captureKeys() {
@@ -32,7 +32,10 @@ function Waiting({ phase }: { phase: Phase & { kind: "asking" | "connecting" } }
   );
 }
 
-export default function Viewer({ name }: { name: string }) {
+/** One's own desktop, or (shadow) somebody else's live session. */
+export default function Viewer({ name, shadow }: { name: string; shadow?: { session: string; mode: "view" | "control" } }) {
+  const session = shadow?.session;
+  const mode = shadow?.mode;
   const view = useRef<HTMLDivElement>(null);
   const behind = useRef<HTMLDivElement>(null);
   const bar = useRef<HTMLDivElement>(null);
@@ -48,12 +51,12 @@ export default function Viewer({ name }: { name: string }) {
 
   useEffect(() => {
     document.title = `${name} · Pane`;
-    const connection = new Connection(name, view.current!, behind.current!, (next, client) => {
+    const connection = new Connection(session && mode ? otherSession(session, mode) : ownDesktop(name), view.current!, behind.current!, (next, client) => {
       rfb.current = client;
       setPhase(next);
     });
     return () => connection.end();
-  }, [name, attempt]);
+  }, [name, session, mode, attempt]);
   // Whole pixels only: noVNC would ask for the same size again and again, and wait for an answer that never comes.
   useEffect(() => {
     const box = view.current!;
@@ -95,7 +98,7 @@ export default function Viewer({ name }: { name: string }) {
 
   const leave = () => {
     if (document.fullscreenElement) void document.exitFullscreen();
-    navigate("/my");
+    navigate(shadow ? "/sessions" : "/my");
   };
   const toggleFull = () => void (full ? document.exitFullscreen() : document.documentElement.requestFullscreen());
   const toggleKeys = () => {
@@ -125,10 +128,10 @@ export default function Viewer({ name }: { name: string }) {
         <span className="pane-screen-name">{name}</span>
         <Button size="sm" variant="secondary" onClick={leave}>Disconnect</Button>
         {button(full ? "Leave full screen" : "Full screen", toggleFull)}
-        {button("Clipboard", () => setPanel(!panel), panel)}
-        {button("Ctrl+Alt+Del", () => { rfb.current?.sendCtrlAltDel(); rfb.current?.focus(); })}
-        {button("All keys", toggleKeys, captured)}
-        {button("Fit window", toggleFits, fits)}
+        {mode !== "view" && button("Clipboard", () => setPanel(!panel), panel)}
+        {mode !== "view" && button("Ctrl+Alt+Del", () => { rfb.current?.sendCtrlAltDel(); rfb.current?.focus(); })}
+        {mode !== "view" && button("All keys", toggleKeys, captured)}
+        {!shadow && button("Fit window", toggleFits, fits)}
         <span className="pane-screen-hint">Ctrl+Alt+Shift: from the desktop to these buttons</span>
       </div>
       <div className="pane-screen-room">
@@ -142,8 +145,8 @@ export default function Viewer({ name }: { name: string }) {
                 <>
                   {phase.error ? <Problem error={phase.error} title="You are not connected" /> : <p>The desktop ended the connection.</p>}
                   <p className="pane-above">
-                    <Button onClick={() => setAttempt(attempt + 1)}>Connect again</Button>{" "}
-                    <Button variant="secondary" onClick={leave}>My desktops</Button>
+                    <Button onClick={() => setAttempt(attempt + 1)}>{shadow ? "Ask again" : "Connect again"}</Button>{" "}
+                    <Button variant="secondary" onClick={leave}>{shadow ? "Sessions" : "My desktops"}</Button>
                   </p>
                 </>
               ) : (
