@@ -159,6 +159,7 @@ static void on_count(void *arg, unsigned count)
 	struct display *d = arg;
 
 	log_info("display.viewers", "count=%u", count);
+	disp_control_count(d->control, count);
 	if (!count)
 		malloc_trim(0);
 	if (d->idle)
@@ -226,7 +227,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	d->overlay = disp_overlay_new(d->loop, &d->screen, d->font);
 	if (!d->overlay)
 		return err_set(e, -ENOMEM, "out of memory");
-	d->control = disp_control_new(d->loop, d->viewers, d->overlay);
+	d->control = disp_control_new(d->loop, d->viewers, d->overlay, &d->screen);
 	if (!d->control)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->door = disp_door_new(d->loop, o->listen, d->viewers, d->control, e);

@@ -21,6 +21,8 @@ struct disp_overlay {
 	struct log_bucket bucket;
 	struct disp_message messages[DISP_MESSAGES];
 	unsigned n;
+	const char *note; /* borrowed; what is said besides, until */
+	int64_t note_ms;
 	bool shown;
 };
 
@@ -75,11 +77,13 @@ static int draw(struct disp_overlay *o, const char *const *texts, unsigned n)
 
 static void show(struct disp_overlay *o)
 {
-	char *texts[DISP_MESSAGES];
-	int64_t now = clock_ms(), wait = -1;
+	char *texts[DISP_MESSAGES + 1];
+	int64_t now = clock_ms(), wait = o->note_ms > now ? o->note_ms - now : -1;
 	unsigned n = 0;
 	int r = 0;
 
+	if (wait >= 0)
+		n += (texts[n] = strdup(o->note)) != NULL;
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct disp_message *m = &o->messages[i];
 		int64_t due = m->end_ms - now;
@@ -125,6 +129,13 @@ void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsi
 	}
 	memcpy(o->messages, next, n * sizeof(next[0]));
 	o->n = n;
+	show(o);
+}
+
+void disp_overlay_note(struct disp_overlay *o, const char *text, int64_t ms)
+{
+	o->note = text;
+	o->note_ms = clock_ms() + ms;
 	show(o);
 }
 

@@ -318,6 +318,20 @@ void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, 
 	pthread_mutex_unlock(&s->lock);
 }
 
+void disp_screen_pointer(struct disp_screen *s, uint32_t x, uint32_t y)
+{
+	pthread_mutex_lock(&s->lock);
+	s->pointer_x = x < SURFACE_MAX_DIM ? (int32_t)x : SURFACE_MAX_DIM;
+	s->pointer_y = y < SURFACE_MAX_DIM ? (int32_t)y : SURFACE_MAX_DIM;
+	for (struct disp_feed *f = s->feeds; f; f = f->next) {
+		if (!f->pointer || f->pending)
+			continue;
+		f->pending = true;
+		(void)!eventfd_write(f->wake_fd, 1);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 void disp_screen_wake(struct disp_screen *s)
 {
 	pthread_mutex_lock(&s->lock);
