@@ -13,6 +13,7 @@
 #include "common/loop.h"
 #include "vmm/host/capacity.h"
 #include "vmm/host/config.h"
+#include "vmm/host/courier.h"
 #include "vmm/host/desktop.h"
 #include "vmm/host/door.h"
 #include "vmm/host/enroll.h"
@@ -20,6 +21,7 @@
 #include "vmm/host/parents.h"
 #include "vmm/host/pictures.h"
 #include "vmm/host/pull.h"
+#include "vmm/host/recordings.h"
 #include "vmm/host/sync.h"
 
 struct host_agent {
@@ -34,6 +36,10 @@ struct host_agent {
 	struct host_pull *pull;		/* owned; the same */
 	struct host_parents *parents;	/* owned; the same */
 	struct host_pictures *pictures; /* owned; the same */
+	struct host_recordings *recordings; /* owned; the same */
+	struct host_courier *courier;	    /* owned; the same */
+	bool recordings_told, telling; /* the broker knows what there is; will, if this report arrives */
+	int64_t recordings_ms;	       /* when it was told last */
 	struct loop_timer *report;	/* owned: when the next report goes out */
 	struct loop_timer *tick;	/* owned */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
@@ -64,6 +70,7 @@ void host_agent_fini(struct host_agent *a);
 /* Between agent.c and reconcile.c. */
 struct host_desktop *host_agent_find(struct host_agent *a, const char *id);
 void host_agent_changed(struct host_agent *a); /* report soon */
+int64_t host_agent_now_s(struct host_agent *a); /* the broker's clock */
 
 /* Brings one desktop nearer to its order; see reconcile.c. */
 void host_reconcile(struct host_desktop *d);

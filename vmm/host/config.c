@@ -47,6 +47,7 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", limit_data_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", stop_timeout_s, CFG_INT, 1, 3600, false),
 	KEY("desktops", display_idle_s, CFG_INT, 0, 86400, false),
+	KEY("desktops", recordings_mib, CFG_INT, 64, 1 << 24, false),
 	KEY("desktops", log_kib, CFG_INT, 4, 1 << 20, false),
 	{0},
 };
@@ -111,6 +112,7 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 		.max_connections = 256,
 		.max_desktops = 256,
 		.log_kib = 1024,
+		.recordings_mib = 20480,
 		.park_settle_s = 60,
 		.cell_pids = 1024,
 		.cell_disk_mib = 8192,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The agent's line to one running pane-display (docs/contracts.md): which viewers use their
- * keyboard or pointer, and what is to be shown to them. It may be missing, and then nothing is
+ * keyboard or pointer, what is to be shown to them, and recordings. It may be missing, and then nothing is
  * known and nothing shown. The loop's thread.
  */
 #ifndef PANE_HOST_DISPLAY_LINK_H
@@ -17,6 +17,14 @@ struct host_link;
 typedef void (*host_link_fn)(void *arg, const char *conn, int64_t ago_ms);
 
 /* addr: the display's socket, which listens already. NULL when it cannot be reached. */
+/* What else it tells, each NULL or called with arg. */
+struct host_link_more {
+	void (*ready)(void *arg); /* it has answered: orders go through */
+	/* A recording has ended; failed: not everything is in it. */
+	void (*recorded)(void *arg, const char *id, const char *why, bool failed);
+	void *arg;
+};
+
 struct host_link *host_link_new(struct loop *l, const char *addr, host_link_fn fn,
 				void *arg) must_check;
 void host_link_free(struct host_link *k); /* NULL is fine */
@@ -24,6 +32,12 @@ void host_link_free(struct host_link *k); /* NULL is fine */
  * "idle". Said when the display has answered, if it has not yet. */
 void host_link_messages(struct host_link *k, json_t *list);
 bool host_link_up(const struct host_link *k);
+bool host_link_ready(const struct host_link *k); /* has answered, and is up */
+void host_link_more(struct host_link *k, const struct host_link_more *more); /* copied */
+/* Has it record to fd, the caller's, from now on; id NULL ends that. A link that cannot say it goes
+ * down. */
+void host_link_record(struct host_link *k, const char *id, int fd, int64_t max_bytes,
+		      const char *title);
 
 /* One line of the display's, for tests and the above: 1 when it tells of input, 0 when of something
  * unknown, -EPROTO. */
