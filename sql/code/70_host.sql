@@ -338,6 +338,7 @@ BEGIN
 	PERFORM pane.host_homes(p_host, p_report);
 	v_seq := pane.host_capacity(p_host, p_report, p_wait_s + p_lost_s);
 	PERFORM pane.host_images(p_host, p_report);
+	PERFORM pane.host_recordings(p_host, p_report);
 	FOR r IN SELECT (x ->> 'id')::uuid AS id, (x ->> 'epoch')::bigint AS epoch,
 		x ->> 'state' AS state, coalesce(x ->> 'reason', '') AS reason, x -> 'viewers' AS viewers
 		FROM jsonb_array_elements(v_list) x ORDER BY (x ->> 'id')::uuid
@@ -428,6 +429,7 @@ CREATE FUNCTION pane.host_desired(p_host uuid, p_report jsonb) RETURNS jsonb LAN
 		'drop_homes', coalesce((SELECT jsonb_agg(m.key ORDER BY m.key) FROM pane.home m
 			WHERE m.state = 'deleting' AND (m.host_id = p_host OR EXISTS (SELECT
 			FROM pane.host_home x WHERE x.host_id = p_host AND x.key = m.key))), '[]'))
+		|| pane.host_recordings_wanted(p_host)
 $$;
 
 CREATE FUNCTION pane.host_generation_of(p_host uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
