@@ -14,6 +14,7 @@ int disp_screen_init(struct disp_screen *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
+	s->pointer_x = s->pointer_y = -SURFACE_MAX_DIM;
 	return -pthread_mutex_init(&s->lock, NULL);
 }
 

@@ -50,7 +50,7 @@ struct disp_screen {
 	uint8_t *between;	/* owned; stride bytes, what is read and not wanted */
 	struct log_bucket bucket;
 	struct disp_cursor cursor;
-	int32_t pointer_x, pointer_y; /* where a viewer put it last */
+	int32_t pointer_x, pointer_y; /* where a viewer put it last, or far outside */
 	struct disp_feed *feeds;   /* borrowed from the viewers */
 	struct surface_rect cover; /* width 0 = none */
 	uint32_t *over;		   /* owned; what is seen there */
