@@ -138,6 +138,12 @@ enum req_step api_version_delete(struct broker *b, struct db *db, struct req *r)
 enum req_step api_version_publish(struct broker *b, struct db *db, struct req *r);
 enum req_step api_version_file(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_image(struct broker *b, struct db *db, struct req *r);
+/* recordings.c */
+enum req_step api_recording_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_recording_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_recording_data(struct broker *b, struct db *db, struct req *r);
+enum req_step api_recording_delete(struct broker *b, struct db *db, struct req *r);
+enum req_step api_host_recording(struct broker *b, struct db *db, struct req *r);
 /* api_rollout.c */
 enum req_step api_rollout_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_rollout_start(struct broker *b, struct db *db, struct req *r);

@@ -326,9 +326,11 @@ static int pool_hosts(json_t *o, struct err *e)
 static int pool_policy(json_t *o, struct err *e)
 {
 	static const char *const keys[] = {"protocols", "clipboard", "audio",
-					   "files",	"recording", NULL};
+					   "files",	"recording", "recording_required",
+					   "recording_days", NULL};
 	static const char *const ways[] = {"none", "in", "out", "both", NULL};
 	json_t *p = json_object_get(o, "policy"), *list, *v;
+	int64_t days;
 	bool flag;
 	size_t i;
 	int r;
@@ -340,6 +342,10 @@ static int pool_policy(json_t *o, struct err *e)
 		r = valid_word(p, keys[i], ways, NULL, e);
 	if (!r)
 		r = json_opt_bool(p, "recording", &flag, e);
+	if (!r)
+		r = json_opt_bool(p, "recording_required", &flag, e);
+	if (!r)
+		r = json_opt_int(p, "recording_days", 1, 3650, &days, e);
 	list = json_object_get(p, "protocols");
 	if (!r && list && (!json_is_array(list) || !json_array_size(list)))
 		r = err_set(e, -EINVAL, "\"protocols\" must be a list of rdp, rfb.");
@@ -685,6 +691,33 @@ static int sync_home(json_t *h, struct err *e)
 	return r ? r : json_opt_int(h, "used_mib", 0, INT32_MAX, &n, e);
 }
 
+static int sync_recording(json_t *v, struct err *e)
+{
+	const char *id, *desktop, *text;
+	int64_t n;
+	int r = json_is_object(v) ? 0 : err_set(e, -EINVAL, "a recording must be an object");
+
+	if (!r)
+		r = json_need_str(v, "id", 36, 36, &id, e);
+	if (!r)
+		r = json_need_str(v, "desktop", 36, 36, &desktop, e);
+	if (!r && (valid_uuid(id) || valid_uuid(desktop)))
+		r = err_set(e, -EINVAL, "\"id\" and \"desktop\" must be lower-case UUIDs");
+	if (!r)
+		r = json_need_str(v, "name", 1, 63, &text, e);
+	if (!r)
+		r = json_opt_str(v, "user", 200, &text, e);
+	if (!r)
+		r = json_opt_str(v, "why", 400, &text, e);
+	if (!r)
+		r = json_need_int(v, "began", 0, INT32_MAX * 16ll, &n, e);
+	if (!r)
+		r = json_opt_int(v, "ended", 0, INT32_MAX * 16ll, &n, e);
+	if (!r)
+		r = json_opt_int(v, "bytes", 0, INT64_MAX / 2, &n, e);
+	return r ? r : json_opt_int(v, "days", 1, 3650, &n, e);
+}
+
 static int each(json_t *o, const char *key, size_t max, int (*fn)(json_t *v, struct err *e),
 		struct err *e)
 {
@@ -821,6 +854,8 @@ int valid_sync(json_t *o, int64_t *generation, int64_t *wait_s, struct err *e)
 		r = each(o, "images", 1000, sync_image, e);
 	if (!r)
 		r = each(o, "homes", 20000, sync_home, e);
+	if (!r)
+		r = each(o, "recordings", 20000, sync_recording, e);
 	if (!r)
 		r = each(o, "desktops", 10000, sync_desktop, e);
 	if (!r)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See control.h. An agent that does not read is dropped rather than waited for: a line that does
- * not fit the socket ends the connection, and its next one is told everything anew.
+ * not fit the socket ends the connection, and its next one is told everything anew. A recording
+ * does not need the line: it goes on when the agent is gone, until there is no viewer.
  */
 #include "display/control.h"
 
@@ -13,17 +14,23 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "display/overlay.h"
+#include "display/record/recorder.h"
 
 #define AGAIN_MS  1000
-#define LINE_SIZE 256
+#define LINE_SIZE 384
 #define IN_MAX	  16384 /* a line of the agent's */
 #define LONG_MS	  (366ll * 86400 * 1000)
+#define TOLD_MS	  15000
+#define RECORDED  "This session is recorded."
 
 struct disp_control {
 	struct loop *loop;	      /* borrowed */
 	struct disp_viewers *viewers; /* borrowed */
 	struct disp_overlay *overlay; /* borrowed */
+	struct disp_recorder *recorder; /* owned */
+	unsigned count;			/* of viewers */
 	struct buf in;
+	int given;		  /* owned; a descriptor that came, for the next line; -1 = none */
 	int fd;			  /* owned; -1 while nobody listens */
 	struct loop_io *io;	  /* owned */
 	struct loop_timer *again; /* owned; armed while somebody types */
@@ -39,6 +46,8 @@ static void leave(struct disp_control *c, const char *why)
 	c->io = NULL;
 	cleanup_close_fn(&c->fd);
 	c->fd = -1;
+	cleanup_close_fn(&c->given);
+	c->given = -1;
 	buf_fini(&c->in);
 	loop_timer_set(c->again, -1);
 }
@@ -148,6 +157,73 @@ int disp_control_line(const char *p, size_t n, struct disp_message *v)
 	return (int)i;
 }
 
+/* ---- recordings ---------------------------------------------------------------------------- */
+
+/* The main thread's; ids are the agent's UUIDs, reasons strerror()'s. */
+static void on_recorded(void *arg, const char *id, uint64_t bytes, const char *why, bool failed)
+{
+	struct disp_control *c = arg;
+	cleanup_json json_t *o = json_pack("{s:s,s:s,s:I,s:s,s:b}", "event", "record", "id", id,
+					   "bytes", (json_int_t)bytes, "why", why, "failed",
+					   (int)failed);
+	char line[LINE_SIZE];
+	size_t n = o ? json_dumpb(o, line, sizeof(line) - 1, JSON_COMPACT) : 0;
+
+	if (!disp_recorder_on(c->recorder))
+		disp_overlay_note(c->overlay, "", 0);
+	if (!n || n >= sizeof(line) || c->fd < 0)
+		return;
+	line[n++] = '\n';
+	if (send(c->fd, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+		leave(c, "it does not read");
+}
+
+static void tell_recorded(struct disp_control *c)
+{
+	if (c->count && disp_recorder_on(c->recorder))
+		disp_overlay_note(c->overlay, RECORDED, TOLD_MS);
+}
+
+/* {"op":"record","id","max_bytes","title"} with a descriptor, or with id "" to end it. */
+static int take_record(struct disp_control *c, const char *p, size_t n)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *op, *id, *title = "";
+	int64_t max = INT64_MAX;
+	cleanup_close int fd = -1;
+	int r;
+
+	if (json_need_str(o, "op", 1, 32, &op, NULL) < 0 || strcmp(op, "record") != 0)
+		return 0; /* of a newer agent */
+	if (json_need_str(o, "id", 0, DISP_RECORD_ID - 1, &id, NULL) < 0 ||
+	    json_opt_int(o, "max_bytes", 1, INT64_MAX, &max, NULL) < 0 ||
+	    json_opt_str(o, "title", 190, &title, NULL) < 0)
+		return -EPROTO;
+	fd = steal_fd(&c->given);
+	if (!id[0]) {
+		disp_recorder_stop(c->recorder);
+		return 0;
+	}
+	if (fd < 0)
+		return -EPROTO;
+	r = disp_recorder_start(c->recorder, id, steal_fd(&fd), (uint64_t)max, title);
+	if (r < 0)
+		on_recorded(c, id, 0, strerror(-r), true);
+	tell_recorded(c);
+	return 0;
+}
+
+void disp_control_count(struct disp_control *c, unsigned count)
+{
+	bool came = count > c->count;
+
+	c->count = count;
+	if (came)
+		tell_recorded(c);
+	if (!count)
+		disp_recorder_stop(c->recorder);
+}
+
 static int take_lines(struct disp_control *c)
 {
 	struct disp_message v[DISP_MESSAGES];
@@ -157,8 +233,12 @@ static int take_lines(struct disp_control *c)
 		size_t n = (size_t)(end - (const char *)buf_head(&c->in));
 		int r = disp_control_line((const char *)buf_head(&c->in), n, v);
 
+		if (r == -ENOENT && (r = take_record(c, (const char *)buf_head(&c->in), n)) == 0)
+			r = -ENOENT;
 		if (r < 0 && r != -ENOENT)
 			return r;
+		if (c->fd < 0)
+			return 0;
 		if (r >= 0)
 			disp_overlay_set(c->overlay, v, (unsigned)r);
 		buf_consume(&c->in, n + 1);
@@ -166,11 +246,34 @@ static int take_lines(struct disp_control *c)
 	return 0;
 }
 
+/* As recv(2); a descriptor that comes along is kept for the line it came with. */
+static ssize_t receive(struct disp_control *c, int fd, uint8_t *p, size_t size)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec v = {p, size};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = control.room,
+			   .msg_controllen = sizeof(control.room)};
+	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int))) {
+		cleanup_close_fn(&c->given);
+		memcpy(&c->given, CMSG_DATA(h), sizeof(int));
+	}
+	return n;
+}
+
 static void on_agent(void *arg, int fd, unsigned events)
 {
 	struct disp_control *c = arg;
 	uint8_t *p = buf_reserve(&c->in, 1024);
-	ssize_t n = p ? recv(fd, p, 1024, MSG_DONTWAIT) : 0;
+	ssize_t n = p ? receive(c, fd, p, 1024) : 0;
 
 	(void)events;
 	if (p && n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -200,7 +303,7 @@ void disp_control_add(struct disp_control *c, int fd)
 }
 
 struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewers,
-				      struct disp_overlay *overlay)
+				      struct disp_overlay *overlay, struct disp_screen *screen)
 {
 	struct disp_control *c = calloc(1, sizeof(*c));
 
@@ -209,9 +312,12 @@ struct disp_control *disp_control_new(struct loop *l, struct disp_viewers *viewe
 	c->loop = l;
 	c->viewers = viewers;
 	c->overlay = overlay;
-	c->fd = -1;
+	c->fd = c->given = -1;
 	c->again = loop_timer_add(l, -1, on_touch, c);
-	if (!c->again) {
+	c->recorder = disp_recorder_new(l, screen, on_recorded, c);
+	if (!c->again || !c->recorder) {
+		loop_timer_del(c->again);
+		free(c->recorder);
 		free(c);
 		return NULL;
 	}
@@ -224,6 +330,7 @@ void disp_control_free(struct disp_control *c)
 	if (!c)
 		return;
 	disp_viewers_set_touch(c->viewers, NULL, NULL);
+	disp_recorder_free(c->recorder);
 	leave(c, "the display ends");
 	loop_timer_del(c->again);
 	free(c->answer);

@@ -188,6 +188,7 @@ static void on_count(void *arg, unsigned count)
 
 	log_info("display.viewers", "count=%u", count);
 	show_helpers(d);
+	disp_control_count(d->control, count);
 	if (!count)
 		malloc_trim(0);
 	if (d->idle)
@@ -260,7 +261,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	if (!d->overlay)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_overlay_set_ask(d->overlay, d->ask);
-	d->control = disp_control_new(d->loop, d->viewers, d->overlay);
+	d->control = disp_control_new(d->loop, d->viewers, d->overlay, &d->screen);
 	if (!d->control)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_ask_set_ops(d->ask, &(struct disp_ask_ops){on_answered, on_end_helpers, d});

@@ -22,6 +22,8 @@ struct disp_overlay {
 	struct log_bucket bucket;
 	struct disp_message messages[DISP_MESSAGES];
 	unsigned n;
+	const char *note; /* borrowed; what is said besides, until */
+	int64_t note_ms;
 	bool shown;
 	struct surface_rect rect; /* while shown */
 	struct disp_ask *ask;	  /* borrowed; NULL = none */
@@ -114,14 +116,16 @@ static void open_question(struct disp_overlay *o)
 /* What asks comes first, as a banner that grows too high loses its end. */
 static void show(struct disp_overlay *o)
 {
-	char *texts[DISP_MESSAGES + 1];
-	int64_t wait = -1;
+	char *texts[DISP_MESSAGES + 2];
+	int64_t now = clock_ms(), wait = o->note_ms > now ? o->note_ms - now : -1;
 	unsigned n = 0;
 	int r = 0;
 
 	collect(o, true, texts, &n, &wait);
 	texts[n] = o->notice[0] ? strdup(o->notice) : NULL;
 	n += texts[n] != NULL;
+	if (o->note_ms > now)
+		n += (texts[n] = strdup(o->note)) != NULL;
 	collect(o, false, texts, &n, &wait);
 	if (n && o->font && o->screen->width)
 		r = draw(o, (const char *const *)texts, n);
@@ -157,6 +161,13 @@ void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsi
 	}
 	memcpy(o->messages, next, n * sizeof(next[0]));
 	o->n = n;
+	show(o);
+}
+
+void disp_overlay_note(struct disp_overlay *o, const char *text, int64_t ms)
+{
+	o->note = text;
+	o->note_ms = clock_ms() + ms;
 	show(o);
 }
 

@@ -14,6 +14,7 @@ int disp_screen_init(struct disp_screen *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
+	s->pointer_x = s->pointer_y = -SURFACE_MAX_DIM;
 	return -pthread_mutex_init(&s->lock, NULL);
 }
 
@@ -315,6 +316,20 @@ void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, 
 		c->serial = 1;
 	for (struct disp_feed *f = s->feeds; f; f = f->next)
 		f->pending = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void disp_screen_pointer(struct disp_screen *s, uint32_t x, uint32_t y)
+{
+	pthread_mutex_lock(&s->lock);
+	s->pointer_x = x < SURFACE_MAX_DIM ? (int32_t)x : SURFACE_MAX_DIM;
+	s->pointer_y = y < SURFACE_MAX_DIM ? (int32_t)y : SURFACE_MAX_DIM;
+	for (struct disp_feed *f = s->feeds; f; f = f->next) {
+		if (!f->pointer || f->pending)
+			continue;
+		f->pending = true;
+		(void)!eventfd_write(f->wake_fd, 1);
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -37,6 +37,7 @@ struct disp_feed {
 	uint8_t *dirty; /* owned; one byte a tile, in rows of disp_tiles(width) */
 	bool pending;	/* something is marked, or geometry or cursor changed */
 	int wake_fd;	/* owned eventfd, set for the viewer's thread; constant while linked */
+	bool pointer;	/* its owner's to set, once: where the pointer is matters to it */
 };
 
 struct disp_screen {
@@ -49,6 +50,7 @@ struct disp_screen {
 	uint8_t *between;	/* owned; stride bytes, what is read and not wanted */
 	struct log_bucket bucket;
 	struct disp_cursor cursor;
+	int32_t pointer_x, pointer_y; /* where a viewer put it last, or far outside */
 	struct disp_feed *feeds;   /* borrowed from the viewers */
 	struct surface_rect cover; /* width 0 = none */
 	uint32_t *over;		   /* owned; what is seen there */
@@ -79,6 +81,8 @@ int disp_screen_read(struct disp_screen *s, struct surface_rect r, uint32_t *to,
 /* width 0 hides the cursor. pixels holds width * height entries. */
 void disp_screen_cursor(struct disp_screen *s, uint32_t width, uint32_t height, uint32_t hot_x,
 			uint32_t hot_y, const uint32_t *pixels);
+/* A viewer moved the pointer there: news to feeds that say so. Any thread. */
+void disp_screen_pointer(struct disp_screen *s, uint32_t x, uint32_t y);
 /* Covers r, cut to the screen, instead of what was covered before; width 0 takes the cover off.
  * pixels: r.width a row. */
 int disp_screen_cover(struct disp_screen *s, struct surface_rect r,

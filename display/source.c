@@ -252,6 +252,7 @@ void disp_source_pointer(struct disp_source *s, uint32_t x, uint32_t y)
 		return;
 	x = x < w ? x : w - 1;
 	y = y < h ? y : h - 1;
+	disp_screen_pointer(s->screen, x, y);
 	push(s, (struct input){SURFACE_POINTER, (int32_t)x, (int32_t)y, 0, -1});
 }
 

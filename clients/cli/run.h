@@ -33,6 +33,10 @@ int cli_run_pool_update(struct cli_call *c, struct err *e) must_check;
 /* Uploads a file as a new version of the image and waits until it is ready. */
 int cli_import_file(struct cli_call *c, const char *file, const char *name,
 		    struct err *e) must_check;
+/* record.c */
+int cli_run_record_export(struct cli_call *c, struct err *e) must_check;
+int cli_run_record_play(struct cli_call *c, struct err *e) must_check;
+int cli_run_record_pool(struct cli_call *c, struct err *e) must_check;
 /* build.c */
 int cli_run_image_build(struct cli_call *c, struct err *e) must_check;
 int cli_run_image_recipes(struct cli_call *c, struct err *e) must_check;

@@ -363,6 +363,7 @@ BEGIN
 	IF p_report ? 'usage' THEN
 		PERFORM pane.usage_put(p_host, p_report -> 'usage');
 	END IF;
+	PERFORM pane.host_recordings(p_host, p_report);
 	FOR r IN SELECT (x ->> 'id')::uuid AS id, (x ->> 'epoch')::bigint AS epoch,
 		x ->> 'state' AS state, coalesce(x ->> 'reason', '') AS reason, x -> 'viewers' AS viewers,
 		x -> 'answers' AS answers
@@ -456,6 +457,7 @@ CREATE FUNCTION pane.host_desired(p_host uuid, p_report jsonb) RETURNS jsonb LAN
 		'drop_homes', coalesce((SELECT jsonb_agg(m.key ORDER BY m.key) FROM pane.home m
 			WHERE m.state = 'deleting' AND (m.host_id = p_host OR EXISTS (SELECT
 			FROM pane.host_home x WHERE x.host_id = p_host AND x.key = m.key))), '[]'))
+		|| pane.host_recordings_wanted(p_host)
 $$;
 
 CREATE FUNCTION pane.host_generation_of(p_host uuid) RETURNS bigint LANGUAGE sql STABLE AS $$

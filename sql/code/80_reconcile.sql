@@ -227,6 +227,7 @@ BEGIN
 	DELETE FROM pane.ticket WHERE expires_at < now() - interval '1 hour';
 	DELETE FROM pane.token WHERE expires_at < now();
 	PERFORM pane.picture_purge();
+	PERFORM pane.recording_purge();
 	PERFORM pane.message_purge();
 	UPDATE pane.totp SET next_secret = NULL, next_at = NULL WHERE next_at < now() - interval '1 hour';
 	DELETE FROM pane.throttle WHERE last_at < now() - interval '15 minutes';

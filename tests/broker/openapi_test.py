@@ -203,6 +203,7 @@ class OpenApi(unittest.TestCase):
         self.walk_totp(v)
         self.walk_images(v, host)
         self.walk_homes(v)
+        self.walk_recordings(v, host)
         self.ask("DELETE", v + "/hosts/{name}", None, 409, values=["h1"])
         self.ask("DELETE", v + "/hosts/{name}", None, 204, values=["h1"], query="?force=true")
         self.ask("DELETE", v + "/pools/{name}", None, 204, values=["office"], query="?force=1")
@@ -225,6 +226,24 @@ class OpenApi(unittest.TestCase):
         self.assertEqual((home["user"], home["pool"], home["state"]), ("alice", "office", "kept"))
         self.ask("DELETE", v + "/homes/{key}", None, 204, values=[home["key"]])
         self.ask("DELETE", v + "/homes/{key}", None, 404, values=[home["key"]])
+
+    def walk_recordings(self, v, host):
+        """The operations on recordings; the host lost before has one."""
+        rid = "5b1f2b0e-0000-4000-8000-00000000000a"
+        self.site.cluster.sql(f"INSERT INTO pane.recording (id, host_id, desktop_id, desktop, user_name, began_at, ended_at, bytes, days) "
+                              f"VALUES ('{rid}', '{host}', gen_random_uuid(), 'office-1', 'alice', now(), now(), 5, 30); "
+                              f"UPDATE pane.host SET online = true WHERE id = '{host}'; "
+                              f"UPDATE pane.recording SET want_until = now() + interval '1 min', want_to = 100")
+        self.ask("GET", v + "/recordings", expect=200)
+        self.ask("GET", v + "/recordings/{id}", expect=200, values=[rid])
+        self.ask("GET", v + "/recordings/{id}", expect=404, values=[host])
+        self.ask("PUT", "/internal/v1/hosts/{id}/recordings/{recording}", b"bytes", 204, values=[host, rid], query="?offset=0",
+                 token="", cert=f"host/{host}")
+        r = self.ask("GET", v + "/recordings/{id}/data", expect=200, values=[rid], query="?offset=0")
+        self.assertEqual((r.json["data"], r.json["bytes"]), ("Ynl0ZXM=", 5))
+        self.ask("GET", v + "/recordings/{id}/data", expect=400, values=[rid])
+        self.ask("DELETE", v + "/recordings/{id}", None, 204, values=[rid])
+        self.ask("DELETE", v + "/recordings/{id}", None, 404, values=[host])
 
     def walk_people(self, v):
         """Groups, imports, the bin, tokens and lockouts."""

@@ -30,6 +30,7 @@
 #define BACKOFF_FIRST_MS 250
 #define BACKOFF_MOST_MS	 2000
 #define TICK_MS		 5000
+#define RECORDINGS_MS	 600000 /* their list is told again, though nothing changed */
 #define REASON_SHOWN_MS	 300000 /* why it was restarted stays in sight this long once ready */
 #define PROBLEM_SHOWN_MS 60000	/* and a problem this long after it was last told */
 
@@ -41,12 +42,15 @@ struct host_desktop *host_agent_find(struct host_agent *a, const char *id)
 	return NULL;
 }
 
-static int64_t broker_now_s(void *arg)
+int64_t host_agent_now_s(struct host_agent *a)
 {
-	struct host_agent *a = arg;
-
 	/* Monotonic plus offset: a wall clock that jumps here changes nothing. */
 	return (a->synced ? a->clock_ms + clock_ms() : clock_wall_ms()) / 1000;
+}
+
+static int64_t broker_now_s(void *arg)
+{
+	return host_agent_now_s(arg);
 }
 
 /* The broker's clock may have jumped since its last answer, which a long poll holds back: asks for
@@ -133,6 +137,16 @@ static void report_usage(struct host_agent *a, json_t *report)
 	json_object_set_new(report, "usage", json_deep_copy(a->used)); /* the worker's own */
 }
 
+/* Long, and seldom another one. */
+static void report_recordings(struct host_agent *a, json_t *report)
+{
+	a->telling = a->recordings &&
+		     (!a->recordings_told || clock_ms() - a->recordings_ms > RECORDINGS_MS);
+	if (a->telling)
+		(void)json_object_set_new(report, "recordings",
+					  host_recordings_report(a->recordings));
+}
+
 static json_t *report_make(struct host_agent *a)
 {
 	json_t *list = json_array(), *images = host_images_report(a->config);
@@ -167,7 +181,9 @@ static void on_report(void *arg)
 		loop_timer_set(a->report, REPORT_EMPTY_MS);
 		return;
 	}
+	report_recordings(a, report);
 	a->dirty = false;
+	a->recordings_told = a->recordings_told || a->telling; /* but for what comes now */
 	a->sent_ms = clock_ms();
 	host_sync_submit(a->sync, report);
 }
@@ -207,7 +223,9 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
 	       a->isolation == b->isolation && a->reset == b->reset && a->idle_s == b->idle_s &&
-	       a->recording == b->recording && strcmp(a->home, b->home) == 0 &&
+	       a->recording == b->recording &&
+	       a->recording_required == b->recording_required &&
+	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
 	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;
 }
@@ -415,6 +433,11 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 		host_door_drop(a->door, o.drop[i].desktop, o.drop[i].conn);
 	forget_absent(a, &o);
 	tell_watched(a, json_object_get(reply, "watch"));
+	host_courier_want(a->courier, json_object_get(reply, "send_recordings"));
+	if (host_recordings_drop(a->recordings, json_object_get(reply, "drop_recordings"))) {
+		a->recordings_told = false;
+		host_agent_changed(a);
+	}
 	if (host_homes_drop(a->config, json_object_get(reply, "drop_homes"), home_in_use, a))
 		host_agent_changed(a);
 	if (json_object_get(reply, "images"))
@@ -423,8 +446,17 @@ static int orders_take(struct host_agent *a, json_t *reply, struct err *e)
 	return 0;
 }
 
+/* The report may not have arrived. */
+static void sync_lost(struct host_agent *a)
+{
+	if (a->telling)
+		a->recordings_told = false;
+	a->telling = false;
+}
+
 static void sync_failed(struct host_agent *a, const struct err *e)
 {
+	sync_lost(a);
 	if (a->backoff_ms == 0 || log_allow(&a->quota, 1))
 		log_warn("sync.fail", "error=%s", LOG_Q(e->msg));
 	a->backoff_ms = a->backoff_ms ? a->backoff_ms * 2 : BACKOFF_FIRST_MS;
@@ -440,6 +472,7 @@ static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
 	struct err e = *err;
 
 	if (r == -ECANCELED) {
+		sync_lost(a);
 		loop_timer_set(a->report, 0);
 		return;
 	}
@@ -447,6 +480,9 @@ static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
 		sync_failed(a, &e);
 		return;
 	}
+	if (a->telling)
+		a->recordings_ms = clock_ms();
+	a->telling = false;
 	if (a->backoff_ms)
 		log_info("sync.back", "generation=%" PRId64, a->generation);
 	a->backoff_ms = 0;
@@ -464,6 +500,7 @@ static struct host_display *door_display(void *arg, const char *id, int64_t epoc
 {
 	struct host_agent *a = arg;
 	struct host_desktop *d = host_agent_find(a, id);
+	struct err why = {0};
 
 	if (!d || d->rec.order.want == HOST_WANT_ABSENT) {
 		err_setw(e, -ENOENT, "desktop.unknown", "the desktop is not on this host");
@@ -475,9 +512,10 @@ static struct host_display *door_display(void *arg, const char *id, int64_t epoc
 			 d->rec.order.epoch);
 		return NULL;
 	}
-	if (d->rec.order.recording) {
-		err_setw(e, -EOPNOTSUPP, "display.recording",
-			 "this pool's sessions are to be recorded, which this host cannot do");
+	if (d->rec.order.recording && d->rec.order.recording_required &&
+	    host_recordings_room(a->recordings, &why) < 0) {
+		err_setw(e, -ENOSPC, "display.recording",
+			 "sessions here must be recorded, which cannot be done now: %s", why.msg);
 		return NULL;
 	}
 	return host_reconcile_display(d, e);
@@ -516,6 +554,10 @@ static void on_tick(void *arg)
 			snprintf(d->rec.reason, sizeof(d->rec.reason), "%s", d->note);
 			host_agent_changed(a);
 		}
+	}
+	if (a->recordings && a->synced && host_recordings_tick(a->recordings, broker_now_s(a))) {
+		a->recordings_told = false;
+		host_agent_changed(a);
 	}
 	host_parents_tick(a->parents);
 	loop_timer_set(a->tick, TICK_MS);
@@ -625,6 +667,10 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	a->pictures = host_pictures_new(&hp, a->identity.id, e);
 	if (!a->pictures)
 		return e && e->code ? e->code : -ENOMEM;
+	a->recordings = host_recordings_new(a->config, e);
+	a->courier = host_courier_new(a->config, &hp, a->identity.id, e);
+	if (!a->recordings || !a->courier)
+		return e && e->code ? e->code : -ENOMEM;
 	a->parents = host_parents_new(a);
 	if (!a->parents)
 		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
@@ -668,6 +714,8 @@ void host_agent_fini(struct host_agent *a)
 	a->pull = NULL;
 	host_pictures_free(a->pictures);
 	a->pictures = NULL;
+	host_courier_free(a->courier);
+	a->courier = NULL;
 	host_parents_free(a->parents);
 	a->parents = NULL;
 	host_door_free(a->door);
@@ -678,6 +726,8 @@ void host_agent_fini(struct host_agent *a)
 		a->desktops = d->next;
 		host_desktop_free(d);
 	}
+	host_recordings_free(a->recordings);
+	a->recordings = NULL;
 	json_decref(a->customizations);
 	a->customizations = NULL;
 	json_decref(a->used);

@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "vmm/host/capacity.h"
 #include "vmm/host/config.h"
+#include "vmm/host/courier.h"
 #include "vmm/host/desktop.h"
 #include "vmm/host/door.h"
 #include "vmm/host/enroll.h"
@@ -21,6 +22,7 @@
 #include "vmm/host/parents.h"
 #include "vmm/host/pictures.h"
 #include "vmm/host/pull.h"
+#include "vmm/host/recordings.h"
 #include "vmm/host/sync.h"
 #include "vmm/host/usage.h"
 
@@ -36,6 +38,10 @@ struct host_agent {
 	struct host_pull *pull;		/* owned; the same */
 	struct host_parents *parents;	/* owned; the same */
 	struct host_pictures *pictures; /* owned; the same */
+	struct host_recordings *recordings; /* owned; the same */
+	struct host_courier *courier;	    /* owned; the same */
+	bool recordings_told, telling; /* the broker knows what there is; will, if this report arrives */
+	int64_t recordings_ms;	       /* when it was told last */
 	struct loop_timer *report;	/* owned: when the next report goes out */
 	struct loop_timer *tick;	/* owned */
 	struct host_usage *usage;	/* owned; the same */
@@ -71,6 +77,7 @@ void host_agent_fini(struct host_agent *a);
 /* Between agent.c and reconcile.c. */
 struct host_desktop *host_agent_find(struct host_agent *a, const char *id);
 void host_agent_changed(struct host_agent *a); /* report soon */
+int64_t host_agent_now_s(struct host_agent *a); /* the broker's clock */
 
 /* Brings one desktop nearer to its order; see reconcile.c. */
 void host_reconcile(struct host_desktop *d);

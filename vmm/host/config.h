@@ -6,6 +6,7 @@
  *   STATE/images/NAME/…                                    golden images (docs/contracts.md)
  *   STATE/desktops/UUID/{disk.overlay,state.json,…}        one directory a desktop
  *   STATE/parents/NAME/{state,memory,disk.overlay}         what desktops are cloned from
+ *   STATE/recordings/ID.{mkv,json}                        recorded sessions
  *   STATE/homes/KEY/                                       a container user's files
  *   RUN/UUID/{surface,control,display}.sock                its sockets; short, as sun_path is
  */
@@ -31,6 +32,7 @@ struct host_config {
 	int cell_pids, cell_disk_mib, cell_io_mib, cell_io_ops;
 	bool cell_glx;
 	int park_settle_s; /* what a parent is given after it is ready */
+	int recordings_mib; /* of all together */
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib, usage_s;
 };
 

@@ -49,7 +49,7 @@ static int proc_field(json_t *o, const char *key, pid_t *pid, uint64_t *started,
 static int order_fields(json_t *o, struct host_order *v, struct err *e)
 {
 	const char *want, *way = "vm", *clipboard = "both", *audio = "both";
-	int64_t cpus, memory, disk = 0;
+	int64_t cpus, memory, disk = 0, days = 0;
 	int r;
 
 	if ((r = text_field(o, "id", v->id, sizeof(v->id), e)) < 0 ||
@@ -65,6 +65,8 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_opt_str(o, "audio", 8, &audio, e)) < 0 ||
 	    (r = text_field(o, "home", v->home, sizeof(v->home), e)) < 0 ||
 	    (r = json_opt_bool(o, "recording", &v->recording, e)) < 0 ||
+	    (r = json_opt_bool(o, "recording_required", &v->recording_required, e)) < 0 ||
+	    (r = json_opt_int(o, "recording_days", 0, 3650, &days, e)) < 0 ||
 	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
 		return r;
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
@@ -75,6 +77,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 		return err_set(e, -EPROTO,
 			       "id, name, image, want, isolation, clipboard, audio or home is not "
 			       "what it should be");
+	v->recording_days = days ? (int)days : HOST_KEEP_DAYS;
 	v->cpus = (int)cpus;
 	v->memory_mib = (int)memory;
 	v->disk_mib = (int)disk;
@@ -122,7 +125,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b,s:b,s:i}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -133,7 +136,9 @@ json_t *host_record_json(const struct host_record *r)
 			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
 			 "address", (int)r->address, "parent", r->parent, "clipboard",
 			 v->clipboard[0] ? v->clipboard : "both", "audio",
-			 v->audio[0] ? v->audio : "both", "recording", (int)v->recording);
+			 v->audio[0] ? v->audio : "both", "recording", (int)v->recording,
+			 "recording_required", (int)v->recording_required, "recording_days",
+			 v->recording_days);
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

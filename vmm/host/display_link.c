@@ -26,6 +26,7 @@ struct host_link {
 	int fd; /* owned; -1 when it is down */
 	struct loop_io *io;
 	bool answered;
+	struct host_link_more more;
 	char *say; /* owned; a line for when it has answered, NULL = none */
 	struct buf in;
 };
@@ -50,6 +51,29 @@ static int say(struct host_link *k)
 
 	k->say = NULL;
 	return send(k->fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -EPIPE;
+}
+
+/* Bytes and, unless it is -1, a descriptor. */
+static int send_with(int to, char *p, size_t n, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec v = {p, n};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	struct cmsghdr *h;
+
+	if (fd >= 0) {
+		m.msg_control = control.room;
+		m.msg_controllen = sizeof(control.room);
+		h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &fd, sizeof(int));
+	}
+	return sendmsg(to, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n ? 0 : -EPIPE;
 }
 
 void host_link_messages(struct host_link *k, json_t *list)
@@ -80,6 +104,28 @@ static int answer_line(json_t *o, struct host_link_said *said)
 	return HOST_LINK_ANSWER;
 }
 
+void host_link_record(struct host_link *k, const char *id, int fd, int64_t max_bytes,
+		      const char *title)
+{
+	cleanup_json json_t *o = json_pack("{s:s,s:s,s:I,s:s}", "op", "record", "id", id ? id : "",
+					   "max_bytes", (json_int_t)max_bytes, "title",
+					   title ? title : "");
+	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL, *line = NULL;
+	int n = text ? asprintf(&line, "%s\n", text) : -1;
+
+	if (k->fd < 0)
+		return;
+	if (n < 0)
+		line = NULL;
+	if (n < 0 || send_with(k->fd, line, (size_t)n, id ? fd : -1) < 0)
+		link_down(k, "it does not take a recording");
+}
+
+void host_link_more(struct host_link *k, const struct host_link_more *more)
+{
+	k->more = *more;
+}
+
 int host_link_line(const char *p, size_t n, struct host_link_said *said)
 {
 	cleanup_json json_t *o = json_parse(p, n, NULL);
@@ -99,6 +145,24 @@ int host_link_line(const char *p, size_t n, struct host_link_said *said)
 	return HOST_LINK_INPUT;
 }
 
+/* {"event":"record","id","why","failed"}; what is no such line is passed over. */
+static int take_record(struct host_link *k, const char *p, size_t n)
+{
+	cleanup_json json_t *o = json_parse(p, n, NULL);
+	const char *event, *id, *why;
+	bool failed = false;
+
+	if (json_need_str(o, "event", 1, 32, &event, NULL) < 0 || strcmp(event, "record") != 0)
+		return 0;
+	if (json_need_str(o, "id", 1, 36, &id, NULL) < 0 ||
+	    json_need_str(o, "why", 0, 120, &why, NULL) < 0 ||
+	    json_opt_bool(o, "failed", &failed, NULL) < 0)
+		return -EPROTO;
+	if (k->more.recorded)
+		k->more.recorded(k->more.arg, id, why, failed);
+	return 0;
+}
+
 static int take_answer(struct host_link *k)
 {
 	cleanup_json json_t *o = NULL;
@@ -111,7 +175,10 @@ static int take_answer(struct host_link *k)
 		return -EPROTONOSUPPORT;
 	buf_consume(&k->in, (size_t)r);
 	k->answered = true;
-	return k->say ? say(k) : 0;
+	r = k->say ? say(k) : 0;
+	if (r == 0 && k->more.ready)
+		k->more.ready(k->more.arg);
+	return r;
 }
 
 static int take_lines(struct host_link *k)
@@ -129,6 +196,11 @@ static int take_lines(struct host_link *k)
 			k->ops.input(k->ops.arg, said.conn, said.ago_ms);
 		else if (r == HOST_LINK_ANSWER && k->ops.answer)
 			k->ops.answer(k->ops.arg, said.id, said.yes);
+		else if (r == HOST_LINK_UNKNOWN &&
+			 (r = take_record(k, (const char *)buf_head(&k->in), n)) < 0)
+			return r;
+		if (k->fd < 0) /* what was said to it took it down */
+			return 0;
 		buf_consume(&k->in, n + 1);
 	}
 	return 0;
@@ -150,9 +222,9 @@ static void on_bytes(void *arg, int fd, unsigned events)
 	}
 	buf_commit(&k->in, (size_t)n);
 	r = k->answered ? 0 : take_answer(k);
-	if (r == 0 && k->answered)
+	if (r == 0 && k->answered && k->fd >= 0)
 		r = take_lines(k);
-	if (r < 0)
+	if (r < 0 && k->fd >= 0)
 		link_down(k, strerrorname_np(-r));
 }
 
@@ -188,6 +260,11 @@ struct host_link *host_link_new(struct loop *l, const char *addr, const struct h
 		return NULL;
 	}
 	return k;
+}
+
+bool host_link_ready(const struct host_link *k)
+{
+	return host_link_up(k) && k->answered;
 }
 
 bool host_link_up(const struct host_link *k)

@@ -24,6 +24,8 @@
 #define TRY_MOST_MS	200
 #define START_MOST	5
 #define START_WINDOW_MS 10000
+#define RECORD_NEXT_MS	500   /* recordings do not begin more often */
+#define RECORD_AGAIN_MS 10000 /* after one that failed */
 
 struct host_display_wait {
 	struct host_display *d;
@@ -40,6 +42,9 @@ struct host_display {
 	struct loop_timer *retry; /* owned */
 	int64_t retry_ms;
 	struct host_link *link; /* owned; NULL until there is a viewer */
+	char recording[40];	/* its id; "" = none */
+	struct loop_timer *record; /* owned; when the next one is to begin */
+	int64_t record_ms;	/* not before */
 	json_t *messages;	/* owned; with "end_ms" by clock_ms(); NULL = none */
 	unsigned viewers;
 	unsigned starts; /* since window_ms */
@@ -48,6 +53,66 @@ struct host_display {
 };
 
 static void on_display(void *arg, int fd, unsigned events);
+
+/* ---- recordings ---- */
+
+static void record_over(struct host_display *d, const char *why, bool failed)
+{
+	char id[sizeof(d->recording)];
+
+	if (!d->recording[0])
+		return;
+	memcpy(id, d->recording, sizeof(id));
+	d->recording[0] = 0;
+	d->p.recorded(d->p.arg, id, why, failed);
+}
+
+/* One runs while there are viewers and a display that can be told, if there is to be one. */
+static void record_ensure(struct host_display *d)
+{
+	char id[37], title[200];
+	int64_t max, now = clock_ms();
+	cleanup_close int fd = -1;
+
+	if (!d->p.record || !d->viewers || d->recording[0] || !host_link_ready(d->link))
+		return;
+	if (now < d->record_ms) {
+		loop_timer_set(d->record, d->record_ms - now);
+		return;
+	}
+	fd = d->p.record(d->p.arg, id, title, &max);
+	if (fd == -ENODATA)
+		return;
+	d->record_ms = now + (fd < 0 ? RECORD_AGAIN_MS : RECORD_NEXT_MS);
+	if (fd < 0) {
+		loop_timer_set(d->record, RECORD_AGAIN_MS);
+		return;
+	}
+	memcpy(d->recording, id, sizeof(id));
+	host_link_record(d->link, id, fd, max, title);
+	if (!host_link_up(d->link))
+		record_over(d, "its display could not be told", true);
+}
+
+static void on_record(void *arg)
+{
+	record_ensure(arg);
+}
+
+/* Also of one that an agent before this one began. */
+static void on_recorded(void *arg, const char *id, const char *why, bool failed)
+{
+	struct host_display *d = arg;
+
+	if (strcmp(id, d->recording) != 0) {
+		d->p.recorded(d->p.arg, id, why, false);
+		return;
+	}
+	if (failed)
+		d->record_ms = clock_ms() + RECORD_AGAIN_MS;
+	record_over(d, why, failed);
+	record_ensure(d);
+}
 
 /* ---- process ---- */
 
@@ -162,6 +227,7 @@ static void on_display(void *arg, int fd, unsigned events)
 		return;
 	host_link_free(d->link);
 	d->link = NULL;
+	record_over(d, "its display ended", false);
 	idle = x.known && x.code == 0;
 	log_event(idle ? LOG_INFO : LOG_WARN, "display.end", "desktop=%s pid=%d code=%d signal=%d",
 		  d->name, d->proc.pid, x.code, x.signal);
@@ -248,7 +314,10 @@ struct host_display *host_display_new(const struct host_display_params *p)
 	snprintf(d->dir, sizeof(d->dir), "%s", p->dir);
 	snprintf(d->run, sizeof(d->run), "%s", p->run);
 	d->retry = loop_timer_add(p->loop, -1, display_try, d);
-	if (!d->retry) {
+	d->record = loop_timer_add(p->loop, -1, on_record, d);
+	if (!d->retry || !d->record) {
+		loop_timer_del(d->retry);
+		loop_timer_del(d->record);
 		free(d);
 		return NULL;
 	}
@@ -297,12 +366,16 @@ static void link_ensure(struct host_display *d)
 	if (!d->viewers || !d->p.input || host_link_up(d->link))
 		return;
 	host_link_free(d->link);
+	record_over(d, "the line to its display broke", false);
 	display_addr(d, addr);
 	d->link = host_link_new(d->p.loop, addr,
 				&(struct host_link_ops){.input = d->p.input,
 							.answer = d->p.answer,
 							.arg = d->p.arg});
-	if (d->link && json_array_size(d->messages))
+	if (!d->link)
+		return;
+	host_link_more(d->link, &(struct host_link_more){on_record, on_recorded, d});
+	if (json_array_size(d->messages))
 		tell_messages(d);
 }
 
@@ -310,6 +383,7 @@ void host_display_viewers(struct host_display *d, unsigned n)
 {
 	d->viewers = n;
 	link_ensure(d);
+	record_ensure(d);
 }
 
 /* The message of that id among them; borrowed. */
@@ -387,6 +461,7 @@ void host_display_free(struct host_display *d)
 	json_decref(d->messages);
 	loop_io_del(d->proc_io);
 	loop_timer_del(d->retry);
+	loop_timer_del(d->record);
 	host_proc_fini(&d->proc);
 	free(d);
 }

@@ -156,7 +156,7 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 {
 	json_t *policy = json_object_get(o, "policy");
 	const char *clipboard = "both", *audio = "both";
-	int64_t idle = 0;
+	int64_t idle = 0, days = HOST_KEEP_DAYS;
 	int r = 0;
 
 	if (json_is_object(policy))
@@ -167,8 +167,13 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 		r = json_opt_int(policy, "idle_s", 0, INT32_MAX, &idle, e);
 	if (r == 0 && json_is_object(policy))
 		r = json_opt_bool(policy, "recording", &v->recording, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_bool(policy, "recording_required", &v->recording_required, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_int(policy, "recording_days", 1, 3650, &days, e);
 	if (r < 0)
 		return r;
+	v->recording_days = (int)days;
 	v->idle_s = (int)idle;
 	if (host_ways_parse(clipboard, v->clipboard) < 0 || host_ways_parse(audio, v->audio) < 0)
 		return err_set(e, -EPROTO,

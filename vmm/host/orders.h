@@ -18,6 +18,7 @@
 #define HOST_ORDERS_MAX	 4096
 #define HOST_DROP_MAX	 32
 #define HOST_MESSAGES	 4    /* shown at a time; pane-display knows no more */
+#define HOST_KEEP_DAYS	 30   /* recordings, where the pool says nothing */
 #define HOST_MESSAGE_MAX 1600 /* bytes */
 
 enum host_want {
@@ -49,6 +50,8 @@ struct host_order {
 	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
 	int idle_s;	   /* viewers without input for so long are unwelcome; 0 = never */
 	bool recording;	   /* its sessions are to be recorded */
+	bool recording_required; /* and end where that cannot be done */
+	int recording_days;	 /* for which they are kept */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 	char audio[5];	   /* likewise */
 };

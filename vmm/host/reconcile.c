@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "common/file.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "vmm/host/agent.h"
 #include "vmm/host/cell_net.h"
@@ -638,6 +639,68 @@ static void on_answer(void *arg, const char *id, bool yes)
 		host_agent_changed(d->agent);
 }
 
+/* The first of its viewers is whose session it is. */
+static void session_user(const struct host_desktop *d, char user[128])
+{
+	cleanup_json json_t *list =
+		d->agent->door ? host_door_viewers(d->agent->door, d->rec.order.id) : NULL;
+	const char *s = json_string_value(json_object_get(json_array_get(list, 0), "user"));
+
+	snprintf(user, 128, "%s", s ? s : "");
+}
+
+/* It could not be recorded, or not to the end. */
+static void unrecorded(struct host_desktop *d, const char *why)
+{
+	log_warn("recording.fail", "desktop=%s why=%s", d->rec.order.id, LOG_Q(why));
+	if (d->rec.order.recording_required && d->agent->door)
+		host_door_fence(d->agent->door, d->rec.order.id, INT64_MAX);
+}
+
+static int on_record(void *arg, char id[37], char title[200], int64_t *max_bytes)
+{
+	struct host_desktop *d = arg;
+	struct host_agent *a = d->agent;
+	char user[128];
+	struct err e = {0};
+	int fd;
+
+	if (!d->rec.order.recording || !a->recordings)
+		return -ENODATA;
+	session_user(d, user);
+	fd = host_recordings_begin(a->recordings,
+				   &(struct host_recording_of){.desktop = d->rec.order.id,
+							       .name = d->rec.order.name,
+							       .user = user,
+							       .days = d->rec.order.recording_days,
+							       .now_s = host_agent_now_s(a)},
+				   id, &e);
+	if (fd < 0) {
+		unrecorded(d, e.msg);
+		return fd;
+	}
+	snprintf(title, 200, "%.60s, %.120s", d->rec.order.name, user);
+	*max_bytes = host_recordings_part(a->recordings);
+	a->recordings_told = false;
+	host_agent_changed(a);
+	return fd;
+}
+
+static void on_recorded(void *arg, const char *id, const char *why, bool failed)
+{
+	struct host_desktop *d = arg;
+	struct host_agent *a = d->agent;
+
+	if (!a->recordings)
+		return;
+	host_recordings_end(a->recordings, id, strcmp(why, "stopped") == 0 ? "" : why,
+			    host_agent_now_s(a));
+	a->recordings_told = false;
+	host_agent_changed(a);
+	if (failed)
+		unrecorded(d, why);
+}
+
 static struct host_display *display_make(struct host_desktop *d)
 {
 	struct host_display_params p = {
@@ -650,6 +713,8 @@ static struct host_display *display_make(struct host_desktop *d)
 		.audio = d->rec.order.audio,
 		.input = on_input,
 		.answer = on_answer,
+		.record = on_record,
+		.recorded = on_recorded,
 		.changed = on_display,
 		.arg = d,
 	};
