@@ -266,6 +266,7 @@ class Console(unittest.TestCase):
         web.see(text="Only containers with a network of their own tell it.")
         self.assertGreaterEqual(web.count(selector="svg.pane-chart path.pane-chart-line"), 7)
         self.clean("usage", f"/desktops/{name}")
+        web.asked()
         web.press(name="Day")
         site.wait(lambda: any(x.endswith(f"/desktops/{name}/usage") for x in web.asked()), 30, "the day is asked for")
         web.see(text="Running it:")
