@@ -326,7 +326,7 @@ class Rows(unittest.TestCase):
     def test_gtk(self):
         """the graphical installer: its first screen, and the next one by keyboard"""
         display = self.installer(kind="gtk", words=media.GRAPHICAL)
-        screen.watch(display, lambda picture: picture.colours() > 64, LONG)
+        screen.watch(display, media.asks, LONG)
         self.as_in_qemu(display, "gtk", most=0.02)
         before = screen.now(display)
         display.type("\n")
@@ -334,8 +334,8 @@ class Rows(unittest.TestCase):
 
     # ---- a whole disk --------------------------------------------------------------------------
 
-    def cloud(self, start):
-        """A copy of the cloud-style disk with its own GRUB for BIOS and UEFI, to the login prompt."""
+    def cloud(self, start, shown):
+        """A copy of the cloud-style disk with its own GRUB for BIOS and UEFI, whose menu waits, to the login prompt."""
         source = os.environ.get("PANE_CLOUD_DISK")
         if not source or not os.path.exists(source):
             self.skipTest("PANE_CLOUD_DISK names no disk made by tests/vmm/image/cloudimage.py")
@@ -347,6 +347,8 @@ class Rows(unittest.TestCase):
         subprocess.run(["mformat", "-i", f"{disk}@@{8192 * 512}", "-F", "-T", "253952", "::"], check=True)
         grubdisk.efi(disk, 8192 * 512, config)
         machine = start("--disk", f"raw={disk}", "--net", "user", memory=768)
+        shown(machine)
+        machine.surface().type("\n")
         machine.serial("login:", LONG)
 
     @staticmethod
@@ -357,9 +359,10 @@ class Rows(unittest.TestCase):
     @row
     def test_cloud_bios(self):
         """a cloud-style Debian disk boots through its own GRUB under SeaBIOS"""
-        self.cloud(lambda *args, **kwargs: self.start("bios", *args, **kwargs))
+        self.cloud(lambda *args, **kwargs: self.start("bios", *args, **kwargs),
+                   lambda machine: screen.watch(machine.surface(), says("*Debian GNU/Linux"), LONG))
 
     @row
     def test_cloud_efi(self):
         """the same disk boots through its own GRUB under OVMF"""
-        self.cloud(self.efi)
+        self.cloud(self.efi, lambda machine: machine.serial("Debian GNU/Linux", LONG))
