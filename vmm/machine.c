@@ -388,8 +388,7 @@ static int build_pc(struct vm *vm, struct err *e)
 	return vm->pc ? 0 : -EINVAL;
 }
 
-#define PROMPT_MS 200 /* a guest that says nothing for so long has ended a line or asks something  \
-		       */
+#define PROMPT_MS 200 /* of silence: the guest has ended its line, or asks something */
 
 static void on_prompt(void *arg)
 {
