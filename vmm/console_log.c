@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Bytes are gathered to lines, so a line is one write(2), or two where it was a prompt. A guest that babbles loses output, not
- * the host's disk or processor: what exceeds the budget is counted and the gap is marked.
+ * Bytes are gathered to lines, so a line is one write(2), or two where it was a prompt. A guest
+ * that babbles loses output, not the host's disk or processor: what exceeds the budget is counted
+ * and the gap is marked.
  */
 #include "vmm/console_log.h"
 

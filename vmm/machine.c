@@ -82,9 +82,9 @@ struct vm {
 	char note[VM_NOTE_MAX];
 	int64_t noted_ms;
 	int64_t started_ms, ready_ms;
-	bool paused;		 /* main thread */
+	bool paused;		   /* main thread */
 	struct loop_timer *prompt; /* owned; runs while the serial line talks */
-	struct loop_timer *wake; /* owned; NULL where none is needed */
+	struct loop_timer *wake;   /* owned; NULL where none is needed */
 };
 
 struct vm_mem *vm_ram(struct vm *vm)
@@ -402,7 +402,7 @@ static int build_pc(struct vm *vm, struct err *e)
 	return vm->pc ? 0 : -EINVAL;
 }
 
-#define PROMPT_MS 200 /* a guest that says nothing for so long has ended a line or asks something */
+#define PROMPT_MS 200 /* of silence: the guest has ended its line, or asks something */
 
 static void on_prompt(void *arg)
 {

@@ -19,7 +19,8 @@ struct serial {
 	pthread_mutex_t lock;	 /* guards everything below */
 	struct console_log *log; /* borrowed */
 	void (*irq)(void *arg, bool level);
-	int (*talks)(void *arg); /* NULL, or told of the first byte after silence; 0 when it heard */
+	int (*talks)(
+		void *arg); /* NULL, or told of the first byte after silence; 0 when it heard */
 	void *arg;
 	bool talking; /* until serial_settle() says otherwise */
 	uint8_t ier, lcr, mcr, scratch, fcr;
@@ -33,8 +34,8 @@ struct serial {
 void serial_init(struct serial *s, struct console_log *log, void (*irq)(void *arg, bool level),
 		 void *arg);
 void serial_fini(struct serial *s);
-/* A talks() of the owner's sees to it that this is called every now and then until it is false: then
- * the guest has fallen silent, and a line it left without an end, a prompt, is in the log. */
+/* A talks() of the owner's sees to it that this is called every now and then until it is false:
+ * then the guest has fallen silent, and a line it left without an end, a prompt, is in the log. */
 bool serial_settle(struct serial *s);
 /* Snapshots (vmm/snapshot/section.h), section "serial". */
 void serial_save(struct serial *s, struct snap_out *out);

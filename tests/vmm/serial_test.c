@@ -171,11 +171,8 @@ static void the_transmitter_interrupts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(lines_come_out),
-		T(who_waits_for_a_prompt_hears_of_it),
-		T(registers_hold),
-		T(loopback_loops),
-		T(the_transmitter_interrupts),
+		T(lines_come_out), T(who_waits_for_a_prompt_hears_of_it), T(registers_hold),
+		T(loopback_loops), T(the_transmitter_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

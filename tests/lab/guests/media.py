@@ -24,6 +24,11 @@ def installer(disk, tree=INSTALLER, kind="text", words=TEXT):
                  f"set root=(hd0,msdos1)\nlinux /linux {words}\ninitrd /initrd.gz\nboot\n")
 
 
+def asks(picture):
+    """The graphical installer has filled its empty frame with a question: most lines below its head differ."""
+    return picture.colours() > 64 and len(set(picture.lines[picture.height // 5:])) > picture.height // 3
+
+
 def grub_linux(disk, kernel, initrd, words):
     """Any kernel on a disk that GRUB boots by BIOS."""
     grubdisk.fat(disk, 80, {"linux": kernel, "initrd": initrd},

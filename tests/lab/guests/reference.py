@@ -22,7 +22,7 @@ def disk(path):
 
 
 class Steady:
-    """Holds once a picture of many colours stays as it is."""
+    """Holds once a picture with a question in it stays as it is."""
 
     def __init__(self, shots=6):
         self.shots, self.same, self.last = shots, 0, None
@@ -30,7 +30,7 @@ class Steady:
     def __call__(self, picture):
         same = self.last is not None and picture.lines == self.last
         self.same, self.last = self.same + 1 if same else 0, picture.lines
-        return self.same >= self.shots and picture.colours() > 64
+        return self.same >= self.shots and media.asks(picture)
 
 
 def take(folder, name, what, *args, memory=512):
