@@ -126,18 +126,9 @@ class Packages(unittest.TestCase):
             print("# no container was tried: there is no golden image here", flush=True)
         else: # the user's programs may start, and reach a network of their own
             self.machine.run("grep -q 'received tapfd' /var/lib/pane-host/desktops/*/session.log; pgrep -x Xvfb")
-        self.canary()
         for pool in pools:
             self.pane(f"pools delete {pool} --force")
         self.machine.run("for i in $(seq 600); do pgrep -x 'pane-(vmm|cell)' || exit 0; sleep 0.1; done; exit 1")
-
-    def canary(self):
-        """A synthetic user under pane-canary's unit, as its page says."""
-        word = json.loads(self.pane("users create canary --json"))["password"]
-        self.pane("pools entitle machines canary")
-        self.machine.run("echo 'ARGS=--server localhost --https 8443' >/etc/pane/canary.conf; install -m 600 /dev/stdin /etc/pane/canary.password; "
-                         "mkdir -p /var/lib/prometheus/node-exporter; systemctl start pane-canary || { journalctl -u pane-canary --no-pager; exit 1; }", stdin=word + "\n")
-        self.assertIn("\npane_canary_success 1\n", self.machine.run("cat /var/lib/prometheus/node-exporter/pane-canary.prom"))
 
     def wait_desktops(self, count):
         self.machine.run(f"""for i in $(seq 600); do [ $(pane desktops list | grep -c ' ready ') = {count} ] && pane hosts list | grep -q '^h1 *online' &&
