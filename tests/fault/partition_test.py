@@ -11,7 +11,7 @@ import pg
 import rfb
 import whole
 
-TIMEOUT = 200
+TIMEOUT = 400
 WHY_NOT = apart.enter(net=True)
 
 
