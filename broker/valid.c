@@ -324,8 +324,8 @@ static int pool_hosts(json_t *o, struct err *e)
 /* What the display of a pool's desktops lets through; docs/contracts.md, "policy". */
 static int pool_policy(json_t *o, struct err *e)
 {
-	static const char *const keys[] = {"protocols", "clipboard", "audio",
-					   "files",	"recording", "recording_required",
+	static const char *const keys[] = {"protocols",	     "clipboard", "audio",
+					   "files",	     "recording", "recording_required",
 					   "recording_days", NULL};
 	static const char *const ways[] = {"none", "in", "out", "both", NULL};
 	json_t *p = json_object_get(o, "policy"), *list, *v;

@@ -41,11 +41,11 @@ struct host_display {
 	struct loop_io *proc_io;  /* owned */
 	struct loop_timer *retry; /* owned */
 	int64_t retry_ms;
-	struct host_link *link; /* owned; NULL until there is a viewer */
-	char recording[40];	/* its id; "" = none */
+	struct host_link *link;	   /* owned; NULL until there is a viewer */
+	char recording[40];	   /* its id; "" = none */
 	struct loop_timer *record; /* owned; when the next one is to begin */
-	int64_t record_ms;	/* not before */
-	json_t *messages;	/* owned; with "end_ms" by clock_ms(); NULL = none */
+	int64_t record_ms;	   /* not before */
+	json_t *messages;	   /* owned; with "end_ms" by clock_ms(); NULL = none */
 	unsigned viewers;
 	unsigned starts; /* since window_ms */
 	int64_t window_ms;

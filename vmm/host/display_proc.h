@@ -26,8 +26,9 @@ struct host_display_params {
 	const char *clipboard, *audio;	  /* borrowed; read at each start */
 	/* A viewer's last input was so long ago; NULL: nobody asks. */
 	void (*input)(void *arg, const char *conn, int64_t ago_ms);
-	/* A recording is to begin: its descriptor, the callee's, with its id and title, or -ENODATA:
-	 * nothing is to be recorded; other errors are tried again. NULL: nobody records. */
+	/* A recording is to begin: its descriptor, the callee's, with its id and title, or
+	 * -ENODATA: nothing is to be recorded; other errors are tried again. NULL: nobody records.
+	 */
 	int (*record)(void *arg, char id[37], char title[200], int64_t *max_bytes);
 	/* One has ended. */
 	void (*recorded)(void *arg, const char *id, const char *why, bool failed);
