@@ -108,8 +108,8 @@ static void on_recorded(void *arg, const char *id, const char *why, bool failed)
 		d->p.recorded(d->p.arg, id, why, false);
 		return;
 	}
-	if (failed)
-		d->record_ms = clock_ms() + RECORD_AGAIN_MS;
+	/* The last viewer may have left, which is told here a moment later. */
+	d->record_ms = clock_ms() + (failed ? RECORD_AGAIN_MS : RECORD_NEXT_MS);
 	record_over(d, why, failed);
 	record_ensure(d);
 }
@@ -378,6 +378,8 @@ void host_display_viewers(struct host_display *d, unsigned n)
 {
 	d->viewers = n;
 	link_ensure(d);
+	if (!n && d->recording[0] && host_link_ready(d->link))
+		host_link_record(d->link, NULL, -1, 1, NULL);
 	record_ensure(d);
 }
 

@@ -509,7 +509,7 @@ class Door(Story):
         path = f"{self.host.state}/recordings/{one['id']}.mkv"
         until(lambda: os.path.getsize(path) == 2000000, "the display writes it", 30)
         gate.close()
-        (one,) = self.recorded(lambda x: len(x) == 1 and x[0]["ended"], "its end")
+        one = self.recorded(lambda x: all(r["ended"] for r in x), "its end")[0]
         self.assertEqual((one["bytes"], one["why"]), (2000000, ""))
         self.broker.say(send_recordings=[{"id": one["id"], "from": 0, "to": 1000000, "serial": 1}])
         until(lambda: sum(len(d) for _, d in self.broker.pieces) == 1000000, "what is wanted", 30)
@@ -518,7 +518,7 @@ class Door(Story):
         with open(path, "rb") as file:
             self.assertEqual(b"".join(d for _, d in self.broker.pieces), file.read())
         self.assertEqual(self.broker.pieces[0][0], f"/internal/v1/hosts/{self.broker.host}/recordings/{one['id']}?offset=0")
-        self.broker.say(send_recordings=[], drop_recordings=[one["id"]])
+        self.broker.say(send_recordings=[], drop_recordings=[r["id"] for r in self.broker.recordings])
         self.recorded(lambda x: not x, "none any more")
         self.assertEqual(os.listdir(f"{self.host.state}/recordings"), [])
 

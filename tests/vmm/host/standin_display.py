@@ -62,6 +62,8 @@ def lines(sock):
             said = json.loads(line)
             if said["op"] == "record" and said["id"]:
                 record(said["id"], fds.pop())
+            elif said["op"] == "record" and recording:
+                over(recording.pop(), "stopped", False)
             yield line + b"\n"
 
 
