@@ -641,7 +641,7 @@ static int sync_home(json_t *h, struct err *e)
 
 static int sync_recording(json_t *v, struct err *e)
 {
-	const char *id, *desktop, *text;
+	const char *id = NULL, *desktop = NULL, *text;
 	int64_t n;
 	int r = json_is_object(v) ? 0 : err_set(e, -EINVAL, "a recording must be an object");
 
