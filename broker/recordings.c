@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_WAIT_S 20		/* for a piece */
+#define READ_WAIT_S 20		 /* for a piece */
 #define PIECE_MAX   (800u << 10) /* bytes */
 
 enum req_step api_recording_list(struct broker *b, struct db *db, struct req *r)
@@ -54,8 +54,8 @@ enum req_step api_recording_delete(struct broker *b, struct db *db, struct req *
 
 enum req_step api_recording_data(struct broker *b, struct db *db, struct req *r)
 {
-	cleanup_json json_t *who = json_pack("{s:s, s:s, s:s}", "name", r->user, "conn", r->conn,
-					     "client", r->client);
+	cleanup_json json_t *who =
+		json_pack("{s:s, s:s, s:s}", "name", r->user, "conn", r->conn, "client", r->client);
 	cleanup_free char *me = who ? json_dumps(who, JSON_COMPACT) : NULL;
 	char *text;
 

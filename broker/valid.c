@@ -325,8 +325,8 @@ static int pool_hosts(json_t *o, struct err *e)
 /* What the display of a pool's desktops lets through; docs/contracts.md, "policy". */
 static int pool_policy(json_t *o, struct err *e)
 {
-	static const char *const keys[] = {"protocols", "clipboard", "audio",
-					   "files",	"recording", "recording_required",
+	static const char *const keys[] = {"protocols",	     "clipboard", "audio",
+					   "files",	     "recording", "recording_required",
 					   "recording_days", NULL};
 	static const char *const ways[] = {"none", "in", "out", "both", NULL};
 	json_t *p = json_object_get(o, "policy"), *list, *v;
@@ -693,7 +693,7 @@ static int sync_home(json_t *h, struct err *e)
 
 static int sync_recording(json_t *v, struct err *e)
 {
-	const char *id, *desktop, *text;
+	const char *id = NULL, *desktop = NULL, *text;
 	int64_t n;
 	int r = json_is_object(v) ? 0 : err_set(e, -EINVAL, "a recording must be an object");
 

@@ -24,9 +24,9 @@
 #define RECORDED  "This session is recorded."
 
 struct disp_control {
-	struct loop *loop;	      /* borrowed */
-	struct disp_viewers *viewers; /* borrowed */
-	struct disp_overlay *overlay; /* borrowed */
+	struct loop *loop;		/* borrowed */
+	struct disp_viewers *viewers;	/* borrowed */
+	struct disp_overlay *overlay;	/* borrowed */
 	struct disp_recorder *recorder; /* owned */
 	unsigned count;			/* of viewers */
 	struct buf in;
@@ -163,9 +163,9 @@ int disp_control_line(const char *p, size_t n, struct disp_message *v)
 static void on_recorded(void *arg, const char *id, uint64_t bytes, const char *why, bool failed)
 {
 	struct disp_control *c = arg;
-	cleanup_json json_t *o = json_pack("{s:s,s:s,s:I,s:s,s:b}", "event", "record", "id", id,
-					   "bytes", (json_int_t)bytes, "why", why, "failed",
-					   (int)failed);
+	cleanup_json json_t *o =
+		json_pack("{s:s,s:s,s:I,s:s,s:b}", "event", "record", "id", id, "bytes",
+			  (json_int_t)bytes, "why", why, "failed", (int)failed);
 	char line[LINE_SIZE];
 	size_t n = o ? json_dumpb(o, line, sizeof(line) - 1, JSON_COMPACT) : 0;
 

@@ -2,8 +2,8 @@
  *
  * The host agent's line to a display (docs/contracts.md, "Host agent -> pane-display"): it came
  * through the door as protocol "control", is told when viewers use their keyboard or pointer, and
- * says which messages are to be shown and what to record to. One at a time, the newest; an agent that comes back brings a
- * new one. Main thread.
+ * says which messages are to be shown and what to record to. One at a time, the newest; an agent
+ * that comes back brings a new one. Main thread.
  *
  * Who types is told at once, who goes on typing once a second, who does nothing costs nothing.
  */

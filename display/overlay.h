@@ -40,8 +40,8 @@ struct disp_overlay *disp_overlay_new(struct loop *l, struct disp_screen *screen
 void disp_overlay_free(struct disp_overlay *o); /* NULL is fine */
 /* These n, at most DISP_MESSAGES, and no others. One that is known keeps its end. */
 void disp_overlay_set(struct disp_overlay *o, const struct disp_message *v, unsigned n);
-/* The display's own word, besides the list, for so long; in place of one before. Borrowed, not NULL;
- * ms 0 takes it off. */
+/* The display's own word, besides the list, for so long; in place of one before. Borrowed, not
+ * NULL; ms 0 takes it off. */
 void disp_overlay_note(struct disp_overlay *o, const char *text, int64_t ms);
 /* A viewer used keyboard or pointer at that time. */
 void disp_overlay_touched(struct disp_overlay *o, int64_t at_ms);

@@ -51,9 +51,9 @@ struct disp_screen {
 	struct log_bucket bucket;
 	struct disp_cursor cursor;
 	int32_t pointer_x, pointer_y; /* where a viewer put it last, or far outside */
-	struct disp_feed *feeds;   /* borrowed from the viewers */
-	struct surface_rect cover; /* width 0 = none */
-	uint32_t *over;		   /* owned; what is seen there */
+	struct disp_feed *feeds;      /* borrowed from the viewers */
+	struct surface_rect cover;    /* width 0 = none */
+	uint32_t *over;		      /* owned; what is seen there */
 	/* Called by the writer, unlocked, after the geometry changed: the cover is gone. */
 	void (*reshaped)(void *arg);
 	void *reshaped_arg;

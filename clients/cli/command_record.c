@@ -17,11 +17,16 @@ static const struct cli_option pool_record_options[] = {
 };
 
 static const struct cli_column record_columns[] = {
-	{"RECORDING", "id", CLI_TEXT},	   {"DESKTOP", "desktop", CLI_TEXT},
-	{"USER", "user", CLI_TEXT},	   {"BEGAN", "began_at", CLI_TIME},
-	{"ENDED", "ended_at", CLI_TIME},   {"BYTES", "bytes", CLI_TEXT},
-	{"STATE", "state", CLI_TEXT},	   {"HOST", "host", CLI_TEXT},
-	{"KEPT UNTIL", "kept_until", CLI_TIME}, {"REASON", "reason", CLI_TEXT},
+	{"RECORDING", "id", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT},
+	{"USER", "user", CLI_TEXT},
+	{"BEGAN", "began_at", CLI_TIME},
+	{"ENDED", "ended_at", CLI_TIME},
+	{"BYTES", "bytes", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"HOST", "host", CLI_TEXT},
+	{"KEPT UNTIL", "kept_until", CLI_TIME},
+	{"REASON", "reason", CLI_TEXT},
 	END,
 };
 

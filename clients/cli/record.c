@@ -108,8 +108,9 @@ static int fetch(struct http_client *h, const char *base, int fd, struct progres
 			progress_show(progress, "fetching", (int)(at * 100 / all));
 	}
 	return at ? 0
-		  : err_set(e, -EAGAIN, "nothing of it can be had yet: it goes on. Ask when its "
-					"session has paused or ended");
+		  : err_set(e, -EAGAIN,
+			    "nothing of it can be had yet: it goes on. Ask when its "
+			    "session has paused or ended");
 }
 
 static int export_to(struct cli_call *c, int fd, struct err *e)
@@ -200,8 +201,8 @@ int cli_run_record_play(struct cli_call *c, struct err *e)
 	char file[300];
 	int r;
 
-	if (snprintf(file, sizeof(file), "%s/pane-XXXXXX.mkv", tmp && tmp[0] == '/' ? tmp : "/tmp") >=
-	    (int)sizeof(file))
+	if (snprintf(file, sizeof(file), "%s/pane-XXXXXX.mkv",
+		     tmp && tmp[0] == '/' ? tmp : "/tmp") >= (int)sizeof(file))
 		return -ENAMETOOLONG;
 	fd = mkostemps(file, 4, O_CLOEXEC);
 	if (fd < 0)

@@ -36,7 +36,8 @@ static x264_t *open_encoder(uint32_t width, uint32_t height)
 	p.i_bitdepth = 8;
 	p.i_threads = 1;
 	p.b_sliced_threads = 0;
-	p.b_vfr_input = 0; /* it would keep back a frame; so its rate is of frames at their closest */
+	p.b_vfr_input =
+		0; /* it would keep back a frame; so its rate is of frames at their closest */
 	p.i_fps_num = 1000;
 	p.i_fps_den = H264_FRAME_MS;
 	p.i_keyint_max = X264_KEYINT_MAX_INFINITE; /* asked for by time instead */
@@ -63,8 +64,7 @@ struct h264 *h264_new(uint32_t width, uint32_t height)
 	if (!h)
 		return NULL;
 	h->encoder = open_encoder(w, rows);
-	h->has_picture =
-		x264_picture_alloc(&h->picture, X264_CSP_I420, (int)w, (int)rows) == 0;
+	h->has_picture = x264_picture_alloc(&h->picture, X264_CSP_I420, (int)w, (int)rows) == 0;
 	if (!h->encoder || !h->has_picture) {
 		h264_free(h);
 		return NULL;

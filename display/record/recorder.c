@@ -67,8 +67,8 @@ static void mark(struct recording *r, struct surface_rect a)
 static void take_pointer(struct recording *r, const struct disp_screen *s)
 {
 	struct surface_rect at = {s->pointer_x - (int32_t)s->cursor.hot_x,
-				  s->pointer_y - (int32_t)s->cursor.hot_y,
-				  (int32_t)s->cursor.width, (int32_t)s->cursor.height};
+				  s->pointer_y - (int32_t)s->cursor.hot_y, (int32_t)s->cursor.width,
+				  (int32_t)s->cursor.height};
 
 	if (at.x == r->shown.x && at.y == r->shown.y && s->cursor.serial == r->cursor.serial)
 		return;
@@ -120,8 +120,7 @@ static void draw_pointer(struct recording *r, struct surface_rect t)
 			uint32_t *px = &r->tile[y * DISP_TILE + x];
 
 			if (cx >= 0 && cx < r->shown.width)
-				*px = blend(*px,
-					    r->cursor.pixels[cy * r->shown.width + cx]);
+				*px = blend(*px, r->cursor.pixels[cy * r->shown.width + cx]);
 		}
 	}
 }
@@ -253,11 +252,11 @@ static void on_over(void *arg);
 static void judge(struct recording *r, int e)
 {
 	r->failed = e < 0 && e != -ESTALE && e != -EFBIG;
-	r->why = e == -ESTALE	 ? "resized"
-		 : e == -EFBIG	 ? "full"
-		 : e == -EAGAIN	 ? "stopped"
-		 : e < 0	 ? strerrordesc_np(-e)
-				 : "stopped";
+	r->why = e == -ESTALE	? "resized"
+		 : e == -EFBIG	? "full"
+		 : e == -EAGAIN ? "stopped"
+		 : e < 0	? strerrordesc_np(-e)
+				: "stopped";
 }
 
 static void *run(void *arg)

@@ -10,6 +10,7 @@ import unittest
 
 import cell
 import whole
+from tools import matroska
 from totp import code
 
 TIMEOUT = 240
@@ -72,6 +73,35 @@ class Login(unittest.TestCase):
             screen.type(self.password + "\n")
             return client
         self.visit(through_the_lobby)
+
+    def test_recorded(self):
+        """a pool's policy has its sessions recorded: the administrator lists, exports and deletes one, and FFmpeg decodes it"""
+        lacks = matroska.missing()
+        if lacks:
+            self.skipTest(f"not here: {' '.join(lacks)}")
+        self.site.pane_login()
+        pool = self.site.admin.items("/pools")[0]["name"]
+        self.site.pane("record", "pool", pool, "on", "--days", "7")
+        self.addCleanup(self.site.pane, "record", "pool", pool, "off")
+        self.visit(lambda s: self.site.xfreerdp(s, "alice", self.password), colours=2)
+
+        def ended():
+            rows = self.site.admin.items("/recordings")
+            return rows if rows and all(r["state"] == "kept" for r in rows) else None
+        self.site.wait(lambda: ended() is not None, 60, "the recording's end")
+        one = max(ended(), key=lambda r: r["bytes"])
+        self.assertEqual((one["user"], bool(one["session"])), ("alice", True))
+        self.assertIn(one["id"], self.site.pane("record", "list"))
+        path = f"{self.site.run}/one.mkv"
+        self.site.pane("record", "export", one["id"], path)
+        self.assertEqual(os.path.getsize(path), one["bytes"])
+        stream = matroska.probe(path)["streams"][0]
+        self.assertEqual(stream["codec_name"], "h264")
+        self.assertTrue(matroska.last_frame(path, stream["width"], stream["height"]))
+        self.site.pane("record", "delete", one["id"])
+        self.site.wait(lambda: one["id"] not in [r["id"] for r in self.site.admin.items("/recordings")], 60, "its end on the host")
+        actions = [a["action"] for a in self.site.admin.items("/audit") if one["id"] in a["object"]]
+        self.assertEqual(sorted(actions), ["recording.delete", "recording.export"])
 
     def test_vncviewer(self):
         """TigerVNC's viewer: a word typed is read inside the guest and seen on the screen"""

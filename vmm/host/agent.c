@@ -223,8 +223,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	return a->epoch == b->epoch && a->want == b->want && a->cpus == b->cpus &&
 	       a->memory_mib == b->memory_mib && a->disk_mib == b->disk_mib &&
 	       a->isolation == b->isolation && a->reset == b->reset && a->idle_s == b->idle_s &&
-	       a->recording == b->recording &&
-	       a->recording_required == b->recording_required &&
+	       a->recording == b->recording && a->recording_required == b->recording_required &&
 	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
 	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;

@@ -33,20 +33,21 @@ struct host_agent {
 	struct host_capacity capacity;
 	struct host_desktop *desktops; /* owned list */
 	unsigned n_desktops;
-	struct host_sync *sync;		/* owned; NULL while draining */
-	struct host_door *door;		/* owned; the same */
-	struct host_pull *pull;		/* owned; the same */
-	struct host_parents *parents;	/* owned; the same */
-	struct host_pictures *pictures; /* owned; the same */
+	struct host_sync *sync;		    /* owned; NULL while draining */
+	struct host_door *door;		    /* owned; the same */
+	struct host_pull *pull;		    /* owned; the same */
+	struct host_parents *parents;	    /* owned; the same */
+	struct host_pictures *pictures;	    /* owned; the same */
 	struct host_recordings *recordings; /* owned; the same */
 	struct host_courier *courier;	    /* owned; the same */
-	bool recordings_told, telling; /* the broker knows what there is; will, if this report arrives */
-	int64_t recordings_ms;	       /* when it was told last */
-	struct loop_timer *report;	/* owned: when the next report goes out */
-	struct loop_timer *tick;	/* owned */
-	struct host_usage *usage;	/* owned; the same */
-	json_t *used;			/* owned: what is to be reported of it; or NULL */
-	int64_t used_ms;		/* when that was looked at */
+	bool recordings_told,
+		telling;       /* the broker knows what there is; will, if this report arrives */
+	int64_t recordings_ms; /* when it was told last */
+	struct loop_timer *report; /* owned: when the next report goes out */
+	struct loop_timer *tick;   /* owned */
+	struct host_usage *usage;   /* owned; the same */
+	json_t *used;		   /* owned: what is to be reported of it; or NULL */
+	int64_t used_ms;	   /* when that was looked at */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	char run[ID_LEN + 1]; /* this agent process, as its reports call it */
@@ -76,7 +77,7 @@ void host_agent_fini(struct host_agent *a);
 
 /* Between agent.c and reconcile.c. */
 struct host_desktop *host_agent_find(struct host_agent *a, const char *id);
-void host_agent_changed(struct host_agent *a); /* report soon */
+void host_agent_changed(struct host_agent *a);	/* report soon */
 int64_t host_agent_now_s(struct host_agent *a); /* the broker's clock */
 
 /* Brings one desktop nearer to its order; see reconcile.c. */

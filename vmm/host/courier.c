@@ -192,8 +192,7 @@ static void release(struct host_courier *c)
 }
 
 struct host_courier *host_courier_new(const struct host_config *config,
-				      const struct http_params *hp, const char *host,
-				      struct err *e)
+				      const struct http_params *hp, const char *host, struct err *e)
 {
 	struct host_courier *c = calloc(1, sizeof(*c));
 	struct http_params params = *hp;

@@ -107,9 +107,9 @@ static int answer_line(json_t *o, struct host_link_said *said)
 void host_link_record(struct host_link *k, const char *id, int fd, int64_t max_bytes,
 		      const char *title)
 {
-	cleanup_json json_t *o = json_pack("{s:s,s:s,s:I,s:s}", "op", "record", "id", id ? id : "",
-					   "max_bytes", (json_int_t)max_bytes, "title",
-					   title ? title : "");
+	cleanup_json json_t *o =
+		json_pack("{s:s,s:s,s:I,s:s}", "op", "record", "id", id ? id : "", "max_bytes",
+			  (json_int_t)max_bytes, "title", title ? title : "");
 	cleanup_free char *text = o ? json_dumps(o, JSON_COMPACT) : NULL, *line = NULL;
 	int n = text ? asprintf(&line, "%s\n", text) : -1;
 

@@ -41,11 +41,11 @@ struct host_display {
 	struct loop_io *proc_io;  /* owned */
 	struct loop_timer *retry; /* owned */
 	int64_t retry_ms;
-	struct host_link *link; /* owned; NULL until there is a viewer */
-	char recording[40];	/* its id; "" = none */
+	struct host_link *link;	   /* owned; NULL until there is a viewer */
+	char recording[40];	   /* its id; "" = none */
 	struct loop_timer *record; /* owned; when the next one is to begin */
-	int64_t record_ms;	/* not before */
-	json_t *messages;	/* owned; with "end_ms" by clock_ms(); NULL = none */
+	int64_t record_ms;	   /* not before */
+	json_t *messages;	   /* owned; with "end_ms" by clock_ms(); NULL = none */
 	unsigned viewers;
 	unsigned starts; /* since window_ms */
 	int64_t window_ms;
@@ -108,8 +108,8 @@ static void on_recorded(void *arg, const char *id, const char *why, bool failed)
 		d->p.recorded(d->p.arg, id, why, false);
 		return;
 	}
-	if (failed)
-		d->record_ms = clock_ms() + RECORD_AGAIN_MS;
+	/* The last viewer may have left, which is told here a moment later. */
+	d->record_ms = clock_ms() + (failed ? RECORD_AGAIN_MS : RECORD_NEXT_MS);
 	record_over(d, why, failed);
 	record_ensure(d);
 }
@@ -383,6 +383,8 @@ void host_display_viewers(struct host_display *d, unsigned n)
 {
 	d->viewers = n;
 	link_ensure(d);
+	if (!n && d->recording[0] && host_link_ready(d->link))
+		host_link_record(d->link, NULL, -1, 1, NULL);
 	record_ensure(d);
 }
 

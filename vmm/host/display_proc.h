@@ -28,8 +28,9 @@ struct host_display_params {
 	void (*input)(void *arg, const char *conn, int64_t ago_ms);
 	/* The desktop's user has answered a message that asks; may be NULL. */
 	void (*answer)(void *arg, const char *id, bool yes);
-	/* A recording is to begin: its descriptor, the callee's, with its id and title, or -ENODATA:
-	 * nothing is to be recorded; other errors are tried again. NULL: nobody records. */
+	/* A recording is to begin: its descriptor, the callee's, with its id and title, or
+	 * -ENODATA: nothing is to be recorded; other errors are tried again. NULL: nobody records.
+	 */
 	int (*record)(void *arg, char id[37], char title[200], int64_t *max_bytes);
 	/* One has ended. */
 	void (*recorded)(void *arg, const char *id, const char *why, bool failed);

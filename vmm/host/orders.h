@@ -48,8 +48,8 @@ struct host_order {
 	char home[HOST_UUID]; /* key of the user's files, "" = none yet */
 	char account[FIRSTBOOT_ACCOUNT_MAX + 1]; /* made at first boot, "" = none yet */
 	char customize[HOST_UUID];		 /* names a customisation of the reply, "" = none */
-	int idle_s;	   /* viewers without input for so long are unwelcome; 0 = never */
-	bool recording;	   /* its sessions are to be recorded */
+	int idle_s;		 /* viewers without input for so long are unwelcome; 0 = never */
+	bool recording;		 /* its sessions are to be recorded */
 	bool recording_required; /* and end where that cannot be done */
 	int recording_days;	 /* for which they are kept */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */

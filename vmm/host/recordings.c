@@ -210,11 +210,13 @@ int64_t host_recordings_part(const struct host_recordings *r)
 
 int host_recordings_room(const struct host_recordings *r, struct err *e)
 {
+	cleanup_close int fd = -1;
 	struct statvfs s;
 
 	if (dir_make(r->dir, 0700, e) < 0)
 		return e && e->code ? e->code : -EIO;
-	if (statvfs(r->dir, &s) < 0)
+	fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstatvfs(fd, &s) < 0)
 		return err_set(e, -errno, "%s: %s", r->dir, strerror(errno));
 	if ((uint64_t)s.f_bavail * s.f_frsize < (uint64_t)HOST_RECORDING_FREE_MIB << 20)
 		return err_set(e, -ENOSPC, "less than %d MiB are free for recordings",
@@ -272,8 +274,7 @@ void host_recordings_end(struct host_recordings *r, const char *id, const char *
 	x->bytes = size_of(r, id);
 	x->ended_s = now_s > x->began_s ? now_s : x->began_s;
 	snprintf(x->why, sizeof(x->why), "%s", why);
-	log_info("recording.end", "id=%s bytes=%lld why=%s", id, (long long)x->bytes,
-		 LOG_Q(why));
+	log_info("recording.end", "id=%s bytes=%lld why=%s", id, (long long)x->bytes, LOG_Q(why));
 	if (!x->bytes)
 		drop(r, x, "nothing is in it");
 	else if (save(r, x, &e) < 0)

@@ -35,8 +35,7 @@ int host_recordings_begin(struct host_recordings *r, const struct host_recording
 /* So long one file may get. */
 int64_t host_recordings_part(const struct host_recordings *r);
 /* It has ended for that reason, which is empty where it is the ordinary one. */
-void host_recordings_end(struct host_recordings *r, const char *id, const char *why,
-			 int64_t now_s);
+void host_recordings_end(struct host_recordings *r, const char *id, const char *why, int64_t now_s);
 /* Deletes what is over its days or over the cap; whether there was any. */
 bool host_recordings_tick(struct host_recordings *r, int64_t now_s);
 /* Deletes those of a list of ids; whether there was any. */

@@ -492,18 +492,61 @@ class Door(Story):
         self.assertTrue(last.open(D1)["ok"])
         self.assertIn("--clipboard\0none\0--audio\0in\0", self.display_argv())
 
+    def recorded(self, check, say):
+        """The recordings last reported, when they are so."""
+        return until(lambda: (x := self.broker.recordings) is not None and check(x) and [x], lambda: f"{say}: {self.broker.recordings}", 30)[0]
+
     def test_recording(self):
-        """a pool whose sessions must be recorded lets nobody in unrecorded, nor stay, and says why"""
+        """a recorded session is reported while and after it goes on, brought to the broker as far as it is wanted, and deleted when ordered"""
         self.running()
+        self.broker.order(D1, policy={"recording": True, "recording_days": 7})
+        gate = Gateway(self.host)
+        until(lambda: self.host.record(D1)["recording"], "the policy is known", 30)
+        self.assertTrue(gate.open(D1)["ok"])
+        gate.line()
+        (one,) = self.recorded(lambda x: len(x) == 1, "one that goes on")
+        self.assertEqual((one["desktop"], one["name"], one["ended"], one["days"]), (D1, "office-1", 0, 7))
+        path = f"{self.host.state}/recordings/{one['id']}.mkv"
+        until(lambda: os.path.getsize(path) == 2000000, "the display writes it", 30)
+        gate.close()
+        one = self.recorded(lambda x: all(r["ended"] for r in x), "its end")[0]
+        self.assertEqual((one["bytes"], one["why"]), (2000000, ""))
+        self.broker.say(send_recordings=[{"id": one["id"], "from": 0, "to": 1000000, "serial": 1}])
+        until(lambda: sum(len(d) for _, d in self.broker.pieces) == 1000000, "what is wanted", 30)
+        self.broker.say(send_recordings=[{"id": one["id"], "from": 500000, "to": 9000000, "serial": 1}])
+        until(lambda: sum(len(d) for _, d in self.broker.pieces) == 2000000, "the rest, once", 30)
+        with open(path, "rb") as file:
+            self.assertEqual(b"".join(d for _, d in self.broker.pieces), file.read())
+        self.assertEqual(self.broker.pieces[0][0], f"/internal/v1/hosts/{self.broker.host}/recordings/{one['id']}?offset=0")
+        self.broker.say(send_recordings=[], drop_recordings=[r["id"] for r in self.broker.recordings])
+        self.recorded(lambda x: not x, "none any more")
+        self.assertEqual(os.listdir(f"{self.host.state}/recordings"), [])
+
+    def test_recording_required(self):
+        """a recording that fails ends a session that must be recorded, and no other; where none can begin nobody is let in"""
+        self.running()
+        open(f"{self.host.run}/{D1}/full", "wb").close()
+        self.broker.order(D1, policy={"recording": True})
+        until(lambda: self.host.record(D1)["recording"], "the policy is known", 30)
         gate = Gateway(self.host)
         self.assertTrue(gate.open(D1)["ok"])
         gate.line()
-        self.broker.order(D1, policy={"recording": True})
-        self.assertEqual(gate.sock.recv(1), b"")
+        until(lambda: "recording.fail" in self.host.log_text(), "the failure", 30)
+        gate.sock.sendall(b"x")
+        self.assertEqual(gate.sock.recv(1), b"x")
+        self.broker.order(D1, policy={"recording": True, "recording_required": True})
+        until(lambda: self.host.record(D1)["recording_required"], "the policy is known", 30)
+        gate.close()
+        until(lambda: not self.broker.seen(D1).get("viewers"), "it is gone", 30)
+        last = Gateway(self.host)
+        self.assertTrue(last.open(D1)["ok"])
+        last.sock.settimeout(60)
+        while last.sock.recv(4096):
+            pass  # it said hello, and is ended
+        shutil.rmtree(f"{self.host.state}/recordings")
+        open(f"{self.host.state}/recordings", "wb").close()
         answer = Gateway(self.host).open(D1)
         self.assertEqual((answer["ok"], answer["code"]), (False, "display.recording"))
-        self.broker.order(D1, policy={"recording": False})
-        until(lambda: Gateway(self.host).open(D1)["ok"], "a viewer is let in again", 5)
 
     def display_argv(self):
         with open(f"/proc/{self.host.record(D1)['display']['pid']}/cmdline", encoding="utf-8") as file:

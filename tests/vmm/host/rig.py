@@ -99,6 +99,7 @@ class Broker:
         self.changed = threading.Condition()
         self.clock_skew_s = 0
         self.images, self.files, self.ranges, self.cut = None, {}, [], []
+        self.pieces, self.recordings = [], None  # what was put; the list last reported
         self.more = {}  # further fields of every reply
         broker = self
 
@@ -114,6 +115,14 @@ class Broker:
                     self.wfile.write(text)
                 except OSError:
                     pass  # a cancelled poll
+
+            def do_PUT(self):
+                """A piece of a recording."""
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with broker.changed:
+                    broker.pieces.append((self.path, body))
+                self.send_response(204)
+                self.end_headers()
 
             def do_GET(self):
                 """A manifest, or a range of a file: cut short where broker.cut says so."""
@@ -164,6 +173,7 @@ class Broker:
             return 403, {"error": {"code": "forbidden", "message": "not your rows", "id": "x"}}
         with self.changed:
             self.report = body
+            self.recordings = body.get("recordings", self.recordings)
             self.reports += 1
             self.changed.notify_all()
             self.changed.wait_for(lambda: self.generation != body["generation"] or self.away, min(body["wait_s"], 3))

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for pane-display in the host agent's stories: takes a preface, says yes, and sends every
 byte back with the preface's user in front of the first. Bytes are a viewer's input, and told of on the
-control line; what the agent says there goes to the file "told" beside the socket."""
+control line; what the agent says there goes to the file "told" beside the socket. A recording is 2,000,000
+bytes and goes on until the last viewer has left; with a file "full" beside the socket it fails at once."""
 import contextlib
 import json
 import os
@@ -29,6 +30,7 @@ def frame(answer):
 
 
 agents, viewers, lock = [], {}, threading.Lock()
+recording = []  # its id
 
 
 def touched(conn):
@@ -43,14 +45,52 @@ def tell(agent, conn, ms):
         agent.sendall(json.dumps({"event": "input", "conn": conn, "ms": ms}).encode() + b"\n")
 
 
+def beside(name):
+    return os.path.join(os.path.dirname(os.path.abspath(opt["listen"])), name)
+
+
+def lines(sock):
+    """What the agent says, line by line; a line with a descriptor is an order to record."""
+    data = b""
+    while True:
+        part, fds, _, _ = socket.recv_fds(sock, 4096, 1)
+        if not part:
+            return
+        data += part
+        *whole, data = data.split(b"\n")
+        for line in whole:
+            said = json.loads(line)
+            if said["op"] == "record" and said["id"]:
+                record(said["id"], fds.pop())
+            elif said["op"] == "record" and recording:
+                over(recording.pop(), "stopped", False)
+            yield line + b"\n"
+
+
+def record(name, fd):
+    with open(fd, "wb") as file:
+        if os.path.exists(beside("full")):
+            over(name, "No space left on device", True)
+            return
+        file.write(bytes(range(250)) * 8000)
+    with lock:
+        recording.append(name)
+
+
+def over(name, why, failed):
+    for agent in agents:
+        with contextlib.suppress(OSError):
+            agent.sendall(json.dumps({"event": "record", "id": name, "bytes": 1, "why": why, "failed": failed}).encode() + b"\n")
+
+
 def control(sock):
     with lock:
         sock.sendall(frame({"ok": True}))
         agents.append(sock)
         for conn, at in viewers.items():
             tell(sock, conn, int((time.monotonic() - at) * 1000))
-    with sock.makefile("rb") as lines, open(os.path.join(os.path.dirname(os.path.abspath(opt["listen"])), "told"), "ab") as told:
-        for line in lines:
+    with open(beside("told"), "ab") as told:
+        for line in lines(sock):
             told.write(line)
             told.flush()
     with lock:
@@ -79,6 +119,8 @@ def serve(sock):
     finally:
         with lock:
             viewers.pop(conn, None)
+            while recording and not viewers:
+                over(recording.pop(), "stopped", False)
         sock.close()
 
 
