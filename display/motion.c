@@ -209,6 +209,33 @@ static int64_t gather(struct disp_motion *m, const struct disp_change *changes,
 	return px;
 }
 
+/* A video seldom ends where tiles do: what keeps changing in a part of the tiles beside the
+ * candidates, in many colours, is its edge. */
+static void add_edges(const struct disp_motion *m, const struct disp_change *changes,
+		      const uint32_t *pixels, struct surface_rect *r)
+{
+	struct span s = touched(r);
+	uint32_t tw = disp_tiles(m->width), th = disp_tiles(m->height);
+
+	for (uint32_t ty = s.y0 ? s.y0 - 1 : 0; ty < th && ty <= s.y1; ty++) {
+		for (uint32_t tx = s.x0 ? s.x0 - 1 : 0; tx < tw && tx <= s.x1; tx++) {
+			const struct disp_change *c = &changes[ty * tw + tx];
+			struct disp_box w = whole(m, tx, ty);
+			struct surface_rect at;
+
+			if (!c->n || m->tiles[ty * tw + tx].heat < HOT)
+				continue;
+			at = change_rect(c, tx, ty);
+			if (contains(r, &at) ||
+			    !colourful(pixels + (size_t)ty * DISP_TILE * m->width +
+					       (size_t)tx * DISP_TILE,
+				       m->width, w.x1, w.y1, MOVING_SHARE))
+				continue;
+			*r = around(r, &at);
+		}
+	}
+}
+
 bool disp_motion_judge(struct disp_motion *m, struct disp_change *changes, const uint32_t *pixels,
 		       int64_t now_ms, bool may_blur, struct surface_rect *r)
 {
@@ -216,6 +243,7 @@ bool disp_motion_judge(struct disp_motion *m, struct disp_change *changes, const
 	int64_t px = gather(m, changes, pixels, may_blur, (uint32_t)now_ms, r);
 
 	if (px >= AREA_MIN_PX && area(r) <= px * SPARSE) {
+		add_edges(m, changes, pixels, r);
 		*r = choose(m, r, now_ms);
 		if (memcmp(r, &m->region, sizeof(*r)) != 0)
 			m->narrow = 0;
@@ -266,6 +294,11 @@ static int64_t due_in(const struct disp_motion *m, uint32_t tx, uint32_t ty, int
 	    now_ms - m->region_ms < quiet)
 		quiet = now_ms - m->region_ms;
 	return quiet >= DISP_QUIET_MS ? 0 : DISP_QUIET_MS - quiet;
+}
+
+void disp_motion_exact(struct disp_motion *m, uint32_t tile, int64_t now_ms)
+{
+	m->tiles[tile] = (struct disp_motion_tile){.changed_ms = (uint32_t)now_ms};
 }
 
 uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, uint32_t max,

@@ -38,6 +38,8 @@ void disp_motion_moved(struct disp_motion *m, const struct disp_move *move);
  * taken out of the list then. */
 bool disp_motion_judge(struct disp_motion *m, struct disp_change *changes, const uint32_t *pixels,
 		       int64_t now_ms, bool may_blur, struct surface_rect *r);
+/* A tile shows exactly what it should, by other means. */
+void disp_motion_exact(struct disp_motion *m, uint32_t tile, int64_t now_ms);
 /* Makes blurred tiles that are due the changes, at most max: how many. */
 uint32_t disp_motion_sharpen(struct disp_motion *m, struct disp_change *changes, uint32_t max,
 			     int64_t now_ms);

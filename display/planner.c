@@ -13,6 +13,16 @@
 #define SPARE_TILES 32	 /* where the writer does not say */
 #define KEEP_MS	    1000 /* room for all of a picture that is not needed any more */
 #define MOVE_TILES  4	 /* fewer changed tiles are not worth looking for a move */
+#define PAGE_TILES  8	 /* nor these for a page that was seen before */
+#define STOOD_MS    500	 /* so long at least, what is kept has been there */
+#define MOVED_MS    200	 /* nor soon after a move: that is scrolling */
+
+/* What this frame's recalls do to a tile. */
+enum {
+	UNTOUCHED,
+	RECALLED,
+	SPOILT /* to be drawn anew */
+};
 
 int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struct disp_writer *ops,
 		      void *writer)
@@ -38,8 +48,24 @@ int disp_planner_init(struct disp_planner *p, struct disp_screen *s, const struc
 	return r;
 }
 
+static void drop_cache(struct disp_planner *p)
+{
+	disp_cache_free(p->cache);
+	free(p->keeps);
+	free(p->recalls);
+	free(p->going);
+	free(p->going_at);
+	free(p->recalled);
+	p->cache = NULL;
+	p->keeps = p->recalls = NULL;
+	p->going = NULL;
+	p->going_at = NULL;
+	p->recalled = NULL;
+}
+
 void disp_planner_fini(struct disp_planner *p)
 {
+	drop_cache(p);
 	disp_feed_close(p->screen, &p->feed);
 	disp_scroll_free(p->scroll);
 	disp_motion_fini(&p->motion);
@@ -99,6 +125,7 @@ static int take_geometry(struct disp_planner *p)
 	free(p->changes);
 	p->changes = changes;
 	drop_now(p);
+	drop_cache(p);
 	/* What cannot be read stays black. */
 	(void)!disp_screen_read(s,
 				(struct surface_rect){0, 0, (int32_t)s->width, (int32_t)s->height},
@@ -252,6 +279,218 @@ static void take_moves(struct disp_planner *p)
 	}
 }
 
+/* ---- pages seen before ---------------------------------------------------------------------- */
+
+/* Tiles of a block: the first, and how many either way. */
+struct block_at {
+	uint32_t tx, ty, nx, ny;
+	struct surface_rect r;
+};
+
+static uint32_t n_blocks(const struct disp_planner *p)
+{
+	return ((disp_tiles(p->width) + DISP_BLOCK_TILES - 1) / DISP_BLOCK_TILES) *
+	       ((disp_tiles(p->height) + DISP_BLOCK_TILES - 1) / DISP_BLOCK_TILES);
+}
+
+static struct block_at block_at(const struct disp_planner *p, uint32_t i)
+{
+	uint32_t tw = disp_tiles(p->width), th = disp_tiles(p->height), w, h;
+	uint32_t across = (tw + DISP_BLOCK_TILES - 1) / DISP_BLOCK_TILES;
+	struct block_at b = {i % across * DISP_BLOCK_TILES,
+			     i / across * DISP_BLOCK_TILES,
+			     DISP_BLOCK_TILES,
+			     DISP_BLOCK_TILES,
+			     {0}};
+
+	b.nx = tw - b.tx < b.nx ? tw - b.tx : b.nx;
+	b.ny = th - b.ty < b.ny ? th - b.ty : b.ny;
+	tile_at(p, (b.ty + b.ny - 1) * tw + b.tx + b.nx - 1, &w, &h);
+	b.r = (struct surface_rect){(int32_t)(b.tx * DISP_TILE), (int32_t)(b.ty * DISP_TILE),
+				    (int32_t)((b.nx - 1) * DISP_TILE + w),
+				    (int32_t)((b.ny - 1) * DISP_TILE + h)};
+	return b;
+}
+
+static uint32_t block_tile(const struct disp_planner *p, const struct block_at *b, uint32_t k)
+{
+	return (b->ty + k / b->nx) * disp_tiles(p->width) + b->tx + k % b->nx;
+}
+
+static bool block_differs(const struct disp_planner *p, const struct block_at *b)
+{
+	for (uint32_t k = 0; k < b->nx * b->ny; k++) {
+		if (p->feed.dirty[block_tile(p, b, k)])
+			return true;
+	}
+	return false;
+}
+
+/* Whether what the viewer shows there is exact, and most of it has stood for a while. */
+static bool block_stood(const struct disp_planner *p, const struct block_at *b, uint32_t now)
+{
+	uint32_t stood = 0;
+
+	for (uint32_t k = 0; k < b->nx * b->ny; k++) {
+		const struct disp_motion_tile *t = &p->motion.tiles[block_tile(p, b, k)];
+
+		if (t->blurred)
+			return false;
+		stood += now - t->changed_ms >= STOOD_MS;
+	}
+	return stood * 4 >= b->nx * b->ny * 3;
+}
+
+static bool block_solid(const struct disp_planner *p, const struct block_at *b)
+{
+	const uint32_t *px = p->pixels + (size_t)b->r.y * p->width + b->r.x;
+
+	for (int32_t y = 0; y < b->r.height; y++) {
+		for (int32_t x = 0; x < b->r.width; x++) {
+			if (px[(size_t)y * p->width + (size_t)x] != px[0])
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The block as the viewer has it, or as it is to be. */
+static void block_hash(const struct disp_planner *p, const struct block_at *b, bool shown,
+		       struct disp_block *out)
+{
+	out->width = (uint32_t)b->r.width;
+	out->height = (uint32_t)b->r.height;
+	out->n = b->nx * b->ny;
+	for (uint32_t k = 0; k < out->n; k++) {
+		uint32_t i = block_tile(p, b, k), w, h;
+		size_t at = tile_at(p, i, &w, &h);
+		const uint32_t *px = shown || !p->feed.dirty[i] ? p->pixels + at : now_at(p, at);
+
+		out->tile[k] = disp_cache_hash(p->cache, px, p->width, w, h);
+	}
+}
+
+static bool get_cache(struct disp_planner *p)
+{
+	uint32_t n = n_blocks(p);
+
+	if (p->cache)
+		return true;
+	p->cache = disp_cache_new(p->cache_slots, p->cache_bytes);
+	p->keeps = calloc(n + 1, sizeof(*p->keeps));
+	p->recalls = calloc(n + 1, sizeof(*p->recalls));
+	p->going = calloc(n + 1, sizeof(*p->going));
+	p->going_at = calloc(n + 1, sizeof(*p->going_at));
+	p->recalled = calloc(n_tiles(p) + 1, 1);
+	if (p->cache && p->keeps && p->recalls && p->going && p->going_at && p->recalled)
+		return true;
+	drop_cache(p);
+	return false;
+}
+
+/* Recalls what the viewer has of the new picture. Only where that explains most of what differs:
+ * else what moves would be looked for in vain. */
+static void find_recalls(struct disp_planner *p, uint32_t differ)
+{
+	uint32_t n = n_blocks(p), explained = 0;
+	struct disp_block block;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct block_at b = block_at(p, i);
+		uint32_t same = 0;
+		uint16_t slot;
+
+		if (!block_differs(p, &b))
+			continue;
+		block_hash(p, &b, false, &block);
+		slot = disp_cache_find(p->cache, &block, &same);
+		if (!slot)
+			continue;
+		p->recalls[p->n_recalls++] = (struct disp_recall){b.r, slot};
+		for (uint32_t k = 0; k < block.n; k++) {
+			uint32_t tile = block_tile(p, &b, k);
+
+			p->recalled[tile] = same >> k & 1 ? RECALLED : SPOILT;
+			explained += (same >> k & 1) && p->feed.dirty[tile];
+		}
+	}
+	if (explained * 2 >= differ)
+		return;
+	p->n_recalls = 0;
+	memset(p->recalled, UNTOUCHED, n_tiles(p));
+}
+
+static void find_going(struct disp_planner *p, uint32_t now)
+{
+	uint32_t n = n_blocks(p);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct block_at b = block_at(p, i);
+
+		if (!block_differs(p, &b) || !block_stood(p, &b, now) || block_solid(p, &b))
+			continue;
+		block_hash(p, &b, true, &p->going[p->n_going]);
+		p->going_at[p->n_going++] = b.r;
+	}
+}
+
+static void keep_going(struct disp_planner *p)
+{
+	for (uint32_t i = 0; i < p->n_recalls; i++)
+		disp_cache_use(p->cache, p->recalls[i].slot);
+	for (uint32_t i = 0; i < p->n_going; i++) {
+		uint16_t slot = disp_cache_keep(p->cache, &p->going[i]);
+
+		if (slot)
+			p->keeps[p->n_keeps++] = (struct disp_recall){p->going_at[i], slot};
+	}
+}
+
+/* All that can be done with much that differs, before it is drawn. */
+static void take_much(struct disp_planner *p)
+{
+	int64_t now = clock_ms();
+	struct surface_rect area;
+	uint32_t differ;
+
+	p->n_going = 0;
+	if ((p->can & DISP_CAN_CACHE) && p->cache_slots && now - p->move_ms >= MOVED_MS) {
+		differ = keep_differing(p, &area);
+		if (differ >= PAGE_TILES && get_cache(p)) {
+			disp_cache_begin(p->cache);
+			find_going(p, (uint32_t)now);
+			find_recalls(p, differ);
+		}
+	}
+	if (!p->n_recalls && (p->can & DISP_CAN_MOVE))
+		take_moves(p);
+	if (p->n_moves)
+		p->move_ms = now; /* what went is still there, elsewhere */
+	else
+		keep_going(p);
+}
+
+/* A tile in a block that is recalled. */
+static void take_recalled(struct disp_planner *p, uint32_t i)
+{
+	struct disp_change *c = &p->changes[i];
+	uint32_t w, h;
+	size_t at = tile_at(p, i, &w, &h);
+
+	if (p->feed.dirty[i]) {
+		for (uint32_t y = 0; y < h; y++)
+			memcpy(p->pixels + at + (size_t)y * p->width,
+			       now_at(p, at + (size_t)y * p->width), w * 4ul);
+	}
+	c->n = p->recalled[i] == SPOILT;
+	c->box[0] = (struct disp_box){0, 0, (uint8_t)w, (uint8_t)h};
+	if (p->recalled[i] == RECALLED)
+		disp_motion_exact(&p->motion, i, clock_ms());
+	p->n_changes += c->n;
+	p->feed.dirty[i] = 0;
+	p->recalled[i] = UNTOUCHED;
+}
+
 static void take_tiles(struct disp_planner *p, uint32_t first, uint32_t end)
 {
 	for (uint32_t i = first; i < end; i++) {
@@ -260,6 +499,10 @@ static void take_tiles(struct disp_planner *p, uint32_t first, uint32_t end)
 		size_t at;
 
 		c->n = 0;
+		if (p->n_recalls && p->recalled[i]) {
+			take_recalled(p, i);
+			continue;
+		}
 		if (!p->feed.dirty[i])
 			continue;
 		p->feed.dirty[i] = 0;
@@ -270,14 +513,14 @@ static void take_tiles(struct disp_planner *p, uint32_t first, uint32_t end)
 	}
 }
 
-/* Whether so much is marked, videos aside, that moves may explain it. */
+/* Whether so much is marked, videos aside, that moves or what was seen before may explain it. */
 static bool worth_a_search(const struct disp_planner *p)
 {
 	uint32_t n = n_tiles(p), count = 0;
 
 	for (uint32_t i = 0; i < n && count < MOVE_TILES; i++)
 		count += p->feed.dirty[i] && !p->motion.tiles[i].blurred;
-	return (p->can & DISP_CAN_MOVE) && count >= MOVE_TILES;
+	return (p->can & (DISP_CAN_MOVE | DISP_CAN_CACHE)) && count >= MOVE_TILES;
 }
 
 static int take_marked(struct disp_planner *p)
@@ -290,7 +533,7 @@ static int take_marked(struct disp_planner *p)
 		return r;
 	if (search) {
 		read_marked(p, 0, n);
-		take_moves(p);
+		take_much(p);
 		take_tiles(p, 0, n);
 		return 0;
 	}
@@ -311,6 +554,7 @@ static int take(struct disp_planner *p)
 	p->reshaped = false;
 	p->n_changes = 0;
 	p->n_moves = 0;
+	p->n_keeps = p->n_recalls = 0;
 	pthread_mutex_lock(&s->lock);
 	if (!p->feed.dirty)
 		r = -ENOMEM;
@@ -351,6 +595,10 @@ static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 {
 	int r = p->ops->begin(p->writer);
 
+	for (uint32_t i = 0; i < p->n_keeps && r == 0; i++)
+		r = p->ops->keep(p->writer, p->keeps[i].slot, &p->keeps[i].r);
+	for (uint32_t i = 0; i < p->n_recalls && r == 0; i++)
+		r = p->ops->recall(p->writer, p->recalls[i].slot, &p->recalls[i].r);
 	for (unsigned i = 0; i < p->n_moves && r == 0; i++)
 		r = p->ops->move(p->writer, &p->moves[i]);
 	if (r == 0)
@@ -359,6 +607,12 @@ static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 		r = p->ops->blur(p->writer, blur, p->pixels + (size_t)blur->y * p->width + blur->x,
 				 p->width);
 	return r ? r : p->ops->end(p->writer);
+}
+
+/* Whether the viewer is to do anything besides being drawn on. */
+static bool has_orders(const struct disp_planner *p)
+{
+	return p->n_moves || p->n_keeps || p->n_recalls;
 }
 
 /* What changed, and what is to be made exact, as one frame. */
@@ -373,9 +627,9 @@ static int write_changes(struct disp_planner *p)
 	if (p->n_changes)
 		blur = disp_motion_judge(&p->motion, p->changes, p->pixels, now,
 					 p->can & DISP_CAN_BLUR, &r);
-	else if (p->spare && p->width && !p->n_moves)
+	else if (p->spare && p->width && !has_orders(p))
 		p->n_changes = disp_motion_sharpen(&p->motion, p->changes, p->spare_tiles, now);
-	if (!p->n_changes && !p->n_moves)
+	if (!p->n_changes && !has_orders(p))
 		return 0;
 	return write_frame(p, blur ? &r : NULL);
 }
@@ -394,7 +648,7 @@ int disp_planner_step(struct disp_planner *p)
 		r = p->ops->cursor(p->writer, &p->cursor);
 	if (r < 0)
 		return r;
-	return p->n_changes || p->n_moves || p->reshaped || p->cursor_new;
+	return p->n_changes || has_orders(p) || p->reshaped || p->cursor_new;
 }
 
 int disp_planner_wait(struct disp_planner *p)

@@ -12,6 +12,7 @@
 #ifndef PANE_DISPLAY_PLANNER_H
 #define PANE_DISPLAY_PLANNER_H
 
+#include "display/cache.h"
 #include "display/join.h"
 #include "display/motion.h"
 #include "display/screen.h"
@@ -37,11 +38,22 @@ struct disp_writer {
 		    size_t stride_px);
 	int (*end)(void *w);
 	int (*cursor)(void *w, const struct disp_cursor *c);
+	/* The viewer remembers what it shows in r by a slot; it shows at r what it remembers by it.
+	 * Only called when DISP_CAN_CACHE is set; these come before a frame's moves. */
+	int (*keep)(void *w, uint16_t slot, const struct surface_rect *r);
+	int (*recall)(void *w, uint16_t slot, const struct surface_rect *r);
 };
 
 enum disp_can {
 	DISP_CAN_MOVE = 1,
-	DISP_CAN_BLUR = 2
+	DISP_CAN_BLUR = 2,
+	DISP_CAN_CACHE = 4
+};
+
+/* A block in this frame. */
+struct disp_recall {
+	struct surface_rect r;
+	uint16_t slot;
 };
 
 struct disp_planner {
@@ -65,6 +77,16 @@ struct disp_planner {
 	struct disp_scroll *scroll;  /* owned */
 	struct disp_move moves[DISP_MAX_MOVES];
 	unsigned n_moves;
+	uint32_t cache_slots;	   /* the writer's to set: what the viewer remembers */
+	uint64_t cache_bytes;	   /* the same */
+	struct disp_cache *cache;  /* owned; NULL until there is something in it */
+	struct disp_recall *keeps; /* owned; one a block, as recalls */
+	struct disp_recall *recalls;
+	struct disp_block *going;      /* owned; one a block: what may be kept of this frame */
+	struct surface_rect *going_at; /* owned */
+	uint8_t *recalled;	       /* owned; one a tile: enum in planner.c */
+	uint32_t n_going, n_keeps, n_recalls;
+	int64_t move_ms; /* when something moved last */
 	struct disp_motion motion;
 	struct disp_cursor cursor; /* last one written */
 	bool reshaped, cursor_new; /* what the last take found */

@@ -75,14 +75,37 @@ bool disp_gfx_ready(const struct gfx *g)
 
 /* ---- the planner's operations -------------------------------------------------------------- */
 
+static bool slot_used(const struct gfx *g, uint16_t slot)
+{
+	return g->slots[slot / 8] >> slot % 8 & 1;
+}
+
+static int evict(struct gfx *g, uint16_t slot)
+{
+	if (slot >= GFX_SLOTS || !slot_used(g, slot))
+		return slot < GFX_SLOTS ? 0 : -EINVAL;
+	g->slots[slot / 8] &= (uint8_t) ~(1u << slot % 8);
+	return disp_gfx_put_evict(&g->plain, slot);
+}
+
+/* The planner starts over with an empty cache whenever it tells the size. */
+static int evict_all(struct gfx *g)
+{
+	int r = 0;
+
+	for (uint16_t slot = 0; slot < GFX_SLOTS && r == 0; slot++)
+		r = evict(g, slot);
+	return r;
+}
+
 static int op_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 {
 	struct gfx *g = w;
-	int r = 0;
+	int r = evict_all(g);
 
 	(void)pixels;
-	if (g->has_surface && g->width == width && g->height == height)
-		return 0;
+	if (r || (g->has_surface && g->width == width && g->height == height))
+		return r ? r : flush(g);
 	/* [MS-RDPEGFX] 3.3.5.14: a reset leaves other surfaces alone. */
 	if (g->scratch)
 		r = disp_gfx_put_delete(&g->plain, g->scratch);
@@ -166,6 +189,24 @@ static int op_move(void *w, const struct disp_move *m)
 	return disp_gfx_put_copy(&g->plain, g->surface, &from, g->surface, m->to.x, m->to.y);
 }
 
+static int op_keep(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct gfx *g = w;
+	int e = evict(g, slot);
+
+	if (e)
+		return e;
+	g->slots[slot / 8] |= (uint8_t)(1u << slot % 8);
+	return disp_gfx_put_keep(&g->plain, g->surface, slot, r);
+}
+
+static int op_recall(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct gfx *g = w;
+
+	return disp_gfx_put_recall(&g->plain, slot, g->surface, r->x, r->y);
+}
+
 /* A surface of its own for the decoder, so that what lies around the rectangle stays exact. */
 static int open_video(struct gfx *g, const struct surface_rect *r)
 {
@@ -236,11 +277,13 @@ const struct disp_writer disp_gfx_writer = {
 	.image = op_image,
 	.blur = op_blur,
 	.end = op_end,
+	.keep = op_keep,
+	.recall = op_recall,
 };
 
 unsigned disp_gfx_can(const struct gfx *g)
 {
-	return DISP_CAN_MOVE | (g->can_avc ? DISP_CAN_BLUR : 0u);
+	return DISP_CAN_MOVE | DISP_CAN_CACHE | (g->can_avc ? DISP_CAN_BLUR : 0u);
 }
 
 int disp_gfx_tidy(struct gfx *g, int64_t now_ms)
@@ -295,6 +338,9 @@ static int on_caps(struct gfx *g, uint32_t version, uint32_t flags)
 	g->scratch = 0;
 	disp_clear_reset(g->clear);
 	g->can_avc = disp_gfx_caps_avc(version, flags);
+	disp_gfx_caps_cache(version, flags, &g->cache_slots, &g->cache_bytes);
+	memset(g->slots, 0, sizeof(g->slots));
+	g->caps_seen++;
 	drop_flight(g, g->in_flight);
 	r = disp_gfx_put_caps_confirm(&g->plain, version, flags);
 	if (r == 0)

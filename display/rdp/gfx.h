@@ -21,6 +21,8 @@
 
 typedef int (*gfx_send_fn)(void *arg, const uint8_t *p, size_t n);
 
+#define GFX_SLOTS 1024 /* of the client's cache, at most */
+
 struct gfx_flight {
 	uint32_t frame;
 	uint32_t bytes;
@@ -33,14 +35,18 @@ struct gfx {
 	struct zgfx *zgfx;   /* owned */
 	struct clear *clear; /* owned */
 	struct planar planar;
-	struct buf plain, wire;	   /* PDUs of the frame being made; the same compressed */
-	bool open;		   /* capabilities are confirmed */
-	bool can_avc;		   /* the client decodes AVC420 */
-	struct avc *avc;	   /* owned; NULL while nothing is a video */
-	struct surface_rect video; /* what the scratch surface and the encoder are for */
-	int64_t video_ms;	   /* when it was used last */
-	uint16_t scratch;	   /* surface, mapped to no output; 0 = none */
-	bool suspended;		   /* the client does not acknowledge */
+	struct buf plain, wire; /* PDUs of the frame being made; the same compressed */
+	bool open;		/* capabilities are confirmed */
+	bool can_avc;		/* the client decodes AVC420 */
+	uint32_t caps_seen;	/* how often it said what it can */
+	uint32_t cache_slots;	/* what it remembers */
+	uint64_t cache_bytes;
+	uint8_t slots[GFX_SLOTS / 8]; /* bit by bit: those in use, from 1 */
+	struct avc *avc;	      /* owned; NULL while nothing is a video */
+	struct surface_rect video;    /* what the scratch surface and the encoder are for */
+	int64_t video_ms;	      /* when it was used last */
+	uint16_t scratch;	      /* surface, mapped to no output; 0 = none */
+	bool suspended;		      /* the client does not acknowledge */
 	bool has_surface;
 	uint16_t surface;
 	uint32_t width, height;

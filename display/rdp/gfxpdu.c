@@ -17,6 +17,12 @@
 #define RESET_SIZE   340  /* [MS-RDPEGFX] 2.2.2.14: always, padded */
 #define MONITOR_MAIN 1
 #define CAPS_10_1    0x000a0100u
+#define THIN_CLIENT  0x01 /* flag of 8.0, 8.1 and 10.7: a small cache */
+#define SMALL_CACHE  0x02 /* flag of all but 10.1 */
+#define CACHE_SLOTS  25600
+#define CACHE_BYTES  100000000ull
+#define SMALL_SLOTS  4096
+#define SMALL_BYTES  16000000ull
 
 /* Capability versions this server speaks, [MS-RDPEGFX] 2.2.3; the later, the better. */
 static const uint32_t versions[] = {
@@ -158,6 +164,47 @@ int disp_gfx_put_copy(struct buf *b, uint16_t from, const struct surface_rect *r
 	put_le16(p + 14, (uint16_t)x);
 	put_le16(p + 16, (uint16_t)y);
 	return put_pdu(b, GFX_SURFACE_TO_SURFACE, p, sizeof(p));
+}
+
+int disp_gfx_put_keep(struct buf *b, uint16_t surface, uint16_t slot, const struct surface_rect *r)
+{
+	uint8_t p[20];
+
+	/* The key is for caches that outlive a connection, which nobody imports here. */
+	put_le16(p, surface);
+	put_le32(p + 2, slot);
+	put_le32(p + 6, 0);
+	put_le16(p + 10, slot);
+	put_rect(p + 12, r);
+	return put_pdu(b, GFX_SURFACE_TO_CACHE, p, sizeof(p));
+}
+
+int disp_gfx_put_recall(struct buf *b, uint16_t slot, uint16_t surface, int32_t x, int32_t y)
+{
+	uint8_t p[10];
+
+	put_le16(p, slot);
+	put_le16(p + 2, surface);
+	put_le16(p + 4, 1);
+	put_le16(p + 6, (uint16_t)x);
+	put_le16(p + 8, (uint16_t)y);
+	return put_pdu(b, GFX_CACHE_TO_SURFACE, p, sizeof(p));
+}
+
+int disp_gfx_put_evict(struct buf *b, uint16_t slot)
+{
+	uint8_t p[2];
+
+	put_le16(p, slot);
+	return put_pdu(b, GFX_EVICT_CACHE, p, sizeof(p));
+}
+
+void disp_gfx_caps_cache(uint32_t version, uint32_t flags, uint32_t *slots, uint64_t *bytes)
+{
+	bool small = version != CAPS_10_1 && (flags & (THIN_CLIENT | SMALL_CACHE));
+
+	*slots = small ? SMALL_SLOTS : CACHE_SLOTS;
+	*bytes = small ? SMALL_BYTES : CACHE_BYTES;
 }
 
 bool disp_gfx_caps_avc(uint32_t version, uint32_t flags)

@@ -19,6 +19,9 @@ enum gfx_cmd {
 	GFX_WIRE_TO_SURFACE_1 = 0x01,
 	GFX_SOLID_FILL = 0x04,
 	GFX_SURFACE_TO_SURFACE = 0x05,
+	GFX_SURFACE_TO_CACHE = 0x06,
+	GFX_CACHE_TO_SURFACE = 0x07,
+	GFX_EVICT_CACHE = 0x08,
 	GFX_CREATE_SURFACE = 0x09,
 	GFX_DELETE_SURFACE = 0x0a,
 	GFX_START_FRAME = 0x0b,
@@ -78,6 +81,15 @@ int disp_gfx_put_solid(struct buf *b, uint16_t surface, const struct surface_rec
 /* Rectangle r of one surface to x, y of another, or of the same, where they may overlap. */
 int disp_gfx_put_copy(struct buf *b, uint16_t from, const struct surface_rect *r, uint16_t to,
 		      int32_t x, int32_t y) must_check;
+/* Rectangle r of a surface into a slot of the client's cache, from 1; from there to x, y of one;
+ * and what makes a slot free for something else, [MS-RDPEGFX] 3.3.1.4. */
+int disp_gfx_put_keep(struct buf *b, uint16_t surface, uint16_t slot,
+		      const struct surface_rect *r) must_check;
+int disp_gfx_put_recall(struct buf *b, uint16_t slot, uint16_t surface, int32_t x,
+			int32_t y) must_check;
+int disp_gfx_put_evict(struct buf *b, uint16_t slot) must_check;
+/* The size of that cache, [MS-RDPEGFX] 2.2.3: slots, and bytes of pixels. */
+void disp_gfx_caps_cache(uint32_t version, uint32_t flags, uint32_t *slots, uint64_t *bytes);
 /* n bytes of H.264 (AVC420) that fill a surface of width x height. */
 int disp_gfx_put_avc(struct buf *b, uint16_t surface, uint32_t width, uint32_t height,
 		     const uint8_t *p, size_t n) must_check;

@@ -60,6 +60,7 @@ struct rdp_peer {
 	HANDLE vcm;		    /* owned */
 	HANDLE wake;		    /* owned; over the feed's eventfd */
 	struct disp_planner planner;
+	uint32_t caps_seen; /* of gfx; when the planner began */
 	bool has_planner;
 	struct gfx gfx;
 	struct bitmap_out bitmap;
@@ -144,6 +145,20 @@ static int op_end(void *w)
 	return p->fallback ? 0 : disp_gfx_writer.end(&p->gfx);
 }
 
+static int op_keep(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct rdp_peer *p = w;
+
+	return disp_gfx_writer.keep(&p->gfx, slot, r);
+}
+
+static int op_recall(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct rdp_peer *p = w;
+
+	return disp_gfx_writer.recall(&p->gfx, slot, r);
+}
+
 static int op_cursor(void *w, const struct disp_cursor *c)
 {
 	struct rdp_peer *p = w;
@@ -160,6 +175,8 @@ static const struct disp_writer peer_writer = {
 	.blur = op_blur,
 	.end = op_end,
 	.cursor = op_cursor,
+	.keep = op_keep,
+	.recall = op_recall,
 };
 
 static int send_graphics(void *arg, const uint8_t *bytes, size_t n)
@@ -626,6 +643,11 @@ static int draw(struct rdp_peer *p)
 	if (!may_draw(p))
 		return 0;
 	p->planner.can = p->fallback ? 0 : disp_gfx_can(&p->gfx);
+	p->planner.cache_slots = p->gfx.cache_slots;
+	p->planner.cache_bytes = p->gfx.cache_bytes;
+	if (p->caps_seen != p->gfx.caps_seen) /* its surfaces and cache are empty */
+		disp_planner_refresh(&p->planner);
+	p->caps_seen = p->gfx.caps_seen;
 	p->planner.spare = p->gfx.in_flight == 0;
 	p->planner.spare_tiles = disp_pace_tiles(&p->gfx.pace);
 	r = disp_planner_step(&p->planner);

@@ -558,6 +558,18 @@ static void send_blurred(struct rfb_server *s)
 	s->blur_ms = now;
 }
 
+/* Whether something exact waits that the client asked for. */
+static bool exact_waits(rfbClientPtr cl)
+{
+	sraRegionPtr both = sraRgnCreateRgn(cl->modifiedRegion);
+	bool waits;
+
+	sraRgnAnd(both, cl->requestedRegion);
+	waits = !sraRgnEmpty(both);
+	sraRgnDestroy(both);
+	return waits;
+}
+
 static int update(struct rfb_server *s)
 {
 	rfbClientPtr cl = s->client;
@@ -572,8 +584,8 @@ static int update(struct rfb_server *s)
 	if (r < 0)
 		return r;
 	/* What is exact goes first; what is left goes with the next. */
-	if (sraRgnEmpty(s->blur) || !sraRgnEmpty(cl->modifiedRegion) ||
-	    !sraRgnEmpty(cl->copyRegion) || cl->newFBSizePending)
+	if (sraRgnEmpty(s->blur) || exact_waits(cl) || !sraRgnEmpty(cl->copyRegion) ||
+	    cl->newFBSizePending)
 		rfbUpdateClient(cl);
 	else if ((r = send_video(s)) == 0)
 		send_blurred(s);

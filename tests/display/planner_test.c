@@ -11,8 +11,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include "common/loop.h"
 #include "display/planner.h"
 #include "tests/display/desktop.h"
+
+#define SLOTS 12 /* that it remembers */
 
 /* A client: draws what it is told into a picture of its own. */
 struct client {
@@ -23,6 +26,9 @@ struct client {
 	uint64_t pixels;
 	bool in_frame;
 	int fail; /* the next image fails with this */
+	uint32_t *slots[SLOTS + 1];
+	struct surface_rect kept[SLOTS + 1];
+	unsigned keeps, recalls;
 };
 
 static uint32_t noise(void)
@@ -35,11 +41,20 @@ static uint32_t noise(void)
 	return (uint32_t)(state >> 32);
 }
 
+static void forget(struct client *c)
+{
+	for (int i = 0; i <= SLOTS; i++) {
+		free(c->slots[i]);
+		c->slots[i] = NULL;
+	}
+}
+
 static int on_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
 {
 	struct client *c = w;
 
 	assert_non_null(pixels);
+	forget(c); /* as ours does; the planner starts over too */
 	free(c->shown);
 	c->shown = malloc((size_t)width * height * 4);
 	memset(c->shown, 0x77, (size_t)width * height * 4);
@@ -142,8 +157,57 @@ static int on_cursor(void *w, const struct disp_cursor *cursor)
 	return 0;
 }
 
-static const struct disp_writer writer = {on_resize, on_begin, on_move, on_solid,
-					  on_image,  on_blur,  on_end,	on_cursor};
+static int on_keep(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct client *c = w;
+
+	check(c, r);
+	assert_in_range(slot, 1, SLOTS);
+	free(c->slots[slot]);
+	c->slots[slot] = malloc((size_t)r->width * r->height * 4);
+	for (int32_t y = 0; y < r->height; y++)
+		memcpy(c->slots[slot] + (size_t)y * r->width,
+		       c->shown + (size_t)(r->y + y) * c->width + r->x, (size_t)r->width * 4);
+	c->kept[slot] = *r;
+	c->keeps++;
+	return 0;
+}
+
+static int on_recall(void *w, uint16_t slot, const struct surface_rect *r)
+{
+	struct client *c = w;
+
+	check(c, r);
+	assert_in_range(slot, 1, SLOTS);
+	assert_non_null(c->slots[slot]);
+	assert_int_equal(c->kept[slot].width, r->width);
+	assert_int_equal(c->kept[slot].height, r->height);
+	for (int32_t y = 0; y < r->height; y++)
+		memcpy(c->shown + (size_t)(r->y + y) * c->width + r->x,
+		       c->slots[slot] + (size_t)y * r->width, (size_t)r->width * 4);
+	c->recalls++;
+	return 0;
+}
+
+static const struct disp_writer writer = {
+	.resize = on_resize,
+	.begin = on_begin,
+	.move = on_move,
+	.solid = on_solid,
+	.image = on_image,
+	.blur = on_blur,
+	.end = on_end,
+	.cursor = on_cursor,
+	.keep = on_keep,
+	.recall = on_recall,
+};
+
+static void can_cache(struct disp_planner *p)
+{
+	p->can |= DISP_CAN_CACHE;
+	p->cache_slots = SLOTS;
+	p->cache_bytes = 1u << 30;
+}
 
 static void assert_shows(const struct client *c, const struct desktop *d)
 {
@@ -197,6 +261,26 @@ static void move_part(struct desktop *s)
 	free(ground);
 }
 
+/* One of a few pages, the same for the same number whatever the size. */
+static void page(struct desktop *d, uint32_t number)
+{
+	uint32_t *px = malloc((size_t)d->width * d->height * 4);
+
+	for (uint32_t i = 0; i < d->width * d->height; i++)
+		px[i] = (i % d->width * 7 + i / d->width * 13) % (11 + number) < 3 ? number
+										   : 0xffffff;
+	desktop_put(d, (struct surface_rect){0, 0, (int32_t)d->width, (int32_t)d->height}, px);
+	free(px);
+}
+
+/* As if what is shown had been there for long, and nothing had moved. */
+static void stood(struct disp_planner *p)
+{
+	p->move_ms = 0;
+	for (uint32_t i = 0; i < disp_tiles(p->width) * disp_tiles(p->height); i++)
+		p->motion.tiles[i].changed_ms -= 10000;
+}
+
 /* Steps until there is nothing left to do, waiting where the planner says so. */
 static void settle(struct disp_planner *p)
 {
@@ -225,6 +309,8 @@ static void converges_whatever_happens(void **state)
 		p[i].can = (unsigned)i; /* nothing, moves, blur */
 	}
 	p[0].can = DISP_CAN_MOVE | DISP_CAN_BLUR;
+	can_cache(&p[0]);
+	can_cache(&p[1]);
 	for (int round = 0; round < 600; round++) {
 		if (noise() % 60 == 0)
 			assert_int_equal(desktop_shape(&d, 1 + noise() % 700, 1 + noise() % 500),
@@ -234,6 +320,12 @@ static void converges_whatever_happens(void **state)
 			damage(&d, random_rect(&d));
 		if (round >= 150 && round % 3)
 			move_part(&d);
+		/* Pages that come again, whatever was drawn between, after they stood. */
+		if (round % 7 == 0) {
+			page(&d, noise() % 4);
+			for (int i = 0; i < 2; i++)
+				stood(&p[i]);
+		}
 		for (int i = 0; i < 3; i++) {
 			if (noise() % (uint32_t)(2 + i) == 0)
 				assert_true(disp_planner_step(&p[i]) >= 0);
@@ -249,9 +341,11 @@ static void converges_whatever_happens(void **state)
 		}
 	}
 	assert_true(c[0].blurs && c[1].moves && c[2].blurs);
+	assert_true(c[0].recalls && c[1].recalls && !c[2].keeps);
 	assert_false(c[1].blurs || c[2].moves);
 	for (int i = 0; i < 3; i++) {
 		disp_planner_fini(&p[i]);
+		forget(&c[i]);
 		free(c[i].shown);
 	}
 	desktop_fini(&d);
@@ -285,6 +379,7 @@ static int close_one(void **state)
 	disp_planner_fini(&f->p);
 	desktop_fini(&f->d);
 	disp_screen_fini(&f->s);
+	forget(&f->c);
 	free(f->c.shown);
 	free(f);
 	return 0;
@@ -469,6 +564,72 @@ static void a_scroll_is_a_move_and_a_strip(void **state)
 	assert_shows(&f->c, &f->d);
 }
 
+/* A video that ends between tiles is blurred whole: nothing of it is sent exactly beside that. */
+static void a_videos_edge_belongs_to_it(void **state)
+{
+	struct fixture *f = *state;
+	static uint32_t p[200 * 160];
+	unsigned before = 0;
+
+	f->p.can = DISP_CAN_BLUR;
+	/* Hot after a few frames in a row, which a busy machine may interrupt. */
+	for (int frame = 0; frame < 1000; frame++) {
+		for (int i = 0; i < 200 * 160; i++)
+			p[i] = noise() & 0xffffff;
+		before = f->c.images;
+		desktop_put(&f->d, (struct surface_rect){50, 54, 200, 128}, p);
+		assert_int_equal(disp_planner_step(&f->p), 1);
+		if (f->c.images == before)
+			break;
+	}
+	assert_int_equal(f->c.images, before);
+	assert_int_equal(f->c.blurred.x, 50);
+	assert_int_equal(f->c.blurred.y, 54);
+	assert_int_equal(f->c.blurred.width, 200);
+	assert_int_equal(f->c.blurred.height, 128);
+	settle(&f->p);
+	assert_shows(&f->c, &f->d);
+}
+
+/* Kept when it goes, not before it stood; a page that comes back is recalled and not drawn, but for
+ * the tile that is another. */
+static void a_page_seen_before_is_recalled(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t clock[16] = {1, 2, 3, 4};
+
+	can_cache(&f->p);
+	page(&f->d, 1);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	page(&f->d, 2);
+	f->p.motion.tiles[5].changed_ms = (uint32_t)clock_ms();
+	for (int i = 0; i < 4; i++)
+		f->p.motion.tiles[i].changed_ms = (uint32_t)clock_ms();
+	f->c.keeps = 0;
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.keeps, 0);
+	stood(&f->p);
+	page(&f->d, 1);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.keeps, 1);
+	assert_int_equal(f->c.recalls, 0);
+	stood(&f->p);
+	f->c.images = f->c.solids = 0;
+	page(&f->d, 2);
+	desktop_put(&f->d, (struct surface_rect){70, 70, 4, 4}, clock);
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.recalls, 1);
+	assert_int_equal(f->c.images, 1);
+	assert_shows(&f->c, &f->d);
+	stood(&f->p);
+	page(&f->d, 1);
+	f->c.images = 0;
+	assert_int_equal(disp_planner_step(&f->p), 1);
+	assert_int_equal(f->c.recalls, 2);
+	assert_int_equal(f->c.images + f->c.solids, 0);
+	assert_shows(&f->c, &f->d);
+}
+
 int main(void)
 {
 #define one(f) cmocka_unit_test_setup_teardown(f, open_one, close_one)
@@ -484,6 +645,8 @@ int main(void)
 		one(a_refresh_sends_all_again),
 		one(a_photo_is_blurred_then_exact),
 		one(a_video_keeps_its_rectangle),
+		one(a_videos_edge_belongs_to_it),
+		one(a_page_seen_before_is_recalled),
 		one(a_scroll_is_a_move_and_a_strip),
 		one(a_failing_writer_ends_the_step),
 	};

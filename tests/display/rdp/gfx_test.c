@@ -297,6 +297,60 @@ static void a_move_is_a_copy_within_the_surface(void **state)
 	assert_int_equal(next_cmd(f), GFX_END_FRAME);
 }
 
+/* What stood in a slot goes before something else is kept there, and all of it with the size. */
+static void a_slot_is_evicted_before_it_is_used_again(void **state)
+{
+	struct fixture *f = *state;
+	struct surface_rect r = {64, 128, 256, 200};
+	const uint8_t *p;
+
+	open_channel(f);
+	assert_int_equal(disp_gfx_writer.resize(&f->g, 640, 480, NULL), 0);
+	buf_consume(&f->said, f->said.len);
+	assert_int_equal(disp_gfx_writer.begin(&f->g), 0);
+	assert_int_equal(disp_gfx_writer.keep(&f->g, 7, &r), 0);
+	assert_int_equal(disp_gfx_writer.recall(&f->g, 7, &r), 0);
+	assert_int_equal(disp_gfx_writer.keep(&f->g, 7, &r), 0);
+	assert_int_equal(disp_gfx_writer.keep(&f->g, GFX_SLOTS, &r), -EINVAL);
+	assert_int_equal(disp_gfx_writer.end(&f->g), 0);
+	assert_int_equal(next_cmd(f), GFX_START_FRAME);
+	p = buf_head(&f->said) + 8;
+	assert_int_equal(get_le16(p), f->g.surface);
+	assert_int_equal(get_le16(p + 10), 7);
+	assert_int_equal(get_le16(p + 12), 64);
+	assert_int_equal(get_le16(p + 18), 328);
+	assert_int_equal(next_cmd(f), GFX_SURFACE_TO_CACHE);
+	p = buf_head(&f->said) + 8;
+	assert_int_equal(get_le16(p), 7);
+	assert_int_equal(get_le16(p + 2), f->g.surface);
+	assert_int_equal(get_le16(p + 4), 1);
+	assert_int_equal(get_le16(p + 6), 64);
+	assert_int_equal(get_le16(p + 8), 128);
+	assert_int_equal(next_cmd(f), GFX_CACHE_TO_SURFACE);
+	assert_int_equal(next_cmd(f), GFX_EVICT_CACHE);
+	assert_int_equal(next_cmd(f), GFX_SURFACE_TO_CACHE);
+	assert_int_equal(next_cmd(f), GFX_END_FRAME);
+	assert_int_equal(disp_gfx_writer.resize(&f->g, 640, 480, NULL), 0);
+	assert_int_equal(next_cmd(f), GFX_EVICT_CACHE);
+	assert_int_equal(f->said.len, 0);
+}
+
+static void the_cache_is_as_large_as_the_client_says(void **state)
+{
+	uint32_t slots;
+	uint64_t bytes;
+
+	(void)state;
+	disp_gfx_caps_cache(0x000a0701, 0, &slots, &bytes);
+	assert_int_equal(slots, 25600);
+	assert_int_equal(bytes, 100000000);
+	disp_gfx_caps_cache(0x00080105, 0x12, &slots, &bytes);
+	assert_int_equal(slots, 4096);
+	assert_int_equal(bytes, 16000000);
+	disp_gfx_caps_cache(0x00080004, 0x01, &slots, &bytes);
+	assert_int_equal(bytes, 16000000);
+}
+
 /* The decoder has a surface of its own, made once; the picture is copied from there. */
 static void a_video_has_a_surface_of_its_own(void **state)
 {
@@ -353,6 +407,8 @@ int main(void)
 		one(nonsense_ends_the_client),
 		one(a_dead_channel_is_reported),
 		one(a_move_is_a_copy_within_the_surface),
+		one(a_slot_is_evicted_before_it_is_used_again),
+		one(the_cache_is_as_large_as_the_client_says),
 		one(a_video_has_a_surface_of_its_own),
 		one(only_a_client_that_decodes_it_gets_h264),
 	};
