@@ -11,6 +11,7 @@ import broker as broker_mod
 import panesite
 import totp
 from provider import Provider
+from tools import credssp
 
 try:
     import yaml
@@ -146,7 +147,11 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/tickets", {"pool": "office"}, 202, token=alice)
         sync("ready")
         sync("ready")
-        self.ask("POST", v + "/tickets", {"pool": "office"}, 200, token=alice)
+        ticket = self.ask("POST", v + "/tickets", {"pool": "office"}, 200, token=alice).json["ticket"]
+        names, temp = "ALICE".encode("utf-16-le"), b"\1\1" + bytes(40)
+        response = credssp.mac(credssp.mac(credssp.nt_hash(ticket), names), bytes(8) + temp) + temp
+        self.ask("POST", "/internal/v1/proofs", {"conn": "c", "client": "192.0.2.1:1", "user": "alice", "names": names.hex(),
+                                                 "challenge": bytes(8).hex(), "response": response.hex()}, 200, sock=self.b.internal)
         self.ask("POST", "/internal/v1/connections", {"protocol": "rdp", "conn": "c", "client": "192.0.2.1:1",
                                                       "user": "alice", "password": pw}, 200, sock=self.b.internal)
         for path in ("/me", "/me/desktops"):
