@@ -279,12 +279,11 @@ static void tell_messages(struct host_display *d)
 
 		if (left > 0)
 			(void)json_array_append_new(
-				list,
-				json_pack("{s:O,s:O,s:I,s:b,s:b}", "id", json_object_get(m, "id"),
-					  "text", json_object_get(m, "text"), "ms",
-					  (json_int_t)left, "idle",
-					  json_is_true(json_object_get(m, "idle")), "ask",
-					  json_is_true(json_object_get(m, "ask"))));
+				list, json_pack("{s:O,s:O,s:I,s:b,s:b}", "id",
+						json_object_get(m, "id"), "text",
+						json_object_get(m, "text"), "ms", (json_int_t)left,
+						"idle", json_is_true(json_object_get(m, "idle")),
+						"ask", json_is_true(json_object_get(m, "ask"))));
 	}
 	if (list)
 		host_link_messages(d->link, list);
@@ -298,10 +297,10 @@ static void link_ensure(struct host_display *d)
 		return;
 	host_link_free(d->link);
 	display_addr(d, addr);
-	d->link = host_link_new(d->p.loop, addr,
-				&(struct host_link_ops){.input = d->p.input,
-							.answer = d->p.answer,
-							.arg = d->p.arg});
+	d->link =
+		host_link_new(d->p.loop, addr,
+			      &(struct host_link_ops){
+				      .input = d->p.input, .answer = d->p.answer, .arg = d->p.arg});
 	if (d->link && json_array_size(d->messages))
 		tell_messages(d);
 }
