@@ -22,11 +22,11 @@
 struct connect_state {
 	struct auth_who who;
 	char pool[40];
-	char desktop[40];  /* a ticket's; "" = whichever is assigned */
+	char desktop[40];      /* a ticket's; "" = whichever is assigned */
 	char mode[GRANT_MODE]; /* of a helper's ticket; "" = for oneself */
-	int64_t start_ms;  /* the credential was good */
-	int64_t auth_ms;   /* how long that took; -1: not known apart */
-	int64_t assign_ms; /* how long the first assignment took */
+	int64_t start_ms;      /* the credential was good */
+	int64_t auth_ms;       /* how long that took; -1: not known apart */
+	int64_t assign_ms;     /* how long the first assignment took */
 };
 
 static enum req_step remember(struct req *r, const struct auth_who *who, const char *pool,

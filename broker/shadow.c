@@ -61,8 +61,7 @@ static enum req_step begin(struct db *db, struct req *r, struct shadow_state *s)
 		return req_fail_err(r, &e);
 	for (int tries = 0; tries < 4 && !text; tries++) {
 		text = db_text(db, "SELECT pane.shadow_request($1, $2, $3, $4, $5, $6)", r->arg[0],
-			       r->user_id, mode ? mode : "view", r->client, r->conn,
-			       DB_INT(ASK_S));
+			       r->user_id, mode ? mode : "view", r->client, r->conn, DB_INT(ASK_S));
 		if (!text && !db->fail.retry)
 			break;
 	}

@@ -3,8 +3,8 @@
  * A grant lets one connection of one user reach one desktop on one host, once. The broker signs
  * it (Ed25519), the gateway carries it, the host verifies it with the broker's public key: neither
  * the database nor the broker is on that path. Text form: "pg1.<base64url JSON>.<base64url sig>"
- * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and, for somebody who looks at
- * another one's session, "mode"; the signature is over everything before the second dot.
+ * where the JSON is {"host","desktop","epoch","user","conn","nonce","exp"} and, for somebody who
+ * looks at another one's session, "mode"; the signature is over everything before the second dot.
  */
 #ifndef PANE_COMMON_GRANT_H
 #define PANE_COMMON_GRANT_H
@@ -26,7 +26,7 @@ struct grant {
 	char conn[16];
 	char nonce[32];
 	char mode[GRANT_MODE]; /* "" the desktop's user, else "view" or "control": a helper */
-	int64_t expires_s; /* Unix time by the broker's clock */
+	int64_t expires_s;     /* Unix time by the broker's clock */
 };
 
 EVP_PKEY *grant_key_load(const char *path, bool private_key, struct err *e) must_check; /* PEM */

@@ -7,8 +7,8 @@
  *
  * preface: {"grant": "...", "protocol":"rdp"|"rfb", "conn":"<id>", "client":"ip:port",
  * "user":"alice", "desktop":"<uuid>", "rdp":{"requested_protocols":3,"selected_protocol":1}} (grant
- * only on the gateway -> host leg; "mode":"view"|"control" only on the host -> display leg, from the
- * grant: "user" is then somebody who looks at this user's session) answer:  {"ok":true} or
+ * only on the gateway -> host leg; "mode":"view"|"control" only on the host -> display leg, from
+ * the grant: "user" is then somebody who looks at this user's session) answer:  {"ok":true} or
  * {"ok":false,"code":"desktop.unknown","message":"..."}
  */
 #ifndef PANE_COMMON_PREFACE_H

@@ -179,7 +179,8 @@ static void admit(struct guest *g, json_t *o)
 	if (v->mode != DISP_USER && !disp_control_tells(g->door->control)) {
 		free(v);
 		refuse(g, "display.font",
-		       "the desktop's user cannot be told of it: the host has no font for messages");
+		       "the desktop's user cannot be told of it: the host has no font for "
+		       "messages");
 		return;
 	}
 	if (disp_viewers_count(g->door->viewers) >= DISP_MAX_VIEWERS) {

@@ -96,7 +96,7 @@
 		OPTION("after-logoff", "WHAT", CLI_STRING, "after_logoff",                         \
 		       "of a dedicated desktop: keep, off or suspend (until its user comes), "     \
 		       "recycle"),                                                                 \
-		OPTION("shadow", "WHAT", CLI_STRING, "shadow",                                    \
+		OPTION("shadow", "WHAT", CLI_STRING, "shadow",                                     \
 		       "whether the help desk may look at sessions: off, ask (the user must "      \
 		       "agree) or notice (is told)"),                                              \
 		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \

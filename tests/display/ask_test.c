@@ -92,7 +92,8 @@ static void a_click_agrees_on_the_banner_and_not_at_once(void **state)
 	struct fixture *f = *state;
 
 	disp_ask_show(f->ask, "7", where, 1000);
-	assert_false(disp_ask_click(f->ask, 150, 20, 1999)); /* was meant for what was there before */
+	assert_false(
+		disp_ask_click(f->ask, 150, 20, 1999)); /* was meant for what was there before */
 	assert_false(disp_ask_click(f->ask, 99, 20, 9000));
 	assert_false(disp_ask_click(f->ask, 300, 20, 9000));
 	assert_false(disp_ask_click(f->ask, 150, 9, 9000));

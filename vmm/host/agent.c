@@ -76,8 +76,8 @@ static json_t *report_desktop(const struct host_agent *a, const struct host_desk
 			 (json_int_t)r->order.epoch, "state", host_state_name(d->state), "reason",
 			 r->reason, "since_s", (json_int_t)((clock_ms() - d->state_ms) / 1000),
 			 "viewers",
-			 a->door ? host_door_viewers(a->door, r->order.id) : json_array(), "answers",
-			 d->answers);
+			 a->door ? host_door_viewers(a->door, r->order.id) : json_array(),
+			 "answers", d->answers);
 }
 
 static json_t *report_capacity(struct host_agent *a)

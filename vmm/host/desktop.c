@@ -259,7 +259,8 @@ bool host_desktop_answer(struct host_desktop *d, const char *id, bool yes)
 		return false; /* the first one counts */
 	if (json_array_size(d->answers) == ANSWERS_MAX)
 		(void)json_array_remove(d->answers, 0);
-	return json_array_append_new(d->answers, json_pack("{s:s,s:b}", "id", id, "yes", (int)yes)) == 0;
+	return json_array_append_new(d->answers,
+				     json_pack("{s:s,s:b}", "id", id, "yes", (int)yes)) == 0;
 }
 
 void host_desktop_answers_keep(struct host_desktop *d, json_t *messages)

@@ -55,7 +55,7 @@ struct host_desktop {
 	const struct host_driver *driver; /* of the machine; borrowed, static */
 	struct host_display *display;	  /* owned; NULL until first needed */
 	json_t *answers; /* owned; of its user to messages that ask, as reported; NULL = none */
-	struct loop_timer *timer;	  /* owned; the agent's next look at it */
+	struct loop_timer *timer; /* owned; the agent's next look at it */
 	char dir[PATH_MAX], run[128];
 };
 

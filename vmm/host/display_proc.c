@@ -348,12 +348,11 @@ static void tell_messages(struct host_display *d)
 
 		if (left > 0)
 			(void)json_array_append_new(
-				list,
-				json_pack("{s:O,s:O,s:I,s:b,s:b}", "id", json_object_get(m, "id"),
-					  "text", json_object_get(m, "text"), "ms",
-					  (json_int_t)left, "idle",
-					  json_is_true(json_object_get(m, "idle")), "ask",
-					  json_is_true(json_object_get(m, "ask"))));
+				list, json_pack("{s:O,s:O,s:I,s:b,s:b}", "id",
+						json_object_get(m, "id"), "text",
+						json_object_get(m, "text"), "ms", (json_int_t)left,
+						"idle", json_is_true(json_object_get(m, "idle")),
+						"ask", json_is_true(json_object_get(m, "ask"))));
 	}
 	if (list)
 		host_link_messages(d->link, list);

@@ -65,7 +65,9 @@ static int open_one(void **state)
 	snprintf(f->addr, sizeof(f->addr), "unix:%s/s", f->dir);
 	f->listener = sock_listen(f->addr, SOCK_STREAM, false, 0600, NULL);
 	f->loop = loop_new();
-	f->link = host_link_new(f->loop, f->addr, &(struct host_link_ops){.input = on_input, .answer = on_answer, .arg = f});
+	f->link = host_link_new(
+		f->loop, f->addr,
+		&(struct host_link_ops){.input = on_input, .answer = on_answer, .arg = f});
 	assert_non_null(f->link);
 	f->display = sock_accept(f->listener, peer);
 	assert_true(f->display >= 0);
