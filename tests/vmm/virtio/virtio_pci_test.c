@@ -113,6 +113,7 @@ static int teardown(void **state)
 
 	virtio_rng_free(x->rng);
 	assert_int_equal(x->evfds, 0);
+	assert_int_equal(x->intx, 0);
 	pci_bus_free(x->bus);
 	guest_fini(&x->g);
 	free(x);
@@ -225,6 +226,15 @@ static void legacy_interrupt(void **state)
 	assert_int_equal(x->msis, 0);
 }
 
+static void a_device_that_leaves_lowers_its_interrupt(void **state)
+{
+	struct ctx *x = *state;
+
+	negotiate(x);
+	request(x);
+	assert_int_equal(x->intx, 1); /* and teardown sees it low */
+}
+
 static void features_are_checked(void **state)
 {
 	struct ctx *x = *state;
@@ -326,6 +336,7 @@ int main(void)
 		T(identity_and_capabilities),
 		T(msix_interrupts),
 		T(legacy_interrupt),
+		T(a_device_that_leaves_lowers_its_interrupt),
 		T(features_are_checked),
 		T(senseless_accesses),
 		T(bad_ring_address_needs_a_reset),
