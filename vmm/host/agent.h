@@ -45,17 +45,17 @@ struct host_agent {
 	int64_t recordings_ms; /* when it was told last */
 	struct loop_timer *report; /* owned: when the next report goes out */
 	struct loop_timer *tick;   /* owned */
-	struct host_usage *usage;   /* owned; the same */
+	struct host_usage *usage;  /* owned; the same */
 	json_t *used;		   /* owned: what is to be reported of it; or NULL */
 	int64_t used_ms;	   /* when that was looked at */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	char run[ID_LEN + 1]; /* this agent process, as its reports call it */
 	int64_t reports;      /* made so far */
-	int64_t clock_ms; /* broker's clock less clock_ms(), once synced */
-	bool ask_clock;	  /* the next report is to be answered at once */
-	int64_t doubt_ms; /* when that was last asked for */
-	int64_t sent_ms;  /* when the running or last sync began */
+	int64_t clock_ms;     /* broker's clock less clock_ms(), once synced */
+	bool ask_clock;	      /* the next report is to be answered at once */
+	int64_t doubt_ms;     /* when that was last asked for */
+	int64_t sent_ms;      /* when the running or last sync began */
 	int64_t backoff_ms;
 	bool synced;   /* orders of this run have come: starts are allowed */
 	bool dirty;    /* something changed since the last report was made */

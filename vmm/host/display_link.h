@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The agent's line to one running pane-display (docs/contracts.md): which viewers use their
- * keyboard or pointer, what is to be shown to them, what they answer to a question, and recordings. It may be
- * missing, and then nothing is
- * known and nothing shown. The loop's thread.
+ * keyboard or pointer, what is to be shown to them, what they answer to a question, and recordings.
+ * It may be missing, and then nothing is known and nothing shown. The loop's thread.
  */
 #ifndef PANE_HOST_DISPLAY_LINK_H
 #define PANE_HOST_DISPLAY_LINK_H

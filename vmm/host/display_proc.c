@@ -367,10 +367,10 @@ static void link_ensure(struct host_display *d)
 	host_link_free(d->link);
 	record_over(d, "the line to its display broke", false);
 	display_addr(d, addr);
-	d->link = host_link_new(d->p.loop, addr,
-				&(struct host_link_ops){.input = d->p.input,
-							.answer = d->p.answer,
-							.arg = d->p.arg});
+	d->link =
+		host_link_new(d->p.loop, addr,
+			      &(struct host_link_ops){
+				      .input = d->p.input, .answer = d->p.answer, .arg = d->p.arg});
 	if (!d->link)
 		return;
 	host_link_more(d->link, &(struct host_link_more){on_record, on_recorded, d});
