@@ -35,23 +35,35 @@ static bool alive(const struct disp_message *m, int64_t now)
 	return m->end_ms > now && !m->seen_to;
 }
 
-/* The text with the time that is left in it; owned. */
-static char *spell(const struct disp_message *m, int64_t now)
+/* What the banner says, from above. */
+struct lines {
+	unsigned n;
+	char text[DISP_MESSAGES + 2][DISP_MESSAGE_TEXT + 32];
+};
+
+static void add(struct lines *l, const char *text)
+{
+	snprintf(l->text[l->n++], sizeof(l->text[0]), "%s", text);
+}
+
+/* Adds the text with the time that is left in it. */
+static void spell(struct lines *l, const struct disp_message *m, int64_t now)
 {
 	int64_t s = (m->end_ms - now + 999) / 1000;
 	const char *at = strstr(m->text, LEFT);
-	char *out, left[32];
-	int r;
+	char left[32];
 
-	if (!at)
-		return strdup(m->text);
+	if (!at) {
+		add(l, m->text);
+		return;
+	}
 	if (s >= 3600)
 		snprintf(left, sizeof(left), "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60),
 			 (int)(s % 60));
 	else
 		snprintf(left, sizeof(left), "%d:%02d", (int)(s / 60), (int)(s % 60));
-	r = asprintf(&out, "%.*s%s%s", (int)(at - m->text), m->text, left, at + strlen(LEFT));
-	return r < 0 ? NULL : out;
+	snprintf(l->text[l->n++], sizeof(l->text[0]), "%.*s%s%s", (int)(at - m->text), m->text,
+		 left, at + strlen(LEFT));
 }
 
 static void take_off(struct disp_overlay *o)
@@ -81,8 +93,7 @@ static int draw(struct disp_overlay *o, const char *const *texts, unsigned n)
 }
 
 /* Adds what is alive and does or does not ask; *wait: until that changes. */
-static void collect(const struct disp_overlay *o, bool ask, char **texts, unsigned *n,
-		    int64_t *wait)
+static void collect(const struct disp_overlay *o, bool ask, struct lines *l, int64_t *wait)
 {
 	int64_t now = clock_ms();
 
@@ -95,8 +106,7 @@ static void collect(const struct disp_overlay *o, bool ask, char **texts, unsign
 		if (strstr(m->text, LEFT))
 			due = (due - 1) % 1000 + 1;
 		*wait = *wait < 0 || due < *wait ? due : *wait;
-		texts[*n] = spell(m, now);
-		*n += texts[*n] != NULL;
+		spell(l, m, now);
 	}
 }
 
@@ -116,26 +126,26 @@ static void open_question(struct disp_overlay *o)
 /* What asks comes first, as a banner that grows too high loses its end. */
 static void show(struct disp_overlay *o)
 {
-	char *texts[DISP_MESSAGES + 2];
 	int64_t now = clock_ms(), wait = o->note_ms > now ? o->note_ms - now : -1;
-	unsigned n = 0;
+	const char *texts[DISP_MESSAGES + 2];
+	struct lines l = {.n = 0};
 	int r = 0;
 
-	collect(o, true, texts, &n, &wait);
-	texts[n] = o->notice[0] ? strdup(o->notice) : NULL;
-	n += texts[n] != NULL;
+	collect(o, true, &l, &wait);
+	if (o->notice[0])
+		add(&l, o->notice);
 	if (o->note_ms > now)
-		n += (texts[n] = strdup(o->note)) != NULL;
-	collect(o, false, texts, &n, &wait);
-	if (n && o->font && o->screen->width)
-		r = draw(o, (const char *const *)texts, n);
-	if (!n || !o->font || r < 0)
+		add(&l, o->note);
+	collect(o, false, &l, &wait);
+	for (unsigned i = 0; i < l.n; i++)
+		texts[i] = l.text[i];
+	if (l.n && o->font && o->screen->width)
+		r = draw(o, texts, l.n);
+	if (!l.n || !o->font || r < 0)
 		take_off(o);
 	open_question(o);
 	if (r < 0 && log_allow(&o->bucket, 1))
 		log_warn("message.draw", "error=\"%s\"", strerror(-r));
-	while (n)
-		free(texts[--n]);
 	loop_timer_set(o->timer, wait);
 }
 

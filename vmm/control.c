@@ -193,7 +193,7 @@ static json_t *answer_plug(struct control *c)
 	/* Borrowed; jansson's getters take no const. */
 	json_t *order = (json_t *)(uintptr_t)control_server_order(c->server);
 	struct err e = {0};
-	unsigned slot;
+	unsigned slot = 0;
 	int fd = -1;
 
 	if (control_server_take_fds(c->server, &fd, 1) < 1)

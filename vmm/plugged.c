@@ -120,11 +120,12 @@ static int running(const struct plugged *p, struct err *e)
 			: 0;
 }
 
-/* An empty place for id. */
+/* An empty place for id, or NULL and -errno. */
 static int place(struct plugged *p, const char *id, struct item **out, struct err *e)
 {
 	int r = running(p, e);
 
+	*out = NULL;
 	if (r < 0)
 		return r;
 	if (!id_ok(id))
@@ -171,7 +172,7 @@ int plugged_disk(struct plugged *p, const char *id, int passed, bool read_only, 
 	struct item *it;
 	int r = place(p, id, &it, e);
 
-	if (r < 0)
+	if (!it)
 		return r;
 	c.block = block_raw_adopt(fd, id, read_only, e);
 	if (!c.block)
@@ -197,7 +198,7 @@ int plugged_net(struct plugged *p, const char *id, int passed, const uint8_t mac
 	struct item *it;
 	int r = place(p, id, &it, e);
 
-	if (r < 0)
+	if (!it)
 		return r;
 	memcpy(c.mac, mac, sizeof(c.mac));
 	c.backend = net_fd_new(fd, e);

@@ -83,7 +83,7 @@ static void who_helps_is_said_by_the_grant_only(void **state)
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		json_t *o;
 
-		strcpy(g.mode, modes[i]);
+		snprintf(g.mode, sizeof(g.mode), "%s", modes[i]);
 		assert_int_equal(grant_sign(key, &g, text, NULL), 0);
 		o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "grant", text, "protocol", "rdp",
 			      "conn", "c1", "client", "192.0.2.1:5", "user", "alice", "desktop",
