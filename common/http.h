@@ -28,7 +28,12 @@ struct http_params {
 };
 
 struct http_client *http_new(const struct http_params *p, struct err *e) must_check;
-void http_free(struct http_client *c);
+void http_free(struct http_client *c); /* NULL is fine */
+static inline void cleanup_http_client_fn(struct http_client **c)
+{
+	http_free(*c);
+}
+#define cleanup_http_client __attribute__((cleanup(cleanup_http_client_fn)))
 void http_set_token(struct http_client *c, const char *token);
 /* Makes the http_call() that another thread runs, or its next one, return -ECANCELED soon. */
 void http_cancel(struct http_client *c);

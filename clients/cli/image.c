@@ -26,18 +26,6 @@
 #define TRIES	   10 /* without a byte of progress */
 #define FIRST_READ (1u << 20)
 
-static void cleanup_http(struct http_client **h)
-{
-	http_free(*h);
-}
-#define cleanup_http_client __attribute__((cleanup(cleanup_http)))
-
-static void session_wipe(struct cli_session *s)
-{
-	secret_wipe(&s->token);
-}
-#define cleanup_session __attribute__((cleanup(session_wipe)))
-
 static void cleanup_md(EVP_MD_CTX **m)
 {
 	EVP_MD_CTX_free(*m);
@@ -243,7 +231,7 @@ static int import(struct import *u, struct cli_call *c, const char *file, struct
 
 int cli_import_file(struct cli_call *c, const char *file, const char *name, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_close int fd = -1;
 	struct import u = {.progress.quiet = c->json};
@@ -274,7 +262,7 @@ int cli_run_image_import(struct cli_call *c, struct err *e)
 
 int cli_run_image_export(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_free char *files = cli_fill("/api/v1/images/{1}/{2}/files/", c, true);
 	char manifest[300];
@@ -296,7 +284,7 @@ int cli_run_image_export(struct cli_call *c, struct err *e)
 
 int cli_run_image_delete(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *reply = NULL;
 	struct cli_call to = {.arg = {c->arg[0], cli_local(c, "image-version")}};
@@ -325,7 +313,7 @@ static const char *new_state(const struct cli_call *c)
 
 int cli_run_pool_update(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	cleanup_free char *path = cli_fill(c->command->path, c, true);

@@ -18,16 +18,6 @@
 #include "common/http.h"
 #include "common/json.h"
 
-static void cleanup_http(struct http_client **h)
-{
-	http_free(*h);
-}
-
-static void session_wipe(struct cli_session *s)
-{
-	secret_wipe(&s->token);
-}
-
 static int read_line(FILE *f, struct secret *s, struct err *e)
 {
 	char line[SECRET_MAX];
@@ -159,7 +149,7 @@ static void show_recovery(json_t *reply)
 static int log_in(struct cli_session *s, const char *user, bool from_stdin, json_t **reply,
 		  struct err *e)
 {
-	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_http_client struct http_client *h = NULL;
 	cleanup_secret struct secret password = {0}, code = {0};
 	char prompt[200];
 	int r;
@@ -187,7 +177,7 @@ static int log_in(struct cli_session *s, const char *user, bool from_stdin, json
 
 int cli_run_login(struct cli_call *c, struct err *e)
 {
-	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_json json_t *reply = NULL;
 	const char *token;
 	int r;
@@ -211,8 +201,8 @@ int cli_run_login(struct cli_call *c, struct err *e)
 
 int cli_run_passwd(struct cli_call *c, struct err *e)
 {
-	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
-	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
 	cleanup_secret struct secret old = {0}, fresh = {0}, again = {0};
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	bool from_stdin = cli_local(c, "password-stdin") != NULL;
@@ -269,8 +259,8 @@ static int post_secrets(struct http_client *h, const char *path, const char *fir
 
 int cli_run_totp_enroll(struct cli_call *c, struct err *e)
 {
-	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
-	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
 	cleanup_secret struct secret password = {0}, code = {0};
 	cleanup_json json_t *begun = NULL, *done = NULL;
 	bool from_stdin = cli_local(c, "password-stdin") != NULL;
@@ -293,8 +283,8 @@ int cli_run_totp_enroll(struct cli_call *c, struct err *e)
 
 int cli_run_totp_end(struct cli_call *c, struct err *e)
 {
-	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
-	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
 	cleanup_secret struct secret password = {0}, code = {0};
 	cleanup_json json_t *reply = NULL;
 	bool from_stdin = cli_local(c, "password-stdin") != NULL;

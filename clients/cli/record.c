@@ -25,18 +25,6 @@
 
 extern char **environ;
 
-static void cleanup_http(struct http_client **h)
-{
-	http_free(*h);
-}
-#define cleanup_http_client __attribute__((cleanup(cleanup_http)))
-
-static void session_wipe(struct cli_session *s)
-{
-	secret_wipe(&s->token);
-}
-#define cleanup_session __attribute__((cleanup(session_wipe)))
-
 static int write_all(int fd, const uint8_t *p, size_t n, struct err *e)
 {
 	while (n) {
@@ -115,7 +103,7 @@ static int fetch(struct http_client *h, const char *base, int fd, struct progres
 
 static int export_to(struct cli_call *c, int fd, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	struct progress progress = {.quiet = c->json};
 	cleanup_free char *base = cli_fill("/api/v1/recordings/{1}", c, true);
@@ -237,7 +225,7 @@ static int change(json_t *policy, struct cli_call *c, struct err *e)
 
 int cli_run_record_pool(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *pool = NULL, *policy = NULL, *body = NULL, *reply = NULL;
 	cleanup_free char *path = cli_fill("/api/v1/pools/{1}", c, true);

@@ -16,18 +16,6 @@
 
 #define PAGE_LIMIT 1000
 
-static void cleanup_http(struct http_client **h)
-{
-	http_free(*h);
-}
-#define cleanup_http_client __attribute__((cleanup(cleanup_http)))
-
-static void session_wipe(struct cli_session *s)
-{
-	secret_wipe(&s->token);
-}
-#define cleanup_session __attribute__((cleanup(session_wipe)))
-
 /* The reasons of a refusal, a line each, below the message that main() prints. */
 static void add_reasons(json_t *reply, struct err *e)
 {
@@ -160,7 +148,7 @@ static int show_done(const struct cli_call *c, json_t *reply)
 
 int cli_run(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	cleanup_free char *path = NULL;
@@ -188,7 +176,7 @@ int cli_run(struct cli_call *c, struct err *e)
 
 int cli_run_logout(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *reply = NULL;
 	struct err gone = {0};
@@ -212,7 +200,7 @@ int cli_run_logout(struct cli_call *c, struct err *e)
 
 int cli_run_host_create(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	const char *token;
@@ -234,7 +222,7 @@ int cli_run_host_create(struct cli_call *c, struct err *e)
 
 int cli_run_audit(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *list = NULL;
 	long last = atol(cli_local(c, "last"));
@@ -254,7 +242,7 @@ static const struct cli_column step_columns[] = {
 /* Exit status 1 when a step failed. */
 static int run_steps(struct cli_call *c, const char *path, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	int r;
@@ -295,7 +283,7 @@ static int ask_ticket(struct http_client *h, const char *pool, json_t **reply, b
 
 int cli_run_ticket(struct cli_call *c, struct err *e)
 {
-	cleanup_session struct cli_session s = {0};
+	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *reply = NULL;
 	long wait_s = cli_local(c, "wait") ? atol(cli_local(c, "wait")) : 0;

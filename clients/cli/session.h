@@ -20,6 +20,12 @@ struct cli_session {
 	struct secret token; /* empty when logged out */
 };
 
+static inline void cleanup_cli_session_fn(struct cli_session *s)
+{
+	secret_wipe(&s->token);
+}
+#define cleanup_cli_session __attribute__((cleanup(cleanup_cli_session_fn)))
+
 /* An empty session where there is no file. */
 int cli_session_load(struct cli_session *s, struct err *e) must_check;
 int cli_session_save(const struct cli_session *s, struct err *e) must_check;

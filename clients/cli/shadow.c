@@ -14,16 +14,6 @@
 
 #define RDP_PORT 3389
 
-static void cleanup_http(struct http_client **h)
-{
-	http_free(*h);
-}
-
-static void session_wipe(struct cli_session *s)
-{
-	secret_wipe(&s->token);
-}
-
 /* The name of https://NAME:PORT, brackets of an IPv6 address included. */
 static int name_of(const char *server, char *out, size_t n)
 {
@@ -57,8 +47,8 @@ static int write_rdp(const char *path, const char *server, const char *ticket, s
 
 int cli_run_shadow(struct cli_call *c, struct err *e)
 {
-	__attribute__((cleanup(session_wipe))) struct cli_session s = {0};
-	__attribute__((cleanup(cleanup_http))) struct http_client *h = NULL;
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
 	cleanup_json json_t *body = NULL, *reply = NULL;
 	cleanup_free char *path = NULL;
 	const char *ticket, *desktop, *file = cli_local(c, "rdp");

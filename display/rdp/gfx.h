@@ -12,7 +12,7 @@
 
 #include "display/pace.h"
 #include "display/planner.h"
-#include "display/rdp/avc.h"
+#include "display/avc.h"
 #include "display/rdp/clear.h"
 #include "display/rdp/planar.h"
 #include "display/rdp/zgfx.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <x264.h>
-#include "display/rdp/avc.h"
+#include "display/avc.h"
 #include "display/screen.h"
 
 #define RATE_KBIT   3000 /* a second, over some of them */

@@ -242,7 +242,7 @@ static void put_info(struct out *o, struct mkv *m, const struct mkv_video *v)
 	shut(o, at);
 }
 
-/* BT.709 of full range: display/rdp/avc.c. */
+/* BT.709 of full range: display/avc.c. */
 static void put_colour(struct out *o)
 {
 	size_t at = open_master(o, ID_COLOUR);

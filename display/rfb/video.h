@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/surface.h"
-#include "display/rdp/avc.h"
+#include "display/avc.h"
 
 struct rfb_video {
 	struct avc *avc;	  /* owned; NULL while nothing moves */

@@ -2,7 +2,7 @@
  *
  * See avc.h.
  */
-#include "display/rdp/avc.h"
+#include "display/avc.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -6,8 +6,8 @@
  * nothing, and what decodes there takes BT.601 for granted (swscale) or reads the stream's own word
  * for it.
  */
-#ifndef PANE_DISPLAY_RDP_AVC_H
-#define PANE_DISPLAY_RDP_AVC_H
+#ifndef PANE_DISPLAY_AVC_H
+#define PANE_DISPLAY_AVC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -11,7 +11,7 @@
 #include <freerdp/codec/color.h>
 #include <freerdp/codec/h264.h>
 #include <string.h>
-#include "display/rdp/avc.h"
+#include "display/avc.h"
 
 #define W     321
 #define H     181
