@@ -88,6 +88,16 @@ function Fetching({ step, cancel }: { step: Step; cancel: () => void }) {
   );
 }
 
+/** Where it lies, until when, and why it ended where nobody left. */
+function Standing({ of: r }: { of: Recording }) {
+  const until = r.state === "kept" && r.kept_until ? ` until ${new Date(r.kept_until).toLocaleDateString(undefined, { dateStyle: "short" })}` : "";
+  return (
+    <>
+      <State of={r.state} /> <span className="pane-quiet">on {r.host}{until}{r.reason && `; ended: ${r.reason}`}</span>
+    </>
+  );
+}
+
 export function Recordings() {
   const live = useList<Recording>("/recordings", ["recording"]);
   const [dialog, ask] = useConfirm();
@@ -121,16 +131,13 @@ export function Recordings() {
               { key: "began", title: "Began", value: (r) => r.began_at, cell: (r) => <When at={r.began_at} /> },
               { key: "length", title: "Length", value: (r) => Math.round(seconds(r)), cell: (r) => (r.ended_at ? duration(seconds(r)) : <Age at={r.began_at} seconds={seconds(r)} />) },
               { key: "size", title: "Size", value: (r) => r.bytes, cell: (r) => (r.ended_at ? size(r.bytes) : "") },
-              { key: "state", title: "State", value: (r) => r.state, cell: (r) => <State of={r.state} /> },
-              { key: "reason", title: "Ended by", value: (r) => r.reason },
-              { key: "until", title: "Kept until", value: (r) => r.kept_until ?? "", cell: (r) => (r.kept_until ? <When at={r.kept_until} /> : "") },
-              { key: "host", title: "Host", value: (r) => r.host },
+              { key: "state", title: "State", value: (r) => r.state, cell: (r) => <Standing of={r} /> },
             ]}
             choices={[{ key: "state", title: "State", value: (r) => r.state }]}
             rowActions={(r) => r.state === "kept" && (
               <>
-                <Button variant="link" aria-label={`Download ${r.desktop} ${r.began_at}`} isDisabled={!!step || !r.bytes} onClick={() => void start(r)}>Download</Button>
-                {may("DELETE /recordings/{id}") && <Button variant="link" isDanger aria-label={`Delete ${r.desktop} ${r.began_at}`} onClick={() => remove(r)}>Delete</Button>}
+                <Button variant="link" isInline aria-label={`Download ${r.desktop} ${r.began_at}`} isDisabled={!!step || !r.bytes} onClick={() => void start(r)}>Download</Button>{" "}
+                {may("DELETE /recordings/{id}") && <Button variant="link" isInline isDanger aria-label={`Delete ${r.desktop} ${r.began_at}`} onClick={() => remove(r)}>Delete</Button>}
               </>
             )}
             empty={{
