@@ -56,6 +56,17 @@ BEGIN
 	RETURN v;
 END $$;
 
+-- One that began, ended or is gone is an event: lists of them are read anew.
+CREATE FUNCTION pane.recording_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE r pane.recording := coalesce(NEW, OLD);
+BEGIN
+	INSERT INTO pane.event (kind, host_id, name, to_state) VALUES ('recording', r.host_id, r.desktop,
+		CASE WHEN TG_OP = 'DELETE' THEN 'gone' WHEN r.ended_at IS NULL THEN 'recording' ELSE 'kept' END);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER recording_event AFTER INSERT OR DELETE OR UPDATE OF ended_at ON pane.recording FOR EACH ROW
+	EXECUTE FUNCTION pane.recording_event();
+
 CREATE FUNCTION pane.recording_row(r pane.recording) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('id', r.id, 'desktop', r.desktop, 'user', r.user_name, 'session', r.session_id, 'host', h.name,
 		'state', CASE WHEN r.deleting THEN 'deleting' WHEN r.ended_at IS NULL THEN 'recording' ELSE 'kept' END,

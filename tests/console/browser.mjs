@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A person at the console, for console_test.py: headless Chromium (Debian's) driven by playwright-core. Reads one JSON
 // object a line, {"do": name, ...arguments}, answers one a line, {"ok": value} or {"error": text}.
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -232,9 +233,11 @@ const verbs = {
   async focused() {
     return page.evaluate(() => document.activeElement?.textContent ?? "");
   },
+  /** The file a button saves; its bytes too, where they are no text. */
   async saved({ press }) {
-    const [file] = await Promise.all([page.waitForEvent("download"), button(press).last().click()]);
-    return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
+    const [file] = await Promise.all([page.waitForEvent("download", { timeout: 60000 }), button(press).last().click()]);
+    const bytes = readFileSync(await file.path());
+    return { name: file.suggestedFilename(), text: bytes.toString("utf8"), sha256: createHash("sha256").update(bytes).digest("hex") };
   },
   /** Waits for the viewer to be connected, and for its picture to have some colours. */
   async screen() {

@@ -357,6 +357,25 @@ class Steps(unittest.TestCase):
         self.assertEqual(self.policy("own")["after_logoff"], "off")
         admin.call("DELETE", "/pools/own?force=true")
 
+    def test_policy_recording(self):
+        """console: a pool's sessions are recorded as its policy tab says, what else the policy says stays, and the page of recordings says how to get one"""
+        web, admin = self.web, self.site.admin
+        web.open(at="/recordings")
+        web.see(text="There is no recording")
+        self.assertEqual(web.look(name="recordings-empty"), [])
+        admin.call("PATCH", "/pools/office", {"policy": {"clipboard": "in"}})
+        web.open(at="/pools/office?tab=policy")
+        self.assertTrue(web.disabled(name="Save: Recording"))
+        web.select(label="What is done in sessions", value="on")
+        web.fill(label="Recordings are kept", text="0")
+        web.see(text="A whole number from 1 to 3650.")
+        self.assertTrue(web.disabled(name="Save: Recording"))
+        web.fill(label="Recordings are kept", text="7")
+        self.assertEqual(web.look(name="pool-recording"), [])
+        web.press(name="Save: Recording")
+        web.see(text="Recording of office: saved")
+        self.assertEqual(self.policy()["policy"], {"clipboard": "in", "recording": True, "recording_required": False, "recording_days": 7})
+
     def test_thin_clients(self):
         """console: a code is made and shown once; the terminal it enrols is listed, configured, and forgotten after its name was typed"""
         web, admin = self.web, self.site.admin
@@ -411,8 +430,8 @@ class Steps(unittest.TestCase):
     def test_full_screen(self):
         """viewer: full screen is entered and left by its button, and the desktop goes on"""
         web = self.web
-        password = self.site.user("alice", "office")
-        web.login(user="alice", password=password)
+        type(self).alice = self.site.user("alice", "office")
+        web.login(user="alice", password=self.alice)
         web.open(at="/my")
         web.press(name="Connect")
         web.screen()
@@ -424,6 +443,66 @@ class Steps(unittest.TestCase):
         self.site.wait_session("alice", "connected")
         web.press(name="Disconnect")
         self.site.wait_session("alice", "disconnected")
+        web.logout(user="alice")
+
+    # ---- somebody else's screen ------------------------------------------------------------------
+    def test_see_screen(self):
+        """console: the help desk sees the screen of a session in the page, its row says who looks, and the session goes on after it"""
+        web, site = self.web, self.site
+        site.admin.call("PATCH", "/pools/office", {"shadow": "notice"})
+        theirs = Browser(f"https://127.0.0.1:{site.ports['https']}")
+        self.addCleanup(theirs.close)
+        theirs.login(user="alice", password=self.alice)
+        theirs.open(at="/my")
+        theirs.press(name="Connect")
+        theirs.screen()
+        site.wait_session("alice", "connected")
+        self.login("carol", PASSWORD, self.recovery[2])
+        web.open(at="/sessions")
+        web.press(name="See screen")
+        web.screen()
+        web.shot(name="see-screen")
+        lookers = lambda: [h["name"] for s in site.admin.items("/sessions") for h in s.get("helpers", [])]
+        site.wait(lambda: lookers() == ["carol"], 30, "who looks in the list")
+        web.press(name="Disconnect")
+        web.heading(text="Sessions")
+        site.wait(lambda: not lookers(), 30, "nobody looks any more")
+        self.assertEqual(theirs.count(selector='[data-phase="shown"]'), 1)
+        web.logout(user="carol")
+        theirs.press(name="Disconnect")
+        site.wait_session("alice", "disconnected")
+
+    def test_recordings(self):
+        """console: a recorded session is listed, downloaded whole, and deleted after its desktop's name was typed; the row goes when its host has done it"""
+        web, site = self.web, self.site
+
+        def ended():
+            rows = site.admin.items("/recordings")
+            return bool(rows) and all(r["state"] == "kept" for r in rows) and rows
+        one = max(site.wait(ended, 60, "the recordings' end"), key=lambda r: r["bytes"])
+        self.login("root", self.password)
+        web.open(at="/recordings")
+        web.see(text=one["desktop"])
+        self.assertEqual(web.look(name="recordings"), [])
+        button = f"{one['desktop']} {one['began_at']}"
+        file = web.saved(press=f"Download {button}")
+        site.pane_login()
+        site.pane("record", "export", one["id"], f"{site.run}/one.mkv")
+        with open(f"{site.run}/one.mkv", "rb") as kept:
+            self.assertEqual(hashlib.sha256(kept.read()).hexdigest(), file["sha256"])
+        self.assertRegex(file["name"], rf"^{one['desktop']}-alice-.*\.mkv$")
+        before = len(web.rows(table="Recordings"))
+        web.press(name=f"Delete {button}")
+        self.assertTrue(web.disabled(name="Delete"))
+        web.type(text=one["desktop"])
+        web.press(name="Delete")
+        web.see(text="deletes the recording of alice")
+        site.wait(lambda: one["id"] not in [r["id"] for r in site.admin.items("/recordings")], 60, "its end on the host")
+        if before > 1:
+            site.wait(lambda: len(web.rows(table="Recordings")) == before - 1, 30, "its row")
+        else:
+            web.see(text="There is no recording")
+        web.logout(user="root")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import { Overview } from "./pages/overview";
 import { PoolPage } from "./pages/pool";
 import { PoolWizard } from "./pages/pool_wizard";
 import { Pools } from "./pages/pools";
+import { Recordings } from "./pages/recordings";
 import { Sessions } from "./pages/sessions";
 import { Settings } from "./pages/settings";
 import { ThinClients } from "./pages/thin_clients";
@@ -49,6 +50,7 @@ const NAV: [string, string, string][] = [
   ["pools", "Pools", "GET /pools"],
   ["desktops", "Desktops", "GET /desktops"],
   ["sessions", "Sessions", "GET /sessions"],
+  ["recordings", "Recordings", "GET /recordings"],
   ["users", "Users", "GET /users"],
   ["groups", "Groups", "GET /groups"],
   ["images", "Images", "GET /images"],
@@ -76,6 +78,8 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
       return name ? <DesktopPage key={name} name={name} /> : <Desktops />;
     case "sessions":
       return <Sessions />;
+    case "recordings":
+      return <Recordings />;
     case "users":
       return name ? <UserPage key={name} name={name} /> : <Users />;
     case "groups":

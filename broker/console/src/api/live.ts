@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api, ApiError, raw } from "./client";
 
-export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | "audit";
+export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | "audit" | "recording";
 
 export type Live<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
@@ -21,7 +21,7 @@ type Entry = {
   again: boolean;
 };
 
-const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user", "audit"];
+const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user", "audit", "recording"];
 /** What an event of the stream may have changed. Others (lost, what is yet to come): anything. */
 const TOUCHES: Record<string, Kind[]> = {
   machine: ["desktop", "pool", "host"],
@@ -29,6 +29,7 @@ const TOUCHES: Record<string, Kind[]> = {
   pool: ["pool"],
   host: ["host", "desktop"],
   image: ["image", "pool"],
+  recording: ["recording"],
 };
 /** The same of what somebody changed, by the first word of its action. */
 const CHANGES: Record<string, Kind[]> = {
@@ -36,6 +37,7 @@ const CHANGES: Record<string, Kind[]> = {
   entitlement: ["user", "pool", "desktop", "audit"], pool: ["pool", "audit"], rollout: ["pool", "audit"], image: ["image", "pool", "audit"],
   version: ["image", "pool", "audit"], host: ["host", "pool", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
   login: ["user", "audit"], logins: ["user", "audit"], token: ["user", "audit"], password: ["audit"], lockout: ["user", "audit"], home: ["user", "audit"],
+  recording: ["recording", "audit"],
 };
 
 const GATHER_MS = 100; // what belongs together is read once

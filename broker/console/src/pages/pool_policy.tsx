@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A pool's policy: its breaker, timers, hours and networks, quota, how many are kept ready hour by hour, and what follows a
-// logoff. Each card is saved by itself and sends only what was changed, so two people may change different things at once.
+// A pool's policy: its breaker, timers, hours and networks, quota, how many are kept ready hour by hour, what follows a
+// logoff, and whether sessions are recorded. Each card is saved by itself and sends only what was changed, so two people may change different things at once.
 import { Alert, Button, Card, CardBody, CardTitle, Form, Gallery, Split, SplitItem, Stack, StackItem } from "@patternfly/react-core";
 import { useState, type ReactNode } from "react";
-import type { Pool, PoolUpdate } from "#schema";
+import type { Policy, Pool, PoolUpdate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh } from "../api/live";
 import { plural, Problem, Reasons, useAction, When } from "../ui/common";
@@ -198,6 +198,55 @@ function Shadow({ pool }: { pool: Pool }) {
   );
 }
 
+const RECORDING: Record<string, Policy> = {
+  off: { recording: false, recording_required: false },
+  on: { recording: true, recording_required: false },
+  required: { recording: true, recording_required: true },
+};
+
+function Recording({ pool }: { pool: Pool }) {
+  const action = useAction();
+  const [draft, setDraft] = useState<Policy>();
+  const off = !may("PATCH /pools/{name}");
+  const p: Policy = { ...pool.policy, ...draft };
+  const way = !p.recording ? "off" : p.recording_required ? "required" : "on";
+  const days = p.recording_days ?? 30;
+  const wrong = !(Number.isInteger(days) && days >= 1 && days <= 3650);
+  const save = async () => {
+    if (!draft || wrong) return;
+    const done = await action.run(async () => {
+      // A policy is replaced as a whole: what else this one says now stays.
+      const now = await api.get<Pool>(`/pools/${seg(pool.name)}`);
+      await api.patch(`/pools/${seg(pool.name)}`, { policy: { ...now.policy, ...draft } } satisfies PoolUpdate);
+    }, `Recording of ${pool.name}: saved`);
+    if (!done) return;
+    setDraft(undefined);
+    refresh("pool");
+  };
+  return (
+    <Card>
+      <CardTitle component="h2">Recording</CardTitle>
+      <CardBody>
+        <Form onSubmit={(event) => { event.preventDefault(); void save(); }}>
+          {action.error && <Problem error={action.error} />}
+          <SelectField
+            label="What is done in sessions" value={way} set={(v) => setDraft(RECORDING[v])} off={off}
+            options={[{ value: "off", label: "is not recorded" }, { value: "on", label: "is recorded, where it can be" }, { value: "required", label: "is recorded, else nobody gets in" }]}
+            help="While somebody is connected; the screen tells them."
+          />
+          {p.recording && <NumberField label="Recordings are kept" unit="days" value={days} set={(recording_days) => setDraft({ ...draft, recording_days })} min={1} max={3650} off={off} help="Of those that begin from now on." />}
+          {!off && (
+            <Split hasGutter>
+              <SplitItem><Button type="submit" variant="secondary" aria-label="Save: Recording" isDisabled={!draft || wrong || action.busy}>Save</Button></SplitItem>
+              {draft && <SplitItem><Button variant="link" aria-label="Undo: Recording" onClick={() => { setDraft(undefined); action.clear(); }}>Undo</Button></SplitItem>}
+            </Split>
+          )}
+        </Form>
+      </CardBody>
+    </Card>
+  );
+}
+
 export function PolicyTab({ pool }: { pool: Pool }) {
   return (
     <Stack hasGutter className="pane-above">
@@ -210,6 +259,7 @@ export function PolicyTab({ pool }: { pool: Pool }) {
           <Breaker pool={pool} />
           <AfterLogoff pool={pool} />
           <Shadow pool={pool} />
+          <Recording pool={pool} />
         </Gallery>
       </StackItem>
     </Stack>

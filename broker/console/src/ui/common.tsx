@@ -209,9 +209,9 @@ export function Nothing({ title, children, action }: { title: string; children?:
 // ---- values ----
 
 const COLOURS: Record<string, "green" | "blue" | "orange" | "red" | "grey" | "teal" | "purple"> = {
-  ready: "green", online: "green", connected: "green", published: "green", done: "green", ok: "green", enabled: "green", active: "green",
+  ready: "green", online: "green", connected: "green", published: "green", done: "green", ok: "green", enabled: "green", active: "green", kept: "green",
   requested: "blue", cloning: "blue", booting: "blue", running: "blue", uploading: "blue", verifying: "blue", converting: "blue",
-  updating: "blue", connecting: "blue", ticketed: "blue", enrolled: "blue", pulling: "blue",
+  updating: "blue", connecting: "blue", ticketed: "blue", enrolled: "blue", pulling: "blue", recording: "blue",
   suspended: "teal", disconnected: "teal", waiting: "teal", created: "teal", paused: "orange", draining: "orange", drained: "orange", recycling: "orange",
   deleting: "orange", logging_off: "orange", stopped: "orange", refused: "orange", disabled: "orange",
   failed: "red", lost: "red", denied: "red",

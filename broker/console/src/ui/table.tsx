@@ -42,8 +42,8 @@ export function csvOf(titles: string[], rows: (string | number | null)[][]) {
   return [titles, ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
 }
 
-export function download(name: string, type: string, text: string) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+export function download(name: string, type: string, content: BlobPart) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
