@@ -262,6 +262,35 @@ static void of_too_many_the_oldest_go(void **state)
 	host_recordings_free(r);
 }
 
+/* Else the broker would refuse whatever the host reports. */
+static void the_list_of_most_with_long_texts_fits_a_report(void **state)
+{
+	cleanup_json json_t *list = NULL;
+	struct host_recordings *r;
+	char name[64], text[800];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(dir_make(dir, 0700, NULL), 0);
+	for (unsigned i = 0; i < HOST_RECORDINGS_MAX; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"id\":\"%s\",\"desktop\":\"" DESKTOP
+			 "\",\"name\":\"%063d\",\"user\":\"%0127d\",\"began\":%d,\"ended\":%d,"
+			 "\"bytes\":0,\"days\":3650,\"why\":\"%0120d\"}",
+			 id_of(i), 0, 0, NOW, NOW, 0);
+		snprintf(name, sizeof(name), "%s.json", id_of(i));
+		lay(name, text, strlen(text));
+		snprintf(name, sizeof(name), "%s.mkv", id_of(i));
+		lay(name, "", 0);
+	}
+	r = opened();
+	assert_int_equal(count(r), HOST_RECORDINGS_MAX);
+	list = host_recordings_report(r);
+	n = json_dumpb(list, NULL, 0, JSON_COMPACT);
+	assert_in_range(n, 1, JSON_MAX_BYTES - JSON_MAX_BYTES / 5);
+	host_recordings_free(r);
+}
+
 static void an_agent_started_again_knows_them(void **state)
 {
 	struct host_recordings *r = opened();
@@ -504,6 +533,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(of_too_many_the_oldest_go, setup_in_memory,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_list_of_most_with_long_texts_fits_a_report,
+						setup_in_memory, teardown),
 		cmocka_unit_test_setup_teardown(an_agent_started_again_knows_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_went_on_has_ended_when_it_was_last_written,
 						setup, teardown),
