@@ -13,7 +13,7 @@
 #include "vmm/host/config.h"
 #include "vmm/host/orders.h"
 
-#define HOST_RECORDING_FREE_MIB 64   /* no recording begins with less room on the disk */
+#define HOST_RECORDING_FREE_MIB 64 /* no recording begins with less room on the disk */
 /* Of more the oldest go, too: the list of them is in one report, which the broker takes up to
  * JSON_MAX_BYTES, and leaves room for the rest of it. */
 #define HOST_RECORDINGS_MAX 1500

@@ -168,7 +168,7 @@ struct frame {
  * that are whole, and of clusters. */
 static unsigned walk(const struct file *f, struct frame *v, unsigned max, unsigned *clusters)
 {
-	struct element e;
+	struct element e = {0};
 	uint64_t stamp = 0;
 	unsigned n = 0;
 
@@ -204,7 +204,7 @@ static void write_frame(struct file *f, int64_t ms, size_t n, bool key)
 static void the_head_says_what_it_is(void **state)
 {
 	struct file f = begun();
-	struct element root, e, seg;
+	struct element root, e, seg, none = {0};
 
 	(void)state;
 	load(&f);
@@ -223,14 +223,14 @@ static void the_head_says_what_it_is(void **state)
 	assert_int_equal(number(&f, e, 0x2ad7b1), 1000000);
 	assert_int_equal(number(&f, e, 0x4461), (BEGAN_S - 978307200ull) * 1000000000);
 	need_text(&f, e, 0x7ba9, "office-1, ålice");
-	assert_false(child(&f, e, 0x4489, 0, &root)); /* no duration yet */
+	assert_false(child(&f, e, 0x4489, 0, &none)); /* no duration yet */
 	done(&f);
 }
 
 static void the_track_is_h264_of_that_size(void **state)
 {
 	struct file f = begun();
-	struct element t, e, bare;
+	struct element t, e, bare = {0};
 
 	(void)state;
 	load(&f);
@@ -346,7 +346,7 @@ static void its_end_fills_in_sizes_duration_and_index(void **state)
 static void one_without_a_frame_ends_whole(void **state)
 {
 	struct file f = begun();
-	struct element e;
+	struct element e = {0};
 
 	(void)state;
 	assert_int_equal(mkv_end(&f.m, 0), 0);
