@@ -430,7 +430,7 @@ static void a_long_name_is_cut_between_characters(void **state)
 
 	(void)state;
 	for (int i = 0; i < 70; i++)
-		strcat(user, "å");
+		memcpy(user + 1 + (size_t)2 * i, "å", 3);
 	of.user = user;
 	fd = host_recordings_begin(r, &of, id, NULL);
 	assert_true(fd >= 0);
