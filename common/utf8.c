@@ -4,6 +4,8 @@
  */
 #include "common/utf8.h"
 
+#include <string.h>
+
 uint32_t utf8_next(const uint8_t **p, const uint8_t *end)
 {
 	static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
@@ -24,4 +26,18 @@ uint32_t utf8_next(const uint8_t **p, const uint8_t *end)
 	}
 	*p = s;
 	return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? UTF8_BAD : c;
+}
+
+void utf8_trim(char *s)
+{
+	const uint8_t *end = (const uint8_t *)s + strlen(s), *p = end;
+	size_t at;
+
+	while (p > (const uint8_t *)s && end - p < 3 && (p[-1] & 0xc0) == 0x80)
+		p--;
+	if (p == (const uint8_t *)s || p[-1] < 0xc0)
+		return;
+	at = (size_t)(--p - (const uint8_t *)s);
+	if (utf8_next(&p, end) == UTF8_BAD)
+		s[at] = 0;
 }

@@ -11,5 +11,7 @@
 
 /* The next character, which is advanced over; at least one byte is there. */
 uint32_t utf8_next(const uint8_t **p, const uint8_t *end);
+/* Removes what is left of a character that was cut at the end of s. */
+void utf8_trim(char *s);
 
 #endif

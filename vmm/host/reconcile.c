@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "vmm/host/agent.h"
 #include "vmm/host/cell_net.h"
 #include "vmm/host/firstboot.h"
@@ -647,6 +648,7 @@ static void session_user(const struct host_desktop *d, char user[128])
 	const char *s = json_string_value(json_object_get(json_array_get(list, 0), "user"));
 
 	snprintf(user, 128, "%s", s ? s : "");
+	utf8_trim(user);
 }
 
 /* It could not be recorded, or not to the end. */
@@ -680,6 +682,7 @@ static int on_record(void *arg, char id[37], char title[200], int64_t *max_bytes
 		return fd;
 	}
 	snprintf(title, 200, "%.60s, %.120s", d->rec.order.name, user);
+	utf8_trim(title); /* it goes by JSON */
 	*max_bytes = host_recordings_part(a->recordings);
 	a->recordings_told = false;
 	host_agent_changed(a);

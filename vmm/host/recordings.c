@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See recordings.h. What a file's name or its JSON does not make sense of is left where it is. The
- * list is in the order of beginning.
+ * See recordings.h. What a file's name or its JSON does not make sense of is left where it is; JSON
+ * without its film is removed. The list is in the order of beginning.
  */
 #include "vmm/host/recordings.h"
 
@@ -18,9 +18,11 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/utf8.h"
 
 #define PART_BYTES (512ll << 20)
 #define DAY_S	   86400
+#define DAYS_MAX   3650 /* as orders have it: the broker refuses a report of more */
 
 struct recording {
 	char id[HOST_UUID], desktop[HOST_UUID];
@@ -70,6 +72,7 @@ static int save(const struct host_recordings *r, const struct recording *x, stru
 	return k < 0 ? k : file_write(path, text, strlen(text), 0600, e);
 }
 
+/* x->id is what it should be of. */
 static int from_json(json_t *o, struct recording *x, struct err *e)
 {
 	const char *id, *desktop, *name, *user, *why = "";
@@ -83,12 +86,13 @@ static int from_json(json_t *o, struct recording *x, struct err *e)
 	    (r = json_opt_str(o, "why", sizeof(x->why) - 1, &why, e)) < 0 ||
 	    (r = json_need_int(o, "began", 0, INT64_MAX / 2, &x->began_s, e)) < 0 ||
 	    (r = json_need_int(o, "ended", 0, INT64_MAX / 2, &x->ended_s, e)) < 0 ||
-	    (r = json_need_int(o, "days", 1, 36500, &days, e)) < 0)
+	    (r = json_need_int(o, "days", 1, DAYS_MAX, &days, e)) < 0)
 		return r;
 	if (!host_uuid_ok(id) || !host_uuid_ok(desktop))
 		return err_set(e, -EPROTO, "id or desktop is no UUID");
+	if (strcmp(id, x->id) != 0)
+		return err_set(e, -EPROTO, "it is of recording %s", id);
 	x->days = (int)days;
-	memcpy(x->id, id, HOST_UUID);
 	memcpy(x->desktop, desktop, HOST_UUID);
 	memcpy(x->name, name, strlen(name) + 1);
 	memcpy(x->user, user, strlen(user) + 1);
@@ -120,6 +124,14 @@ static int add(struct host_recordings *r, const struct recording *x)
 	return 0;
 }
 
+static void forget(const struct host_recordings *r, const char *id)
+{
+	char path[PATH_MAX];
+
+	if (path_of(r, id, "json", path) == 0)
+		unlink(path);
+}
+
 static void drop(struct host_recordings *r, struct recording *x, const char *why)
 {
 	char path[PATH_MAX];
@@ -127,8 +139,7 @@ static void drop(struct host_recordings *r, struct recording *x, const char *why
 	log_info("recording.delete", "id=%s desktop=%s why=\"%s\"", x->id, x->desktop, why);
 	if (path_of(r, x->id, "mkv", path) == 0)
 		unlink(path);
-	if (path_of(r, x->id, "json", path) == 0)
-		unlink(path);
+	forget(r, x->id);
 	r->n--;
 	memmove(x, x + 1, (size_t)(r->v + r->n - x) * sizeof(*x));
 }
@@ -145,13 +156,24 @@ static void take_up(struct host_recordings *r, const char *id)
 	struct stat st;
 	size_t n;
 
+	memcpy(x.id, id, HOST_UUID);
 	if (path_of(r, id, "json", path) < 0 || file_read(path, 4096, &text, &n, &e) < 0 ||
-	    !(o = json_parse(text, n, &e)) || from_json(o, &x, &e) < 0 || strcmp(x.id, id) != 0) {
+	    !(o = json_parse(text, n, &e)) || from_json(o, &x, &e) < 0) {
 		log_warn("recording.load", "id=%s error=%s", id, LOG_Q(e.msg));
 		return;
 	}
-	x.bytes = size_of(r, id);
-	if (!x.ended_s && path_of(r, id, "mkv", path) == 0 && stat(path, &st) == 0) {
+	if (path_of(r, id, "mkv", path) < 0)
+		return;
+	if (stat(path, &st) < 0) {
+		int why = errno;
+
+		log_warn("recording.load", "id=%s error=%s", id, LOG_Q(strerror(why)));
+		if (why == ENOENT)
+			forget(r, id);
+		return;
+	}
+	x.bytes = st.st_size;
+	if (!x.ended_s) {
 		x.ended_s = st.st_mtime > x.began_s ? st.st_mtime : x.began_s;
 		snprintf(x.why, sizeof(x.why), "the host agent ended");
 		(void)!save(r, &x, &e);
@@ -252,13 +274,20 @@ int host_recordings_begin(struct host_recordings *r, const struct host_recording
 	snprintf(x.desktop, sizeof(x.desktop), "%s", of->desktop);
 	snprintf(x.name, sizeof(x.name), "%s", of->name);
 	snprintf(x.user, sizeof(x.user), "%s", of->user);
+	utf8_trim(x.user); /* else no JSON could be made of it */
 	if ((k = save(r, &x, e)) < 0 || (k = path_of(r, x.id, "mkv", path)) < 0)
 		return k;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
-	if (add(r, &x) < 0)
-		return err_set(e, -ENOMEM, "out of memory");
+		k = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	else if (add(r, &x) < 0)
+		k = err_set(e, -ENOMEM, "out of memory");
+	if (k < 0) {
+		if (fd >= 0)
+			unlink(path);
+		forget(r, x.id);
+		return k;
+	}
 	memcpy(id, x.id, HOST_UUID);
 	log_info("recording.begin", "id=%s desktop=%s", x.id, x.desktop);
 	return steal_fd(&fd);
@@ -274,6 +303,7 @@ void host_recordings_end(struct host_recordings *r, const char *id, const char *
 	x->bytes = size_of(r, id);
 	x->ended_s = now_s > x->began_s ? now_s : x->began_s;
 	snprintf(x->why, sizeof(x->why), "%s", why);
+	utf8_trim(x->why);
 	log_info("recording.end", "id=%s bytes=%lld why=%s", id, (long long)x->bytes, LOG_Q(why));
 	if (!x->bytes)
 		drop(r, x, "nothing is in it");

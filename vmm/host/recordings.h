@@ -13,8 +13,10 @@
 #include "vmm/host/config.h"
 #include "vmm/host/orders.h"
 
-#define HOST_RECORDING_FREE_MIB 64   /* no recording begins with less room on the disk */
-#define HOST_RECORDINGS_MAX	5000 /* of more the oldest go, too */
+#define HOST_RECORDING_FREE_MIB 64 /* no recording begins with less room on the disk */
+/* Of more the oldest go, too: the list of them is in one report, which the broker takes up to
+ * JSON_MAX_BYTES, and leaves room for the rest of it. */
+#define HOST_RECORDINGS_MAX 1500
 
 struct host_recordings;
 
