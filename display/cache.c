@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See cache.h. There are a few hundred entries at most, so they are simply looked through.
+ * See cache.h. There are a few hundred entries, so they are simply looked through.
  */
 #include "display/cache.h"
 
@@ -11,18 +11,18 @@
 #include <xxhash.h>
 #include "display/screen.h"
 
-#define ENTRIES_MAX 512u
-#define BLOCK_BYTES (4ull * DISP_BLOCK_MAX * DISP_TILE * DISP_TILE)
-
 struct entry {
-	struct disp_block block;
-	uint64_t frame; /* used last */
+	struct disp_block block; /* of no tiles: the slot is free */
+	uint64_t frame;		 /* used last */
 };
 
 struct disp_cache {
-	struct entry *entries; /* owned; slot - 1 */
-	uint32_t n, used;      /* entries; those in use come first */
+	struct entry *entries;	/* owned; slot - 1 */
+	uint32_t n, used;	/* entries; behind those used so far there is nothing */
+	uint64_t limit, bytes;	/* of pixels at the viewer: at most, now */
 	uint64_t frame, seed;
+	uint16_t *dropped; /* owned; slots, of this frame */
+	uint32_t n_dropped;
 };
 
 struct disp_cache *disp_cache_new(uint32_t slots, uint64_t bytes)
@@ -31,10 +31,11 @@ struct disp_cache *disp_cache_new(uint32_t slots, uint64_t bytes)
 
 	if (!c)
 		return NULL;
-	c->n = slots < ENTRIES_MAX ? slots : ENTRIES_MAX;
-	c->n = bytes / BLOCK_BYTES < c->n ? (uint32_t)(bytes / BLOCK_BYTES) : c->n;
+	c->n = slots < DISP_CACHE_SLOTS ? slots : DISP_CACHE_SLOTS;
+	c->limit = bytes;
 	c->entries = calloc(c->n + 1, sizeof(*c->entries));
-	if (!c->entries || getrandom(&c->seed, sizeof(c->seed), 0) != sizeof(c->seed)) {
+	c->dropped = calloc(c->n + 1, sizeof(*c->dropped));
+	if (!c->entries || !c->dropped || getrandom(&c->seed, sizeof(c->seed), 0) != sizeof(c->seed)) {
 		disp_cache_free(c);
 		return NULL;
 	}
@@ -46,12 +47,15 @@ void disp_cache_free(struct disp_cache *c)
 	if (!c)
 		return;
 	free(c->entries);
+	free(c->dropped);
 	free(c);
 }
 
 void disp_cache_clear(struct disp_cache *c)
 {
 	c->used = 0;
+	c->bytes = 0;
+	c->n_dropped = 0;
 }
 
 struct disp_hash disp_cache_hash(const struct disp_cache *c, const uint32_t *px, size_t stride_px,
@@ -100,11 +104,18 @@ uint16_t disp_cache_find(const struct disp_cache *c, const struct disp_block *b,
 void disp_cache_begin(struct disp_cache *c)
 {
 	c->frame++;
+	c->n_dropped = 0;
 }
 
 void disp_cache_use(struct disp_cache *c, uint16_t slot)
 {
 	c->entries[slot - 1].frame = c->frame;
+}
+
+/* [MS-RDPEGFX] 3.3.1.4 counts the bitmaps' data, and a pixel there has four bytes. */
+static uint64_t bytes_of(const struct disp_block *b)
+{
+	return 4ull * b->width * b->height;
 }
 
 /* The entry unused longest, not in this frame; NULL = none. */
@@ -115,15 +126,52 @@ static struct entry *oldest(struct disp_cache *c)
 	for (uint32_t i = 0; i < c->used; i++) {
 		struct entry *e = &c->entries[i];
 
-		if (e->frame < c->frame && (!found || e->frame < found->frame))
+		if (e->block.n && e->frame < c->frame && (!found || e->frame < found->frame))
 			found = e;
 	}
 	return found;
 }
 
-static struct entry *make_room(struct disp_cache *c)
+static struct entry *unused(struct disp_cache *c)
 {
-	return c->used < c->n ? &c->entries[c->used++] : oldest(c);
+	for (uint32_t i = 0; i < c->used; i++) {
+		if (!c->entries[i].block.n)
+			return &c->entries[i];
+	}
+	return c->used < c->n ? &c->entries[c->used++] : NULL;
+}
+
+/* Whether so many bytes fit when all that this frame does not use is dropped. */
+static bool could_fit(const struct disp_cache *c, uint64_t bytes)
+{
+	for (uint32_t i = 0; i < c->used; i++) {
+		if (c->entries[i].frame == c->frame)
+			bytes += bytes_of(&c->entries[i].block);
+	}
+	return bytes <= c->limit;
+}
+
+static void drop(struct disp_cache *c, struct entry *e)
+{
+	c->bytes -= bytes_of(&e->block);
+	e->block = (struct disp_block){0};
+	c->dropped[c->n_dropped++] = (uint16_t)(e - c->entries + 1);
+}
+
+/* A free entry, with room for so many bytes; NULL = there is none in this frame. */
+static struct entry *make_room(struct disp_cache *c, uint64_t bytes)
+{
+	struct entry *e = NULL, *old;
+
+	if (!could_fit(c, bytes))
+		return NULL;
+	while (c->bytes + bytes > c->limit || !(e = unused(c))) {
+		old = oldest(c);
+		if (!old)
+			return NULL;
+		drop(c, old);
+	}
+	return e;
 }
 
 uint16_t disp_cache_keep(struct disp_cache *c, const struct disp_block *b)
@@ -138,10 +186,17 @@ uint16_t disp_cache_keep(struct disp_cache *c, const struct disp_block *b)
 			return 0;
 		}
 	}
-	e = make_room(c);
+	e = make_room(c, bytes_of(b));
 	if (!e)
 		return 0;
 	e->block = *b;
 	e->frame = c->frame;
+	c->bytes += bytes_of(b);
 	return (uint16_t)(e - c->entries + 1);
+}
+
+const uint16_t *disp_cache_dropped(const struct disp_cache *c, uint32_t *n)
+{
+	*n = c->n_dropped;
+	return c->dropped;
 }

@@ -17,6 +17,7 @@
 
 #define DISP_BLOCK_TILES 4 /* a side */
 #define DISP_BLOCK_MAX	 (DISP_BLOCK_TILES * DISP_BLOCK_TILES)
+#define DISP_CACHE_SLOTS 1023
 
 struct disp_hash {
 	uint64_t low, high;
@@ -31,8 +32,8 @@ struct disp_block {
 
 struct disp_cache;
 
-/* Room for so many slots and bytes of pixels at the viewer, where a block counts in full at a
- * picture's edge too; NULL without memory. */
+/* Room for so many slots, of which DISP_CACHE_SLOTS are used at most, and so many bytes of pixels at
+ * the viewer; NULL without memory. */
 struct disp_cache *disp_cache_new(uint32_t slots, uint64_t bytes);
 void disp_cache_free(struct disp_cache *c);
 void disp_cache_clear(struct disp_cache *c);
@@ -46,7 +47,10 @@ uint16_t disp_cache_find(const struct disp_cache *c, const struct disp_block *b,
 void disp_cache_begin(struct disp_cache *c);
 void disp_cache_use(struct disp_cache *c, uint16_t slot);
 /* The slot to keep the block in, from 1; 0 = it is kept already, or there is no room in this
- * frame. What stood in the slot before is gone. */
+ * frame. What stood in the slot before is gone, and more may have been dropped. */
 uint16_t disp_cache_keep(struct disp_cache *c, const struct disp_block *b);
+/* The slots dropped in this frame, to be given back at the viewer before anything is kept in it.
+ * Valid until the next frame begins. */
+const uint16_t *disp_cache_dropped(const struct disp_cache *c, uint32_t *n);
 
 #endif

@@ -444,6 +444,8 @@ static void keep_going(struct disp_planner *p)
 		if (slot)
 			p->keeps[p->n_keeps++] = (struct disp_recall){p->going_at[i], slot};
 	}
+	if (p->n_keeps) /* else nothing was dropped for them */
+		p->drops = disp_cache_dropped(p->cache, &p->n_drops);
 }
 
 /* All that can be done with much that differs, before it is drawn. */
@@ -554,7 +556,7 @@ static int take(struct disp_planner *p)
 	p->reshaped = false;
 	p->n_changes = 0;
 	p->n_moves = 0;
-	p->n_keeps = p->n_recalls = 0;
+	p->n_keeps = p->n_recalls = p->n_drops = 0;
 	pthread_mutex_lock(&s->lock);
 	if (!p->feed.dirty)
 		r = -ENOMEM;
@@ -595,6 +597,8 @@ static int write_frame(struct disp_planner *p, const struct surface_rect *blur)
 {
 	int r = p->ops->begin(p->writer);
 
+	for (uint32_t i = 0; i < p->n_drops && r == 0; i++)
+		r = p->ops->drop(p->writer, p->drops[i]);
 	for (uint32_t i = 0; i < p->n_keeps && r == 0; i++)
 		r = p->ops->keep(p->writer, p->keeps[i].slot, &p->keeps[i].r);
 	for (uint32_t i = 0; i < p->n_recalls && r == 0; i++)

@@ -41,6 +41,8 @@ struct disp_writer {
 	/* The viewer remembers what it shows in r by a slot; it shows at r what it remembers by it.
 	 * Only called when DISP_CAN_CACHE is set; these come before a frame's moves. */
 	int (*keep)(void *w, uint16_t slot, const struct surface_rect *r);
+	/* It forgets a slot, to have room: before anything is kept. */
+	int (*drop)(void *w, uint16_t slot);
 	int (*recall)(void *w, uint16_t slot, const struct surface_rect *r);
 };
 
@@ -82,10 +84,11 @@ struct disp_planner {
 	struct disp_cache *cache;  /* owned; NULL until there is something in it */
 	struct disp_recall *keeps; /* owned; one a block, as recalls */
 	struct disp_recall *recalls;
+	const uint16_t *drops;	       /* the cache's; slots */
 	struct disp_block *going;      /* owned; one a block: what may be kept of this frame */
 	struct surface_rect *going_at; /* owned */
 	uint8_t *recalled;	       /* owned; one a tile: enum in planner.c */
-	uint32_t n_going, n_keeps, n_recalls;
+	uint32_t n_going, n_keeps, n_recalls, n_drops;
 	int64_t move_ms; /* when something moved last */
 	struct disp_motion motion;
 	struct disp_cursor cursor; /* last one written */

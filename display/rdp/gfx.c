@@ -200,6 +200,11 @@ static int op_keep(void *w, uint16_t slot, const struct surface_rect *r)
 	return disp_gfx_put_keep(&g->plain, g->surface, slot, r);
 }
 
+static int op_drop(void *w, uint16_t slot)
+{
+	return evict(w, slot);
+}
+
 static int op_recall(void *w, uint16_t slot, const struct surface_rect *r)
 {
 	struct gfx *g = w;
@@ -279,6 +284,7 @@ const struct disp_writer disp_gfx_writer = {
 	.end = op_end,
 	.keep = op_keep,
 	.recall = op_recall,
+	.drop = op_drop,
 };
 
 unsigned disp_gfx_can(const struct gfx *g)

@@ -21,7 +21,7 @@
 
 typedef int (*gfx_send_fn)(void *arg, const uint8_t *p, size_t n);
 
-#define GFX_SLOTS 1024 /* of the client's cache, at most */
+#define GFX_SLOTS (DISP_CACHE_SLOTS + 1) /* of the client's cache, from 1 */
 
 struct gfx_flight {
 	uint32_t frame;
@@ -41,7 +41,7 @@ struct gfx {
 	uint32_t caps_seen;	/* how often it said what it can */
 	uint32_t cache_slots;	/* what it remembers */
 	uint64_t cache_bytes;
-	uint8_t slots[GFX_SLOTS / 8]; /* bit by bit: those in use, from 1 */
+	uint8_t slots[GFX_SLOTS / 8]; /* bit by bit: those in use */
 	struct avc *avc;	      /* owned; NULL while nothing is a video */
 	struct surface_rect video;    /* what the scratch surface and the encoder are for */
 	int64_t video_ms;	      /* when it was used last */

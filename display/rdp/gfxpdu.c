@@ -18,7 +18,9 @@
 #define MONITOR_MAIN 1
 #define CAPS_10_1    0x000a0100u
 #define THIN_CLIENT  0x01 /* flag of 8.0, 8.1 and 10.7: a small cache */
-#define SMALL_CACHE  0x02 /* flag of all but 10.1 */
+#define SMALL_CACHE  0x02 /* flag of all but 10.1 and 10.3 */
+#define CAPS_10_3    0x000a0301u
+/* [MS-RDPEGFX] 3.3.1.4: 100 MB in 25,600 slots, or 16 MB in 4,096. The least that MB may mean. */
 #define CACHE_SLOTS  25600
 #define CACHE_BYTES  100000000ull
 #define SMALL_SLOTS  4096
@@ -26,7 +28,7 @@
 
 /* Capability versions this server speaks, [MS-RDPEGFX] 2.2.3; the later, the better. */
 static const uint32_t versions[] = {
-	0x00080004, 0x00080105, 0x000a0002, CAPS_10_1,	0x000a0200, 0x000a0301,
+	0x00080004, 0x00080105, 0x000a0002, CAPS_10_1,	0x000a0200, CAPS_10_3,
 	0x000a0400, 0x000a0502, 0x000a0600, 0x000a0601, 0x000a0701,
 };
 
@@ -201,7 +203,9 @@ int disp_gfx_put_evict(struct buf *b, uint16_t slot)
 
 void disp_gfx_caps_cache(uint32_t version, uint32_t flags, uint32_t *slots, uint64_t *bytes)
 {
-	bool small = version != CAPS_10_1 && (flags & (THIN_CLIENT | SMALL_CACHE));
+	/* 10.1 has no flags, 10.3 has not these and a small cache always: 3.3.1.4. */
+	bool small = version == CAPS_10_3 ||
+		     (version != CAPS_10_1 && (flags & (THIN_CLIENT | SMALL_CACHE)));
 
 	*slots = small ? SMALL_SLOTS : CACHE_SLOTS;
 	*bytes = small ? SMALL_BYTES : CACHE_BYTES;

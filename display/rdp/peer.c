@@ -152,6 +152,13 @@ static int op_keep(void *w, uint16_t slot, const struct surface_rect *r)
 	return disp_gfx_writer.keep(&p->gfx, slot, r);
 }
 
+static int op_drop(void *w, uint16_t slot)
+{
+	struct rdp_peer *p = w;
+
+	return disp_gfx_writer.drop(&p->gfx, slot);
+}
+
 static int op_recall(void *w, uint16_t slot, const struct surface_rect *r)
 {
 	struct rdp_peer *p = w;
@@ -177,6 +184,7 @@ static const struct disp_writer peer_writer = {
 	.cursor = op_cursor,
 	.keep = op_keep,
 	.recall = op_recall,
+	.drop = op_drop,
 };
 
 static int send_graphics(void *arg, const uint8_t *bytes, size_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What a viewer keeps: found by most of its tiles, never what differs in shape, the longest unused
- * goes first, and nothing that this frame uses.
+ * goes first, and nothing that this frame uses; a block takes what its pixels take.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,8 @@ static void the_longest_unused_goes_and_nothing_in_use(void **state)
 {
 	struct disp_cache *c = disp_cache_new(1000, 3 * ROOM + 5);
 	struct disp_block b;
-	uint32_t same;
+	const uint16_t *dropped;
+	uint32_t n, same;
 
 	(void)state;
 	for (uint64_t i = 1; i <= 3; i++) {
@@ -71,10 +72,63 @@ static void the_longest_unused_goes_and_nothing_in_use(void **state)
 	assert_int_equal(disp_cache_keep(c, &b), 3);
 	b = block(6);
 	assert_int_equal(disp_cache_keep(c, &b), 0); /* all three are this frame's */
+	dropped = disp_cache_dropped(c, &n);
+	assert_int_equal(n, 2);
+	assert_true(dropped[0] == 2 && dropped[1] == 3);
 	b = block(1);
 	assert_int_equal(disp_cache_find(c, &b, &same), 1);
 	b = block(2);
 	assert_int_equal(disp_cache_find(c, &b, &same), 0);
+	disp_cache_free(c);
+}
+
+static struct disp_block narrow(uint64_t seed, uint32_t width)
+{
+	struct disp_block b = block(seed);
+
+	b.width = width;
+	b.n = DISP_BLOCK_MAX / 2;
+	return b;
+}
+
+/* Blocks at an edge, of the size that just fits; who needs more gets the room of several, which are
+ * named, but only if there is enough. */
+static void a_block_takes_what_its_pixels_take(void **state)
+{
+	struct disp_cache *c = disp_cache_new(4, ROOM);
+	struct disp_block b;
+	const uint16_t *dropped;
+	uint32_t n, same;
+
+	(void)state;
+	disp_cache_begin(c);
+	b = narrow(1, 128);
+	assert_int_equal(disp_cache_keep(c, &b), 1);
+	b = narrow(2, 129);
+	assert_int_equal(disp_cache_keep(c, &b), 0); /* a column too wide */
+	b = narrow(2, 127);
+	assert_int_equal(disp_cache_keep(c, &b), 2);
+	b = narrow(3, 1);
+	assert_int_equal(disp_cache_keep(c, &b), 3);
+	disp_cache_begin(c);
+	disp_cache_use(c, 3);
+	b = block(4);
+	assert_int_equal(disp_cache_keep(c, &b), 0); /* without a column there is not room for it */
+	(void)disp_cache_dropped(c, &n);
+	assert_int_equal(n, 0);
+	b = narrow(1, 128);
+	assert_int_equal(disp_cache_find(c, &b, &same), 1);
+	disp_cache_begin(c);
+	b = block(4);
+	assert_int_equal(disp_cache_keep(c, &b), 1);
+	dropped = disp_cache_dropped(c, &n);
+	assert_int_equal(n, 3);
+	assert_true(dropped[0] == 1 && dropped[1] == 2 && dropped[2] == 3);
+	b = narrow(2, 127);
+	assert_int_equal(disp_cache_find(c, &b, &same), 0);
+	disp_cache_begin(c);
+	(void)disp_cache_dropped(c, &n);
+	assert_int_equal(n, 0);
 	disp_cache_free(c);
 }
 
@@ -99,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(most_tiles_find_a_block),
 		cmocka_unit_test(the_longest_unused_goes_and_nothing_in_use),
+		cmocka_unit_test(a_block_takes_what_its_pixels_take),
 		cmocka_unit_test(a_pixel_makes_another_hash_and_what_is_beside_it_does_not),
 	};
 

@@ -86,6 +86,17 @@ class Video(unittest.TestCase):
         self.assertLess(len({v[0] for v in view.videos}), 5)
         self.exact(view)
 
+    def test_not_offered(self):
+        """A viewer that does not list the encoding, or has the pointer painted for it, gets none, and an exact picture"""
+        for encodings in ((RAW, COPY, CURSOR), (H264, RAW, COPY)):
+            view = self.view(*encodings)
+            self.play()
+            for _ in range(10):
+                view.ask()
+                view.update()
+            self.exact(view)
+            self.assertEqual(view.videos, [])
+
     def test_part(self):
         """A viewer that asks for a part of the picture only is not sent the film beyond it"""
         view = self.view(H264, RAW, COPY, CURSOR)

@@ -15,7 +15,8 @@
 #include "display/planner.h"
 #include "tests/display/desktop.h"
 
-#define SLOTS 12 /* that it remembers */
+#define SLOTS	    12 /* that it remembers, */
+#define CACHE_BYTES (600u << 10) /* and so many bytes */
 
 /* A client: draws what it is told into a picture of its own. */
 struct client {
@@ -28,7 +29,8 @@ struct client {
 	int fail; /* the next image fails with this */
 	uint32_t *slots[SLOTS + 1];
 	struct surface_rect kept[SLOTS + 1];
-	unsigned keeps, recalls;
+	unsigned keeps, recalls, drops;
+	uint64_t room; /* of all it remembers, in bytes */
 };
 
 static uint32_t noise(void)
@@ -41,12 +43,18 @@ static uint32_t noise(void)
 	return (uint32_t)(state >> 32);
 }
 
+static void forget_slot(struct client *c, uint16_t slot)
+{
+	if (c->slots[slot])
+		c->room -= 4ull * c->kept[slot].width * c->kept[slot].height;
+	free(c->slots[slot]);
+	c->slots[slot] = NULL;
+}
+
 static void forget(struct client *c)
 {
-	for (int i = 0; i <= SLOTS; i++) {
-		free(c->slots[i]);
-		c->slots[i] = NULL;
-	}
+	for (uint16_t i = 0; i <= SLOTS; i++)
+		forget_slot(c, i);
 }
 
 static int on_resize(void *w, uint32_t width, uint32_t height, uint32_t *pixels)
@@ -163,13 +171,26 @@ static int on_keep(void *w, uint16_t slot, const struct surface_rect *r)
 
 	check(c, r);
 	assert_in_range(slot, 1, SLOTS);
-	free(c->slots[slot]);
+	forget_slot(c, slot);
+	c->room += 4ull * r->width * r->height;
+	assert_in_range(c->room, 0, CACHE_BYTES);
 	c->slots[slot] = malloc((size_t)r->width * r->height * 4);
 	for (int32_t y = 0; y < r->height; y++)
 		memcpy(c->slots[slot] + (size_t)y * r->width,
 		       c->shown + (size_t)(r->y + y) * c->width + r->x, (size_t)r->width * 4);
 	c->kept[slot] = *r;
 	c->keeps++;
+	return 0;
+}
+
+static int on_drop(void *w, uint16_t slot)
+{
+	struct client *c = w;
+
+	assert_in_range(slot, 1, SLOTS);
+	assert_non_null(c->slots[slot]);
+	forget_slot(c, slot);
+	c->drops++;
 	return 0;
 }
 
@@ -200,13 +221,14 @@ static const struct disp_writer writer = {
 	.cursor = on_cursor,
 	.keep = on_keep,
 	.recall = on_recall,
+	.drop = on_drop,
 };
 
 static void can_cache(struct disp_planner *p)
 {
 	p->can |= DISP_CAN_CACHE;
 	p->cache_slots = SLOTS;
-	p->cache_bytes = 1u << 30;
+	p->cache_bytes = CACHE_BYTES;
 }
 
 static void assert_shows(const struct client *c, const struct desktop *d)
@@ -342,6 +364,7 @@ static void converges_whatever_happens(void **state)
 	}
 	assert_true(c[0].blurs && c[1].moves && c[2].blurs);
 	assert_true(c[0].recalls && c[1].recalls && !c[2].keeps);
+	assert_true(c[0].drops && c[1].drops);
 	assert_false(c[1].blurs || c[2].moves);
 	for (int i = 0; i < 3; i++) {
 		disp_planner_fini(&p[i]);

@@ -124,12 +124,16 @@ class Rig:
     def start_display(self, *more):
         if os.path.exists(self.socket):
             os.unlink(self.socket)  # of a display that has ended: its coming back is the sign
+        before = self.log().count("surface.scanout")
         self.display = self.spawn([self.program, "--surface", self.surface, "--listen", self.socket,
                                    "--name", "rig", *more], "display.log")
-        wait_for("pane-display listens", lambda: os.path.exists(self.socket))
-        wait_for("pane-display is at the surface", lambda: "surface.connected" in self.log())
+        wait_for("pane-display listens", lambda: os.path.exists(self.socket), 60)
+        # An RFB viewer that came sooner would be told another size, and dropped if it cannot follow to the desktop's.
+        wait_for("pane-display has the desktop", lambda: self.log().count("surface.scanout") > before, 60)
 
     def log(self):
+        if not os.path.exists(self.display_log):
+            return ""
         with open(self.display_log, encoding="utf-8") as f:
             return f.read()
 

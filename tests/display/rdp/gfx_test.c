@@ -311,6 +311,8 @@ static void a_slot_is_evicted_before_it_is_used_again(void **state)
 	assert_int_equal(disp_gfx_writer.keep(&f->g, 7, &r), 0);
 	assert_int_equal(disp_gfx_writer.recall(&f->g, 7, &r), 0);
 	assert_int_equal(disp_gfx_writer.keep(&f->g, 7, &r), 0);
+	assert_int_equal(disp_gfx_writer.drop(&f->g, 7), 0);
+	assert_int_equal(disp_gfx_writer.keep(&f->g, 7, &r), 0);
 	assert_int_equal(disp_gfx_writer.keep(&f->g, GFX_SLOTS, &r), -EINVAL);
 	assert_int_equal(disp_gfx_writer.end(&f->g), 0);
 	assert_int_equal(next_cmd(f), GFX_START_FRAME);
@@ -327,8 +329,10 @@ static void a_slot_is_evicted_before_it_is_used_again(void **state)
 	assert_int_equal(get_le16(p + 6), 64);
 	assert_int_equal(get_le16(p + 8), 128);
 	assert_int_equal(next_cmd(f), GFX_CACHE_TO_SURFACE);
-	assert_int_equal(next_cmd(f), GFX_EVICT_CACHE);
-	assert_int_equal(next_cmd(f), GFX_SURFACE_TO_CACHE);
+	for (int i = 0; i < 2; i++) { /* when it is dropped before, not again */
+		assert_int_equal(next_cmd(f), GFX_EVICT_CACHE);
+		assert_int_equal(next_cmd(f), GFX_SURFACE_TO_CACHE);
+	}
 	assert_int_equal(next_cmd(f), GFX_END_FRAME);
 	assert_int_equal(disp_gfx_writer.resize(&f->g, 640, 480, NULL), 0);
 	assert_int_equal(next_cmd(f), GFX_EVICT_CACHE);
@@ -349,6 +353,10 @@ static void the_cache_is_as_large_as_the_client_says(void **state)
 	assert_int_equal(bytes, 16000000);
 	disp_gfx_caps_cache(0x00080004, 0x01, &slots, &bytes);
 	assert_int_equal(bytes, 16000000);
+	disp_gfx_caps_cache(0x000a0301, 0, &slots, &bytes);
+	assert_int_equal(bytes, 16000000);
+	disp_gfx_caps_cache(0x000a0100, 0x02, &slots, &bytes);
+	assert_int_equal(bytes, 100000000);
 }
 
 /* The decoder has a surface of its own, made once; the picture is copied from there. */
