@@ -17,9 +17,9 @@ struct entry {
 };
 
 struct disp_cache {
-	struct entry *entries;	/* owned; slot - 1 */
-	uint32_t n, used;	/* entries; behind those used so far there is nothing */
-	uint64_t limit, bytes;	/* of pixels at the viewer: at most, now */
+	struct entry *entries; /* owned; slot - 1 */
+	uint32_t n, used;      /* entries; behind those used so far there is nothing */
+	uint64_t limit, bytes; /* of pixels at the viewer: at most, now */
 	uint64_t frame, seed;
 	uint16_t *dropped; /* owned; slots, of this frame */
 	uint32_t n_dropped;
@@ -35,7 +35,8 @@ struct disp_cache *disp_cache_new(uint32_t slots, uint64_t bytes)
 	c->limit = bytes;
 	c->entries = calloc(c->n + 1, sizeof(*c->entries));
 	c->dropped = calloc(c->n + 1, sizeof(*c->dropped));
-	if (!c->entries || !c->dropped || getrandom(&c->seed, sizeof(c->seed), 0) != sizeof(c->seed)) {
+	if (!c->entries || !c->dropped ||
+	    getrandom(&c->seed, sizeof(c->seed), 0) != sizeof(c->seed)) {
 		disp_cache_free(c);
 		return NULL;
 	}
