@@ -502,6 +502,8 @@ class Steps(unittest.TestCase):
             site.wait(lambda: len(web.rows(table="Recordings")) == before - 1, 30, "its row")
         else:
             web.see(text="There is no recording")
+        said = site.postgres.psql("SELECT to_state FROM pane.event WHERE kind = 'recording'").split()
+        self.assertLessEqual({"kept", "gone"}, set(said), "each a reason to read the list anew")
         web.logout(user="root")
 
 
