@@ -32,8 +32,8 @@ struct disp_block {
 
 struct disp_cache;
 
-/* Room for so many slots, of which DISP_CACHE_SLOTS are used at most, and so many bytes of pixels at
- * the viewer; NULL without memory. */
+/* Room for so many slots, of which DISP_CACHE_SLOTS are used at most, and so many bytes of pixels
+ * at the viewer; NULL without memory. */
 struct disp_cache *disp_cache_new(uint32_t slots, uint64_t bytes);
 void disp_cache_free(struct disp_cache *c);
 void disp_cache_clear(struct disp_cache *c);

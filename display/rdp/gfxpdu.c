@@ -21,10 +21,10 @@
 #define SMALL_CACHE  0x02 /* flag of all but 10.1 and 10.3 */
 #define CAPS_10_3    0x000a0301u
 /* [MS-RDPEGFX] 3.3.1.4: 100 MB in 25,600 slots, or 16 MB in 4,096. The least that MB may mean. */
-#define CACHE_SLOTS  25600
-#define CACHE_BYTES  100000000ull
-#define SMALL_SLOTS  4096
-#define SMALL_BYTES  16000000ull
+#define CACHE_SLOTS 25600
+#define CACHE_BYTES 100000000ull
+#define SMALL_SLOTS 4096
+#define SMALL_BYTES 16000000ull
 
 /* Capability versions this server speaks, [MS-RDPEGFX] 2.2.3; the later, the better. */
 static const uint32_t versions[] = {

@@ -15,7 +15,7 @@
 #include "display/planner.h"
 #include "tests/display/desktop.h"
 
-#define SLOTS	    12 /* that it remembers, */
+#define SLOTS	    12		 /* that it remembers, */
 #define CACHE_BYTES (600u << 10) /* and so many bytes */
 
 /* A client: draws what it is told into a picture of its own. */
