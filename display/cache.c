@@ -133,13 +133,14 @@ static struct entry *oldest(struct disp_cache *c)
 	return found;
 }
 
-static struct entry *unused(struct disp_cache *c)
+/* A free slot; 0 = none. */
+static uint32_t unused(struct disp_cache *c)
 {
 	for (uint32_t i = 0; i < c->used; i++) {
 		if (!c->entries[i].block.n)
-			return &c->entries[i];
+			return i + 1;
 	}
-	return c->used < c->n ? &c->entries[c->used++] : NULL;
+	return c->used < c->n ? ++c->used : 0;
 }
 
 /* Whether so many bytes fit when all that this frame does not use is dropped. */
@@ -159,26 +160,28 @@ static void drop(struct disp_cache *c, struct entry *e)
 	c->dropped[c->n_dropped++] = (uint16_t)(e - c->entries + 1);
 }
 
-/* A free entry, with room for so many bytes; NULL = there is none in this frame. */
-static struct entry *make_room(struct disp_cache *c, uint64_t bytes)
+/* A free slot, with room for so many bytes; 0 = there is none in this frame. */
+static uint32_t make_room(struct disp_cache *c, uint64_t bytes)
 {
-	struct entry *e = NULL, *old;
+	struct entry *old;
+	uint32_t slot = 0;
 
 	if (!could_fit(c, bytes))
-		return NULL;
-	while (c->bytes + bytes > c->limit || !(e = unused(c))) {
+		return 0;
+	while (c->bytes + bytes > c->limit || !(slot = unused(c))) {
 		old = oldest(c);
 		if (!old)
-			return NULL;
+			return 0;
 		drop(c, old);
 	}
-	return e;
+	return slot;
 }
 
 uint16_t disp_cache_keep(struct disp_cache *c, const struct disp_block *b)
 {
 	uint32_t all = (1u << b->n) - 1;
 	struct entry *e;
+	uint32_t slot;
 
 	for (uint32_t i = 0; i < c->used; i++) {
 		e = &c->entries[i];
@@ -187,13 +190,14 @@ uint16_t disp_cache_keep(struct disp_cache *c, const struct disp_block *b)
 			return 0;
 		}
 	}
-	e = make_room(c, bytes_of(b));
-	if (!e)
+	slot = make_room(c, bytes_of(b));
+	if (!slot)
 		return 0;
+	e = &c->entries[slot - 1];
 	e->block = *b;
 	e->frame = c->frame;
 	c->bytes += bytes_of(b);
-	return (uint16_t)(e - c->entries + 1);
+	return (uint16_t)slot;
 }
 
 const uint16_t *disp_cache_dropped(const struct disp_cache *c, uint32_t *n)
