@@ -29,7 +29,7 @@ static int name_of(const char *server, char *out, size_t n)
 	return 0;
 }
 
-/* The ticket is the routing token: no user name and no password is asked for. */
+/* The ticket is the routing token; FreeRDP asks for a user and a password that are not there. */
 static int write_rdp(const char *path, const char *server, const char *ticket, struct err *e)
 {
 	char name[256], text[700];
@@ -39,6 +39,7 @@ static int write_rdp(const char *path, const char *server, const char *ticket, s
 		return err_set(e, -EINVAL, "%s has no host name for an RDP file", server);
 	n = snprintf(text, sizeof(text),
 		     "full address:s:%s:%d\r\nloadbalanceinfo:s:%s\r\n"
+		     "username:s:ticket\r\npassword:s:ticket\r\n"
 		     "prompt for credentials:i:0\r\nenablecredsspsupport:i:0\r\n"
 		     "authentication level:i:2\r\n",
 		     name, RDP_PORT, ticket);

@@ -28,6 +28,9 @@ function DesktopCard({ mine }: { mine: Mine }) {
       const lines = [
         `full address:s:${window.location.hostname}:${t.rdpPort}`,
         `loadbalanceinfo:s:${t.ticket}`,
+        // xfreerdp3 asks for what is missing here, and the ticket is all that counts.
+        "username:s:ticket",
+        "password:s:ticket",
         "prompt for credentials:i:0",
         "enablecredsspsupport:i:0",
         "authentication level:i:2",
