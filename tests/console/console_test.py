@@ -473,7 +473,7 @@ class Console(unittest.TestCase):
             out.write(file["text"])
         screen = whole.Screen(self.site.run)
         try:
-            client = screen.run(["xfreerdp3", path, "/cert:ignore", "/log-level:WARN", "-clipboard"], "xfreerdp3")
+            client = screen.run(["xfreerdp3", path, f"/v:127.0.0.1:{self.site.ports['rdp']}", "/cert:ignore", "/log-level:WARN", "-clipboard"], "xfreerdp3")
             self.site.wait_session("alice", "connected")
             screen.close(client)
             self.site.wait_session("alice", "disconnected")

@@ -49,7 +49,10 @@ class Site:
     def host(self, name="h1", start=True, **more):
         h = fakehost.FakeHost(self.broker, name, self.csr, **more)
         self.hosts.append(h)
-        return h.start() if start else h
+        if start:
+            h.start()
+            self.broker.wait(lambda: self.broker.get(f"/hosts/{name}").json["state"] == "online", f"host {name} to report")
+        return h
 
     def pool(self, name="office", **fields):
         body = {"name": name, "image": "office", "cpus": 2, "memory_mib": 1024, "size_max": 4,
