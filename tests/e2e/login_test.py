@@ -116,7 +116,7 @@ class Login(unittest.TestCase):
         desktop = self.site.desktop_of("alice")
         self.assertEqual(desktop["name"], "office-1")
         self.assertEqual(self.site.serial(desktop).count("pane.ready"), 1)
-        self.assertEqual(self.site.serial(desktop).count("line "), 4)
+        self.assertEqual(self.site.serial(desktop).count("line "), 5) # of each visit so far
 
     def test_suspended(self):
         """suspended, its memory is on disk and no process is left; its user's connection goes on with it, and nothing booted"""
