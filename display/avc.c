@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x264.h>
+#include "display/encoder.h"
 
 #define RATE_KBIT   5600 /* a second: 0.7 MB */
 #define BUFFER_KBIT 3200 /* the largest frame: 0.4 MB */
@@ -21,9 +21,7 @@
 #endif
 
 struct avc {
-	x264_t *encoder;	/* owned */
-	x264_picture_t picture; /* owned planes */
-	bool has_picture;
+	struct disp_encoder encoder;
 	enum avc_colours colours;
 	uint32_t width, height; /* even */
 	uint32_t real_width, real_height;
@@ -93,36 +91,22 @@ void disp_avc_planes_as(enum avc_colours colours, const uint32_t *px, size_t str
 
 /* ---- the encoder --------------------------------------------------------------------------- */
 
-static x264_t *open_encoder(uint32_t width, uint32_t height, enum avc_colours colours)
+static bool open_encoder(struct avc *a)
 {
+	const struct disp_encoder_rate rate = {.quality = QUALITY,
+					       .kbit = RATE_KBIT,
+					       .buffer_kbit = BUFFER_KBIT,
+					       .fps_num = 30,
+					       .fps_den = 1};
 	x264_param_t p;
 
-	if (x264_param_default_preset(&p, "ultrafast", "zerolatency") < 0)
-		return NULL;
-	p.i_width = (int)width;
-	p.i_height = (int)height;
-	p.i_csp = X264_CSP_I420;
-	p.i_bitdepth = 8;
-	p.i_threads = 1;
-	p.b_sliced_threads = 0;
-	p.i_fps_num = 30;
-	p.i_fps_den = 1;
-	p.b_vfr_input = 0;
-	p.i_keyint_max = X264_KEYINT_MAX_INFINITE;
-	p.i_scenecut_threshold = 0;
+	if (!disp_encoder_params(&p, a->width, a->height, &rate))
+		return false;
 	p.b_repeat_headers = 1;
 	p.b_annexb = 1;
-	p.i_log_level = X264_LOG_NONE;
-	p.rc.i_rc_method = X264_RC_CRF;
-	p.rc.f_rf_constant = QUALITY;
-	p.rc.i_vbv_max_bitrate = RATE_KBIT;
-	p.rc.i_vbv_buffer_size = BUFFER_KBIT;
 	p.rc.f_vbv_buffer_init = 1.0f;
-	p.vui.b_fullrange = 1;
-	p.vui.i_colmatrix = colours == AVC_BT709 ? 1 : 6; /* H.264, table E-5 */
-	if (x264_param_apply_profile(&p, "main") < 0)
-		return NULL;
-	return x264_encoder_open(&p);
+	p.vui.i_colmatrix = a->colours == AVC_BT709 ? 1 : 6; /* H.264, table E-5 */
+	return disp_encoder_open(&a->encoder, &p);
 }
 
 struct avc *disp_avc_new(uint32_t width, uint32_t height, enum avc_colours colours)
@@ -138,11 +122,7 @@ struct avc *disp_avc_new(uint32_t width, uint32_t height, enum avc_colours colou
 	a->height = disp_avc_even(height);
 	if (a->width != width || a->height != height)
 		a->padded = malloc((size_t)a->width * a->height * 4);
-	a->encoder = open_encoder(a->width, a->height, colours);
-	a->has_picture =
-		x264_picture_alloc(&a->picture, X264_CSP_I420, (int)a->width, (int)a->height) == 0;
-	if (!a->encoder || !a->has_picture ||
-	    ((a->width != width || a->height != height) && !a->padded)) {
+	if (!open_encoder(a) || ((a->width != width || a->height != height) && !a->padded)) {
 		disp_avc_free(a);
 		return NULL;
 	}
@@ -153,10 +133,7 @@ void disp_avc_free(struct avc *a)
 {
 	if (!a)
 		return;
-	if (a->encoder)
-		x264_encoder_close(a->encoder);
-	if (a->has_picture)
-		x264_picture_clean(&a->picture);
+	disp_encoder_close(&a->encoder);
 	free(a->padded);
 	free(a);
 }
@@ -185,10 +162,10 @@ int disp_avc_encode(struct avc *a, const uint32_t *pixels, size_t stride_px, con
 	int count, size;
 
 	pixels = pad(a, pixels, &stride_px);
-	disp_avc_planes_as(a->colours, pixels, stride_px, a->width, a->height, a->picture.img.plane,
-			   a->picture.img.i_stride);
-	a->picture.i_pts = a->frame++;
-	size = x264_encoder_encode(a->encoder, &nals, &count, &a->picture, &result);
+	disp_avc_planes_as(a->colours, pixels, stride_px, a->width, a->height,
+			   a->encoder.picture.img.plane, a->encoder.picture.img.i_stride);
+	a->encoder.picture.i_pts = a->frame++;
+	size = x264_encoder_encode(a->encoder.x264, &nals, &count, &a->encoder.picture, &result);
 	if (size < 0)
 		return -EIO;
 	*n = (size_t)size;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See h264.h. x264 "ultrafast" costs half of "superfast" here, and a recording is mostly typing.
+ * See h264.h.
  */
 #include "display/record/h264.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x264.h>
 #include "display/avc.h"
+#include "display/encoder.h"
 #include "display/screen.h"
 
 #define RATE_KBIT   3000 /* a second, over some of them */
@@ -16,44 +16,30 @@
 #define QUALITY	    23
 
 struct h264 {
-	x264_t *encoder;	/* owned */
-	x264_picture_t picture; /* owned planes */
-	bool has_picture;
+	struct disp_encoder encoder;
 	int64_t frame;
 	uint8_t y[DISP_TILE * DISP_TILE]; /* a tile of each plane */
 	uint8_t u[DISP_TILE * DISP_TILE / 4], v[DISP_TILE * DISP_TILE / 4];
 };
 
-static x264_t *open_encoder(uint32_t width, uint32_t height)
+static bool open_encoder(struct h264 *h, uint32_t width, uint32_t height)
 {
+	/* The rate is of frames at their closest. */
+	const struct disp_encoder_rate rate = {.quality = QUALITY,
+					       .kbit = RATE_KBIT,
+					       .buffer_kbit = BUFFER_KBIT,
+					       .fps_num = 1000,
+					       .fps_den = H264_FRAME_MS};
 	x264_param_t p;
 
-	if (x264_param_default_preset(&p, "ultrafast", "zerolatency") < 0)
-		return NULL;
-	p.i_width = (int)width;
-	p.i_height = (int)height;
-	p.i_csp = X264_CSP_I420;
-	p.i_bitdepth = 8;
-	p.i_threads = 1;
-	p.b_sliced_threads = 0;
-	p.b_vfr_input =
-		0; /* it would keep back a frame; so its rate is of frames at their closest */
-	p.i_fps_num = 1000;
-	p.i_fps_den = H264_FRAME_MS;
-	p.i_keyint_max = X264_KEYINT_MAX_INFINITE; /* asked for by time instead */
-	p.i_scenecut_threshold = 0;
+	if (!disp_encoder_params(&p, width, height, &rate))
+		return false;
 	p.b_repeat_headers = 0;
 	p.b_annexb = 0;
-	p.i_log_level = X264_LOG_NONE;
-	p.rc.i_rc_method = X264_RC_CRF;
-	p.rc.f_rf_constant = QUALITY;
-	p.rc.i_vbv_max_bitrate = RATE_KBIT;
-	p.rc.i_vbv_buffer_size = BUFFER_KBIT;
-	p.vui.b_fullrange = 1;
 	p.vui.i_colmatrix = 1;
 	p.vui.i_transfer = 1;
 	p.vui.i_colorprim = 1;
-	return x264_param_apply_profile(&p, "main") < 0 ? NULL : x264_encoder_open(&p);
+	return disp_encoder_open(&h->encoder, &p);
 }
 
 struct h264 *h264_new(uint32_t width, uint32_t height)
@@ -63,10 +49,8 @@ struct h264 *h264_new(uint32_t width, uint32_t height)
 
 	if (!h)
 		return NULL;
-	h->encoder = open_encoder(w, rows);
-	h->has_picture = x264_picture_alloc(&h->picture, X264_CSP_I420, (int)w, (int)rows) == 0;
-	if (!h->encoder || !h->has_picture) {
-		h264_free(h);
+	if (!open_encoder(h, w, rows)) {
+		free(h);
 		return NULL;
 	}
 	return h;
@@ -76,10 +60,7 @@ void h264_free(struct h264 *h)
 {
 	if (!h)
 		return;
-	if (h->encoder)
-		x264_encoder_close(h->encoder);
-	if (h->has_picture)
-		x264_picture_clean(&h->picture);
+	disp_encoder_close(&h->encoder);
 	free(h);
 }
 
@@ -100,7 +81,7 @@ int h264_config(struct h264 *h, uint8_t *out, size_t size)
 	size_t a, b;
 	int n;
 
-	if (x264_encoder_headers(h->encoder, &v, &n) < 0)
+	if (x264_encoder_headers(h->encoder.x264, &v, &n) < 0)
 		return -EIO;
 	sps = nal_of(v, n, NAL_SPS);
 	pps = nal_of(v, n, NAL_PPS);
@@ -159,7 +140,7 @@ bool h264_tile(struct h264 *h, uint32_t x, uint32_t y, uint32_t w, uint32_t rows
 {
 	uint8_t *const plane[3] = {h->y, h->u, h->v};
 	const int stride[3] = {DISP_TILE, DISP_TILE / 2, DISP_TILE / 2};
-	const x264_image_t *img = &h->picture.img;
+	const x264_image_t *img = &h->encoder.picture.img;
 	bool a, b, c;
 
 	pad(px, stride_px, &w, &rows);
@@ -176,9 +157,9 @@ int h264_encode(struct h264 *h, bool key, struct h264_frame *f)
 	x264_nal_t *nals;
 	int count, size;
 
-	h->picture.i_pts = h->frame++;
-	h->picture.i_type = key ? X264_TYPE_IDR : X264_TYPE_AUTO;
-	size = x264_encoder_encode(h->encoder, &nals, &count, &h->picture, &result);
+	h->encoder.picture.i_pts = h->frame++;
+	h->encoder.picture.i_type = key ? X264_TYPE_IDR : X264_TYPE_AUTO;
+	size = x264_encoder_encode(h->encoder.x264, &nals, &count, &h->encoder.picture, &result);
 	if (size <= 0)
 		return -EIO;
 	f->data = nals[0].p_payload;

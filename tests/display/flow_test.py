@@ -3,7 +3,7 @@
 import struct
 import unittest
 
-from tools.display_door import exactly, preface
+from tools.display_door import exactly, rfb_begin
 from tools.display_rig import Rig, missing, wait_for
 
 TIMEOUT = 200
@@ -15,17 +15,7 @@ class Client:
     """The shortest RFB client: everything it is sent, one message at a time."""
 
     def __init__(self, rig, encodings):
-        self.s = preface(rig.socket, "rfb", "flow", 0)
-        self.s.settimeout(20)
-        exactly(self.s, 12)
-        self.s.sendall(b"RFB 003.008\n")
-        exactly(self.s, exactly(self.s, 1)[0])
-        self.s.sendall(b"\x01")
-        exactly(self.s, 4)
-        self.s.sendall(b"\x01")
-        head = exactly(self.s, 24)
-        self.width, self.height = struct.unpack_from(">HH", head)
-        exactly(self.s, struct.unpack_from(">I", head, 20)[0])
+        self.s, self.width, self.height = rfb_begin(rig.socket, "flow")
         self.s.sendall(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
 
     def continuous(self, on):

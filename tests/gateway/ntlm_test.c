@@ -12,16 +12,9 @@
 #include <string.h>
 #include "common/wire.h"
 #include "gateway/ntlm.h"
+#include "tests/common/ntlm_vectors.h"
 
-/* 4.2.1: User, Domain, Password; 4.2.4.2.2: NTProofStr and temp */
-static const uint8_t response[] = {
-	0x68, 0xcd, 0x0a, 0xb8, 0x51, 0xe5, 0x1c, 0x96, 0xaa, 0xbc, 0x92, 0x7b, 0xeb, 0xef,
-	0x6a, 0x1c, 0x01, 0x01, 0,    0,    0,	  0,	0,    0,    0,	  0,	0,    0,
-	0,    0,    0,	  0,	0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0,    0,
-	0,    0,    0x02, 0,	0x0c, 0,    'D',  0,	'o',  0,    'm',  0,	'a',  0,
-	'i',  0,    'n',  0,	0x01, 0,    0x0c, 0,	'S',  0,    'e',  0,	'r',  0,
-	'v',  0,    'e',  0,	'r',  0,    0,	  0,	0,    0,    0,	  0,	0,    0};
-static const uint8_t challenge[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+/* 4.2.1: User, Domain */
 static const uint8_t user[] = {'U', 0, 's', 0, 'e', 0, 'r', 0};
 static const uint8_t domain[] = {'D', 0, 'o', 0, 'm', 0, 'a', 0, 'i', 0, 'n', 0};
 

@@ -64,6 +64,21 @@ def preface(display, protocol, conn, mask, **more):
     return s
 
 
+def rfb_begin(display, conn, timeout=60):
+    """A viewer of RFB 3.8 without security, shared, behind ServerInit: its socket, width and height."""
+    s = preface(display, "rfb", conn, 0)
+    s.settimeout(timeout)
+    exactly(s, 12)
+    s.sendall(b"RFB 003.008\n")
+    exactly(s, exactly(s, 1)[0])
+    s.sendall(b"\x01")
+    exactly(s, 4)
+    s.sendall(b"\x01")
+    head = exactly(s, 24)
+    exactly(s, struct.unpack_from(">I", head, 20)[0])
+    return (s, *struct.unpack_from(">HH", head))
+
+
 class Pump(threading.Thread):
     """One direction; both ends are blocking sockets of their own."""
 

@@ -2,7 +2,7 @@
 """An RFB viewer for tests that keeps its picture: Raw, CopyRect, Cursor and Open H.264, updates on request."""
 import struct
 
-from tools.display_door import exactly, preface
+from tools.display_door import exactly, rfb_begin
 from tools.h264 import Decoder
 
 RAW, COPY, H264, CURSOR = 0, 1, 50, -239
@@ -13,17 +13,7 @@ class View:
     def __init__(self, rig, encodings, decode=True):
         """Without decode it only reads, and keeps no picture."""
         self.decode = decode
-        self.s = preface(rig.socket, "rfb", "view", 0)
-        self.s.settimeout(60)
-        exactly(self.s, 12)
-        self.s.sendall(b"RFB 003.008\n")
-        exactly(self.s, exactly(self.s, 1)[0])
-        self.s.sendall(b"\x01")
-        exactly(self.s, 4)
-        self.s.sendall(b"\x01")
-        head = exactly(self.s, 24)
-        self.width, self.height = struct.unpack_from(">HH", head)
-        exactly(self.s, struct.unpack_from(">I", head, 20)[0])
+        self.s, self.width, self.height = rfb_begin(rig.socket, "view")
         self.s.sendall(struct.pack(">BxxxBBBBHHHBBBxxx", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
         self.s.sendall(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
         self.rows = [bytearray(self.width * 4) for _ in range(self.height)]

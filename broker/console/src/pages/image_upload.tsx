@@ -2,7 +2,7 @@
 // A disk from this machine becomes a version of an image: read once for its checksum, then sent piece by piece from
 // where the server says it is; a cut is waited out, and the same file chosen again goes on where it stopped.
 import { Button, FileUpload, Form, FormGroup, Progress, Stack, StackItem } from "@patternfly/react-core";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import type { ImageDetails, ImageVersion } from "#schema";
 import { api, ApiError, raw, seg } from "../api/client";
 import { refresh } from "../api/live";
@@ -10,6 +10,7 @@ import { Sha256 } from "../api/sha256";
 import { navigate } from "../router";
 import { asApiError, Page, Problem } from "../ui/common";
 import { TextField } from "../ui/fields";
+import { useTransfer } from "../ui/transfer";
 
 const PIECE = 4 << 20; // what the broker takes at a time
 const IMAGE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -65,14 +66,7 @@ export function ImageUpload() {
   const [changelog, setChangelog] = useState("");
   const [step, setStep] = useState<Step>();
   const [error, setError] = useState<ApiError>();
-  const stop = useRef(new AbortController());
-  useEffect(() => () => stop.current.abort(), []);
-  useEffect(() => {
-    if (!step) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [!step]);
+  const stop = useTransfer(!!step);
 
   const choose = (f: File) => {
     setFile(f);

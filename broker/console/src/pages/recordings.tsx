@@ -2,7 +2,7 @@
 // Recordings of sessions. They lie on their hosts; a download brings one here piece by piece, as its host sends it, and
 // saves it when all of it is there.
 import { Button, Progress, Stack, StackItem } from "@patternfly/react-core";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import type { Recording, RecordingData } from "#schema";
 import { api, ApiError, raw, seg } from "../api/client";
 import { refresh, useList } from "../api/live";
@@ -11,6 +11,7 @@ import { Age, asApiError, duration, mib, Page, Problem, say, State, When } from 
 import { useConfirm } from "../ui/confirm";
 import { may } from "../ui/may";
 import { DataTable, download } from "../ui/table";
+import { useTransfer } from "../ui/transfer";
 
 const TRIES = 6; // without a byte, of 20 s each: the broker waits that long for the host
 
@@ -52,14 +53,7 @@ async function fetchAll(of: Recording, tell: (step: Step) => void, stop: AbortSi
 function useDownload() {
   const [step, setStep] = useState<Step>();
   const [error, setError] = useState<ApiError>();
-  const stop = useRef(new AbortController());
-  useEffect(() => () => stop.current.abort(), []);
-  useEffect(() => {
-    if (!step) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [!step]);
+  const stop = useTransfer(!!step);
   const start = async (of: Recording) => {
     setError(undefined);
     stop.current = new AbortController();
