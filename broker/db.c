@@ -2,7 +2,8 @@
  *
  * The connection, and turning PostgreSQL's errors into answers. The server bounds every statement
  * (statement_timeout, lock_timeout); the socket bounds a dead server (tcp_user_timeout). After a
- * loss one thread waits half a second before it tries again, so requests fail fast meanwhile.
+ * loss a thread waits half a second before it tries again, so requests fail fast meanwhile; that
+ * another has reached the server ends the wait.
  */
 #include "broker/db.h"
 #include "common/log.h"
@@ -12,11 +13,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_MS 500
+
+/* When a connection was made last, by any thread: nobody waits any longer then. */
+static _Atomic int64_t answered_ms;
 
 void db_init(struct db *db, const char *conninfo, const char *app, int statement_timeout_ms)
 {
@@ -68,6 +73,7 @@ static int connect_now(struct db *db)
 	if (!db->conn || PQstatus(db->conn) != CONNECTION_OK)
 		return -ECONNREFUSED;
 	PQsetNoticeProcessor(db->conn, quiet, NULL);
+	atomic_store(&answered_ms, clock_ms());
 	return 0;
 }
 
@@ -91,7 +97,7 @@ int db_ready(struct db *db)
 
 	if (db->conn && alive(db->conn))
 		return 0;
-	if (clock_ms() < db->retry_at_ms)
+	if (clock_ms() < db->retry_at_ms && atomic_load(&answered_ms) <= db->retry_at_ms - RETRY_MS)
 		return fail_unavailable(db);
 	if (connect_now(db)) {
 		db->retry_at_ms = clock_ms() + RETRY_MS;

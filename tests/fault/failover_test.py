@@ -77,8 +77,7 @@ class Failover(unittest.TestCase):
             mine = site.broker.get("/me/desktops", token=token).json["items"]
             self.assertEqual([d["desktop"] for d in mine], ["office-1"])
             self.assertEqual(site.broker.connect(user="alice", password=password).status, 200)
-            # A worker whose backend of the old primary is ending only now says "try again" once.
-            wait(lambda: site.broker.post("/users", {"name": "later"}).status == 201, "a change")
+            site.user("later")
             print(f"# the standby was promoted {promoted:.1f} s after the primary died, logins worked after {back:.1f} s; told meanwhile: {sorted(said - {'ok'})}; "
                   "rows lost: 0", flush=True)
 
