@@ -10,6 +10,14 @@ import { useMessage } from "../ui/message";
 import { DataTable } from "../ui/table";
 import { may } from "../ui/may";
 
+const address = (s: Session) => (s.client ?? "").replace(/:\d+$/, "");
+
+/** Who else is at the screen. */
+const besides = (s: Session) => [
+  ...((s.viewers ?? 0) > 1 ? [plural(s.viewers ?? 0, "viewer")] : []),
+  ...(s.helpers?.length ? [`seen by ${s.helpers.map((h) => h.name).join(", ")}`] : []),
+];
+
 export function Sessions() {
   const live = useList<Session>("/sessions", ["session", "desktop"]);
   const [dialog, ask] = useConfirm();
@@ -45,13 +53,9 @@ export function Sessions() {
         columns={[
           { key: "user", title: "User", value: (s) => s.user, cell: (s) => <Link to={`/users/${encodeURIComponent(s.user)}`}>{s.user}</Link> },
           { key: "desktop", title: "Desktop", value: (s) => s.desktop, cell: (s) => <Link to={`/desktops/${encodeURIComponent(s.desktop)}`}>{s.desktop}</Link> },
-          { key: "state", title: "State", value: (s) => s.state, cell: (s) => <State of={s.state} /> },
-          { key: "protocol", title: "Protocol", value: (s) => s.protocol ?? "" },
-          { key: "client", title: "From", value: (s) => s.client ?? "", cell: (s) => (s.client ?? "").replace(/:\d+$/, "") },
-          { key: "viewers", title: "Viewers", value: (s) => s.viewers ?? 0 },
-          { key: "helpers", title: "Looked at by", value: (s) => (s.helpers ?? []).map((h) => h.name).join(", ") },
+          { key: "state", title: "State", value: (s) => [s.state, ...besides(s)].join(", "), cell: (s) => <><State of={s.state} />{besides(s).map((line) => <div key={line}>{line}</div>)}</> },
+          { key: "client", title: "From", value: (s) => [address(s), s.protocol, s.conn].filter(Boolean).join(" "), cell: (s) => <>{address(s)} {s.protocol && `by ${s.protocol}`}<br /><code>{s.conn}</code></> },
           { key: "since", title: "For", value: (s) => s.since_s, cell: (s) => <Age at={s.since ?? ""} seconds={s.since_s} /> },
-          { key: "conn", title: "Id", value: (s) => s.conn ?? "", cell: (s) => <code>{s.conn}</code> },
         ]}
         choices={[
           { key: "state", title: "State", value: (s) => s.state },
@@ -63,9 +67,9 @@ export function Sessions() {
         ]}
         rowActions={may("DELETE /sessions/{id}") ? (s) => (
           <>
-            {s.state === "connected" && <Button variant="link" onClick={() => look(s, "view")}>See screen</Button>}
-            {s.state === "connected" && <Button variant="link" onClick={() => look(s, "control")}>Help</Button>}
-            <Button variant="link" isDanger onClick={() => end([s])}>Log off</Button>
+            {s.state === "connected" && <Button variant="link" size="sm" onClick={() => look(s, "view")}>See screen</Button>}
+            {s.state === "connected" && <Button variant="link" size="sm" onClick={() => look(s, "control")}>Help</Button>}
+            <Button variant="link" size="sm" isDanger onClick={() => end([s])}>Log off</Button>
           </>
         ) : undefined}
         empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
