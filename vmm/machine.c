@@ -10,13 +10,14 @@
  *   boot/              bzimage.c linux.c (loader), acpi.c aml.c smbios.c (tables), cpuid.c
  *   devices.c plugged.c virtio/  the devices that matter; hda.c hda_codec.c  sound
  *   pc/                a whole PC for firmware (pc.c)
+ *   machine_saved.c snapshot/  how all of it is saved and restored
  *   jail.c control.c options.c main.c    the process around it
  *
  * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()
  * makes the threads, the process is jailed, vm_go() lets the vCPUs run, vm_run() serves devices
  * until someone calls vm_stop(). Main thread, except what machine.h marks "any thread".
  */
-#include "vmm/machine.h"
+#include "vmm/machine_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "common/log.h"
 #include "common/loop.h"
@@ -35,57 +35,14 @@
 #include "vmm/boot/linux.h"
 #include "vmm/boot/smbios.h"
 #include "vmm/cpuid.h"
-#include "vmm/host_bridge.h"
-#include "vmm/hotplug.h"
-#include "vmm/kvm.h"
-#include "vmm/layout.h"
 #include "vmm/mem.h"
 #include "vmm/pc/pc.h"
-#include "vmm/power.h"
-#include "vmm/pvpanic.h"
-#include "vmm/rtc.h"
-#include "vmm/serial.h"
-#include "vmm/snapshot/kvm_state.h"
 #include "vmm/snapshot/ram_file.h"
-#include "vmm/snapshot/section.h"
-#include "vmm/snapshot/vcpu_state.h"
-#include "vmm/vcpu.h"
 
 #define READY_LINE "pane.ready"
 #define WAITS_LINE "pane.waits"
 #define NOTE_LINE  "pane.note "
 #define NOTE_MS	   1000
-
-struct vm {
-	struct vm_cfg cfg;
-	struct loop *loop;   /* owned */
-	struct vm_mem *ram;  /* owned */
-	struct pci_bus *pci; /* owned */
-	struct vm_kvm kvm;
-	struct vm_io io;
-	struct host_bridge bridge;
-	struct console_log console;
-	struct serial serial;
-	struct power power;
-	struct hotplug hotplug;
-	struct rtc rtc;
-	struct pvpanic pvpanic;
-	struct pc *pc; /* owned; NULL without firmware */
-	struct vm_gate gate;
-	struct vm_vcpu vcpu[VM_CPUS_MAX];
-	unsigned intx[VM_INTX_GSIS]; /* asserted devices of each shared pin; atomic */
-
-	pthread_mutex_t lock; /* guards the rest */
-	enum vm_stop why;
-	char detail[256];
-	bool ready, waits;
-	char note[VM_NOTE_MAX];
-	int64_t noted_ms;
-	int64_t started_ms, ready_ms;
-	bool paused;		   /* main thread */
-	struct loop_timer *prompt; /* owned; runs while the serial line talks */
-	struct loop_timer *wake;   /* owned; NULL where none is needed */
-};
 
 struct vm_mem *vm_ram(struct vm *vm)
 {
@@ -542,15 +499,6 @@ static int set_entry(struct vm *vm, uint64_t entry, const struct elf_entry *elf,
 	return 0;
 }
 
-static int write_generation(struct vm *vm, const uint8_t id[16])
-{
-	uint8_t fresh[16];
-
-	if (!id && getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
-		return -EIO;
-	return vm_mem_write(vm->ram, VM_GENERATION_AT, id ? id : fresh, sizeof(fresh));
-}
-
 /* What a directly booted kernel reads of its machine instead of asking firmware. */
 static int write_descriptions(struct vm *vm, uint64_t *rsdp, struct err *e)
 {
@@ -561,7 +509,7 @@ static int write_descriptions(struct vm *vm, uint64_t *rsdp, struct err *e)
 		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
 	if ((r = smbios_write(&smbios)) < 0)
 		return err_set(e, r, "SMBIOS tables: %s", strerrorname_np(-r));
-	if ((r = write_generation(vm, NULL)) < 0)
+	if ((r = vm_generation(vm, NULL)) < 0)
 		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
 	return 0;
 }
@@ -636,166 +584,6 @@ int vm_start(struct vm *vm, struct err *e)
 void vm_go(struct vm *vm)
 {
 	vm_gate_open(&vm->gate);
-}
-
-/* ---- snapshots --------------------------------------------------------------------------------
- *
- * Saving: vCPUs parked, devices quiet, then the state, then the memory, which nobody changes any
- * more. Loading: devices first, as they raise their interrupt lines; then the interrupt
- * controllers, which know better what came of that; then the vCPUs; then devices may speak.
- */
-
-#define SAVED	      "machine"
-#define SAVED_VERSION 1
-
-void vm_pause(struct vm *vm)
-{
-	if (vm->paused)
-		return;
-	vm->paused = true;
-	vm_gate_pause(&vm->gate, vm->vcpu, vm->cfg.cpus);
-	pci_pause(vm->pci);
-}
-
-/* Linux is told that its watchdogs need not wonder where the time went. */
-static void excuse_clocks(struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->cfg.cpus; i++)
-		(void)ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL,
-			    0); /* fails where it has no kvmclock */
-}
-
-void vm_resume(struct vm *vm)
-{
-	if (!vm->paused)
-		return;
-	vm->paused = false;
-	excuse_clocks(vm);
-	pci_resume(vm->pci);
-	vm_gate_resume(&vm->gate, vm->vcpu, vm->cfg.cpus);
-}
-
-static void save_machine(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16],
-			 struct snap_out *out)
-{
-	struct vm_status st;
-
-	vm_status(vm, &st);
-	snap_begin(out, SAVED, 0, SAVED_VERSION);
-	snap_put_u32(out, vm->cfg.cpus);
-	snap_put_u64(out, vm->cfg.memory_bytes);
-	snap_put_u64(out, identity_bytes);
-	snap_put_u8(out, st.ready);
-	snap_put_u8(out, vm->kvm.kind == VM_KVM_HARDWARE);
-	snap_put_bytes(out, id, RAM_FILE_ID);
-	snap_end(out);
-}
-
-int vm_saved_read(const struct snap *s, struct vm_saved *out, struct err *e)
-{
-	struct snap_in in;
-	int r = snap_find(s, SAVED, 0, SAVED_VERSION, &in, e);
-
-	if (r < 0)
-		return r;
-	out->cpus = snap_u32(&in);
-	out->memory_bytes = snap_u64(&in);
-	out->identity_bytes = snap_u64(&in);
-	out->ready = snap_u8(&in);
-	out->hardware = snap_u8(&in);
-	snap_bytes(&in, out->memory_id, sizeof(out->memory_id));
-	if (out->cpus == 0 || out->cpus > VM_CPUS_MAX || !out->memory_bytes ||
-	    out->memory_bytes % (1 << 20) || out->memory_bytes > 1ull << 40 ||
-	    out->identity_bytes > 1 << 20)
-		snap_refuse(&in);
-	return snap_done(&in, e);
-}
-
-static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
-{
-	int r = 0;
-
-	pci_save(vm->pci, out);
-	serial_save(&vm->serial, out);
-	power_save(&vm->power, out);
-	rtc_save(&vm->rtc, out);
-	if (vm->pc)
-		pc_save(vm->pc, out);
-	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_save(&vm->kvm, vm->vcpu[i].fd, i, out, e);
-	return r == 0 ? kvm_state_save(&vm->kvm, out, e) : r;
-}
-
-int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, struct err *e)
-{
-	int64_t from = clock_ms();
-	uint8_t id[RAM_FILE_ID];
-	struct snap_out out;
-	uint64_t pages = 0;
-	int r;
-
-	if (vm->cfg.windows) /* whose interrupts and clocks nothing here saves */
-		return err_setw(e, -ENOTSUP, "snapshot.machine",
-				"a machine with --windows cannot be saved");
-	if (getrandom(id, sizeof(id), 0) != sizeof(id))
-		return err_set(e, -EIO, "the host has no random numbers");
-	vm_pause(vm);
-	snap_out_init(&out, state);
-	save_machine(vm, identity_bytes, id, &out);
-	r = save_state(vm, &out, e);
-	if (r == 0 && (r = snap_finish(&out)) < 0)
-		(void)err_setw(e, r, r == -ENOSPC ? "disk.full" : "snapshot.write",
-			       "writing the snapshot: %s", strerror(-r));
-	snap_out_fini(&out);
-	if (r == 0)
-		r = ram_file_write(memory, vm->ram, id, &pages, e);
-	/* Whoever renames it into place relies on its being there after a power cut, too. */
-	if (r == 0 && (fdatasync(state) < 0 || fdatasync(memory) < 0))
-		r = err_set(e, -errno, "writing the snapshot: %s", strerror(errno));
-	if (r == 0)
-		log_info("vm.snapshot", "ms=%lld memory_mib=%llu", (long long)(clock_ms() - from),
-			 (unsigned long long)(pages >> 8));
-	return r;
-}
-
-static int load_state(struct vm *vm, const struct snap *s, struct err *e)
-{
-	int r;
-
-	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
-	    (r = power_load(&vm->power, s, e)) < 0 || (r = rtc_load(&vm->rtc, s, e)) < 0 ||
-	    (vm->pc && (r = pc_restore(vm->pc, s, e)) < 0) ||
-	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
-		return r;
-	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, e);
-	return r;
-}
-
-int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
-{
-	const struct snap *s = vm->cfg.snap;
-	struct vm_saved saved;
-	int r;
-
-	if ((r = vm_saved_read(s, &saved, e)) < 0 || (r = load_state(vm, s, e)) < 0)
-		return r;
-	vm->cfg.snap = NULL;
-	if (generation && vm->pc)
-		r = pc_generation(vm->pc, generation);
-	else if (generation)
-		r = write_generation(vm, generation);
-	if (r < 0)
-		return err_set(e, r, "VM generation id: %s", strerrorname_np(-r));
-	if (generation)
-		power_event(&vm->power, VM_GPE_GENERATION);
-	else if (saved.ready)
-		vm_ready(vm);
-	excuse_clocks(vm);
-	pci_resume(vm->pci);
-	if (vm->pc)
-		pc_go_on(vm->pc);
-	return 0;
 }
 
 /* ---- running and ending ------------------------------------------------------------------------
