@@ -103,6 +103,7 @@ enum req_step api_desktop_delete(struct broker *b, struct db *db, struct req *r)
 enum req_step api_desktop_restart(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_usage(struct broker *b, struct db *db, struct req *r);
 enum req_step api_host_usage(struct broker *b, struct db *db, struct req *r);
+enum req_step api_usage_report(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_off(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_suspend(struct broker *b, struct db *db, struct req *r);
 enum req_step api_desktop_resume(struct broker *b, struct db *db, struct req *r);

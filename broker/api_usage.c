@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What desktops and hosts used over the last hour or day, for charts.
+ * What desktops and hosts used over the last hour or day, for charts, and over days, for a report.
  */
 #include "broker/api.h"
 
@@ -27,4 +27,19 @@ enum req_step api_host_usage(struct broker *b, struct db *db, struct req *r)
 {
 	(void)b;
 	return usage(db, r, "SELECT pane.host_usage($1, $2)", "host.unknown", "host");
+}
+
+enum req_step api_usage_report(struct broker *b, struct db *db, struct req *r)
+{
+	bool csv = strcmp(r->format, "csv") == 0;
+
+	(void)b;
+	if (r->format[0] && !csv && strcmp(r->format, "json") != 0)
+		return req_fail(r, 400, "request.invalid", "\"format\" must be json or csv.");
+	if (csv)
+		r->content_type = "text/csv; charset=utf-8";
+	return api_text(r, db, 200,
+			db_text(db, "SELECT pane.report($1, $2, $3, $4)", r->from, r->to, r->by,
+				csv ? "true" : "false"),
+			"not.found", "report");
 }

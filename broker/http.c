@@ -79,6 +79,15 @@ static void read_range(const char *s, struct req *r)
 	r->ranged = true;
 }
 
+/* What does not fit cannot be meant: it is there as "?", which no value is. */
+static void argument(struct MHD_Connection *c, const char *name, char *out, size_t n)
+{
+	const char *v = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
+
+	if (v)
+		snprintf(out, n, "%s", strlen(v) < n ? v : "?");
+}
+
 static void read_query(struct MHD_Connection *c, struct req *r)
 {
 	const char *limit = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit");
@@ -106,6 +115,9 @@ static void read_query(struct MHD_Connection *c, struct req *r)
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "range");
 	if (format && strlen(format) < sizeof(r->range))
 		snprintf(r->range, sizeof(r->range), "%s", format);
+	argument(c, "from", r->from, sizeof(r->from));
+	argument(c, "to", r->to, sizeof(r->to));
+	argument(c, "by", r->by, sizeof(r->by));
 	format = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "sort");
 	if (format && strlen(format) < sizeof(r->sort))
 		snprintf(r->sort, sizeof(r->sort), "%s", format);

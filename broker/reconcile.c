@@ -33,6 +33,7 @@ static const struct {
 	{"spares", "SELECT pane.rec_spares()"}, {"pools", "SELECT pane.rec_pools()"},
 	{"bin", "SELECT pane.rec_bin()"},	{"provision", "SELECT pane.rec_provision()"},
 	{"power", "SELECT pane.rec_power()"},	{"shadow", "SELECT pane.rec_shadow()"},
+	{"report", "SELECT pane.rec_report()"},
 };
 
 /* Now and then: what is old. */

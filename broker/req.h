@@ -61,11 +61,12 @@ struct req {
 	char cookie[96];		       /* the login a browser keeps: browser.h */
 	char flight[96];		       /* the secret of one that is under way */
 	char after[72];
-	char filter[REQ_FILTERS][72]; /* of ?pool=&state=&host=&user=&q=, in this order */
-	char format[8];		      /* of ?format= */
-	char range[8];		      /* of ?range= */
-	char sort[24];		      /* of ?sort= */
-	char last_event[48];	      /* Last-Event-ID */
+	char filter[REQ_FILTERS][72];  /* of ?pool=&state=&host=&user=&q=, in this order */
+	char format[8];		       /* of ?format= */
+	char range[8];		       /* of ?range= */
+	char from[12], to[12], by[24]; /* of ?from=&to=&by=, of a report */
+	char sort[24];		       /* of ?sort= */
+	char last_event[48];	       /* Last-Event-ID */
 	char if_none_match[48];
 	bool pictures; /* ?pictures=1, of the stream of events */
 	int limit;

@@ -97,6 +97,7 @@ static const struct route routes[] = {
 	{A, "GET", V "/desktops/{name}", ROLE_READONLY, api_desktop_get, NULL, false},
 	{A, "GET", V "/desktops/{name}/usage", ROLE_READONLY, api_desktop_usage, NULL, false},
 	{A, "GET", V "/hosts/{name}/usage", ROLE_READONLY, api_host_usage, NULL, false},
+	{A, "GET", V "/usage", ROLE_READONLY, api_usage_report, NULL, false},
 	{A, "DELETE", V "/desktops/{name}", ROLE_OPERATOR, api_desktop_delete, "desktop.delete",
 	 false},
 	{A, "POST", V "/desktops/{name}/restart", ROLE_HELPDESK, api_desktop_restart,

@@ -823,6 +823,8 @@ static int sync_usage(json_t *o, struct err *e)
 		return err_set(e, -EINVAL, "\"usage\" must be an object");
 	r = json_need_int(o, "ago_s", 0, 3600, &ago, e);
 	if (!r)
+		r = json_opt_int(o, "over_s", 1, 7200, &ago, e);
+	if (!r)
 		r = usage_figures(json_object_get(o, "host"), 0, 2, e);
 	if (!r && !json_is_array(json_object_get(o, "desktops")))
 		r = err_set(e, -EINVAL, "\"desktops\" must be a list");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Commands about images, homes and the audit. See command.h.
+ * Commands about images, homes, the audit and what was used. See command.h.
  */
 #include "clients/cli/part.h"
 #include "clients/cli/run.h"
@@ -40,6 +40,32 @@ static const struct cli_option tag_options[] = {
 
 static const struct cli_option audit_options[] = {
 	{"last", "N", CLI_LOCAL, NULL, "50", false, "show this many entries"},
+	END,
+};
+
+static const struct cli_option usage_options[] = {
+	{"from", "DAY", CLI_LOCAL, NULL, NULL, false,
+	 "the first day, as 2026-11-28; 30 days before the last"},
+	{"to", "DAY", CLI_LOCAL, NULL, NULL, false, "the last day; today"},
+	{"by", "WHAT", CLI_LOCAL, NULL, "pool", false,
+	 "a line for each day, pool or user; several with commas between"},
+	{"csv", NULL, CLI_LOCAL, NULL, NULL, false, "as a file for a spreadsheet"},
+	END,
+};
+
+static const struct cli_column usage_columns[] = {
+	{"DAY", "day", CLI_TEXT},
+	{"POOL", "pool", CLI_TEXT},
+	{"USER", "user", CLI_TEXT},
+	{"DESKTOP H", "desktop_hours", CLI_TEXT},
+	{"CONNECTED H", "connected_hours", CLI_TEXT},
+	{"CONNECTS", "connects", CLI_TEXT},
+	{"CPU H", "cpu_hours", CLI_TEXT},
+	{"OVERHEAD H", "overhead_hours", CLI_TEXT},
+	{"DISPLAY H", "display_hours", CLI_TEXT},
+	{"GIB H", "memory_gib_hours", CLI_TEXT},
+	{"DISK MIB", "disk_mib", CLI_TEXT},
+	{"NET MIB", "net_mib", CLI_TEXT},
 	END,
 };
 
@@ -158,5 +184,11 @@ const struct cli_command cli_image[] = {
 	 .run = cli_run_audit,
 	 .columns = audit_columns,
 	 .help = "list what was done, newest first"},
+	{.noun = "usage",
+	 .args = "",
+	 .options = usage_options,
+	 .run = cli_run_usage,
+	 .columns = usage_columns,
+	 .help = "what was used: hours, processor, memory, disk and network by day, pool or user"},
 	END,
 };

@@ -236,6 +236,43 @@ int cli_run_audit(struct cli_call *c, struct err *e)
 	return show_list(c, list);
 }
 
+/* A day or words; the server judges what they mean. */
+static bool plain_value(const char *s)
+{
+	return !s || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-,") == strlen(s);
+}
+
+int cli_run_usage(struct cli_call *c, struct err *e)
+{
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *reply = NULL;
+	struct cli_column columns[CLI_COLUMNS_MAX + 1] = {0}; /* of those there are */
+	size_t n_columns = 0;
+	const char *from = cli_local(c, "from"), *to = cli_local(c, "to"), *by = cli_local(c, "by");
+	char path[160];
+	int n = snprintf(path, sizeof(path), "/api/v1/usage?from=%s&to=%s&by=%s", from ? from : "",
+			 to ? to : "", by);
+	int r;
+
+	if (n >= (int)sizeof(path) || !plain_value(from) || !plain_value(to) || !plain_value(by))
+		return err_set(
+			e, -EINVAL,
+			"--from and --to want a day like 2026-11-28, --by day, pool or user");
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 ||
+	    (r = cli_ask(h, "GET", path, NULL, &reply, e)) < 0)
+		return r;
+	for (const struct cli_column *k = c->command->columns;
+	     k->key && n_columns < CLI_COLUMNS_MAX; k++)
+		if (json_object_get(json_array_get(json_object_get(reply, "items"), 0), k->key))
+			columns[n_columns++] = *k;
+	if (c->json || json_array_size(json_object_get(reply, "items")) == 0)
+		return show_list(c, reply);
+	r = cli_local(c, "csv") ? cli_csv(stdout, json_object_get(reply, "items"), columns)
+				: cli_table(stdout, json_object_get(reply, "items"), columns);
+	return r < 0 ? err_set(e, r, "out of memory") : 0;
+}
+
 static const struct cli_column step_columns[] = {
 	{"STEP", "step", CLI_TEXT}, {"OK", "ok", CLI_TEXT}, {"DETAIL", "detail", CLI_TEXT}, {0}};
 

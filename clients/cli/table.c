@@ -104,7 +104,7 @@ char *cli_value(json_t *v, enum cli_format format)
 		return strdup(json_is_true(v) ? "yes" : "no");
 	if (json_is_array(v))
 		return join(v);
-	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
 }
 
 struct cells {
@@ -174,6 +174,51 @@ int cli_table(FILE *out, json_t *items, const struct cli_column *columns)
 	}
 	cells_free(&c);
 	return r;
+}
+
+/* A spreadsheet takes what begins like a formula for one: it gets an apostrophe before it. */
+static void csv_field(FILE *out, const char *s, bool text)
+{
+	bool formula = text && strchr("=+@-", s[0]) && s[0];
+
+	if (!formula && !strpbrk(s, "\",\r\n")) {
+		fputs(s, out);
+		return;
+	}
+	fputs(formula ? "\"'" : "\"", out);
+	for (; *s; s++) {
+		if (*s == '"')
+			fputc('"', out);
+		fputc(*s, out);
+	}
+	fputc('"', out);
+}
+
+int cli_csv(FILE *out, json_t *items, const struct cli_column *columns)
+{
+	json_t *row;
+	size_t i;
+
+	for (const struct cli_column *k = columns; k->key; k++)
+		fprintf(out, "%s%s", k == columns ? "" : ",", k->key);
+	fputs("\r\n", out);
+	json_array_foreach(items, i, row)
+	{
+		for (const struct cli_column *k = columns; k->key; k++) {
+			json_t *v = json_object_get(row, k->key);
+			cleanup_free char *s = json_is_null(v) || !v ? strdup("")
+					       : json_is_string(v)   ? strdup(json_string_value(v))
+								     : cli_value(v, k->format);
+
+			if (!s)
+				return -ENOMEM;
+			if (k != columns)
+				fputc(',', out);
+			csv_field(out, s, json_is_string(v));
+		}
+		fputs("\r\n", out);
+	}
+	return 0;
 }
 
 static enum cli_format format_of(const char *key)

@@ -26,6 +26,8 @@ struct cli_column {
 
 /* items: an array of objects. */
 int cli_table(FILE *out, json_t *items, const struct cli_column *columns) must_check;
+/* The same for spreadsheets: RFC 4180 with the keys as its head, nothing shortened. */
+int cli_csv(FILE *out, json_t *items, const struct cli_column *columns) must_check;
 /* One object; arrays of objects in it become tables of their own below. */
 int cli_details(FILE *out, json_t *object) must_check;
 /* One value as text; owned. */

@@ -361,7 +361,7 @@ BEGIN
 	v_seq := pane.host_capacity(p_host, p_report, p_wait_s + p_lost_s);
 	PERFORM pane.host_images(p_host, p_report);
 	IF p_report ? 'usage' THEN
-		PERFORM pane.usage_put(p_host, p_report -> 'usage');
+		PERFORM pane.usage_put(p_host, p_report -> 'usage'), pane.report_put(p_host, p_report -> 'usage');
 	END IF;
 	PERFORM pane.host_recordings(p_host, p_report);
 	FOR r IN SELECT (x ->> 'id')::uuid AS id, (x ->> 'epoch')::bigint AS epoch,

@@ -229,6 +229,7 @@ BEGIN
 	PERFORM pane.picture_purge();
 	PERFORM pane.recording_purge();
 	PERFORM pane.message_purge();
+	PERFORM pane.report_purge();
 	UPDATE pane.totp SET next_secret = NULL, next_at = NULL WHERE next_at < now() - interval '1 hour';
 	DELETE FROM pane.throttle WHERE last_at < now() - interval '15 minutes';
 	DELETE FROM pane.pool p WHERE p.deleted_at IS NOT NULL AND NOT EXISTS

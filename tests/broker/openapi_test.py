@@ -173,6 +173,8 @@ class OpenApi(unittest.TestCase):
         self.ask("GET", v + "/desktops/{name}/usage", expect=404, values=["nope"])
         self.ask("GET", v + "/hosts/{name}/usage", expect=200, values=["h1"], query="?range=day")
         self.ask("GET", v + "/hosts/{name}/usage", expect=404, values=["nope"])
+        self.ask("GET", v + "/usage", expect=200, query="?by=day,pool,user")
+        self.ask("GET", v + "/usage", expect=400, query="?by=colour")
         self.ask("POST", v + "/pictures", {"desktops": ["office-1"]}, 200)
         self.ask("GET", v + "/desktops/{name}/picture", expect=404, values=["office-1"])
         order = next(d for d in sync("ready").json["desktops"] if d["name"] == "office-1")

@@ -389,8 +389,12 @@ json_t *host_usage_look(struct host_usage *u, const struct host_usage_of *v, siz
 			(void)json_array_append_new(list, line(&k[i], was, ms));
 	}
 	if (list)
-		o = json_pack("{s:i,s:[o,I],s:o}", "ago_s", 0, "host", load(busy - u->busy, ms),
-			      (json_int_t)host_memory(u), "desktops", list);
+		o = json_pack("{s:i,s:I,s:[o,I],s:o}", "ago_s", 0, "over_s",
+			      (json_int_t)(ms < 1000	  ? 1
+					   : ms > 7200000 ? 7200
+							  : (ms + 500) / 1000),
+			      "host", load(busy - u->busy, ms), (json_int_t)host_memory(u),
+			      "desktops", list);
 	free(u->known);
 	u->known = k;
 	u->n_known = n;

@@ -320,6 +320,17 @@ class Commands(Story):
         self.server.answers["POST /api/v1/tickets"] = lambda _: answers.pop(0)
         self.assertEqual(self.pane("ticket", "office", "--wait", "5"), "pt1_x\n")
 
+    def test_usage(self):
+        """the report of what was used: as a table of what was asked for, as CSV in which nothing is a formula, and what is no day is refused"""
+        asked = []
+        self.server.answers["GET /api/v1/usage"] = lambda q: (asked.append(q), (200, {"items": [
+            {"pool": "office", "user": "=1+1", "desktop_hours": 8.1, "connects": 3}]}))[1]
+        self.login()
+        self.assertRegex(self.pane("usage", "--by", "pool,user", "--from", "2026-11-01"), r"^POOL +USER +DESKTOP H +CONNECTS\noffice +=1\+1 +8\.1 +3\n$")
+        self.assertEqual((asked[0]["by"], asked[0]["from"]), (["pool,user"], ["2026-11-01"]))
+        self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects\noffice,\"'=1+1\",8.1,3\n")
+        self.assertIn("--from", self.pane("usage", "--from", "1&by=x", status=2))
+
     def test_escapes(self):
         """what the server says cannot drive the terminal"""
         self.server.answers["GET /api/v1/hosts"] = (200, {"items": [{"name": "h\x1b[2J1", "state": "online"}]})
