@@ -267,6 +267,7 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 		{"disk_mib", 0, 16777216, false},
 		{"size_max", 1, 10000, true},
 		{"spare", 0, 10000, true},
+		{"spare_suspended", 0, 10000, false},
 		{"size_min", 0, 10000, false},
 		{"overcommit", 100, 1000, false},
 		{"idle_s", 0, 31536000, false},
@@ -299,10 +300,10 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 }
 
 #define POOL_FIELDS                                                                                \
-	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "logoff_after_s", "reset", \
-		"image_tag", "home_mib", "provision", "name_pattern", "size_min", "hosts",         \
-		"placement", "overcommit", "policy", "idle_s", "session_max_s", "customize",       \
-		"totp", VALID_POLICY_FIELDS, NULL
+	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "spare_suspended",         \
+		"logoff_after_s", "reset", "image_tag", "home_mib", "provision", "name_pattern",   \
+		"size_min", "hosts", "placement", "overcommit", "policy", "idle_s",                \
+		"session_max_s", "customize", "totp", VALID_POLICY_FIELDS, NULL
 
 static int pool_hosts(json_t *o, struct err *e)
 {

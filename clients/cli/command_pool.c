@@ -106,6 +106,14 @@
 		       "the time zone of hours and schedule, like Europe/Berlin (UTC)"),           \
 		ACCESS_OPTIONS
 
+#define SPARE_SUSPENDED                                                                            \
+	{                                                                                          \
+		"spare-suspended", "N", CLI_NUMBER, "spare_suspended", NULL, false,                \
+			"keep this many more suspended: they take no processor, and go on in a "   \
+			"moment (virtual "                                                         \
+			"machines)"                                                                \
+	}
+
 static const struct cli_option pool_create_options[] = {
 	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false,
 	 "the tag of the image it follows (stable)"},
@@ -116,6 +124,7 @@ static const struct cli_option pool_create_options[] = {
 	{"cpus", "N", CLI_NUMBER, "cpus", "2", false, "processors of a desktop"},
 	{"size", "N", CLI_NUMBER, "size_max", "4", false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", "1", false, "keep this many ready for the next user"},
+	SPARE_SUSPENDED,
 	{"assignment", "KIND", CLI_STRING, "assignment", "dedicated", false,
 	 "dedicated (kept for its user) or floating (recycled after use)"},
 	{"isolation", "WAY", CLI_STRING, "isolation", NULL, false,
@@ -137,6 +146,7 @@ static const struct cli_option pool_set_options[] = {
 	{"cpus", "N", CLI_NUMBER, "cpus", NULL, false, "processors of a new desktop"},
 	{"size", "N", CLI_NUMBER, "size_max", NULL, false, "at most this many desktops"},
 	{"spare", "N", CLI_NUMBER, "spare", NULL, false, "keep this many ready for the next user"},
+	SPARE_SUSPENDED,
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
 	FIRST_BOOT_OPTIONS,
 	{"sudo", NULL, CLI_TRUE, "customize.sudo", NULL, false, "undo --no-sudo"},

@@ -57,10 +57,10 @@ BEGIN
 	UPDATE pane.desktop d SET home = v,
 		want = CASE WHEN d.state = 'requested' THEN d.want ELSE 'stopped' END,
 		epoch = d.epoch + 1,
-		state = CASE WHEN d.state = 'requested' THEN d.state ELSE 'booting' END,
+		state = CASE WHEN d.state = 'requested' THEN d.state ELSE 'booting' END, suspend = false,
 		reason = 'starts with the files of ' || NEW.user_name
 		WHERE d.id = NEW.desktop_id AND d.home IS DISTINCT FROM v
-		AND d.state IN ('requested', 'cloning', 'booting', 'ready');
+		AND d.state IN ('requested', 'cloning', 'booting', 'ready', 'suspended');
 	RETURN NULL;
 END $$;
 CREATE TRIGGER home_attach AFTER INSERT ON pane.assignment

@@ -277,6 +277,7 @@ BEGIN
 		RETURN jsonb_build_object('reasons', to_jsonb(v_reasons));
 	END IF;
 	v_desktop := coalesce(pane.assign_free(p_user, p_pool, '{ready}'), pane.assign_held(p_user, p_pool),
+		pane.assign_waiting(p_user, p_pool),
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
 	IF v_desktop IS NULL THEN
 		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM

@@ -18,7 +18,7 @@ CREATE FUNCTION pane.get_pool(p_name text) RETURNS text LANGUAGE sql STABLE AS $
 			SELECT d.image_version, count(*) AS n FROM pane.desktop d WHERE d.pool_id = p.id
 			AND d.state NOT IN ('deleted', 'requested') GROUP BY 1) v),
 		'customize', coalesce((SELECT c.body FROM pane.customization c WHERE c.id = p.customize), '{}'),
-		'spare', coalesce(p.spare_wanted, p.spare), 'provision', p.provision,
+		'spare', coalesce(p.spare_wanted, p.spare), 'spare_suspended', p.spare_suspended, 'provision', p.provision,
 		'name_pattern', p.name_pattern, 'size_min', p.size_min, 'hosts', p.hosts,
 		'placement', p.placement, 'overcommit', p.overcommit, 'policy', p.policy, 'idle_s', p.idle_s,
 		'session_max_s', p.session_max_s, 'totp', p.totp) || pane.policy_json(p))::text
@@ -53,6 +53,8 @@ BEGIN
 			'always recycled.'
 		WHEN p_error LIKE '%pool_suspend%' THEN 'A container''s programs cannot be saved: only virtual machines are '
 			'suspended after a logoff.'
+		WHEN p_error LIKE '%pool_spare_suspended%' THEN 'A container''s programs cannot be saved: only virtual machines '
+			'wait suspended (spare_suspended).'
 		WHEN p_error LIKE '%pool_size_min%' THEN 'size_min cannot be more than size_max.'
 		WHEN p_error LIKE '%name_pattern%' THEN 'name_pattern needs {n} (or {nnn} for three digits) '
 			'and only a-z, 0-9, ''-'' and {pool} beside it.'
@@ -74,6 +76,7 @@ BEGIN
 		size_max = coalesce((p ->> 'size_max')::integer, size_max),
 		spare = coalesce((p ->> 'spare')::integer, spare),
 		spare_wanted = coalesce((p ->> 'spare')::integer, spare_wanted, spare),
+		spare_suspended = coalesce((p ->> 'spare_suspended')::integer, spare_suspended),
 		provision = coalesce(p ->> 'provision', provision),
 		hosts = CASE WHEN p ? 'hosts' THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'hosts'))
 			ELSE hosts END,
@@ -175,7 +178,7 @@ CREATE TRIGGER policy_changed AFTER UPDATE ON pane.pool FOR EACH ROW
 CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_object_agg(k, v) || '{"kind":"pool"}' FROM jsonb_each(pane.get_pool(p_name)::jsonb) x (k, v)
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
-		'assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
+		'spare_suspended,assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,hours_action,'
 		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff,shadow}')
 $$;

@@ -92,8 +92,7 @@ END $$;
 
 -- Requested machines get a host; pools get their spare ones; deleted pools lose theirs.
 CREATE FUNCTION pane.rec_pools() RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_spare integer;
-	v_id uuid;
+DECLARE d record; p pane.pool; n integer := 0; v_host uuid; v_reasons text[]; v_n integer;
 BEGIN
 	IF NOT pg_try_advisory_xact_lock(1885433445, 1) THEN
 		RETURN 0; -- somebody is placing; their work is seen next time
@@ -116,31 +115,13 @@ BEGIN
 		END IF;
 	END LOOP;
 	FOR p IN SELECT * FROM pane.pool WHERE deleted_at IS NULL ORDER BY id LOOP
-		SELECT count(*) INTO v_spare FROM pane.desktop x WHERE x.pool_id = p.id
-			AND x.user_id IS NULL AND x.state NOT IN ('deleted', 'deleting', 'lost');
-		v_reasons := '{}';
-		WHILE v_spare < p.spare AND pane.pool_size(p.id) < p.size_max LOOP
-			SELECT c.desktop, c.reasons INTO v_id, v_reasons FROM pane.desktop_create(p.id) c;
-			EXIT WHEN v_id IS NULL;
-			v_spare := v_spare + 1;
-			n := n + 1;
-			EXIT WHEN n >= 50; -- a pass ends before its statement's time is over; the next goes on
-		END LOOP;
+		SELECT x.n, x.reasons INTO v_n, v_reasons FROM pane.spares_settle(p) x;
+		n := n + v_n;
 		IF coalesce(v_reasons, '{}') = '{}' AND p.stopped_at IS NOT NULL THEN
 			v_reasons := ARRAY[pane.pool_stopped_text(p.id)];
 		END IF;
 		UPDATE pane.pool SET blocked = coalesce(v_reasons, '{}')
 			WHERE id = p.id AND blocked IS DISTINCT FROM coalesce(v_reasons, '{}');
-		-- Idle surplus goes; the newest first.
-		FOR d IN SELECT x.id FROM pane.desktop x WHERE x.pool_id = p.id AND x.user_id IS NULL
-			AND NOT x.dirty AND x.state IN ('requested', 'ready')
-			AND (x.state = 'requested' OR x.since < now() - interval '5 minutes')
-			ORDER BY x.state, x.since DESC LIMIT greatest(0, v_spare - p.spare)
-			FOR UPDATE SKIP LOCKED
-		LOOP
-			PERFORM pane.machine_remove(d.id, 'deleting', 'surplus');
-			n := n + 1;
-		END LOOP;
 	END LOOP;
 	FOR d IN SELECT x.id FROM pane.desktop x JOIN pane.pool q ON q.id = x.pool_id
 		WHERE q.deleted_at IS NOT NULL AND x.state NOT IN ('deleted', 'deleting', 'lost')

@@ -120,6 +120,7 @@ function Capacity({ pool }: { pool: Pool }) {
               <NumberField label="At other hours" value={p.spare} set={(spare) => set({ spare })} min={0} max={p.size_max} off={off} help="Where the week below says nothing." />
               <NumberField label="Buffer" unit="percent" value={p.buffer_percent ?? 0} set={(buffer_percent) => set({ buffer_percent })} min={0} max={100} off={off} help="At least this share of the desktops in use." />
               <NumberField label="Desktops at least" value={p.size_min ?? 0} set={(size_min) => set({ size_min })} min={0} max={p.size_max} off={off} help="Used or not." />
+              {p.isolation === "vm" && <NumberField label="And suspended" value={p.spare_suspended ?? 0} set={(spare_suspended) => set({ spare_suspended })} min={0} max={p.size_max} off={off} help="So many more wait on disk: they take no processor, and go on in a moment." />}
             </Gallery>
             <p id="week-help">
               Desktops kept ready by hour, in the pool's time zone ({p.timezone}). {off ? "" : "Drag over hours, or move with the arrow keys and widen with Shift, then type a number; Delete leaves an hour to the number above."}
