@@ -131,6 +131,19 @@ class Login(unittest.TestCase):
         self.site.pane("desktops", "resume", "office-1") # while its memory may still be on the way to the disk
         self.site.wait_state("office-1", "ready")
 
+    def test_tier(self):
+        """a pool with none running and one suspended: the first who comes gets that one, which goes on where it waited and did not boot"""
+        self.site.pool("tier", spare=0, spare_suspended=1, size_max=1)
+        password = self.site.user("tess", "tier")
+        self.site.wait_state("tier-1", "suspended")
+        desktop = self.site.desktop("tier-1")
+        self.site.wait(lambda: os.path.exists(f"{self.site.run}/host/desktops/{desktop['id']}/suspended/memory"), 30, "its memory on disk")
+        self.assertIn(self.site.api().login("tess", password).call("POST", "/tickets", {"pool": "tier"})[0], (200, 202))
+        self.site.wait_state("tier-1", "ready")
+        self.assertEqual(self.site.desktop_of("tess")["id"], desktop["id"])
+        self.assertNotIn("pane.ready", self.site.serial(desktop))  # the log is of the process that goes on
+        self.site.admin.need("DELETE", "/pools/tier?force=true")
+
     def canary(self, password, *more):
         """pane-canary as this site's alice: its exit status, what it said, its metrics."""
         with open(f"{self.site.run}/canary.password", "w", encoding="utf-8") as file:
