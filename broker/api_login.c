@@ -88,14 +88,16 @@ enum req_step api_logout(struct broker *b, struct db *db, struct req *r)
 
 enum req_step api_me(struct broker *b, struct db *db, struct req *r)
 {
-	cleanup_free char *text = db_text(db, "SELECT pane.totp_state($1)::text", r->user_id);
+	cleanup_free char *totp = db_text(db, "SELECT pane.totp_state($1)::text", r->user_id);
+	cleanup_free char *roles = db_text(db, "SELECT pane.delegations_of($1)::text", r->user_id);
 
 	(void)b;
-	if (!text)
+	if (!totp || !roles)
 		return req_fail_db(r, db);
 	return req_reply_json(r, 200,
-			      json_pack("{s:s, s:s, s:o*}", "name", r->user, "role",
-					req_role_name(r->role), "totp", json_loads(text, 0, NULL)));
+			      json_pack("{s:s, s:s, s:o*, s:o*}", "name", r->user, "role",
+					req_role_name(r->role), "totp", json_loads(totp, 0, NULL),
+					"pools", json_loads(roles, 0, NULL)));
 }
 
 enum req_step api_me_password(struct broker *b, struct db *db, struct req *r)

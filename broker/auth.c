@@ -42,7 +42,8 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 	res = db_query(
 		db,
 		"SELECT u.id, u.name, least(u.role, t.scope), coalesce("
-		"t.last_used_at < now() - interval '1 minute', true) FROM pane.token t JOIN "
+		"t.last_used_at < now() - interval '1 minute', true), coalesce(t.scope, 'admin') "
+		"FROM pane.token t JOIN "
 		"pane.users u ON u.id = t.user_id WHERE t.hash = $1 AND t.expires_at > now() "
 		"AND NOT u.disabled",
 		DB_ARGS(hash));
@@ -55,6 +56,7 @@ enum req_step auth_bearer(struct db *db, struct req *r)
 	snprintf(r->user_id, sizeof(r->user_id), "%s", PQgetvalue(res, 0, 0));
 	snprintf(r->user, sizeof(r->user), "%s", PQgetvalue(res, 0, 1));
 	r->role = req_role_of(PQgetvalue(res, 0, 2));
+	r->scope = req_role_of(PQgetvalue(res, 0, 4));
 	if (*PQgetvalue(res, 0, 3) == 't' &&
 	    db_exec(db, "UPDATE pane.token SET last_used_at = now() WHERE hash = $1", hash))
 		return req_fail_db(r, db);

@@ -31,6 +31,7 @@ struct db {
 	int statement_timeout_ms; /* 0 = none */
 	int64_t retry_at_ms;	  /* do not try to connect before */
 	struct db_fail fail;
+	bool within;			       /* pane.within is set on this connection: route.c */
 	const char *prepared[DB_PREPARED_MAX]; /* statements this connection knows, as "p<index>" */
 };
 

@@ -80,6 +80,7 @@ struct req {
 	/* who asks, once authorised */
 	char user[72], user_id[40];
 	enum req_role role;
+	enum req_role scope; /* the most the login may be, whoever it is of */
 
 	/* the answer */
 	int status;

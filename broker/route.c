@@ -90,6 +90,10 @@ static const struct route routes[] = {
 	 "entitlement.create", true},
 	{A, "DELETE", V "/pools/{name}/entitlements/{user}", ROLE_OPERATOR, api_entitlement_delete,
 	 "entitlement.delete", false},
+	{A, "GET", V "/pools/{name}/roles", ROLE_READONLY, api_delegation_list, NULL, false},
+	{A, "POST", V "/pools/{name}/roles", ROLE_ADMIN, api_delegate, "role.delegate", true},
+	{A, "DELETE", V "/pools/{name}/roles/{who}", ROLE_ADMIN, api_undelegate, "role.withdraw",
+	 false},
 	{A, "GET", V "/quotas", ROLE_READONLY, api_quota_list, NULL, false},
 	{A, "POST", V "/quotas", ROLE_OPERATOR, api_quota_set, "quota.set", true},
 	{A, "DELETE", V "/quotas/{who}", ROLE_OPERATOR, api_quota_delete, "quota.delete", false},
@@ -178,6 +182,43 @@ static const struct route routes[] = {
 	{REQ_INTERNAL, "POST", "/internal/v1/proofs", ROLE_GATEWAY, api_proof, NULL, true},
 };
 
+/* What the first segment names whose pool counts; AT_LIST: each row's. */
+enum place {
+	AT_EVERYWHERE,
+	AT_POOL,
+	AT_DESKTOP,
+	AT_SESSION,
+	AT_LIST
+};
+
+/* Calls for which a role in one pool may do, too, and how their pool is found. */
+static const struct {
+	api_handler fn;
+	enum place at;
+} places[] = {
+	{api_pool_list, AT_LIST},	   {api_pool_get, AT_POOL},
+	{api_pool_update, AT_POOL},	   {api_pool_retry, AT_POOL},
+	{api_entitlement_list, AT_POOL},   {api_entitlement_create, AT_POOL},
+	{api_entitlement_delete, AT_POOL}, {api_delegation_list, AT_POOL},
+	{api_desktop_list, AT_LIST},	   {api_desktop_get, AT_DESKTOP},
+	{api_desktop_usage, AT_DESKTOP},   {api_desktop_delete, AT_DESKTOP},
+	{api_desktop_restart, AT_DESKTOP}, {api_desktop_suspend, AT_DESKTOP},
+	{api_desktop_off, AT_DESKTOP},	   {api_desktop_resume, AT_DESKTOP},
+	{api_desktop_recycle, AT_DESKTOP}, {api_desktop_release, AT_DESKTOP},
+	{api_session_list, AT_LIST},	   {api_session_delete, AT_SESSION},
+	{api_session_message, AT_SESSION}, {api_session_message_end, AT_SESSION},
+	{api_session_shadow, AT_SESSION},  {api_rollout_get, AT_POOL},
+	{api_rollout_start, AT_POOL},	   {api_rollout_change, AT_POOL},
+};
+
+static enum place place_of(const struct route *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (places[i].fn == t->fn)
+			return places[i].at;
+	return AT_EVERYWHERE;
+}
+
 /* Matches path against a pattern; "{x}" segments are copied to arg in order. */
 static bool match(const char *pattern, const char *path, char arg[REQ_ARGS][72])
 {
@@ -235,8 +276,33 @@ static enum req_step authorise_host(struct req *r)
 	return REQ_DONE;
 }
 
+/* Who is too little everywhere may be enough in the pool this is about. What is read then is of
+ * those pools only, until route_step() says otherwise. */
+static enum req_step delegated(const struct route *t, enum place at, struct db *db, struct req *r)
+{
+	static const char *const kinds[] = {NULL, "pool", "desktop", "session", "list"};
+	cleanup_free char *role = db_text(db, "SELECT pane.delegated_at($1, $2, $3)", r->user_id,
+					  kinds[at], r->arg[0]);
+	enum req_role there;
+
+	if (!role)
+		return db->fail.status ? req_fail_db(r, db) : REQ_DONE;
+	there = at == AT_LIST ? ROLE_READONLY : req_role_of(role);
+	if (there > r->scope)
+		there = r->scope;
+	if (there < t->role)
+		return REQ_DONE;
+	db->within = true;
+	if (db_exec(db, "SELECT set_config('pane.within', pane.delegated_pools($1), false)",
+		    r->user_id))
+		return req_fail_db(r, db);
+	r->role = there;
+	return REQ_DONE;
+}
+
 static enum req_step authorise(const struct route *t, struct db *db, struct req *r)
 {
+	enum place at = place_of(t);
 	enum req_step step;
 
 	switch (t->role) {
@@ -249,10 +315,13 @@ static enum req_step authorise(const struct route *t, struct db *db, struct req 
 		break;
 	}
 	step = auth_bearer(db, r);
+	if (step == REQ_DONE && r->role < t->role && at)
+		step = delegated(t, at, db, r);
 	if (step == REQ_DONE && r->role < t->role)
 		return req_fail(r, 403, "role.missing",
-				"This needs the role %s; you are here as %s.",
-				req_role_name(t->role), req_role_name(r->role));
+				"This needs the role %s%s; you are here as %s.",
+				req_role_name(t->role), at ? ", everywhere or in this pool" : "",
+				req_role_name(r->role));
 	return step;
 }
 
@@ -326,8 +395,10 @@ static enum req_step route_step(void *arg, struct db *db, struct req *r)
 
 	if (!t)
 		return REQ_FAIL;
-	if (db_ready(db))
+	if (db_ready(db) ||
+	    (db->within && db_exec_n(db, "SELECT set_config('pane.within', '', false)", 0, NULL)))
 		return req_fail_db(r, db);
+	db->within = false;
 	step = authorise(t, db, r);
 	if (step == REQ_DONE)
 		step = parse_body(t, r);

@@ -114,6 +114,12 @@
 			"machines)"                                                                \
 	}
 
+static const struct cli_column role_columns[] = {
+	{"WHO", "who", CLI_TEXT},
+	{"ROLE", "role", CLI_TEXT},
+	END,
+};
+
 static const struct cli_option pool_create_options[] = {
 	{"tag", "TAG", CLI_STRING, "image_tag", NULL, false,
 	 "the tag of the image it follows (stable)"},
@@ -304,6 +310,29 @@ const struct cli_command cli_pool[] = {
 	 .options = cli_bin_options,
 	 .done = "{2} may no longer use pool {1}",
 	 .help = "take that back; a used dedicated desktop goes to the bin, others are released"},
+	{.noun = "pools",
+	 .verb = "roles",
+	 .args = "POOL",
+	 .method = "GET",
+	 .path = V "/pools/{1}/roles",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = role_columns,
+	 .help = "who has a role in a pool that they have not everywhere"},
+	{.noun = "pools",
+	 .verb = "delegate",
+	 .args = "POOL USER ROLE",
+	 .method = "POST",
+	 .path = V "/pools/{1}/roles",
+	 .keys = "-,who,role",
+	 .done = "{2} is {3} in pool {1}",
+	 .help = "make a user, or all of group:GROUP, readonly, helpdesk or operator in one pool"},
+	{.noun = "pools",
+	 .verb = "undelegate",
+	 .args = "POOL USER",
+	 .method = "DELETE",
+	 .path = V "/pools/{1}/roles/{2}",
+	 .done = "{2} is in pool {1} what they are elsewhere",
+	 .help = "take such a role back"},
 
 	{.noun = "quotas",
 	 .verb = "list",

@@ -121,7 +121,7 @@ $$;
 
 -- Why this helper may not be at that desktop (any more); NULL = may.
 CREATE FUNCTION pane.shadow_why_not(x pane.shadow) RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT CASE WHEN u.disabled OR u.role NOT IN ('helpdesk', 'operator', 'admin') THEN 'disabled'
+	SELECT CASE WHEN u.disabled OR greatest(u.role, pane.delegated_at(u.id, 'desktop', d.name)::pane.role) < 'helpdesk' THEN 'disabled'
 		WHEN s.state <> 'connected' OR d.state <> 'ready' OR d.epoch <> x.epoch OR p.shadow = 'off' THEN 'stale' END
 	FROM pane.users u, pane.session s, pane.desktop d, pane.pool p WHERE u.id = x.helper_id AND s.id = x.session_id
 		AND d.id = x.desktop_id AND p.id = d.pool_id

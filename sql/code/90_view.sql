@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- Rows as the API shows them. Lists are built as JSON text from these; p_after of a list is the last name
--- of the page before ('' = from the start), and "next" is there when more follow.
+-- of the page before ('' = from the start), and "next" is there when more follow. pane.within: the pools of who has a role in some
+-- pools only (46_delegation.sql); empty for everybody else.
 
 CREATE VIEW pane.user_view AS
 	SELECT u.name, u.role, u.disabled, u.created_at, u.last_login_at,
@@ -41,7 +42,7 @@ CREATE VIEW pane.pool_view AS
 			'{}') AS customize,
 		CASE WHEN p.stopped_at IS NULL THEN 'active' ELSE 'stopped' END AS state, p.stopped_reason
 	FROM pane.pool p LEFT JOIN pane.desktop d ON d.pool_id = p.id AND d.state <> 'deleted'
-	WHERE p.deleted_at IS NULL GROUP BY p.id;
+	WHERE p.deleted_at IS NULL AND pane.shown(p.id) GROUP BY p.id;
 
 CREATE VIEW pane.desktop_view AS
 	SELECT d.name, d.id, p.name AS pool, d.state, d.reason, d.want, d.epoch, h.name AS host,
@@ -52,13 +53,14 @@ CREATE VIEW pane.desktop_view AS
 	FROM pane.desktop d LEFT JOIN pane.pool p ON p.id = d.pool_id
 	LEFT JOIN pane.host h ON h.id = d.host_id LEFT JOIN pane.users u ON u.id = d.user_id
 	LEFT JOIN pane.session s ON s.desktop_id = d.id AND s.state <> 'ended'
-	WHERE d.state <> 'deleted';
+	WHERE d.state <> 'deleted' AND pane.shown(d.pool_id);
 
 CREATE VIEW pane.session_view AS
 	SELECT s.id, d.name AS desktop, s.user_name AS user, s.state, s.reason, s.protocol, s.client,
 		s.conn, s.viewers, s.since, pane.seconds_since(s.since) AS since_s, s.created_at,
 		to_jsonb(s.warned) AS warned, pane.helpers_of(s.id) AS helpers
-	FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.state <> 'ended';
+	FROM pane.session s JOIN pane.desktop d ON d.id = s.desktop_id WHERE s.state <> 'ended'
+	AND pane.shown(d.pool_id);
 
 CREATE VIEW pane.host_view AS
 	SELECT h.name, h.id, CASE WHEN h.enrolled_at IS NULL THEN 'created' WHEN h.online AND h.maintenance

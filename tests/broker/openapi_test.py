@@ -160,6 +160,12 @@ class OpenApi(unittest.TestCase):
             r = self.ask("GET", f"{v}/{path}", expect=200, query="?limit=1")
             self.assertTrue(r.json["items"], path)
         self.ask("GET", v + "/pools/{name}/entitlements", expect=200, values=["office"])
+        self.ask("POST", v + "/pools/{name}/roles", {"who": "alice", "role": "helpdesk"}, 201, values=["office"])
+        self.ask("POST", v + "/pools/{name}/roles", {"who": "alice", "role": "admin"}, 400, values=["office"])
+        self.ask("GET", v + "/pools/{name}/roles", expect=200, values=["office"])
+        self.ask("GET", v + "/pools/{name}/roles", expect=404, values=["nope"])
+        self.ask("DELETE", v + "/pools/{name}/roles/{who}", expect=204, values=["office", "alice"])
+        self.ask("DELETE", v + "/pools/{name}/roles/{who}", expect=404, values=["office", "alice"])
         for path, name in (("users", "alice"), ("pools", "office"), ("hosts", "h1"), ("desktops", "office-1")):
             self.ask("GET", f"{v}/{path}/{{name}}", expect=200, values=[name])
             self.ask("GET", f"{v}/{path}/{{name}}", expect=404, values=["nope"])

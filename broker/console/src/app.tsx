@@ -44,7 +44,7 @@ const Viewer = lazy(() => import("./portal/viewer"));
 
 /** [first part of the path, title, the call it is of no use without] */
 const NAV: [string, string, string][] = [
-  ["overview", "Overview", "GET /desktops"],
+  ["overview", "Overview", "GET /hosts"],
   ["helpdesk", "Help desk", "GET /users"],
   ["new-employee", "New employee", "POST /users"],
   ["pools", "Pools", "GET /pools"],
@@ -178,8 +178,8 @@ function Cut() {
 
 function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const { parts } = useRoute();
-  setRole(me.role);
-  const admin = me.role !== "user";
+  setRole(me.role, me.pools);
+  const admin = me.role !== "user" || Boolean(me.pools?.length);
   useLiveUpdates(true);
   if (parts[0] === "connect" && parts[1])
     return (
