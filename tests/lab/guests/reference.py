@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The screens of some rows as QEMU shows them, made before the lab starts: emulation in an emulator takes too long.
-reference.py FOLDER writes NAME.ppm for each; a row whose picture is not there is not compared."""
+reference.py FOLDER NAME... writes NAME.ppm for each; a row whose picture is not there is not compared."""
+import glob
 import os
 import sys
 import tempfile
@@ -45,15 +46,25 @@ def take(folder, name, what, *args, memory=512):
             qemu.close()
 
 
-def main(folder):
+def installer(folder, name, what, **kwargs):
     with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
-        media.installer(f"{work}/text")
-        media.installer(f"{work}/gtk", kind="gtk", words=media.GRAPHICAL)
-        take(folder, "installer", says("Select a language"), *disk(f"{work}/text"), memory=1024)
-        take(folder, "gtk", Steady(), *disk(f"{work}/gtk"), memory=1024)
-        take(folder, "rescue", says("GNU/Hurd"), "-cdrom", media.RESCUE.format("cdrom.iso"))
-        take(folder, "floppy", says("GNU/Hurd"), *disk(media.RESCUE.format("floppy.img")))
+        media.installer(f"{work}/disk", **kwargs)
+        take(folder, name, what, *disk(f"{work}/disk"), memory=1024)
+
+
+def main(folder, *names):
+    question, menu, tree = says("Select a language"), says("GNU/Hurd"), f"{os.environ.get('PANE_KERNELS')}/i386{media.INSTALLER[:-5]}i386"
+    if "installer" in names:
+        installer(folder, "installer", question)
+    if "installer32" in names and glob.glob(f"{tree}/*"):
+        installer(folder, "installer32", question, tree=tree)
+    if "gtk" in names:
+        installer(folder, "gtk", Steady(), kind="gtk", words=media.GRAPHICAL)
+    if "rescue" in names:
+        take(folder, "rescue", menu, "-cdrom", media.RESCUE.format("cdrom.iso"))
+    if "floppy" in names:
+        take(folder, "floppy", menu, *disk(media.RESCUE.format("floppy.img")))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
