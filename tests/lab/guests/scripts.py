@@ -53,7 +53,7 @@ busybox grep LOC: /proc/interrupts
 busybox poweroff -f
 '''
 
-# Pages of the highest zone are taken first: what is read from the disk lies above 4 GiB.
+# The zone of what lies above 4 GiB is taken from first: what is read from the disk goes there.
 MEMORY = '''busybox grep "System RAM" /proc/iomem
 free() { busybox awk '$3 == "zone" {zone = $4} zone == "Normal" && /nr_free_pages/ {print $2}' /proc/zoneinfo; }
 echo "free before $(free)"
