@@ -23,15 +23,15 @@ def disk(path):
 
 
 class Steady:
-    """Holds once a picture with a question in it stays as it is."""
+    """Holds once a picture of what is looked for stays as it is."""
 
-    def __init__(self, shots=6):
-        self.shots, self.same, self.last = shots, 0, None
+    def __init__(self, what, shots=6):
+        self.what, self.shots, self.same, self.last = what, shots, 0, None
 
     def __call__(self, picture):
         same = self.last is not None and picture.lines == self.last
         self.same, self.last = self.same + 1 if same else 0, picture.lines
-        return self.same >= self.shots and media.asks(picture)
+        return self.same >= self.shots and self.what(picture)
 
 
 def take(folder, name, what, *args, memory=512):
@@ -59,11 +59,15 @@ def main(folder, *names):
     if "installer32" in names and glob.glob(f"{tree}/*"):
         installer(folder, "installer32", question, tree=tree)
     if "gtk" in names:
-        installer(folder, "gtk", Steady(), kind="gtk", words=media.GRAPHICAL)
+        installer(folder, "gtk", Steady(media.asks), kind="gtk", words=media.GRAPHICAL)
     if "rescue" in names:
         take(folder, "rescue", menu, "-cdrom", media.RESCUE.format("cdrom.iso"))
     if "floppy" in names:
         take(folder, "floppy", menu, *disk(media.RESCUE.format("floppy.img")))
+    if "cloud_bios" in names and os.path.exists(os.environ.get("PANE_CLOUD_DISK", "")):
+        with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
+            media.cloud(f"{work}/disk", os.environ["PANE_CLOUD_DISK"])
+            take(folder, "cloud_bios", Steady(says("*Debian GNU/Linux")), *disk(f"{work}/disk"))
 
 
 if __name__ == "__main__":
