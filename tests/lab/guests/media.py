@@ -2,11 +2,13 @@
 """What the rows boot: disks with Debian's own programs on them, and an initramfs of a few commands."""
 import glob
 import os
+import re
 import struct
 import subprocess
 import tempfile
 
 import grubdisk
+import vm
 
 INSTALLER = "/usr/lib/debian-installer/images/12/amd64"
 RESCUE = "/usr/lib/grub-rescue/grub-rescue-{}"
@@ -33,6 +35,17 @@ def grub_linux(disk, kernel, initrd, words):
     """Any kernel on a disk that GRUB boots by BIOS."""
     grubdisk.fat(disk, 80, {"linux": kernel, "initrd": initrd},
                  f"set root=(hd0,msdos1)\nlinux /linux {words}\ninitrd /initrd\nboot\n")
+
+
+def cloud(disk, source):
+    """A copy of a disk by tests/vmm/image/cloudimage.py with GRUB for BIOS and UEFI on it, which reads the disk's own configuration."""
+    subprocess.run(["cp", "--sparse=always", source, disk], check=True)
+    with open(os.path.join(vm.SOURCE, "tests/vmm/image/cloudimage.py"), encoding="utf-8") as file:
+        uuid = re.search(r'ROOT_UUID = "(.*)"', file.read()).group(1)
+    config = f"search --no-floppy --fs-uuid --set=root {uuid}\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
+    grubdisk.embed(disk, 2048, config)
+    subprocess.run(["mformat", "-i", f"{disk}@@{8192 * 512}", "-F", "-T", "253952", "::"], check=True)
+    grubdisk.efi(disk, 8192 * 512, config)
 
 
 def modules(release, *names):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The screens of some rows as QEMU shows them, made before the lab starts: emulation in an emulator takes too long.
-reference.py FOLDER writes NAME.ppm for each; a row whose picture is not there is not compared."""
+reference.py FOLDER NAME... writes NAME.ppm for each; a row whose picture is not there is not compared."""
+import glob
 import os
 import sys
 import tempfile
@@ -22,15 +23,15 @@ def disk(path):
 
 
 class Steady:
-    """Holds once a picture with a question in it stays as it is."""
+    """Holds once a picture of what is looked for stays as it is."""
 
-    def __init__(self, shots=6):
-        self.shots, self.same, self.last = shots, 0, None
+    def __init__(self, what, shots=6):
+        self.what, self.shots, self.same, self.last = what, shots, 0, None
 
     def __call__(self, picture):
         same = self.last is not None and picture.lines == self.last
         self.same, self.last = self.same + 1 if same else 0, picture.lines
-        return self.same >= self.shots and media.asks(picture)
+        return self.same >= self.shots and self.what(picture)
 
 
 def take(folder, name, what, *args, memory=512):
@@ -45,15 +46,29 @@ def take(folder, name, what, *args, memory=512):
             qemu.close()
 
 
-def main(folder):
+def installer(folder, name, what, **kwargs):
     with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
-        media.installer(f"{work}/text")
-        media.installer(f"{work}/gtk", kind="gtk", words=media.GRAPHICAL)
-        take(folder, "installer", says("Select a language"), *disk(f"{work}/text"), memory=1024)
-        take(folder, "gtk", Steady(), *disk(f"{work}/gtk"), memory=1024)
-        take(folder, "rescue", says("GNU/Hurd"), "-cdrom", media.RESCUE.format("cdrom.iso"))
-        take(folder, "floppy", says("GNU/Hurd"), *disk(media.RESCUE.format("floppy.img")))
+        media.installer(f"{work}/disk", **kwargs)
+        take(folder, name, what, *disk(f"{work}/disk"), memory=1024)
+
+
+def main(folder, *names):
+    question, menu, tree = says("Select a language"), says("GNU/Hurd"), f"{os.environ.get('PANE_KERNELS')}/i386{media.INSTALLER[:-5]}i386"
+    if "installer" in names:
+        installer(folder, "installer", question)
+    if "installer32" in names and glob.glob(f"{tree}/*"):
+        installer(folder, "installer32", question, tree=tree)
+    if "gtk" in names:
+        installer(folder, "gtk", Steady(media.asks), kind="gtk", words=media.GRAPHICAL)
+    if "rescue" in names:
+        take(folder, "rescue", menu, "-cdrom", media.RESCUE.format("cdrom.iso"))
+    if "floppy" in names:
+        take(folder, "floppy", menu, *disk(media.RESCUE.format("floppy.img")))
+    if "cloud_bios" in names and os.path.exists(os.environ.get("PANE_CLOUD_DISK", "")):
+        with tempfile.TemporaryDirectory(prefix="pane-reference-") as work:
+            media.cloud(f"{work}/disk", os.environ["PANE_CLOUD_DISK"])
+            take(folder, "cloud_bios", Steady(says("*Debian GNU/Linux")), *disk(f"{work}/disk"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

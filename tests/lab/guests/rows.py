@@ -2,9 +2,11 @@
 """Unmodified guests in pane-vmm, one row each. Started by tests/lab/guests_test.py where KVM is hardware-like;
 PANE_GUESTS=all runs the long ones as well, PANE_GUESTS=name,name those alone."""
 import glob
+import hashlib
 import os
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -16,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import grubdisk
 import media
+import scripts
 import screen
 import vm
 import vmpc
@@ -24,20 +27,10 @@ WANTED = os.environ.get("PANE_GUESTS", "")
 REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
 SHOTS = os.environ.get("PANE_SHOTS")          # folder for each row's last picture and serial lines
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
+BIG = 5120  # MiB
 LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
 MENU = 22 * screen.ROWS  # lines of GRUB's menu that do not count seconds
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
-HELLO = 'echo "hello from $(busybox uname -rm) on $(busybox cat /sys/class/dmi/id/sys_vendor)"\nbusybox poweroff -f\n'
-# Loads the modules it is given in order, then says what size its screen is to have, whenever that is another one.
-SCREEN = '''for m in %s; do busybox insmod /$m; done
-echo screen loaded
-while true; do
-	mode=$(busybox head -n 1 /sys/class/drm/card0-Virtual-1/modes)
-	[ "$mode" = "$last" ] || echo "screen $mode"
-	last=$mode
-	busybox sleep 0.2
-done
-'''
 
 
 def says(text):
@@ -66,8 +59,6 @@ class Seen:
         self.display = self.display or super().surface()
         return self.display
 
-
-class Pc(Seen, vmpc.Pc):
     def follow(self, what):
         """Waits until what() holds, for as long as the machine runs."""
         end = time.monotonic() + LONG
@@ -75,6 +66,10 @@ class Pc(Seen, vmpc.Pc):
             if time.monotonic() > end or self.process.poll() is not None:
                 raise TimeoutError(f"not seen; the serial line says:\n{self.text('serial')}")
             time.sleep(0.05)
+
+
+class Pc(Seen, vmpc.Pc):
+    pass
 
 
 class Vm(Seen, vm.Vm):
@@ -149,11 +144,17 @@ class Rows(unittest.TestCase):
 
     def hello(self, kernel, release, machine="x86_64", memory=256):
         """A kernel with a small initramfs comes to user space and powers off."""
-        media.initramfs(self.path("initrd"), HELLO)
+        media.initramfs(self.path("initrd"), scripts.HELLO)
         guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--initrd", self.path("initrd"), kernel=kernel, memory=memory))
         guest.serial("hello from", LONG)
         self.assertEqual(guest.wait(60), (0, {"code": 0, "reason": "poweroff"}))
         self.assertRegex(guest.text("serial"), rf"hello from {release}\S* {machine} on Pane")
+
+    def initrd(self, script, *names):
+        """An initramfs that loads these modules of the generic kernel and runs script; its path."""
+        files = media.modules(os.path.basename(media.GENERIC).removeprefix("vmlinuz-"), *names)
+        media.initramfs(self.path("initrd"), scripts.LOAD % " ".join(os.path.basename(f) for f in files) + script, files)
+        return self.path("initrd")
 
     def fetched(self, name):
         folder = f"{KERNELS}/{name}"
@@ -195,6 +196,82 @@ class Rows(unittest.TestCase):
     def test_backports(self):
         """the kernel of Debian 12's backports, booted directly"""
         self.hello(self.kernel_of("backports"), r"6\.(?!1\.)\d+")
+
+    # ---- what a machine is made of -------------------------------------------------------------
+
+    def linux(self, script, *names, machine=(), **kwargs):
+        """The generic kernel with an initramfs that runs script."""
+        return self.kept(Vm("quiet console=ttyS0 panic=-1", "--initrd", self.initrd(script, *names), *machine, kernel=media.GENERIC, **kwargs))
+
+    def ends(self, guest):
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        return guest.text("serial")
+
+    @row
+    def test_hotplug(self):
+        """Linux finds a disk and a network card that are plugged in while it runs, uses them, and lets them go, twice"""
+        guest = self.linux(scripts.HOTPLUG, "virtio_pci", "virtio_blk", "virtio_net", memory=256)
+        guest.serial("loaded\n", LONG)
+        for times in (1, 2):
+            with open(self.path("data"), "w+b") as file:
+                file.write(b"written by the host\n")
+                file.truncate(1 << 20)
+                self.assertIn("ok", guest.plug(file, kind="disk", id="data"))
+                guest.follow(lambda: guest.text("serial").count("disk data says written by the host\ndisk written\n") == times)
+                self.assertEqual(os.pread(file.fileno(), 17, 0), b"written by Linux\n")
+            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with here, there:
+                here.settimeout(LONG)
+                self.assertIn("ok", guest.plug(there, kind="net", id="lan", mac="52:54:00:12:34:56"))
+                while not (answer := scripts.pong(here.recv(2000))):
+                    pass
+                here.send(answer)
+                guest.follow(lambda: guest.text("serial").count("card 52:54:00:12:34:56 answered\n") == times)
+                self.assertEqual([p["state"] for p in guest.ask(op="plugged")["plugged"]], ["used", "used"])
+                for name in ("data", "lan"):
+                    self.assertEqual(guest.ask(op="unplug", id=name, timeout_ms=600000), {"ok": True})
+                    self.assertEqual(guest.event("unplugged", LONG)["reason"], name)
+            guest.follow(lambda: all(guest.text("serial").count(f"{what} gone\n") == times for what in ("disk", "card")))
+        self.assertNotRegex(guest.text("serial"), "ACPI.*Error|Firmware Bug|WARNING")
+
+    @row
+    def test_smp16(self):
+        """Linux has 16 processors, one package of as many cores, and runs on each"""
+        guest = self.linux(scripts.PROCESSORS, machine=("--cpus", "16"), memory=512)
+        said = self.ends(guest)
+        self.assertIn("processors 16\n", said)
+        self.assertEqual([int(n) for n in re.findall(r"ran on (\d+)", said)], list(range(16)))
+        self.assertEqual(re.findall(r"core (\d+) of package (\d+)", said), [(str(n), "0") for n in range(16)])
+        self.assertTrue(all(int(n) for n in re.search(r"LOC:((?:\s+\d+){16})", said).group(1).split()), said)
+
+    @row
+    def test_big(self):
+        """Linux uses memory above the PCI hole: what it reads from its disk lands there"""
+        with open(self.path("disk"), "wb") as file:
+            content = os.urandom(32 << 20)
+            file.write(content)
+        guest = self.linux(scripts.MEMORY, "virtio_pci", "virtio_blk", memory=BIG, disk=self.path("disk"))
+        said = self.ends(guest)
+        self.assertIn(f"100000000-{(4 << 30) + (BIG << 20) - 0xb0000000 - 1:x} : System RAM", said)
+        self.assertIn(hashlib.md5(content).hexdigest(), said)
+        before, after = (int(n) for n in re.findall(r"free (?:before|after) (\d+)", said))
+        self.assertGreater(before - after, 1024)  # pages; some come from below, so that pages of a kind lie together
+
+    @row
+    def test_clocks(self):
+        """Linux tells time by kvm-clock, is woken by the TSC deadline timer, and knows of the time that the host took from it"""
+        features, deadline = scripts.kvm()
+        if not features & scripts.STEAL_TIME:
+            self.skipTest("this machine's KVM reports no steal time")
+        everywhere = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, everywhere)
+        os.sched_setaffinity(0, {min(everywhere)})  # two busy processors have one
+        said = self.ends(self.linux(scripts.CLOCKS, machine=("--cpus", "2"), memory=256))
+        self.assertRegex(said, r"stolen [1-9]")
+        if features & scripts.CLOCKSOURCE2:
+            self.assertRegex(said, r"clocks .*kvm-clock")
+        if deadline:
+            self.assertIn("Clock Event Device: lapic-deadline", said)
 
     # ---- SeaBIOS -------------------------------------------------------------------------------
 
@@ -259,9 +336,7 @@ class Rows(unittest.TestCase):
     @row
     def test_screen(self):
         """Linux booted by SeaBIOS and GRUB takes the screen by its virtio-gpu, and is told the window's size"""
-        release = os.path.basename(media.GENERIC).removeprefix("vmlinuz-")
-        files = media.modules(release, "virtio_pci", "virtio_gpu")
-        media.initramfs(self.path("initrd"), SCREEN % " ".join(os.path.basename(f) for f in files), files)
+        self.initrd(scripts.SCREEN, "virtio_pci", "virtio_gpu")
         media.grub_linux(self.path("disk.raw"), media.GENERIC, self.path("initrd"), "quiet console=ttyS0")
         machine = self.start("bios", "--disk", f"raw={self.path('disk.raw')}")
         display = machine.surface()
@@ -297,7 +372,7 @@ class Rows(unittest.TestCase):
     @row
     def test_linux_efi(self):
         """OVMF boots Linux by its EFI stub, whose screen is the firmware's"""
-        media.initramfs(self.path("initrd"), HELLO)
+        media.initramfs(self.path("initrd"), scripts.HELLO)
         grubdisk.fat(self.path("disk.raw"), 80, {"linux": media.GENERIC, "initrd": self.path("initrd")}, "")
         grubdisk.efi(self.path("disk.raw"), 1 << 20, "search --file --set=root /linux\nlinux /linux quiet console=ttyS0\ninitrd /initrd\nboot\n")
         machine = self.efi("--disk", f"raw={self.path('disk.raw')}")
@@ -321,7 +396,7 @@ class Rows(unittest.TestCase):
         """the 32-bit installer: a 32-bit Linux"""
         display = self.installer(tree=f"{self.fetched('i386')}/usr/lib/debian-installer/images/12/i386")
         screen.watch(display, says("Select a language"), LONG)
-        self.as_in_qemu(display, "installer")
+        self.as_in_qemu(display, "installer32")
 
     @row
     def test_gtk(self):
@@ -341,27 +416,21 @@ class Rows(unittest.TestCase):
         if not source or not os.path.exists(source):
             self.skipTest("PANE_CLOUD_DISK names no disk made by tests/vmm/image/cloudimage.py")
         disk = self.path("cloud.raw")
-        subprocess.run(["cp", "--sparse=always", source, disk], check=True)
-        uuid = re.search(r'ROOT_UUID = "(.*)"', self.source("tests/vmm/image/cloudimage.py")).group(1)
-        config = f"search --no-floppy --fs-uuid --set=root {uuid}\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
-        grubdisk.embed(disk, 2048, config)
-        subprocess.run(["mformat", "-i", f"{disk}@@{8192 * 512}", "-F", "-T", "253952", "::"], check=True)
-        grubdisk.efi(disk, 8192 * 512, config)
+        media.cloud(disk, source)
         machine = start("--disk", f"raw={disk}", "--net", "user", memory=768)
         shown(machine)
         machine.surface().type("\n")
         machine.serial("login:", LONG)
+        screen.watch(machine.surface(), says("login:"), LONG)
 
-    @staticmethod
-    def source(path):
-        with open(os.path.join(vm.SOURCE, path), encoding="utf-8") as file:
-            return file.read()
+    def menu(self, machine):
+        screen.watch(machine.surface(), says("*Debian GNU/Linux"), LONG)
+        self.as_in_qemu(machine.surface(), self.name)
 
     @row
     def test_cloud_bios(self):
         """a cloud-style Debian disk boots through its own GRUB under SeaBIOS"""
-        self.cloud(lambda *args, **kwargs: self.start("bios", *args, **kwargs),
-                   lambda machine: screen.watch(machine.surface(), says("*Debian GNU/Linux"), LONG))
+        self.cloud(lambda *args, **kwargs: self.start("bios", *args, **kwargs), self.menu)
 
     @row
     def test_cloud_efi(self):

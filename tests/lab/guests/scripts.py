@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the first process of a row's Linux does, in busybox's shell; the serial line is its output. And what a row
+answers such a guest with, or asks this machine's KVM."""
+import fcntl
+import struct
+
+HELLO = 'echo "hello from $(busybox uname -rm) on $(busybox cat /sys/class/dmi/id/sys_vendor)"\nbusybox poweroff -f\n'
+LOAD = "for m in %s; do busybox insmod /$m; done\necho loaded\n"
+
+# Says what size its screen is to have, whenever that is another one.
+SCREEN = '''while true; do
+	mode=$(busybox head -n 1 /sys/class/drm/card0-Virtual-1/modes)
+	[ "$mode" = "$last" ] || echo "screen $mode"
+	last=$mode
+	busybox sleep 0.2
+done
+'''
+
+# Uses the second disk and the only network card whenever they come, and says when they are gone.
+HOTPLUG = '''while true; do
+	if [ -z "$disk" ] && [ -e /sys/block/vdb ]; then
+		disk=yes
+		echo "disk $(busybox cat /sys/block/vdb/serial) says $(busybox head -n 1 /dev/vdb)"
+		echo "written by Linux" | busybox dd of=/dev/vdb conv=fsync 2>/dev/null && echo "disk written"
+	fi
+	if [ "$disk" ] && [ ! -e /sys/block/vdb ]; then
+		disk=
+		echo "disk gone"
+	fi
+	if [ -z "$card" ] && [ -e /sys/class/net/eth0 ]; then
+		card=yes
+		busybox ifconfig eth0 192.0.2.2 up
+		busybox arp -s 192.0.2.1 52:54:00:00:00:01
+		until busybox ping -c 1 -W 10 192.0.2.1 >/dev/null; do :; done
+		echo "card $(busybox cat /sys/class/net/eth0/address) answered"
+	fi
+	if [ "$card" ] && [ ! -e /sys/class/net/eth0 ]; then
+		card=
+		echo "card gone"
+	fi
+	busybox sleep 0.1
+done
+'''
+
+# Each processor runs a program of its own and has been interrupted by its own timer.
+PROCESSORS = '''echo "processors $(busybox nproc)"
+for c in $(busybox seq 0 15); do
+	busybox taskset -c $c busybox awk '{print "ran on " $39}' /proc/self/stat
+	at=/sys/devices/system/cpu/cpu$c/topology
+	echo "core $(busybox cat $at/core_id) of package $(busybox cat $at/physical_package_id)"
+done
+busybox grep LOC: /proc/interrupts
+busybox poweroff -f
+'''
+
+# The zone of what lies above 4 GiB is taken from first: what is read from the disk goes there.
+MEMORY = '''busybox grep "System RAM" /proc/iomem
+free() { busybox awk '$3 == "zone" {zone = $4} zone == "Normal" && /nr_free_pages/ {print $2}' /proc/zoneinfo; }
+echo "free before $(free)"
+busybox md5sum /dev/vda
+echo "free after $(free)"
+busybox poweroff -f
+'''
+
+# Two busy processes for two processors, until one of them was kept waiting by the host.
+CLOCKS = '''echo "clock $(busybox cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "clocks $(busybox cat /sys/devices/system/clocksource/clocksource0/available_clocksource)"
+busybox grep "Clock Event Device: lapic" /proc/timer_list
+while true; do :; done &
+while true; do :; done &
+until [ "${steal:-0}" -gt 0 ]; do
+	busybox sleep 0.5
+	read -r name user nice system idle iowait irq softirq steal rest < /proc/stat
+done
+echo "stolen $steal"
+busybox poweroff -f
+'''
+
+
+def pong(frame):
+    """The answer to a ping (RFC 792) in an Ethernet frame, or None."""
+    if frame[12:14] != b"\x08\x00" or frame[23] != 1 or frame[34] != 8:
+        return None
+    total = struct.unpack_from(">H", frame, 36)[0] + 0x800  # the type goes from 8 to 0 (RFC 1624)
+    return (frame[6:12] + frame[:6] + frame[12:26] + frame[30:34] + frame[26:30] + b"\0\0" +
+            struct.pack(">H", (total & 0xffff) + (total >> 16)) + frame[38:])
+
+
+CHECK_EXTENSION, GET_SUPPORTED_CPUID, TSC_DEADLINE_TIMER = 0xae03, 0xc008ae05, 72
+CLOCKSOURCE2, STEAL_TIME = 1 << 3, 1 << 5
+
+
+def kvm():
+    """What this machine's KVM has: its paravirtual features (cpuid 0x40000001) and whether it has the TSC deadline timer."""
+    table = bytearray(struct.pack("<II", 256, 0) + bytes(256 * 40))
+    with open("/dev/kvm", "rb") as device:
+        deadline = fcntl.ioctl(device, CHECK_EXTENSION, TSC_DEADLINE_TIMER) > 0
+        fcntl.ioctl(device, GET_SUPPORTED_CPUID, table)
+    leaves = (struct.unpack_from("<7I", table, 8 + 40 * i) for i in range(struct.unpack_from("<I", table)[0]))
+    return next((eax for leaf, _, _, eax, _, _, _ in leaves if leaf == 0x40000001), 0), deadline
