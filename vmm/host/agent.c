@@ -226,6 +226,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->recording == b->recording && a->recording_required == b->recording_required &&
 	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
+	       host_share_same(&a->share, &b->share) &&
 	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;
 }
 
@@ -247,6 +248,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		    (strcmp(had.clipboard, o->clipboard) != 0 || strcmp(had.audio, o->audio) != 0 ||
 		     had.recording != o->recording))
 			host_display_renew(d->display);
+		if (d->machine && o->isolation == HOST_VM && !host_rates_same(&had.share, &o->share))
+			host_machine_share(d->machine, &o->share);
 	}
 	if (o->epoch > had.epoch && d->agent->door)
 		host_door_fence(d->agent->door, o->id, o->epoch);

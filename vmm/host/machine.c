@@ -36,6 +36,7 @@ struct host_machine {
 	struct buf in;
 	const char *pending; /* a command given before the connection was there; static */
 	bool ready, waits, snapshotting;
+	char share[HOST_SHARE_LINE]; /* what is said at every connection; "" = nothing */
 	unsigned owed; /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
@@ -356,6 +357,7 @@ static void control_connect(void *arg)
 	m->control = fd;
 	m->control_io = loop_io_add(m->loop, fd, LOOP_READ, on_control, m);
 	if (!m->control_io || control_say(m, "{\"op\":\"status\"}\n") < 0 ||
+	    (m->share[0] && control_say(m, m->share) < 0) ||
 	    (m->pending && control_order(m, m->pending) < 0)) {
 		control_retry(m);
 		return;
@@ -410,6 +412,12 @@ int host_machine_snapshot(struct host_machine *m, int state, int memory)
 		return -EIO;
 	m->snapshotting = true;
 	return 0;
+}
+
+void host_machine_share(struct host_machine *m, const struct host_share *share)
+{
+	host_share_order(share, m->share);
+	(void)control_say(m, m->share); /* or when there is a connection */
 }
 
 void host_machine_kill(struct host_machine *m)
@@ -483,12 +491,15 @@ static void remove_stale(const char *dir, const char *name)
 		unlink(path);
 }
 
-/* Memory that comes from a file is a private mapping, which counts as data. */
+/* Memory that comes from a file is a private mapping, and so is one for KSM or huge pages: they count
+ * as data. */
 static int data_limit(const struct host_machine_spec *s)
 {
 	int mib = s->config->limit_data_mib;
 
-	return mib && (s->clone || s->resume) ? mib + s->memory_mib : mib;
+	bool counts = s->clone || s->resume || s->share.merge || s->share.huge;
+
+	return mib && counts ? mib + s->memory_mib : mib;
 }
 
 int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,

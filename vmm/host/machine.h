@@ -22,6 +22,9 @@ void host_machine_quit(struct host_machine *m);	     /* flush and stop without a
 /* Has it written to two new files (borrowed); ev.snapshot tells. -ENOTCONN, -EIO. */
 int host_machine_snapshot(struct host_machine *m, int state, int memory) must_check;
 void host_machine_resume(struct host_machine *m); /* runs on after a snapshot */
+/* A line for the control socket that makes what a machine may take of its host hold; kept, and said
+ * again whenever there is a new connection. Its answer is nobody's. */
+void host_machine_share(struct host_machine *m, const struct host_share *share);
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */

@@ -280,6 +280,7 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.parent = d->rec.parent,
 		.clone = d->clone,
 		.sound = host_plays(d->rec.order.audio),
+		.share = d->rec.order.share,
 		.resume = d->resuming,
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
