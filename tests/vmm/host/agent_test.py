@@ -516,6 +516,24 @@ class Door(Story):
         until(lambda: self.limits()["net"] == {"bytes_per_s": 0, "ops_per_s": 7}, self.limits, 30)
         self.assertEqual(self.host.record(D1)["vmm"], before)
 
+    def test_balloon(self):
+        """where memory is short an idle machine gives back what its guest and the kernel say is there, and has it again when somebody connects; another agent knows"""
+        self.host.settings.update(balloon_below_mib=1 << 20, balloon_idle_s=0)
+        self.host.write_config()
+        self.running(image="free=450 hold=200", memory_mib=512)
+        target = lambda: json.loads(self.host.control(D1, op="balloon"))["target_mib"]
+        until(lambda: target() == 384, target, 30) # a quarter is left it
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        until(lambda: target() == 0, target, 30)
+        gate.sock.close()
+        until(lambda: target() == 384, target, 30)
+        self.host.kill()
+        self.host.start()
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        until(lambda: target() == 0, target, 30)
+
     def recorded(self, check, say):
         """The recordings last reported, when they are so."""
         return until(lambda: (x := self.broker.recordings) is not None and check(x) and [x], lambda: f"{say}: {self.broker.recordings}", 30)[0]

@@ -38,6 +38,8 @@ class Machine:
         self.control = socket.socket(socket.AF_UNIX)
         self.note, self.memory = "", ""
         self.limits, self.target = {"disk": {}, "net": {}}, 0
+        held = [int(w[5:]) for w in opt.get("cmdline", "").split() if w.startswith("hold=")]
+        self.held = bytearray(b"x") * (held[0] << 20) if held else None
         if "restore" in opt:
             self.restore(opt["restore"])
         self.control.bind(opt["control"])
@@ -52,7 +54,7 @@ class Machine:
         self.ready = True
 
     def balloon(self, order):
-        """A guest that does what it is told; how much it calls free is its command line's "free=MIB"."""
+        """A guest that does what it is told; how much it calls free is its command line's "free=MIB", what it really has "hold=MIB"."""
         self.target = order.get("target_mib", self.target)
         free = [int(w[5:]) for w in self.opt.get("cmdline", "").split() if w.startswith("free=")]
         answer = {"target_mib": self.target, "actual_mib": self.target, "released_mib": self.target, "driver": bool(free)}
@@ -119,7 +121,10 @@ class Machine:
                 if sock is self.control:
                     self.clients.append(sock.accept()[0])
                     continue
-                data, files, _, _ = socket.recv_fds(sock, 4096, 2)
+                try:
+                    data, files, _, _ = socket.recv_fds(sock, 4096, 2)
+                except ConnectionResetError:  # an agent that was killed with an answer unread
+                    data, files = b"", []
                 if not data:
                     self.clients.remove(sock)
                 for line in data.splitlines():
