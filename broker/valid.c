@@ -303,7 +303,8 @@ static int pool_numbers(json_t *o, bool create, struct err *e)
 	"image", "cpus", "memory_mib", "disk_mib", "size_max", "spare", "spare_suspended",         \
 		"logoff_after_s", "reset", "image_tag", "home_mib", "provision", "name_pattern",   \
 		"size_min", "hosts", "placement", "overcommit", "policy", "idle_s",                \
-		"session_max_s", "customize", "totp", VALID_POLICY_FIELDS, NULL
+		"session_max_s", "customize", "totp", "memory", "limits", VALID_POLICY_FIELDS,     \
+		NULL
 
 static int pool_hosts(json_t *o, struct err *e)
 {
@@ -405,6 +406,8 @@ static int pool_fields(json_t *o, bool create, struct err *e)
 		r = pool_hosts(o, e);
 	if (!r)
 		r = pool_policy(o, e);
+	if (!r)
+		r = valid_economy(o, e);
 	if (!r)
 		r = valid_policy(o, e);
 	return r ? r : valid_customize(json_object_get(o, "customize"), e);
@@ -743,7 +746,7 @@ static int sync_capacity(json_t *c, struct err *e)
 {
 	static const char *const kvms[] = {"hardware", "interpreted", "none", NULL};
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
-					      "disk_free_mib"};
+					      "memory_available_mib", "disk_free_mib"};
 	static const char *const flags[] = {"vm", "container", "firmware", "suspend", "shadow"};
 	static const char *const texts[] = {"vm_why", "container_why", "limits"};
 	const char *s = NULL;

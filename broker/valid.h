@@ -48,6 +48,8 @@ int valid_pool(json_t *o, bool create, struct err *e) must_check;
 		"timezone", "schedule", "buffer_percent", "breaker_failures", "after_logoff",      \
 		"shadow", VALID_ACCESS_FIELDS
 int valid_policy(json_t *o, struct err *e) must_check;
+/* economy.c: "memory" and "limits" of a pool. */
+int valid_economy(json_t *o, struct err *e) must_check;
 /* When and from where: "hours" and "networks" as lists, read by sql/code/44_access.sql. */
 int valid_access(json_t *o, struct err *e) must_check;
 /* The limits of a quota: numbers, or null for none. */

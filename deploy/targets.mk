@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image terminal test test-unit test-stories test-lab fuzz-replay \
-	bench bench-vmm bench-broker bench-gateway test-history lint format man install sbom
+	bench bench-vmm bench-broker bench-gateway bench-density test-history lint format man install sbom
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -79,6 +79,9 @@ bench: all ## figures beside rivals: VMM, clones, containers, display, gateway, 
 
 bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside them
 	@tests/run --bench --only vmm
+
+bench-density: all ## desktops per GiB and core, and one's answers among idle and bad neighbours on an over-committed host
+	@tests/run --bench --only density
 
 bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only
 	@deploy/deps build run test bench

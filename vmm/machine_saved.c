@@ -144,17 +144,18 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	return r;
 }
 
-static int load_state(struct vm *vm, const struct snap *s, struct err *e)
+/* away_ns: for how long it stood still, where its clocks are to catch up. */
+static int load_state(struct vm *vm, const struct snap *s, int64_t away_ns, struct err *e)
 {
 	int r;
 
 	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
 	    (r = power_load(&vm->power, s, e)) < 0 || (r = rtc_load(&vm->rtc, s, e)) < 0 ||
 	    (vm->pc && (r = pc_restore(vm->pc, s, e)) < 0) ||
-	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
+	    (r = kvm_state_load(&vm->kvm, s, away_ns, e)) < 0)
 		return r;
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, e);
+		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, away_ns, e);
 	return r;
 }
 
@@ -164,7 +165,8 @@ int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
 	struct vm_saved saved;
 	int r;
 
-	if ((r = vm_saved_read(s, &saved, e)) < 0 || (r = load_state(vm, s, e)) < 0)
+	if ((r = vm_saved_read(s, &saved, e)) < 0 ||
+	    (r = load_state(vm, s, generation ? 0 : kvm_state_away_ns(s), e)) < 0)
 		return r;
 	vm->cfg.snap = NULL;
 	if (generation && vm->pc)

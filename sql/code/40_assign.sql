@@ -12,7 +12,8 @@ $$;
 -- Why each host can or cannot take one more desktop of a pool. Memory is what the host owns less
 -- what is already ordered there, and what it reports free less what is still starting. A pool with
 -- overcommit counts on its percentage of what the host owns instead, as long as that share of a
--- desktop is really free.
+-- desktop is really there: of what the host measures, less the same share of those still starting. What
+-- clones have in common is there once, and counts as what it takes.
 CREATE FUNCTION pane.candidates(p_pool uuid)
 RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE AS $$
 	WITH used AS (
@@ -25,7 +26,9 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 		SELECT h.*, CASE WHEN p.overcommit > 100
 			THEN greatest(0, h.memory_mib * p.overcommit / 100 - coalesce(u.placed, 0))
 			ELSE greatest(0, least(h.memory_mib - coalesce(u.placed, 0),
-				h.memory_free_mib - coalesce(u.starting, 0))) END::bigint AS free_mib
+				h.memory_free_mib - coalesce(u.starting, 0))) END::bigint AS free_mib,
+			greatest(0, coalesce(h.memory_available_mib, h.memory_free_mib)
+				- coalesce(u.starting, 0) * 100 / p.overcommit)::bigint AS left_mib
 		FROM pane.host h CROSS JOIN pane.pool p LEFT JOIN used u ON u.host_id = h.id
 		WHERE p.id = p_pool
 	)
@@ -48,8 +51,8 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 		WHEN f.free_mib < p.memory_mib THEN format('host %s: needs %s MiB, %s free%s', f.name,
 			p.memory_mib, f.free_mib, CASE WHEN p.overcommit > 100
 			THEN format(' of %s %% of its memory', p.overcommit) ELSE '' END)
-		WHEN p.overcommit > 100 AND f.memory_free_mib < p.memory_mib * 100 / p.overcommit
-			THEN format('host %s: is out of memory: %s MiB are left', f.name, f.memory_free_mib)
+		WHEN p.overcommit > 100 AND f.left_mib < p.memory_mib * 100 / p.overcommit
+			THEN format('host %s: is out of memory: %s MiB are left', f.name, f.left_mib)
 		WHEN f.disk_free_mib < 64 + p.disk_mib
 			THEN format('host %s: needs %s MiB of disk, %s free', f.name, 64 + p.disk_mib,
 				f.disk_free_mib)

@@ -340,7 +340,8 @@ BEGIN
 		shadow = coalesce((v_cap ->> 'shadow')::boolean, false),
 		container = coalesce((v_cap ->> 'container')::boolean, false),
 		container_why = coalesce(v_cap ->> 'container_why', ''),
-		limits = coalesce(v_cap ->> 'limits', '')
+		limits = coalesce(v_cap ->> 'limits', ''),
+		memory_available_mib = (v_cap ->> 'memory_available_mib')::bigint
 		WHERE h.id = p_host RETURNING sync_seq INTO v_seq;
 	IF NOT v_host.online THEN
 		INSERT INTO pane.event (kind, host_id, name, from_state, to_state)
@@ -391,7 +392,10 @@ END $$;
 -- is when to warn.
 CREATE FUNCTION pane.pool_orders(p pane.pool) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
 	SELECT nullif(p.policy || CASE WHEN p.idle_s > 0 THEN jsonb_build_object('idle_s',
-		p.idle_s - pane.warns_s(p, p.idle_s)) ELSE '{}' END, '{}')
+		p.idle_s - pane.warns_s(p, p.idle_s)) ELSE '{}' END
+		|| CASE WHEN p.memory <> '{}' THEN jsonb_build_object('memory', p.memory) ELSE '{}' END
+		|| CASE WHEN p.limits <> '{}' THEN jsonb_build_object('limits', p.limits) ELSE '{}' END
+		|| CASE WHEN p.overcommit > 100 THEN jsonb_build_object('overcommit', p.overcommit) ELSE '{}' END, '{}')
 $$;
 
 -- Versions a host is to hold: those its desktops are made from or its pools' next ones will be,

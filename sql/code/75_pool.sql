@@ -32,7 +32,8 @@ CREATE FUNCTION pane.policy_json(p pane.pool) RETURNS jsonb LANGUAGE sql STABLE 
 		'session_max_action', p.session_max_action, 'hours_action', p.hours_action, 'warn_s', p.warn_s, 'timezone', p.timezone,
 		'schedule', p.schedule, 'grid', p.grid, 'buffer_percent', p.buffer_percent, 'spare_now', p.spare,
 		'spare_why', p.spare_why, 'breaker_failures', p.breaker_failures, 'failures', p.failures,
-		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p), 'shadow', p.shadow)
+		'stopped_at', p.stopped_at, 'try_at', p.try_at, 'after_logoff', pane.after_logoff(p), 'shadow', p.shadow,
+		'memory', p.memory, 'limits', p.limits)
 		|| pane.access_json(p.id, NULL, NULL)
 $$;
 
@@ -55,6 +56,8 @@ BEGIN
 			'suspended after a logoff.'
 		WHEN p_error LIKE '%pool_spare_suspended%' THEN 'A container''s programs cannot be saved: only virtual machines '
 			'wait suspended (spare_suspended).'
+		WHEN p_error LIKE '%pool_memory_vm%' THEN 'Only the memory of virtual machines can be merged or made of huge pages.'
+		WHEN p_error LIKE '%pool_limits_vm%' THEN 'The network of containers cannot be limited: only that of virtual machines.'
 		WHEN p_error LIKE '%pool_size_min%' THEN 'size_min cannot be more than size_max.'
 		WHEN p_error LIKE '%name_pattern%' THEN 'name_pattern needs {n} (or {nnn} for three digits) '
 			'and only a-z, 0-9, ''-'' and {pool} beside it.'
@@ -83,6 +86,8 @@ BEGIN
 		placement = coalesce(p ->> 'placement', placement),
 		overcommit = coalesce((p ->> 'overcommit')::integer, overcommit),
 		policy = coalesce(p -> 'policy', policy),
+		memory = coalesce(p -> 'memory', memory),
+		limits = coalesce(p -> 'limits', limits),
 		reset = coalesce((p ->> 'reset')::pane.reset_kind, reset),
 		logoff_after_s = coalesce((p ->> 'logoff_after_s')::integer, logoff_after_s),
 		idle_s = coalesce((p ->> 'idle_s')::integer, idle_s),
@@ -171,7 +176,8 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER policy_changed AFTER UPDATE ON pane.pool FOR EACH ROW
-	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s, NEW.shadow) IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s, OLD.shadow))
+	WHEN ((NEW.policy, NEW.idle_s, NEW.warn_s, NEW.shadow, NEW.memory, NEW.limits, NEW.overcommit)
+		IS DISTINCT FROM (OLD.policy, OLD.idle_s, OLD.warn_s, OLD.shadow, OLD.memory, OLD.limits, OLD.overcommit))
 	EXECUTE FUNCTION pane.policy_changed();
 
 -- The fields of a pool that a file may set, as they are.
@@ -180,7 +186,7 @@ CREATE FUNCTION pane.pool_file(p_name text) RETURNS jsonb LANGUAGE sql STABLE AS
 	WHERE k = ANY ('{name,image,image_tag,cpus,memory_mib,disk_mib,home_mib,size_max,size_min,spare,'
 		'spare_suspended,assignment,isolation,reset,logoff_after_s,idle_s,session_max_s,provision,name_pattern,hosts,'
 		'placement,overcommit,policy,totp,idle_action,disconnected_action,session_max_action,warn_s,timezone,hours,hours_action,'
-		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff,shadow}')
+		'networks,refusal,schedule,buffer_percent,breaker_failures,after_logoff,shadow,memory,limits}')
 $$;
 
 CREATE FUNCTION pane.export() RETURNS text LANGUAGE sql STABLE AS $$

@@ -67,7 +67,7 @@ CREATE VIEW pane.host_view AS
 			THEN CASE WHEN EXISTS (SELECT FROM pane.desktop d WHERE d.host_id = h.id AND d.state <> 'deleted')
 			THEN 'draining' ELSE 'drained' END WHEN h.online THEN 'online'
 		WHEN h.last_sync_at IS NULL THEN 'enrolled' ELSE 'lost' END AS state,
-		h.address, h.cpus, h.memory_mib, h.memory_free_mib, h.disk_free_mib, h.kvm,
+		h.address, h.cpus, h.memory_mib, h.memory_free_mib, h.memory_available_mib, h.disk_free_mib, h.kvm,
 		h.maintenance, h.last_sync_at, pane.seconds_since(h.last_sync_at) AS last_sync_s,
 		coalesce((SELECT jsonb_agg(i.name ORDER BY i.name) FROM pane.host_image i
 			WHERE i.host_id = h.id), '[]') AS images,

@@ -72,6 +72,44 @@ class Pools(unittest.TestCase):
         for bad in ({"clipboard": "maybe"}, {"protocols": []}, {"protocols": ["spice"]}, {"color": 1}, {"recording": 1}):
             self.assertEqual(self.b.call("PATCH", "/pools/office", {"policy": bad}).status, 400, bad)
 
+    def test_economy(self):
+        """hosts are told how a pool's memory is made and what its desktops get in a second, at once when it changes; what cannot be is refused"""
+        h = self.site.host(wait_s=20)
+        self.site.pool(memory={"merge": True}, limits={"disk": {"bytes_per_s": 20000000}}, overcommit=150)
+        self.site.wait_state("office-1", "ready")
+        order = h.sync({**h.report(), "wait_s": 0}).json["desktops"][0]
+        self.assertEqual(order["policy"], {"memory": {"merge": True}, "limits": {"disk": {"bytes_per_s": 20000000}}, "overcommit": 150})
+        limits = {"net": {"bytes_per_s": 1000000, "ops_per_s": 500}}
+        self.b.call("PATCH", "/pools/office", {"limits": limits, "memory": {}, "overcommit": 100})
+        self.b.wait(lambda: h.policies.get(order["id"]) == {"limits": limits}, "the new limits", 30)
+        exported = [i for i in self.b.get("/export").json["items"] if i["kind"] == "pool"][0]
+        self.assertEqual((exported["limits"], exported["memory"]), (limits, {}))
+        for bad in ({"limits": {"cpu": {}}}, {"limits": {"disk": {"bytes_per_s": -1}}}, {"limits": {"net": {"ops": 1}}}, {"limits": []},
+                    {"memory": {"merge": 1}}, {"memory": {"balloon": True}}):
+            self.assertEqual(self.b.call("PATCH", "/pools/office", bad).status, 400, bad)
+        self.site.pool("cells", isolation="container")
+        for bad, why in (({"memory": {"huge": True}}, "virtual machines"), ({"limits": {"net": {}}}, "network of containers")):
+            r = self.b.call("PATCH", "/pools/cells", bad)
+            self.assertEqual(r.status, 400, r)
+            self.assertIn(why, str(r.json))
+        self.assertEqual(self.b.call("PATCH", "/pools/cells", {"limits": {"disk": {"ops_per_s": 9}}}).status, 200)
+
+    def test_left(self):
+        """beyond what a host has it is asked for what it measured: clones that share their memory leave room, one without any gets no more"""
+        h = self.site.host(start=False)
+        report = h.report
+        left = {"memory_free_mib": 0, "memory_available_mib": 3000}
+        h.report = lambda: {**report(), "capacity": {**report()["capacity"], **left}}
+        h.start()
+        self.site.pool(size_max=4, spare=2, overcommit=150)
+        self.b.wait(lambda: len(self.names()) == 2, "room for two")
+        for name in self.names():
+            self.site.wait_state(name, "ready")
+        left["memory_available_mib"] = 600
+        self.b.wait(lambda: self.b.get("/hosts/h1").json.get("memory_available_mib") == 600, "less is there", 30)
+        self.b.call("PATCH", "/pools/office", {"spare": 4})
+        self.b.wait(lambda: "is out of memory: 600 MiB are left" in str(self.b.get("/pools/office").json["blocked"]), "why not", 30)
+
     def test_timers(self):
         """an idle viewer is dropped and the session kept; a session past the pool's limit is ended"""
         h = self.site.host()

@@ -357,6 +357,25 @@ class Steps(unittest.TestCase):
         self.assertEqual(self.policy("own")["after_logoff"], "off")
         admin.call("DELETE", "/pools/own?force=true")
 
+    def test_policy_economy(self):
+        """console: the policy tab sets what desktops take of their host, says what merging memory risks, and keeps the figures it does not touch"""
+        web, admin = self.web, self.site.admin
+        admin.call("PATCH", "/pools/office", {"limits": {"net": {"ops_per_s": 900}}})
+        web.open(at="/pools/office?tab=policy")
+        web.see(text="only where all its users may trust each other")
+        self.assertTrue(web.disabled(name="Save: Memory and rates"))
+        web.fill(label="Memory of a host that may be promised", text="99")
+        web.see(text="A whole number from 100 to 1000.")
+        web.fill(label="Memory of a host that may be promised", text="150")
+        web.select(label="Equal pages of desktops", value="merge")
+        web.fill(label="Disk (MB a second)", text="20")
+        web.press(name="Save: Memory and rates")
+        web.see(text="Memory and rates of office: saved")
+        now = self.policy()
+        self.assertEqual((now["overcommit"], now["memory"], now["limits"]),
+                         (150, {"merge": True}, {"net": {"ops_per_s": 900}, "disk": {"bytes_per_s": 20000000}}))
+        admin.call("PATCH", "/pools/office", {"overcommit": 100, "memory": {}, "limits": {}})
+
     def test_policy_recording(self):
         """console: a pool's sessions are recorded as its policy tab says, what else the policy says stays, and the page of recordings says how to get one"""
         web, admin = self.web, self.site.admin

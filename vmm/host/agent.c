@@ -83,16 +83,12 @@ static json_t *report_desktop(const struct host_agent *a, const struct host_desk
 static json_t *report_capacity(struct host_agent *a)
 {
 	struct host_capacity *c = &a->capacity;
-	int64_t promised = 0;
 
-	for (const struct host_desktop *d = a->desktops; d; d = d->next)
-		if (d->machine)
-			promised += d->rec.order.memory_mib;
-	promised += host_parents_memory_mib(a->parents);
-	host_capacity_measure(a->config, promised, c);
-	return json_pack("{s:i,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus", c->cpus,
+	host_economy_measure(a);
+	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus", c->cpus,
 			 "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
-			 (json_int_t)c->memory_free_mib, "disk_free_mib",
+			 (json_int_t)c->memory_free_mib, "memory_available_mib",
+			 (json_int_t)c->memory_available_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
 			 c->vm_why, "container", (int)c->container, "container_why",
 			 c->container_why, "limits", c->limits, "firmware",
@@ -226,6 +222,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->recording == b->recording && a->recording_required == b->recording_required &&
 	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
+	       host_share_same(&a->share, &b->share) &&
 	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;
 }
 
@@ -247,6 +244,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		    (strcmp(had.clipboard, o->clipboard) != 0 || strcmp(had.audio, o->audio) != 0 ||
 		     had.recording != o->recording))
 			host_display_renew(d->display);
+		if (d->machine && o->isolation == HOST_VM && !host_rates_same(&had.share, &o->share))
+			host_machine_share(d->machine, &o->share);
 	}
 	if (o->epoch > had.epoch && d->agent->door)
 		host_door_fence(d->agent->door, o->id, o->epoch);
@@ -517,6 +516,7 @@ static struct host_display *door_display(void *arg, const char *id, int64_t epoc
 			 "sessions here must be recorded, which cannot be done now: %s", why.msg);
 		return NULL;
 	}
+	host_economy_wake(d);
 	return host_reconcile_display(d, e);
 }
 
@@ -674,11 +674,12 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	if (!a->parents)
 		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
 	a->usage = host_usage_new("/proc");
+	a->economy = host_economy_new(a);
 	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
 	a->sync = host_sync_new(a->loop, &hp, path, on_sync, a, e);
 	a->report = loop_timer_add(a->loop, 0, on_report, a);
 	a->tick = loop_timer_add(a->loop, TICK_MS, on_tick, a);
-	if (!a->sync || !a->report || !a->tick)
+	if (!a->sync || !a->report || !a->tick || !a->economy)
 		return e && e->code ? e->code : -ENOMEM;
 	for (struct host_desktop *d = a->desktops; d; d = d->next)
 		host_reconcile(d); /* finishes stops that were under way */
@@ -733,6 +734,8 @@ void host_agent_fini(struct host_agent *a)
 	a->used = NULL;
 	host_usage_free(a->usage);
 	a->usage = NULL;
+	host_economy_free(a->economy);
+	a->economy = NULL;
 	loop_timer_del(a->report);
 	loop_timer_del(a->tick);
 	if (a->lock >= 0)

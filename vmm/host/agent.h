@@ -17,6 +17,7 @@
 #include "vmm/host/courier.h"
 #include "vmm/host/desktop.h"
 #include "vmm/host/door.h"
+#include "vmm/host/economy.h"
 #include "vmm/host/enroll.h"
 #include "vmm/host/orders.h"
 #include "vmm/host/parents.h"
@@ -46,6 +47,7 @@ struct host_agent {
 	struct loop_timer *report; /* owned: when the next report goes out */
 	struct loop_timer *tick;   /* owned */
 	struct host_usage *usage;  /* owned; the same */
+	struct host_economy *economy; /* owned; the same */
 	json_t *used;		   /* owned: what is to be reported of it; or NULL */
 	int64_t used_ms;	   /* when that was looked at */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */

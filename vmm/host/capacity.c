@@ -2,7 +2,8 @@
  *
  * Capacity and admission. Memory is counted twice and the smaller figure holds: what is not
  * promised to running desktops (a guest that just booted has not touched its memory yet), and what
- * the kernel says is available (others use memory too). Main thread.
+ * the kernel says is available (others use memory too). A pool with overcommit lets the first be
+ * larger than what there is; the second then holds for that share of a desktop. Main thread.
  */
 #include "vmm/host/capacity.h"
 
@@ -43,7 +44,7 @@ static int64_t not_negative(int64_t v)
 	return v < 0 ? 0 : v;
 }
 
-void host_capacity_measure(const struct host_config *c, int64_t promised_mib,
+void host_capacity_measure(const struct host_config *c, int64_t promised_mib, int64_t starting_mib,
 			   struct host_capacity *cap)
 {
 	cleanup_free char *text = NULL;
@@ -52,11 +53,14 @@ void host_capacity_measure(const struct host_config *c, int64_t promised_mib,
 	size_t len;
 
 	cap->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	cap->promised_mib = promised_mib;
+	cap->starting_mib = starting_mib;
 	if (file_read("/proc/meminfo", 65536, &text, &len, NULL) == 0 &&
 	    host_meminfo(text, &total, &available) == 0) {
 		cap->memory_mib = not_negative(total - c->memory_reserve_mib);
+		cap->memory_available_mib = not_negative(available - c->memory_reserve_mib);
 		cap->memory_free_mib = not_negative(
-			least(cap->memory_mib - promised_mib, available - c->memory_reserve_mib));
+			least(cap->memory_mib - promised_mib, cap->memory_available_mib));
 	}
 	if (statvfs(c->state_dir, &fs) == 0)
 		cap->disk_free_mib = not_negative(
@@ -76,8 +80,27 @@ static int admit_way(const struct host_capacity *cap, enum host_isolation way, s
 	return 0;
 }
 
+/* Beyond what there is: promises up to that percentage, and what is needed of it now is there. */
+static int admit_beyond(const struct host_capacity *cap, int64_t memory_mib, int overcommit,
+			struct err *e)
+{
+	int64_t free_mib =
+		not_negative(cap->memory_mib * overcommit / 100 - cap->promised_mib);
+	int64_t left_mib = not_negative(cap->memory_available_mib -
+					cap->starting_mib * 100 / overcommit);
+
+	if (memory_mib > free_mib)
+		return err_setw(e, -ENOMEM, "host.memory",
+				"needs %" PRId64 " MiB, %" PRId64 " free of %d %% of its memory",
+				memory_mib, free_mib, overcommit);
+	if (memory_mib * 100 / overcommit > left_mib)
+		return err_setw(e, -ENOMEM, "host.memory",
+				"is out of memory: %" PRId64 " MiB are left", left_mib);
+	return 0;
+}
+
 int host_capacity_admit(const struct host_capacity *cap, enum host_isolation way,
-			int64_t memory_mib, struct err *e)
+			int64_t memory_mib, int overcommit, struct err *e)
 {
 	int r = admit_way(cap, way, e);
 
@@ -87,7 +110,9 @@ int host_capacity_admit(const struct host_capacity *cap, enum host_isolation way
 		return err_setw(e, -ENOMEM, "host.memory",
 				"needs %" PRId64 " MiB, this host has %" PRId64 " MiB in all",
 				memory_mib, cap->memory_mib);
-	if (memory_mib > cap->memory_free_mib)
+	if (overcommit > 100 && (r = admit_beyond(cap, memory_mib, overcommit, e)) < 0)
+		return r;
+	if (overcommit <= 100 && memory_mib > cap->memory_free_mib)
 		return err_setw(e, -ENOMEM, "host.memory",
 				"needs %" PRId64 " MiB, %" PRId64 " free", memory_mib,
 				cap->memory_free_mib);

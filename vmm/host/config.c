@@ -43,6 +43,8 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", cell_io_ops, CFG_INT, 0, 100000000, false),
 	KEY("desktops", cgroup, CFG_STR, 0, 0, false),
 	KEY("desktops", memory_reserve_mib, CFG_INT, 0, 1 << 20, false),
+	KEY("desktops", balloon_below_mib, CFG_INT, 0, 1 << 24, false),
+	KEY("desktops", balloon_idle_s, CFG_INT, 0, 86400, false),
 	KEY("desktops", disk_reserve_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", limit_data_mib, CFG_INT, 0, 1 << 20, false),
 	KEY("desktops", stop_timeout_s, CFG_INT, 1, 3600, false),
@@ -106,6 +108,8 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 
 	*c = (struct host_config){
 		.memory_reserve_mib = 512,
+		.balloon_below_mib = -1,
+		.balloon_idle_s = 60,
 		.disk_reserve_mib = 1024,
 		.limit_data_mib = 1024,
 		.stop_timeout_s = 60,

@@ -67,7 +67,8 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_opt_bool(o, "recording", &v->recording, e)) < 0 ||
 	    (r = json_opt_bool(o, "recording_required", &v->recording_required, e)) < 0 ||
 	    (r = json_opt_int(o, "recording_days", 0, 3650, &days, e)) < 0 ||
-	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0)
+	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0 ||
+	    (r = host_share_parse(json_object_get(o, "share"), &v->share, e)) < 0)
 		return r;
 	if (strlen(v->id) != 36 || !host_uuid_ok(v->id) || !host_name_ok(v->name) ||
 	    !host_name_ok(v->image) || host_want_parse(want, &v->want) < 0 ||
@@ -125,7 +126,7 @@ json_t *host_record_json(const struct host_record *r)
 	const struct host_order *v = &r->order;
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b,s:b,s:i}",
+			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b,s:b,s:i,s:o}",
 			 "id", v->id, "name", v->name, "image", v->image, "image_version",
 			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
 			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
@@ -138,7 +139,7 @@ json_t *host_record_json(const struct host_record *r)
 			 v->clipboard[0] ? v->clipboard : "both", "audio",
 			 v->audio[0] ? v->audio : "both", "recording", (int)v->recording,
 			 "recording_required", (int)v->recording_required, "recording_days",
-			 v->recording_days);
+			 v->recording_days, "share", host_share_json(&v->share));
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

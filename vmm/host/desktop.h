@@ -14,6 +14,7 @@
 #include "vmm/host/config.h"
 #include "vmm/host/decide.h"
 #include "vmm/host/display_proc.h"
+#include "vmm/host/economy.h"
 #include "vmm/host/machine.h"
 #include "vmm/host/orders.h"
 #include "vmm/host/parents.h"
@@ -54,6 +55,7 @@ struct host_desktop {
 	struct host_machine *machine;	  /* owned; NULL = none runs */
 	const struct host_driver *driver; /* of the machine; borrowed, static */
 	struct host_display *display;	  /* owned; NULL until first needed */
+	struct host_economy_of economy;
 	json_t *answers; /* owned; of its user to messages that ask, as reported; NULL = none */
 	struct loop_timer *timer; /* owned; the agent's next look at it */
 	char dir[PATH_MAX], run[128];

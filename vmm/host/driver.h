@@ -15,8 +15,9 @@
 #include "vmm/host/decide.h"
 #include "vmm/host/images.h"
 #include "vmm/host/proc.h"
+#include "vmm/host/share.h"
 
-#define HOST_ARGS_MAX 48
+#define HOST_ARGS_MAX 64
 
 struct host_machine_events {
 	/* The process exists and will run once this returned 0. */
@@ -46,6 +47,7 @@ struct host_machine_spec {
 	bool resume;			/* begin with the memory that was saved (suspend.h) */
 	bool park;			/* to be a parent itself */
 	bool sound;			/* machines: what it plays may be heard */
+	struct host_share share;	/* of this host */
 	unsigned address;		/* containers: their number in the subnet */
 	const char *net;		/* containers: what --net takes */
 	const struct host_image *image; /* for a start only */

@@ -8,6 +8,7 @@
 #include "vmm/host/machine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #define LINE_MAX_BYTES	 4096
 #define CONNECT_FIRST_MS 10
 #define CONNECT_MOST_MS	 1000
+#define BALLOON_MS	 5000 /* for an answer; then it is not waited for any more */
 
 struct host_machine {
 	const struct host_driver *driver; /* borrowed; static */
@@ -36,6 +38,10 @@ struct host_machine {
 	struct buf in;
 	const char *pending; /* a command given before the connection was there; static */
 	bool ready, waits, snapshotting;
+	char share[HOST_SHARE_LINE]; /* what is said at every connection; "" = nothing */
+	int64_t asked_ms; /* when it was asked of its balloon; 0: nothing is owed */
+	bool ballooned;	  /* balloon is what it answered */
+	struct host_balloon_status balloon;
 	unsigned owed; /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
@@ -239,6 +245,8 @@ static void control_retry(struct host_machine *m)
 	}
 	control_close(m);
 	m->owed = 0;
+	m->asked_ms = 0;
+	m->ballooned = false;
 	loop_timer_set(m->reconnect, m->reconnect_ms);
 	m->reconnect_ms =
 		m->reconnect_ms * 2 > CONNECT_MOST_MS ? CONNECT_MOST_MS : m->reconnect_ms * 2;
@@ -289,6 +297,23 @@ static void snapshot_answer(struct host_machine *m, enum host_line what, const c
 	m->ev.snapshot(m->ev.arg, plain);
 }
 
+/* True when the line is the answer that is owed of its balloon, or why there is none. */
+static bool balloon_answer(struct host_machine *m, enum host_line what, const char *p, size_t n)
+{
+	struct host_balloon_status s;
+
+	if (!m->asked_ms || (what != HOST_LINE_OTHER && what != HOST_LINE_ERROR))
+		return false;
+	if (what == HOST_LINE_OTHER) {
+		if (host_balloon_parse(p, n, &s) < 0)
+			return false;
+		m->balloon = s;
+		m->ballooned = true;
+	}
+	m->asked_ms = 0;
+	return true;
+}
+
 static void control_lines(struct host_machine *m)
 {
 	uint8_t *nl;
@@ -303,7 +328,8 @@ static void control_lines(struct host_machine *m)
 		bool waits = m->ev.waits && !m->waits &&
 			     host_machine_line_waits((char *)buf_head(&m->in), n);
 
-		snapshot_answer(m, what, (char *)buf_head(&m->in), n);
+		if (!balloon_answer(m, what, (char *)buf_head(&m->in), n))
+			snapshot_answer(m, what, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
 		if (note[0] && m->ev.note)
 			m->ev.note(m->ev.arg, note);
@@ -356,6 +382,7 @@ static void control_connect(void *arg)
 	m->control = fd;
 	m->control_io = loop_io_add(m->loop, fd, LOOP_READ, on_control, m);
 	if (!m->control_io || control_say(m, "{\"op\":\"status\"}\n") < 0 ||
+	    (m->share[0] && control_say(m, m->share) < 0) ||
 	    (m->pending && control_order(m, m->pending) < 0)) {
 		control_retry(m);
 		return;
@@ -385,6 +412,12 @@ void host_machine_resume(struct host_machine *m)
 	command(m, "{\"op\":\"resume\"}\n");
 }
 
+/* Its error would look like the snapshot's. */
+static bool balloon_owed(const struct host_machine *m)
+{
+	return m->asked_ms && clock_ms() - m->asked_ms < BALLOON_MS;
+}
+
 int host_machine_snapshot(struct host_machine *m, int state, int memory)
 {
 	static char line[] = "{\"op\":\"snapshot\"}\n";
@@ -400,7 +433,7 @@ int host_machine_snapshot(struct host_machine *m, int state, int memory)
 			     .msg_controllen = sizeof(control)};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
 
-	if (m->control < 0 || m->snapshotting)
+	if (m->control < 0 || m->snapshotting || balloon_owed(m))
 		return -ENOTCONN;
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
@@ -410,6 +443,37 @@ int host_machine_snapshot(struct host_machine *m, int state, int memory)
 		return -EIO;
 	m->snapshotting = true;
 	return 0;
+}
+
+void host_machine_share(struct host_machine *m, const struct host_share *share)
+{
+	host_share_order(share, m->share);
+	(void)control_say(m, m->share); /* or when there is a connection */
+}
+
+int host_machine_balloon_order(struct host_machine *m, int64_t mib)
+{
+	char line[64];
+	int r;
+
+	if (m->snapshotting)
+		return -EBUSY;
+	if (mib >= 0)
+		snprintf(line, sizeof(line), "{\"op\":\"balloon\",\"target_mib\":%" PRId64 "}\n",
+			 mib);
+	else
+		snprintf(line, sizeof(line), "{\"op\":\"balloon\"}\n");
+	r = control_say(m, line);
+	if (r == 0)
+		m->asked_ms = clock_ms();
+	return r;
+}
+
+bool host_machine_balloon(const struct host_machine *m, struct host_balloon_status *s)
+{
+	if (m->ballooned)
+		*s = m->balloon;
+	return m->ballooned;
 }
 
 void host_machine_kill(struct host_machine *m)
@@ -483,12 +547,15 @@ static void remove_stale(const char *dir, const char *name)
 		unlink(path);
 }
 
-/* Memory that comes from a file is a private mapping, which counts as data. */
+/* Memory that comes from a file is a private mapping, and so is one for KSM or huge pages: they count
+ * as data. */
 static int data_limit(const struct host_machine_spec *s)
 {
 	int mib = s->config->limit_data_mib;
 
-	return mib && (s->clone || s->resume) ? mib + s->memory_mib : mib;
+	bool counts = s->clone || s->resume || s->share.merge || s->share.huge;
+
+	return mib && counts ? mib + s->memory_mib : mib;
 }
 
 int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,

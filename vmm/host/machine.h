@@ -8,6 +8,7 @@
 #define PANE_HOST_MACHINE_H
 
 #include "common/err.h"
+#include "vmm/host/balloon.h"
 #include "vmm/host/driver.h"
 
 struct host_machine;
@@ -22,6 +23,14 @@ void host_machine_quit(struct host_machine *m);	     /* flush and stop without a
 /* Has it written to two new files (borrowed); ev.snapshot tells. -ENOTCONN, -EIO. */
 int host_machine_snapshot(struct host_machine *m, int state, int memory) must_check;
 void host_machine_resume(struct host_machine *m); /* runs on after a snapshot */
+/* A line for the control socket that makes what a machine may take of its host hold; kept, and said
+ * again whenever there is a new connection. Its answer is nobody's. */
+void host_machine_share(struct host_machine *m, const struct host_share *share);
+/* Asks how its balloon is, with mib >= 0 after telling it to have that much. -ENOTCONN, -EIO;
+ * -EBUSY while its memory is being written. */
+int host_machine_balloon_order(struct host_machine *m, int64_t mib) must_check;
+/* What it answered last; false when nothing yet. */
+bool host_machine_balloon(const struct host_machine *m, struct host_balloon_status *s) must_check;
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */

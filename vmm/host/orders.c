@@ -171,6 +171,8 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 		r = json_opt_bool(policy, "recording_required", &v->recording_required, e);
 	if (r == 0 && json_is_object(policy))
 		r = json_opt_int(policy, "recording_days", 1, 3650, &days, e);
+	if (r == 0)
+		r = host_share_parse(policy, &v->share, e);
 	if (r < 0)
 		return r;
 	v->recording_days = (int)days;

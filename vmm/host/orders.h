@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/firstboot.h"
+#include "vmm/host/share.h"
 
 #define HOST_UUID	 37
 #define HOST_NAME_MAX	 64
@@ -54,6 +55,7 @@ struct host_order {
 	int recording_days;	 /* for which they are kept */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 	char audio[5];	   /* likewise */
+	struct host_share share;
 };
 
 struct host_drop {

@@ -439,7 +439,8 @@ void host_parents_tick(struct host_parents *p)
 
 		if (!w->name[0] || w->retry_ms > now || is_parked(p, w->name))
 			continue;
-		if (host_capacity_admit(&p->agent->capacity, HOST_VM, w->memory_mib, &e) < 0) {
+		if (host_capacity_admit(&p->agent->capacity, HOST_VM, w->memory_mib,
+					host_economy_overcommit(p->agent), &e) < 0) {
 			snprintf(w->why, sizeof(w->why), "%.199s", e.msg);
 			continue;
 		}

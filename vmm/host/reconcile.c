@@ -252,16 +252,6 @@ static void refuse(struct host_desktop *d, const struct err *e)
 	desktop_state(d, HOST_FAILED, "%s", e->msg);
 }
 
-static int64_t promised_mib(const struct host_agent *a)
-{
-	int64_t sum = 0;
-
-	for (const struct host_desktop *d = a->desktops; d; d = d->next)
-		if (d->machine)
-			sum += d->rec.order.memory_mib;
-	return sum + host_parents_memory_mib(a->parents);
-}
-
 static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 {
 	*s = (struct host_machine_spec){
@@ -280,6 +270,7 @@ static void machine_spec(struct host_desktop *d, struct host_machine_spec *s)
 		.parent = d->rec.parent,
 		.clone = d->clone,
 		.sound = host_plays(d->rec.order.audio),
+		.share = d->rec.order.share,
 		.resume = d->resuming,
 		.net = d->agent->capacity.net,
 		.address = d->rec.address,
@@ -339,10 +330,10 @@ static int prepare(struct host_desktop *d, struct host_image *img, struct err *e
 	struct host_agent *a = d->agent;
 	int r;
 
-	host_capacity_measure(a->config, promised_mib(a), &a->capacity);
+	host_economy_measure(a);
 	if ((r = host_image_find(a->config, d->rec.order.image, version, img, e)) < 0 ||
 	    (r = host_capacity_admit(&a->capacity, d->rec.order.isolation, d->rec.order.memory_mib,
-				     e)) < 0)
+				     d->rec.order.share.overcommit, e)) < 0)
 		return r;
 	if (d->rec.order.isolation == HOST_VM && (r = host_vmm_boots(img, HOST_FIRMWARE, e)) < 0)
 		return r;
@@ -459,6 +450,7 @@ static void step_start(struct host_desktop *d)
 		return;
 	}
 	d->stopping = HOST_RUNS;
+	host_economy_begin(d);
 	d->started_ms = clock_ms();
 	/* What led to this start stays in sight while it boots. */
 	if (d->resuming)

@@ -103,6 +103,33 @@ static int add_firmware(const struct host_machine_spec *s, struct host_argv *a)
 	return r ? r : host_argv_add(a, "disk");
 }
 
+static int add_rate(const char *option, const struct host_rate *rate, struct host_argv *a)
+{
+	char words[80];
+	int r;
+
+	host_rate_words(rate, words, sizeof(words));
+	if (!words[0])
+		return 0;
+	r = host_argv_add(a, "%s", option);
+	return r ? r : host_argv_add(a, "%s", words);
+}
+
+/* A parent is nobody's: what it has, all clones of it share. */
+static int add_share(const struct host_machine_spec *s, struct host_argv *a)
+{
+	int r = 0;
+
+	if (s->park)
+		return 0;
+	if (s->share.merge)
+		r = host_argv_add(a, "--memory-merge");
+	if (s->share.huge)
+		r = r ? r : host_argv_add(a, "--memory-huge");
+	r = r ? r : add_rate("--disk-limit", &s->share.disk, a);
+	return r ? r : add_rate("--net-limit", &s->share.net, a);
+}
+
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
@@ -117,6 +144,7 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%d", s->cpus);
 	r = r ? r : host_argv_add(a, "--memory");
 	r = r ? r : host_argv_add(a, "%d", s->memory_mib);
+	r = r ? r : add_share(s, a);
 	r = r				    ? r
 	    : s->resume			    ? add_resume(s, a)
 	    : s->clone			    ? add_clone(s, a)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Interrupt controllers, PIT and clock (Documentation/virt/kvm/api.rst). The guest's clock goes on
- * where it stopped: time between save and load does not exist for it, so no timer of its own runs
- * out at once. What the time of day is, its identity says (identity.h).
+ * Interrupt controllers, PIT and clock (Documentation/virt/kvm/api.rst, KVM_SET_CLOCK). Where this
+ * kernel takes the time of day along with the clock (KVM_CLOCK_REALTIME, Linux 5.16) it adds what
+ * has gone by itself, to the moment; elsewhere that is reckoned here.
  */
 #include "vmm/snapshot/kvm_state.h"
 
@@ -10,11 +10,14 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include "vmm/kvm.h"
 #include "vmm/snapshot/section.h"
 
-#define VERSION 1
-#define PICS	2
+#define VERSION	      1
+#define CLOCK_VERSION 2 /* with the time of day; 1: without */
+#define PICS	      2
+#define AWAY_MOST_NS  (3650ull * 86400 * 1000000000)
 
 #define DO(fd, what, p, e)                                                                         \
 	(ioctl(fd, what, p) < 0 ? err_set(e, -errno, "%s: %s", #what, strerrorname_np(errno)) : 0)
@@ -176,6 +179,60 @@ static int pit_load(const struct vm_kvm *k, const struct snap *s, struct err *e)
 	return r < 0 ? r : DO(k->fd, KVM_SET_PIT2, &p, e);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+int64_t kvm_state_between_ns(uint64_t then_ns, uint64_t at_ns)
+{
+	if (!then_ns || at_ns <= then_ns || at_ns - then_ns > AWAY_MOST_NS)
+		return 0;
+	return (int64_t)(at_ns - then_ns);
+}
+
+/* then_ns: the time of day it was saved at; 0 where that is not known. */
+static int clock_read(const struct snap *s, uint64_t *clock_ns, uint64_t *then_ns, struct err *e)
+{
+	struct snap_in in;
+	int r = snap_find(s, "clock", 0, CLOCK_VERSION, &in, e);
+
+	if (r < 0)
+		return r;
+	*clock_ns = snap_u64(&in);
+	*then_ns = in.version < CLOCK_VERSION ? 0 : snap_u64(&in);
+	return snap_done(&in, e);
+}
+
+int64_t kvm_state_away_ns(const struct snap *s)
+{
+	uint64_t clock_ns, then_ns;
+
+	return clock_read(s, &clock_ns, &then_ns, NULL) < 0 ? 0
+							    : kvm_state_between_ns(then_ns, now_ns());
+}
+
+static int clock_load(const struct vm_kvm *k, const struct snap *s, int64_t away_ns, struct err *e)
+{
+	int takes = ioctl(k->fd, KVM_CHECK_EXTENSION, KVM_CAP_ADJUST_CLOCK);
+	uint64_t clock_ns, then_ns;
+	int r = clock_read(s, &clock_ns, &then_ns, e);
+	struct kvm_clock_data clock = {.clock = clock_ns};
+
+	if (r < 0)
+		return r;
+	if (away_ns && takes > 0 && (takes & KVM_CLOCK_REALTIME)) {
+		clock.flags = KVM_CLOCK_REALTIME;
+		clock.realtime = then_ns;
+	} else {
+		clock.clock += (uint64_t)away_ns;
+	}
+	return DO(k->fd, KVM_SET_CLOCK, &clock, e);
+}
+
 int kvm_state_save(const struct vm_kvm *k, struct snap_out *out, struct err *e)
 {
 	struct kvm_clock_data clock = {0};
@@ -184,22 +241,19 @@ int kvm_state_save(const struct vm_kvm *k, struct snap_out *out, struct err *e)
 	if ((r = pics_save(k, out, e)) < 0 || (r = ioapic_save(k, out, e)) < 0 ||
 	    (r = pit_save(k, out, e)) < 0 || (r = DO(k->fd, KVM_GET_CLOCK, &clock, e)) < 0)
 		return r;
-	snap_begin(out, "clock", 0, VERSION);
+	snap_begin(out, "clock", 0, CLOCK_VERSION);
 	snap_put_u64(out, clock.clock);
+	snap_put_u64(out, clock.flags & KVM_CLOCK_REALTIME ? clock.realtime : now_ns());
 	snap_end(out);
 	return 0;
 }
 
-int kvm_state_load(const struct vm_kvm *k, const struct snap *s, struct err *e)
+int kvm_state_load(const struct vm_kvm *k, const struct snap *s, int64_t away_ns, struct err *e)
 {
-	struct kvm_clock_data clock = {0};
-	struct snap_in in;
 	int r;
 
 	if ((r = pics_load(k, s, e)) < 0 || (r = ioapic_load(k, s, e)) < 0 ||
-	    (r = pit_load(k, s, e)) < 0 || (r = snap_find(s, "clock", 0, VERSION, &in, e)) < 0)
+	    (r = pit_load(k, s, e)) < 0)
 		return r;
-	clock.clock = snap_u64(&in);
-	r = snap_done(&in, e);
-	return r < 0 ? r : DO(k->fd, KVM_SET_CLOCK, &clock, e);
+	return clock_load(k, s, away_ns, e);
 }

@@ -522,8 +522,20 @@ static int effective_cpuid(const struct vm_kvm *k, int vcpu, unsigned id, unsign
 	return r < 0 ? r : GET(vcpu, KVM_GET_CPUID2, &m->t, e);
 }
 
+/* Before it is written, not after: KVM takes counters that are written close to each other for the
+ * same one on all processors. */
+static void catch_up(int vcpu, int64_t away_ns, struct state *s)
+{
+	int khz = ioctl(vcpu, KVM_GET_TSC_KHZ, 0);
+
+	for (uint32_t i = 0; i < s->msrs && khz > 0; i++)
+		if (s->msr[i].index == MSR_TSC)
+			s->msr[i].data += (uint64_t)((unsigned __int128)away_ns * (unsigned)khz /
+						     1000000);
+}
+
 int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
-		    struct err *e)
+		    int64_t away_ns, struct err *e)
 {
 	cleanup_state struct state *st = state_new();
 	cleanup_free union cpu_model *host = calloc(1, sizeof(*host));
@@ -539,5 +551,7 @@ int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, c
 	if ((r = snap_done(&in, e)) < 0 || (r = effective_cpuid(k, vcpu, id, n, host, e)) < 0 ||
 	    (r = cpu_model_check(st->cpuid, host, e)) < 0)
 		return r;
+	if (away_ns > 0)
+		catch_up(vcpu, away_ns, st);
 	return set_state(vcpu, st, e);
 }

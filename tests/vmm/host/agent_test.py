@@ -64,6 +64,13 @@ class Story(unittest.TestCase):
     def vmm(self, desktop=D1):
         return self.host.record(desktop)["vmm"]["pid"]
 
+    def vmm_argv(self):
+        with open(f"/proc/{self.vmm()}/cmdline", encoding="utf-8") as file:
+            return file.read()
+
+    def limits(self):
+        return json.loads(self.host.control(D1, op="limits"))
+
 
 class Orders(Story):
     def test_running(self):
@@ -491,6 +498,41 @@ class Door(Story):
         last = Gateway(self.host)
         self.assertTrue(last.open(D1)["ok"])
         self.assertIn("--clipboard\0none\0--audio\0in\0", self.display_argv())
+
+    def test_share(self):
+        """a machine begins with its pool's memory and rates; other rates reach it while it runs, also when the agent was away"""
+        self.running(policy={"memory": {"merge": True, "huge": False}, "limits": {"disk": {"bytes_per_s": 1000000, "ops_per_s": 50}}})
+        argv = self.vmm_argv()
+        self.assertIn("--memory-merge\0", argv)
+        self.assertNotIn("--memory-huge", argv)
+        self.assertIn("--disk-limit\0bytes=1000000,ops=50\0", argv)
+        self.assertNotIn("--net-limit", argv)
+        before = self.host.record(D1)["vmm"]
+        self.broker.order(D1, policy={"limits": {"net": {"bytes_per_s": 5000}}})
+        until(lambda: self.limits() == {"disk": {"bytes_per_s": 0, "ops_per_s": 0}, "net": {"bytes_per_s": 5000, "ops_per_s": 0}}, self.limits, 30)
+        self.host.kill()
+        self.broker.order(D1, policy={"limits": {"net": {"bytes_per_s": 0, "ops_per_s": 7}}})
+        self.host.start()
+        until(lambda: self.limits()["net"] == {"bytes_per_s": 0, "ops_per_s": 7}, self.limits, 30)
+        self.assertEqual(self.host.record(D1)["vmm"], before)
+
+    def test_balloon(self):
+        """where memory is short an idle machine gives back what its guest and the kernel say is there, and has it again when somebody connects; another agent knows"""
+        self.host.settings.update(balloon_below_mib=1 << 20, balloon_idle_s=0)
+        self.host.write_config()
+        self.running(image="free=450 hold=200", memory_mib=512)
+        target = lambda: json.loads(self.host.control(D1, op="balloon"))["target_mib"]
+        until(lambda: target() == 384, target, 30) # a quarter is left it
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        until(lambda: target() == 0, target, 30)
+        gate.sock.close()
+        until(lambda: target() == 384, target, 30)
+        self.host.kill()
+        self.host.start()
+        gate = Gateway(self.host)
+        self.assertTrue(gate.open(D1)["ok"])
+        until(lambda: target() == 0, target, 30)
 
     def recorded(self, check, say):
         """The recordings last reported, when they are so."""

@@ -18,7 +18,7 @@ def options(argv):
         print('{"kvm":"hardware","why":"stand-in"}')
         sys.exit(0)
     opt = {}
-    argv = [word for word in argv if word != "--sound"]  # the only one without a value that comes here
+    argv = [word for word in argv if word not in ("--sound", "--memory-merge", "--memory-huge")]  # those without a value
     for i in range(0, len(argv), 2):
         opt.setdefault(argv[i][2:], argv[i + 1])  # of several disks the first
     return opt
@@ -37,6 +37,9 @@ class Machine:
         self.opt, self.ready, self.clients = opt, False, []
         self.control = socket.socket(socket.AF_UNIX)
         self.note, self.memory = "", ""
+        self.limits, self.target = {"disk": {}, "net": {}}, 0
+        held = [int(w[5:]) for w in opt.get("cmdline", "").split() if w.startswith("hold=")]
+        self.held = bytearray(b"x") * (held[0] << 20) if held else None
         if "restore" in opt:
             self.restore(opt["restore"])
         self.control.bind(opt["control"])
@@ -49,6 +52,15 @@ class Machine:
         with open(f"{folder}/memory", encoding="utf-8") as file:
             self.memory = file.read()
         self.ready = True
+
+    def balloon(self, order):
+        """A guest that does what it is told; how much it calls free is its command line's "free=MIB", what it really has "hold=MIB"."""
+        self.target = order.get("target_mib", self.target)
+        free = [int(w[5:]) for w in self.opt.get("cmdline", "").split() if w.startswith("free=")]
+        answer = {"target_mib": self.target, "actual_mib": self.target, "released_mib": self.target, "driver": bool(free)}
+        if free:
+            answer["stats"] = {"age_ms": 0, "available_bytes": max(0, free[0] - self.target) << 20}
+        return answer
 
     def snapshot(self, client, files):
         if "standin.full" in self.opt.get("cmdline", ""):
@@ -70,6 +82,11 @@ class Machine:
             answer = {"state": "running", "ready": self.ready, "uptime_ms": 1, "surface": True}
             if self.note:
                 answer["note"] = self.note
+        elif order["op"] == "limits":
+            self.limits.update({k: v for k, v in order.items() if k != "op"})
+            answer = self.limits
+        elif order["op"] == "balloon":
+            answer = self.balloon(order)
         elif order["op"] == "snapshot":
             answer = self.snapshot(client, files)
         elif order["op"] == "write":
@@ -104,7 +121,10 @@ class Machine:
                 if sock is self.control:
                     self.clients.append(sock.accept()[0])
                     continue
-                data, files, _, _ = socket.recv_fds(sock, 4096, 2)
+                try:
+                    data, files, _, _ = socket.recv_fds(sock, 4096, 2)
+                except ConnectionResetError:  # an agent that was killed with an answer unread
+                    data, files = b"", []
                 if not data:
                     self.clients.remove(sock)
                 for line in data.splitlines():

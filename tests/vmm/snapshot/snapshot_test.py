@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots of pane-vmm: pause, resume, a machine that goes on in another process, everything that is refused."""
 import os
+import re
 import shutil
 import struct
 import time
@@ -57,6 +58,39 @@ class Snapshot(unittest.TestCase):
         display.type("b\n")
         machine.serial("line b\n")
         self.assertEqual(machine.ask(op="status")["state"], "running")
+
+    @staticmethod
+    def clocks(machine, display, look):
+        """What the guest's clocks say, counts and seconds, and what ours does meanwhile."""
+        before = time.time()
+        display.type("clock\n")
+        machine.serial(f" look {look}\n")
+        tsc, ns = re.search(rf"clock (\w+) (\w+) look {look}\n", machine.text("serial")).groups()
+        return int(tsc, 16), int(ns, 16) / 1e9, before, time.time()
+
+    def test_time(self):
+        """a guest that goes on has the time that went by meanwhile on its clocks: kvmclock and time stamp counter"""
+        machine = self.start("").ready()
+        display = machine.surface()
+        display.wait(lambda: display.scanout)
+        tsc, clock, earliest, latest = self.clocks(machine, display, 1)
+        folder = machine.snapshot()
+        machine.process.kill()
+        machine.process.wait()
+        time.sleep(3)  # time is what is tried
+        again = self.start("", restore=folder, folder=machine.folder)
+        display = again.surface()
+        display.wait(lambda: display.scanout)
+        tsc_2, clock_2, earliest_2, latest_2 = self.clocks(again, display, 2)
+        least, most = earliest_2 - latest, latest_2 - earliest
+        if clock:
+            self.assertGreater(clock_2 - clock, least - 0.5)
+            self.assertLess(clock_2 - clock, most + 0.5)
+        time.sleep(1)  # how fast the counter counts
+        tsc_3, _, earliest_3, latest_3 = self.clocks(again, display, 3)
+        slowest, fastest = (tsc_3 - tsc_2) / (latest_3 - earliest_2), (tsc_3 - tsc_2) / (earliest_3 - latest_2)
+        self.assertGreater(tsc_2 - tsc, (least - 0.5) * slowest)
+        self.assertLess(tsc_2 - tsc, (most + 0.5) * fastest)
 
     def test_goes_on(self):
         """a guest goes on where it was: same picture, half a line typed, and it sees and hears"""

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A pool's policy: its breaker, timers, hours and networks, quota, how many are kept ready hour by hour, what follows a
-// logoff, and whether sessions are recorded. Each card is saved by itself and sends only what was changed, so two people may change different things at once.
+// logoff, and whether sessions are recorded (pool_economy.tsx has what desktops take of their host). Each card is saved by itself and sends only what was changed, so two people may change different things at once.
 import { Alert, Button, Card, CardBody, CardTitle, Form, Gallery, Split, SplitItem, Stack, StackItem } from "@patternfly/react-core";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import type { Policy, Pool, PoolUpdate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh } from "../api/live";
@@ -11,42 +11,9 @@ import { NumberField, SelectField, TextField, TimeField } from "../ui/fields";
 import { may } from "../ui/may";
 import { linesOf, WeekGrid, type Week } from "../ui/week";
 import { AccessFields } from "./access";
+import { PolicyCard } from "./policy_card";
+import { Economy } from "./pool_economy";
 import { LimitFields, saveQuota, useQuotas } from "./quotas";
-
-type Part = { value: Pool; set: (change: PoolUpdate) => void; off: boolean };
-
-/** One subject with its own Save. What was not touched follows the server. */
-function PolicyCard({ title, pool, children }: { title: string; pool: Pool; children: (part: Part) => ReactNode }) {
-  const [draft, setDraft] = useState<PoolUpdate>({});
-  const action = useAction();
-  const off = !may("PATCH /pools/{name}");
-  const changed = Object.entries(draft).some(([key, v]) => JSON.stringify(v) !== JSON.stringify(pool[key as keyof Pool]));
-  const wrong = Object.values(draft).some((v) => typeof v === "number" && !(Number.isInteger(v) && v >= 0));
-  const save = async () => {
-    if (!changed || wrong) return;
-    if (await action.run(() => api.patch(`/pools/${seg(pool.name)}`, draft), `${title} of ${pool.name}: saved`)) {
-      setDraft({});
-      refresh("pool");
-    }
-  };
-  return (
-    <Card>
-      <CardTitle component="h2">{title}</CardTitle>
-      <CardBody>
-        <Form onSubmit={(event) => { event.preventDefault(); void save(); }}>
-          {action.error && <Problem error={action.error} />}
-          {children({ value: { ...pool, ...draft } as Pool, set: (change) => setDraft({ ...draft, ...change }), off })}
-          {!off && (
-            <Split hasGutter>
-              <SplitItem><Button type="submit" variant="secondary" aria-label={`Save: ${title}`} isDisabled={!changed || wrong || action.busy}>Save</Button></SplitItem>
-              {changed && <SplitItem><Button variant="link" aria-label={`Undo: ${title}`} onClick={() => { setDraft({}); action.clear(); }}>Undo</Button></SplitItem>}
-            </Split>
-          )}
-        </Form>
-      </CardBody>
-    </Card>
-  );
-}
 
 /** Its breaker is open: why, until when, and the way to go on at once. */
 export function Stopped({ pool }: { pool: Pool }) {
@@ -255,6 +222,7 @@ export function PolicyTab({ pool }: { pool: Pool }) {
       <StackItem><Access pool={pool} /></StackItem>
       <StackItem><Capacity pool={pool} /></StackItem>
       <StackItem><QuotaCard pool={pool} /></StackItem>
+      <StackItem><Economy pool={pool} /></StackItem>
       <StackItem>
         <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
           <Breaker pool={pool} />
