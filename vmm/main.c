@@ -309,6 +309,7 @@ static int build(struct app *a, struct err *e)
 					       .more = o->more,
 					       .more_readonly = o->more_readonly,
 					       .n_more = OPTIONS_MORE_DISKS,
+					       .disk_bus = o->disk_bus,
 					       .cdrom = o->cdrom,
 					       .boot_order = o->boot_order,
 					       .net = o->net,
