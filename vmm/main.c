@@ -290,6 +290,7 @@ static int build(struct app *a, struct err *e)
 				   .serial_log = o->serial,
 				   .ready_is_frame = o->ready_is_frame,
 				   .windows = o->windows,
+				   .tpm = o->tpm,
 				   .snap = a->snap,
 				   .memory = a->memory,
 				   .pc = o->firmware != PC_NONE,

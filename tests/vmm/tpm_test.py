@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine's TPM by a real swtpm: what the guest asks of it, what firmware makes of it, and what its death leaves."""
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import vm
+import vmpc
+
+TIMEOUT = 300
+
+
+class Swtpm:
+    """An swtpm with a state directory of its own, listening for control."""
+
+    def __init__(self, test, *args):
+        folder = tempfile.TemporaryDirectory(prefix="pane-tpm-")
+        test.addCleanup(folder.cleanup)
+        self.socket = os.path.join(folder.name, "control.sock")
+        self.log = os.path.join(folder.name, "log")
+        os.mkdir(os.path.join(folder.name, "state"))
+        self.process = subprocess.Popen(["swtpm", "socket", *(args or ["--tpm2"]), "--tpmstate", f"dir={folder.name}/state",
+                                         "--ctrl", f"type=unixio,path={self.socket}", "--log", f"file={self.log},level=1"])
+        test.addCleanup(self.close)
+        end = time.monotonic() + 60
+        while not os.path.exists(self.socket):
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError("swtpm does not listen")
+            time.sleep(0.01)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@unittest.skipUnless(shutil.which("swtpm"), "swtpm is missing: run 'make deps'")
+@unittest.skipIf(vm.why_not(), vm.why_not())
+class Tpm(unittest.TestCase):
+    def start(self, tpm, *args, cmdline=""):
+        machine = vm.Vm(cmdline, "--tpm", tpm.socket, *args)
+        self.addCleanup(machine.close)
+        return machine
+
+    def test_random(self):
+        """the guest starts it up and gets random numbers, other ones each time; it ends with the machine"""
+        tpm = Swtpm(self)
+        machine = self.start(tpm, cmdline="run=tpm")
+        machine.serial("tpm random", 60)
+        display = machine.surface()
+        display.type("tpm\npoweroff\n")
+        self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+        lines = [line for line in machine.text("serial").splitlines() if line.startswith("tpm")]
+        self.assertEqual([line.split()[:3] for line in lines], [["tpm", "startup", "0000"], ["tpm", "random", "0000"],
+                                                                ["tpm", "startup", "0100"], ["tpm", "random", "0000"]])
+        self.assertEqual(len({number for line in lines[1::2] for number in line.split()[3:]}), 4)
+        self.assertEqual(tpm.process.wait(60), 0)
+
+    def test_killed(self):
+        """when swtpm dies the TPM says so, every command fails, and the machine goes on"""
+        tpm = Swtpm(self)
+        machine = self.start(tpm, cmdline="run=tpm")
+        machine.serial("tpm random", 60)
+        tpm.process.kill()
+        tpm.process.wait()
+        display = machine.surface()
+        display.type("tpm\n")
+        machine.serial("tpm failed 0101", 60)
+        display.type("poweroff\n")
+        self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertIn("tpm.lost", machine.text("stderr"))
+
+    def test_snapshot(self):
+        """a snapshot is refused with the reason, and the machine goes on"""
+        machine = self.start(Swtpm(self)).ready()
+        with self.assertRaisesRegex(RuntimeError, "a machine with a TPM cannot be saved"):
+            machine.snapshot()
+        self.assertEqual(machine.ask(op="status")["state"], "running")
+
+    def test_refused(self):
+        """a TPM 1.2, and a socket where nobody listens, are named at the start"""
+        for socket, said in ((Swtpm(self, "--seccomp", "action=none").socket, "start it with --tpm2"), ("/nowhere", "/nowhere")):
+            machine = vm.Vm("", "--tpm", socket)
+            self.addCleanup(machine.close)
+            status, state = machine.wait(60)
+            self.assertEqual(status, 1)
+            self.assertIn(said, state["reason"])
+
+    @unittest.skipIf(vmpc.why_not(), vmpc.why_not())
+    def test_firmware(self):
+        """SeaBIOS finds the TPM by its table and measures what it boots"""
+        with tempfile.TemporaryDirectory(prefix="pane-pc-") as folder:
+            # Powers off.
+            disk = vmpc.boot_sector(bytes.fromhex("ba0406b80034eff4"), os.path.join(folder, "disk.raw"))
+            machine = vmpc.Pc("bios", "--tpm", Swtpm(self).socket, "--disk", f"raw={disk}")
+            self.addCleanup(machine.close)
+            self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))
+            self.assertIn("TCGBIOS", machine.text("firmware"))
