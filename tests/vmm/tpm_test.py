@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A machine's TPM by a real swtpm: what the guest asks of it, what firmware makes of it, and what its death leaves."""
 import os
-import shutil
-import subprocess
 import tempfile
-import time
 import unittest
 
+import swtpm
 import vm
 import vmpc
 
@@ -17,31 +15,7 @@ TIMEOUT = 300
 STATUS = bytes.fromhex("6631c08ed88ed0bc007c6631f66631ffb800bbcd1a6685c0b04e7502b054baf803ee6639feb0307402b04ceeb00aeeba0406b80034eff4")
 
 
-class Swtpm:
-    """An swtpm with a state directory of its own, listening for control."""
-
-    def __init__(self, test, *args):
-        folder = tempfile.TemporaryDirectory(prefix="pane-tpm-")
-        test.addCleanup(folder.cleanup)
-        self.socket = os.path.join(folder.name, "control.sock")
-        self.log = os.path.join(folder.name, "log")
-        os.mkdir(os.path.join(folder.name, "state"))
-        self.process = subprocess.Popen(["swtpm", "socket", *(args or ["--tpm2"]), "--tpmstate", f"dir={folder.name}/state",
-                                         "--ctrl", f"type=unixio,path={self.socket}", "--log", f"file={self.log},level=1"])
-        test.addCleanup(self.close)
-        end = time.monotonic() + 60
-        while not os.path.exists(self.socket):
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError("swtpm does not listen")
-            time.sleep(0.01)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-
-@unittest.skipUnless(shutil.which("swtpm"), "swtpm is missing: run 'make deps'")
+@unittest.skipUnless(swtpm.found(), "swtpm is missing: run 'make deps'")
 @unittest.skipIf(vm.why_not(), vm.why_not())
 class Tpm(unittest.TestCase):
     def start(self, tpm, *args, cmdline=""):
@@ -51,7 +25,7 @@ class Tpm(unittest.TestCase):
 
     def test_random(self):
         """the guest starts it up and gets random numbers, other ones each time; it ends with the machine"""
-        tpm = Swtpm(self)
+        tpm = swtpm.Swtpm(self)
         machine = self.start(tpm, cmdline="run=tpm")
         machine.serial("tpm random", 60)
         display = machine.surface()
@@ -65,7 +39,7 @@ class Tpm(unittest.TestCase):
 
     def test_killed(self):
         """when swtpm dies the TPM says so, every command fails, and the machine goes on"""
-        tpm = Swtpm(self)
+        tpm = swtpm.Swtpm(self)
         machine = self.start(tpm, cmdline="run=tpm")
         machine.serial("tpm random", 60)
         tpm.process.kill()
@@ -79,14 +53,14 @@ class Tpm(unittest.TestCase):
 
     def test_snapshot(self):
         """a snapshot is refused with the reason, and the machine goes on"""
-        machine = self.start(Swtpm(self)).ready()
+        machine = self.start(swtpm.Swtpm(self)).ready()
         with self.assertRaisesRegex(RuntimeError, "a machine with a TPM cannot be saved"):
             machine.snapshot()
         self.assertEqual(machine.ask(op="status")["state"], "running")
 
     def test_refused(self):
         """a TPM 1.2, and a socket where nobody listens, are named at the start"""
-        for socket, said in ((Swtpm(self, "--seccomp", "action=none").socket, "start it with --tpm2"), ("/nowhere", "/nowhere")):
+        for socket, said in ((swtpm.Swtpm(self, "--seccomp", "action=none").socket, "start it with --tpm2"), ("/nowhere", "/nowhere")):
             machine = vm.Vm("", "--tpm", socket)
             self.addCleanup(machine.close)
             status, state = machine.wait(60)
@@ -98,7 +72,7 @@ class Tpm(unittest.TestCase):
         """SeaBIOS finds the TPM by its table and measures what it boots"""
         with tempfile.TemporaryDirectory(prefix="pane-pc-") as folder:
             disk = vmpc.boot_sector(STATUS, os.path.join(folder, "disk.raw"))
-            for tpm, said in ((["--tpm", Swtpm(self).socket], "TL\n"), ([], "N0\n")):
+            for tpm, said in ((["--tpm", swtpm.Swtpm(self).socket], "TL\n"), ([], "N0\n")):
                 machine = vmpc.Pc("bios", *tpm, "--disk", f"raw={disk}")
                 self.addCleanup(machine.close)
                 self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import grubdisk
 import media
 import screen
+import swtpm
 import vm
 import vmpc
 
@@ -37,6 +38,24 @@ while true; do
 	last=$mode
 	busybox sleep 0.2
 done
+'''
+# The first four MiB of a SATA disk are copied behind themselves by four at once; then what is behind all copies is trimmed.
+SATA = '''for m in %s; do busybox insmod /$m; done
+until [ -b /dev/sda ]; do busybox sleep 0.1; done
+for n in 1 2 3 4; do busybox dd if=/dev/sda of=/dev/sda bs=1M count=4 seek=$((4 * n)) conv=fsync,notrunc 2>/dev/null & done
+wait
+busybox blkdiscard -o 33554432 -l 16777216 /dev/sda && echo 3 >/proc/sys/vm/drop_caches
+busybox dd if=/dev/sda of=/one bs=1M count=4 2>/dev/null
+busybox dd if=/dev/sda of=/two bs=1M count=4 skip=16 2>/dev/null
+busybox cmp /one /two && echo "sata $(busybox cat /sys/block/sda/device/model) $(busybox cat /sys/block/sda/device/queue_depth) same"
+busybox poweroff -f
+'''
+# GetRandom(16), by the same descriptor.
+TPM = '''cd /sys/class/tpm/tpm0 && echo "tpm $(busybox cat tpm_version_major) $(busybox cat pcr-sha256/0) $(busybox cat pcr-sha256/4)"
+exec 3<>/dev/tpm0
+printf '\\200\\001\\000\\000\\000\\014\\000\\000\\001\\173\\000\\020' >&3
+busybox dd bs=4096 count=1 <&3 2>/dev/null | busybox hexdump -C
+busybox poweroff -f
 '''
 
 
@@ -367,3 +386,42 @@ class Rows(unittest.TestCase):
     def test_cloud_efi(self):
         """the same disk boots through its own GRUB under OVMF"""
         self.cloud(self.efi, lambda machine: machine.serial("Debian GNU/Linux", LONG))
+
+    # ---- SATA and a TPM ------------------------------------------------------------------------
+
+    @row
+    def test_sata(self):
+        """Linux finds a SATA disk with a queue, copies within it by several at once, flushes, trims, reads it back"""
+        release = os.path.basename(media.GENERIC).removeprefix("vmlinuz-")
+        files = media.modules(release, "ahci", "sd_mod")
+        media.initramfs(self.path("initrd"), SATA % " ".join(os.path.basename(f) for f in files), files)
+        data = os.urandom(4 << 20)
+        with open(self.path("disk.raw"), "wb") as file:
+            file.write(data)
+            file.truncate(64 << 20)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--disk-bus", "ahci", "--initrd", self.path("initrd"), kernel=media.GENERIC,
+                             memory=256, disk_option=f"raw={self.path('disk.raw')}"))
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(guest.text("serial"), r"sata PANE DISK +32 same\n")
+        self.assertNotRegex(guest.text("serial"), "(?i)exception|failed command|i/o error")
+        with open(self.path("disk.raw"), "rb") as file:
+            self.assertTrue(file.read(20 << 20) == data * 5, "the copies are not those of the guest")
+
+    @row
+    def test_tpm(self):
+        """Linux finds the TPM, reads its registers and gets random numbers"""
+        media.initramfs(self.path("initrd"), TPM)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--tpm", swtpm.Swtpm(self).socket, "--initrd", self.path("initrd"),
+                             kernel=media.GENERIC, memory=256))
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(guest.text("serial"), r"tpm 2 0{64} 0{64}\n.*80 01 00 00 00 1c 00 00  00 00 00 10 (?!00 00 00 00)")
+
+    @row
+    def test_tpm_efi(self):
+        """OVMF boots Linux from a SATA disk, and has measured itself and what it boots"""
+        media.initramfs(self.path("initrd"), TPM)
+        grubdisk.fat(self.path("disk.raw"), 80, {"linux": media.GENERIC, "initrd": self.path("initrd")}, "")
+        grubdisk.efi(self.path("disk.raw"), 1 << 20, "search --file --set=root /linux\nlinux /linux quiet console=ttyS0\ninitrd /initrd\nboot\n")
+        machine = self.efi("--disk-bus", "ahci", "--disk", f"raw={self.path('disk.raw')}", "--tpm", swtpm.Swtpm(self).socket)
+        self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(machine.text("serial"), r"tpm 2 (?!0{64})[0-9A-F]{64} (?!0{64})[0-9A-F]{64}\n")
