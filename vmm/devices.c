@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Builds the virtio devices from the command line and takes them down again, newest first.
+ * Builds the devices from the command line and takes them down again, newest first.
  */
 #include "vmm/devices.h"
 
@@ -14,6 +14,7 @@
 #include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
+#include "vmm/virtio/block_problem.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
@@ -37,6 +38,9 @@ struct vm_devices {
 	struct pc_seat *pc_seat; /* instead of seat, in a PC */
 	struct pc *pc;		 /* borrowed; NULL without firmware */
 	struct ahci *ahci;
+	bool disk_port;		      /* the system disk is at port 0 of ahci */
+	int cd_port;		      /* of ahci; -1: there is no CD drive */
+	struct block_problem problem; /* of the disks behind ahci */
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
@@ -71,16 +75,75 @@ static int open_more_disks(struct vm_devices *d, struct err *e)
 	return 0;
 }
 
-static int add_cdrom(struct vm_devices *d, struct err *e)
+/* The disk becomes the drive's; there is none where there is no disk. */
+static int make_drive(struct vm_devices *d, struct block **block, const char *serial,
+		      struct ata_drive **drive, unsigned *n, struct err *e)
+{
+	struct ata_drive *made;
+
+	if (!*block)
+		return 0;
+	made = ata_disk_new(steal_ptr(block), serial, &d->problem);
+	if (!made)
+		return err_set(e, -ENOMEM, "out of memory");
+	drive[(*n)++] = made;
+	return 0;
+}
+
+static int make_disk_drives(struct vm_devices *d, struct ata_drive **drive, unsigned *n,
+			    struct err *e)
+{
+	int r;
+
+	if (d->cfg.disk_bus != VM_DISK_AHCI)
+		return 0;
+	d->disk_port = d->block != NULL;
+	r = make_drive(d, &d->block, "pane", drive, n, e);
+	for (unsigned i = 0; i < VM_MORE_DISKS && r == 0; i++) {
+		const char serial[] = {'p', 'a', 'n', 'e', '-', 'm', 'o', 'r', 'e', '-',
+				       (char)('1' + i), 0};
+
+		r = make_drive(d, &d->more[i], serial, drive, n, e);
+	}
+	return r;
+}
+
+static int make_cd_drive(struct vm_devices *d, struct ata_drive **drive, unsigned *n,
+			 struct err *e)
 {
 	struct block *disc;
 
+	d->cd_port = -1;
 	if (!d->pc || !d->cfg.cdrom)
 		return 0;
 	disc = block_raw_open(d->cfg.cdrom, true, e);
 	if (!disc)
 		return -EIO;
-	d->ahci = ahci_new(d->env.pci, d->env.mem, disc, e);
+	drive[*n] = ata_cd_new(disc);
+	if (!drive[*n])
+		return err_set(e, -ENOMEM, "out of memory");
+	d->cd_port = (int)(*n)++;
+	return 0;
+}
+
+/* What is behind the SATA controller, if anything is: disks in their order, then the CD drive. */
+static int add_drives(struct vm_devices *d, struct err *e)
+{
+	struct ata_drive *drive[AHCI_PORTS];
+	struct ahci_cfg ahci = {
+		.pci = d->env.pci, .mem = d->env.mem, .loop = d->env.loop, .drive = drive};
+	int r = make_disk_drives(d, drive, &ahci.n, e);
+
+	if (r == 0)
+		r = make_cd_drive(d, drive, &ahci.n, e);
+	if (r < 0) {
+		for (unsigned i = 0; i < ahci.n; i++)
+			ata_drive_free(drive[i]);
+		return r;
+	}
+	if (!ahci.n)
+		return 0;
+	d->ahci = ahci_new(&ahci, e);
 	return d->ahci ? 0 : -EIO;
 }
 
@@ -229,8 +292,9 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	d->cfg = *c;
 	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
+	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0) {
+	    (r = add_seat(d, vm, e)) < 0 || (r = add_drives(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -245,6 +309,14 @@ static void boot_line(char *to, size_t n, const char *kind, unsigned slot, const
 	snprintf(to + at, n - at, "/pci@i0cf8/%s@%x/%s\n", kind, slot, rest);
 }
 
+static void boot_drive(struct vm_devices *d, char *to, size_t n, unsigned port)
+{
+	char rest[32];
+
+	snprintf(rest, sizeof(rest), "drive@%x/disk@0", port);
+	boot_line(to, n, "pci8086,2922", d->ahci->dev.slot, rest);
+}
+
 /* Firmware knows devices by their Open Firmware paths (QEMU docs/bootindex.rst). */
 static int tell_boot_order(struct vm_devices *d, struct err *e)
 {
@@ -255,9 +327,10 @@ static int tell_boot_order(struct vm_devices *d, struct err *e)
 		if (*at == 'd' && d->blk)
 			boot_line(lines, sizeof(lines), "scsi",
 				  virtio_pci_slot(virtio_blk_dev(d->blk)), "disk@0,0");
-		else if (*at == 'c' && d->ahci)
-			boot_line(lines, sizeof(lines), "pci8086,2922", d->ahci->dev.slot,
-				  "drive@0/disk@0");
+		else if (*at == 'd' && d->disk_port)
+			boot_drive(d, lines, sizeof(lines), 0);
+		else if (*at == 'c' && d->ahci && d->cd_port >= 0)
+			boot_drive(d, lines, sizeof(lines), (unsigned)d->cd_port);
 		else if (*at == 'n' && d->net)
 			boot_line(lines, sizeof(lines), "ethernet",
 				  virtio_pci_slot(virtio_net_dev(d->net)), "ethernet-phy@0");
@@ -338,6 +411,7 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
 	ahci_free(d->ahci);
+	block_problem_fini(&d->problem);
 	hda_free(steal_ptr(&d->hda)); /* first: it speaks to the seat's surface */
 	seat_free(d->seat);
 	pc_seat_free(d->pc_seat);
@@ -350,6 +424,8 @@ void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const stru
 		virtio_blk_limit(d->blk, disk);
 	for (unsigned i = 0; disk && i < VM_MORE_DISKS && d->blk_more[i]; i++)
 		virtio_blk_limit(d->blk_more[i], disk);
+	if (disk && d->ahci)
+		ahci_limit(d->ahci, disk);
 	if (net && d->net)
 		virtio_net_limit(d->net, net);
 }
@@ -366,11 +442,13 @@ bool vm_devices_surface_connected(const struct vm_devices *d)
 	return d && d->seat && seat_connected(d->seat);
 }
 
-void vm_devices_problem(const struct vm_devices *d, char *out, size_t n)
+void vm_devices_problem(struct vm_devices *d, char *out, size_t n)
 {
 	out[0] = 0;
 	if (d->blk)
 		virtio_blk_problem(d->blk, out, n);
 	for (unsigned i = 0; i < VM_MORE_DISKS && !out[0] && d->blk_more[i]; i++)
 		virtio_blk_problem(d->blk_more[i], out, n);
+	if (!out[0])
+		block_problem_text(&d->problem, out, n);
 }

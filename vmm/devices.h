@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
+ * The devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
  * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in
  * the same slots. Main thread.
  */
@@ -15,6 +15,12 @@
 struct vm;
 struct vm_devices;
 
+enum vm_disk_bus {
+	VM_DISK_VIRTIO,
+	VM_DISK_AHCI,
+	VM_DISK_NVME
+};
+
 struct vm_devices_cfg {
 	const char *name;				   /* of the desktop */
 	const char *disk_raw;				   /* or base and overlay, or none */
@@ -22,6 +28,7 @@ struct vm_devices_cfg {
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
+	enum vm_disk_bus disk_bus;  /* of all these */
 	const char *cdrom;	    /* ISO image, NULL: no drive; in a PC only */
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */
@@ -61,6 +68,6 @@ void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const stru
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);
 /* The latest failure below a disk as a sentence, "" when there was none. */
-void vm_devices_problem(const struct vm_devices *d, char *out, size_t n);
+void vm_devices_problem(struct vm_devices *d, char *out, size_t n);
 
 #endif

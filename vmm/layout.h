@@ -19,6 +19,9 @@
 
 #define VM_IOAPIC 0xfec00000ull
 #define VM_LAPIC  0xfee00000ull
+/* Locality 0 of a TPM: where every system looks, besides being told. */
+#define VM_TPM	     0xfed40000ull
+#define VM_TPM_BYTES 0x1000u
 /* Three pages KVM wants on processors without unrestricted guest, and one more: below the largest
  * firmware image. */
 #define VM_KVM_TSS   0xfeffd000ull

@@ -37,6 +37,7 @@
 #include "vmm/cpuid.h"
 #include "vmm/mem.h"
 #include "vmm/pc/pc.h"
+#include "vmm/pc/swtpm.h"
 #include "vmm/snapshot/ram_file.h"
 
 #define READY_LINE "pane.ready"
@@ -338,6 +339,21 @@ static int build_kvm(struct vm *vm, struct err *e)
 	return r;
 }
 
+static int build_tpm(struct vm *vm, struct err *e)
+{
+	const struct tpm_host none = {0};
+	int r;
+
+	if (!vm->cfg.tpm)
+		return 0;
+	tpm_init(&vm->tpm, &none);
+	vm->swtpm = swtpm_new(vm->cfg.tpm, vm->loop, &vm->tpm, e);
+	if (!vm->swtpm)
+		return -EIO;
+	r = vm_io_add(&vm->io, false, VM_TPM, VM_TPM_BYTES, tpm_access, &vm->tpm);
+	return r < 0 ? err_set(e, r, "TPM: %s", strerrorname_np(-r)) : 0;
+}
+
 static int build_pc(struct vm *vm, struct err *e)
 {
 	const struct pc_cfg pc = {.kvm = &vm->kvm,
@@ -348,6 +364,7 @@ static int build_pc(struct vm *vm, struct err *e)
 				  .rtc = &vm->rtc,
 				  .name = vm->cfg.name,
 				  .cpus = vm->cfg.cpus,
+				  .tpm = vm->cfg.tpm,
 				  .width = vm->cfg.width,
 				  .height = vm->cfg.height,
 				  .reset = on_pc_reset,
@@ -410,7 +427,8 @@ static int build_platform(struct vm *vm, struct err *e)
 	    (r = vm_io_add(&vm->io, true, VM_COM1_PORT, 8, serial_access, &vm->serial)) < 0 ||
 	    (r = vm_io_add(&vm->io, true, VM_RTC_PORT, 2, rtc_access, &vm->rtc)) < 0)
 		return err_set(e, r, "platform devices: %s", strerrorname_np(-r));
-	return build_pc(vm, e);
+	r = build_tpm(vm, e);
+	return r == 0 ? build_pc(vm, e) : r;
 }
 
 /* A snapshot's memory is shared until it is written to: how much it will cost nobody knows, and the
@@ -503,9 +521,10 @@ static int set_entry(struct vm *vm, uint64_t entry, const struct elf_entry *elf,
 static int write_descriptions(struct vm *vm, uint64_t *rsdp, struct err *e)
 {
 	const struct smbios smbios = {.name = vm->cfg.name, .cpus = vm->cfg.cpus, .ram = vm->ram};
+	const struct acpi_machine acpi = {.cpus = vm->cfg.cpus, .tpm = vm->swtpm};
 	int r;
 
-	if ((r = acpi_write(vm->ram, vm->cfg.cpus, rsdp)) < 0)
+	if ((r = acpi_write(vm->ram, &acpi, rsdp)) < 0)
 		return err_set(e, r, "ACPI tables: %s", strerrorname_np(-r));
 	if ((r = smbios_write(&smbios)) < 0)
 		return err_set(e, r, "SMBIOS tables: %s", strerrorname_np(-r));
@@ -624,6 +643,9 @@ void vm_free(struct vm *vm)
 		}
 	}
 	pc_free(vm->pc);
+	swtpm_free(vm->swtpm);
+	if (vm->cfg.tpm)
+		tpm_fini(&vm->tpm);
 	if (vm->pci) {
 		pci_dev_fini(&vm->pvpanic.dev);
 		pci_dev_fini(&vm->bridge.dev);

@@ -11,6 +11,7 @@
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/machine.h"
+#include "vmm/pc/tpm.h"
 #include "vmm/power.h"
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
@@ -32,6 +33,8 @@ struct vm {
 	struct rtc rtc;
 	struct pvpanic pvpanic;
 	struct pc *pc; /* owned; NULL without firmware */
+	struct tpm tpm;
+	struct swtpm *swtpm; /* owned; NULL: there is no TPM */
 	struct vm_gate gate;
 	struct vm_vcpu vcpu[VM_CPUS_MAX];
 	unsigned intx[VM_INTX_GSIS]; /* asserted devices of each shared pin; atomic */

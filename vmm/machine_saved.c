@@ -123,6 +123,10 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	if (vm->cfg.windows) /* whose interrupts and clocks nothing here saves */
 		return err_setw(e, -ENOTSUP, "snapshot.machine",
 				"a machine with --windows cannot be saved");
+	if (vm->swtpm) /* whose keys and counters are another process's */
+		return err_setw(e, -ENOTSUP, "snapshot.tpm",
+				"a machine with a TPM cannot be saved: the TPM's state is not in "
+				"the snapshot");
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return err_set(e, -EIO, "the host has no random numbers");
 	vm_pause(vm);

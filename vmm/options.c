@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include "vmm/devices.h"
 #include "vmm/kvm.h"
 #include "vmm/pc/pc.h"
 
@@ -42,6 +43,7 @@ static const char help[] =
 	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
+	"  --disk-bus virtio|ahci  what the disks are to the guest (default: virtio)\n"
 	"  --disk-limit SPEC   bytes=N,ops=N,burst=MS: of each disk, a second; burst is what\n"
 	"                      may be saved up (default: 100 ms); what is left out is free\n"
 	"  --net-limit SPEC    the same for the network, of either direction\n"
@@ -56,6 +58,7 @@ static const char help[] =
 	"  --size WIDTHxHEIGHT size of the screen in pixels (default: 1280x800)\n"
 	"  --ready serial|frame what makes the desktop ready: the line pane.ready on the\n"
 	"                      serial console (default), or the first frame\n"
+	"  --tpm SOCKET        a TPM 2.0, by the swtpm that listens there for control\n"
 	"  --windows           what Windows expects: Hyper-V's interface, the clock in local time\n"
 	"  --restore DIR       go on from the snapshot in DIR instead of booting\n"
 	"  --clone             go on as another desktop than the one in the snapshot, with\n"
@@ -92,6 +95,7 @@ enum {
 	O_BOOT,
 	O_BOOT_MENU,
 	O_DISK,
+	O_DISK_BUS,
 	O_DISK_LIMIT,
 	O_NET_LIMIT,
 	O_NET,
@@ -103,6 +107,7 @@ enum {
 	O_STATE,
 	O_SIZE,
 	O_READY,
+	O_TPM,
 	O_WINDOWS,
 	O_RESTORE,
 	O_CLONE,
@@ -130,6 +135,7 @@ static const struct option longs[] = {
 	{"boot", required_argument, NULL, O_BOOT},
 	{"boot-menu", no_argument, NULL, O_BOOT_MENU},
 	{"disk", required_argument, NULL, O_DISK},
+	{"disk-bus", required_argument, NULL, O_DISK_BUS},
 	{"disk-limit", required_argument, NULL, O_DISK_LIMIT},
 	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
@@ -141,6 +147,7 @@ static const struct option longs[] = {
 	{"state", required_argument, NULL, O_STATE},
 	{"size", required_argument, NULL, O_SIZE},
 	{"ready", required_argument, NULL, O_READY},
+	{"tpm", required_argument, NULL, O_TPM},
 	{"windows", no_argument, NULL, O_WINDOWS},
 	{"restore", required_argument, NULL, O_RESTORE},
 	{"clone", no_argument, NULL, O_CLONE},
@@ -329,6 +336,8 @@ static const char **path_of(struct options *o, int opt)
 		return &o->firmware_log;
 	case O_CDROM:
 		return &o->cdrom;
+	case O_TPM:
+		return &o->tpm;
 	case O_SURFACE:
 		return &o->surface;
 	case O_CONTROL:
@@ -378,6 +387,10 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
+	case O_DISK_BUS:
+		r = one_of("--disk-bus", arg, "virtio", "ahci", e);
+		o->disk_bus = r == 1 ? VM_DISK_AHCI : VM_DISK_VIRTIO;
+		return r < 0 ? r : 0;
 	case O_DISK_LIMIT:
 		return set_limit("--disk-limit", &o->disk_limit, arg, e);
 	case O_NET_LIMIT:
@@ -443,6 +456,9 @@ static int check_start(const struct options *o, struct err *e)
 		return err_set(e, -EINVAL,
 			       "--restore does not go with --firmware-image, --boot, "
 			       "--boot-menu, --windows");
+	if (o->restore && o->tpm)
+		return err_set(e, -EINVAL,
+			       "--restore does not go with --tpm, whose state no snapshot has");
 	if (o->clone && !o->restore)
 		return err_set(e, -EINVAL, "--clone needs --restore");
 	return 0;

@@ -37,6 +37,8 @@ struct options {
 	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
+	unsigned disk_bus; /* enum vm_disk_bus */
+	const char *tpm;   /* control socket of an swtpm, or NULL */
 	const char *net; /* "user" or "none" */
 	const char *mac; /* or NULL */
 	struct limit disk_limit, net_limit;

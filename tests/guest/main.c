@@ -7,7 +7,7 @@
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h), storm
- * (storm.h), clock (clock.h), fill report check (balloon.h), hold letgo (hotplug.h), anything else is just echoed.
+ * (storm.h), clock (clock.h), tpm (tpm.h), fill report check (balloon.h), hold letgo (hotplug.h), anything else is just echoed.
  * In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once more.
  * One that could become a clone says "pane.waits" behind "pane.ready". Kernel command line:
  * "run=COMMAND" obeys it once ready; "noready" never says pane.ready, "nowaits" never pane.waits,
@@ -20,6 +20,7 @@
 #include "tests/guest/screen.h"
 #include "tests/guest/sound.h"
 #include "tests/guest/storm.h"
+#include "tests/guest/tpm.h"
 #include "tests/guest/virtio.h"
 #include "vmm/layout.h"
 
@@ -190,6 +191,8 @@ static void obey(const char *s)
 		print("pane.note %s\n", s + 5);
 	else if (!strcmp(s, "storm"))
 		weather();
+	else if (!strcmp(s, "tpm"))
+		tpm_ask();
 	else if (!strcmp(s, "play"))
 		sound_play();
 	else if (!hotplug_obey(s))

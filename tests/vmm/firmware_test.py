@@ -19,6 +19,9 @@ ECHO = b"\x31\xc0\x8e\xd8\x8e\xc0\x8e\xd0\xbc\x00\x7c" \
     b"\xba\x04\x06\xb8\x00\x34\xef\xf4" \
     b"\xba\xf9\x0c\xb0\x06\xee\xf4"
 
+# Reads the second sector by the BIOS, writes it to the third, and powers off.
+COPY = bytes.fromhex("31c08ed88ec08ed0bc007cb80102bb0080b90200b600cd13b80103b90300cd13ba0406b80034eff4")
+
 # For each of modes 3, 0x12, 0x13, 4 and VBE 0x112: sets it by the BIOS, writes letters in rising colours by the BIOS, writes
 # bytes to 0xa0000 itself, sends "m" to the serial port and waits for a key; then powers off.
 MODES = bytes.fromhex("31c08ed88ed0bc007cbe577cad83f8ff743df6c440740589c3b8024fcd10b91000b8500e28c888cb"
@@ -80,6 +83,19 @@ class Bios(unittest.TestCase):
         machine.serial("Ab1", 60)
         display.type("p")
         self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
+
+    def test_sata(self):
+        """a boot sector on a SATA disk is found among several drives, reads the disk and writes to it"""
+        disk, other = self.disk(COPY), self.disk(ECHO)
+        with open(disk, "r+b") as file:
+            file.seek(512)
+            file.write(b"pane" * 128)
+        machine = self.start("--disk-bus", "ahci", "--disk", f"raw={disk}", "--disk", f"raw={other}")
+        self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))
+        for line in ("AHCI/0: Set transfer mode", "AHCI/1: Set transfer mode", "PANE DISK"):
+            self.assertIn(line, machine.text("firmware"))
+        with open(disk, "rb") as file:
+            self.assertEqual(file.read(4 * 512)[512:], b"pane" * 256 + bytes(512))
 
     def test_reset(self):
         """the reset register ends the machine with status 3"""

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/devices.h"
 #include "vmm/options.h"
 #include "vmm/pc/pc.h"
 
@@ -195,6 +196,12 @@ static void firmware_and_what_goes_with_it(void **state)
 	assert_int_equal(parse_pc(&o, NULL, "--kernel", "k"), -EINVAL);
 	assert_int_equal(parse_pc(&o, NULL, "--windows", ""), 0);
 	assert_true(o.windows);
+	assert_int_equal(o.disk_bus, VM_DISK_VIRTIO);
+	assert_int_equal(parse_pc(&o, NULL, "--disk-bus", "ahci"), 0);
+	assert_int_equal(o.disk_bus, VM_DISK_AHCI);
+	assert_int_equal(parse_pc(&o, NULL, "--disk-bus", "ide"), -EINVAL);
+	assert_int_equal(parse_pc(&o, NULL, "--tpm", "/run/tpm.sock"), 0);
+	assert_non_null(o.tpm);
 	assert_int_equal(parse(&o, &e, "--cdrom", "iso"), -EINVAL);
 	assert_non_null(strstr(e.msg, "need --firmware"));
 }

@@ -11,11 +11,12 @@
 #include "vmm/boot/aml.h"
 #include "vmm/layout.h"
 #include "vmm/mem.h"
+#include "vmm/pc/tpm.h"
 #include "vmm/pci.h"
 
 enum {
 	HEADER = 36,
-	XSDT_TABLES = 3
+	XSDT_TABLES = 4 /* at most */
 };
 
 struct tables {
@@ -23,6 +24,7 @@ struct tables {
 	size_t n;
 	uint32_t base;	     /* the address out stands for */
 	bool pc;	     /* with VGA, keyboard controller */
+	bool tpm;
 	uint32_t generation; /* offset, see acpi_layout */
 };
 
@@ -223,6 +225,24 @@ static void generation_device(struct tables *t, struct aml *a)
 	aml_end(a, dev);
 }
 
+static void tpm_device(struct aml *a)
+{
+	size_t dev = aml_device_begin(a, "TPM"), crs;
+
+	aml_name(a, "_HID");
+	aml_string(a, "MSFT0101");
+	aml_name(a, "_STR");
+	aml_string(a, "TPM 2.0 Device");
+	aml_name(a, "_UID");
+	aml_int(a, 1);
+	aml_name(a, "_STA");
+	aml_int(a, 15);
+	crs = aml_resources_begin(a, "_CRS");
+	aml_res_memory(a, VM_TPM, VM_TPM_BYTES);
+	aml_resources_end(a, crs);
+	aml_end(a, dev);
+}
+
 /* What is seen in a register is cleared first: news that come later raise the event again. */
 static void hotplug_news(struct aml *a, const char *reg, uint8_t what)
 {
@@ -275,6 +295,8 @@ static uint8_t *write_dsdt(struct tables *t)
 	generation_device(t, &a);
 	if (t->pc)
 		keyboard_controller(&a);
+	if (t->tpm)
+		tpm_device(&a);
 	aml_end(&a, sb);
 	events(&a);
 	aml_name(&a, "\\_S5");
@@ -409,6 +431,24 @@ static uint8_t *write_mcfg(struct tables *t)
 	return p;
 }
 
+/* TCG ACPI Specification 1.2 §8. Of a PC the log's address is added by firmware. */
+static uint8_t *write_tpm2(struct tables *t)
+{
+	enum {
+		SIZE = 76,
+		BY_CRB = 7
+	};
+	uint8_t *p = table_begin(t, SIZE);
+
+	if (!p)
+		return NULL;
+	put_le64(p + 40, VM_TPM + TPM_CONTROL);
+	put_le32(p + 48, BY_CRB);
+	put_le32(p + ACPI_TPM2_LOG - 4, t->pc ? TPM_LOG_BYTES : 0);
+	finish(p, "TPM2", 4, SIZE);
+	return p;
+}
+
 static uint8_t *write_rsdp(struct tables *t, uint32_t xsdt)
 {
 	uint8_t *p = table_begin(t, 36);
@@ -425,23 +465,33 @@ static uint8_t *write_rsdp(struct tables *t, uint32_t xsdt)
 	return p;
 }
 
-static int build(struct tables *t, unsigned cpus, struct acpi_layout *l)
+static int build(struct tables *t, const struct acpi_machine *m, struct acpi_layout *l)
 {
-	uint8_t *dsdt = write_dsdt(t), *facs = write_facs(t), *table[XSDT_TABLES];
+	uint8_t *dsdt, *facs, *table[XSDT_TABLES];
+	unsigned n = 0;
+
+	t->tpm = m->tpm;
+	dsdt = write_dsdt(t);
+	facs = write_facs(t);
 
 	if (!dsdt || !facs)
 		return -ENOSPC;
-	table[0] = write_fadt(t, address(t, facs), address(t, dsdt));
-	table[1] = write_madt(t, cpus);
-	table[2] = write_mcfg(t);
+	table[n++] = write_fadt(t, address(t, facs), address(t, dsdt));
+	table[n++] = write_madt(t, m->cpus);
+	table[n++] = write_mcfg(t);
+	if (m->tpm)
+		table[n++] = write_tpm2(t);
 
-	uint8_t *xsdt = table_begin(t, HEADER + 8 * XSDT_TABLES);
+	uint8_t *xsdt = table_begin(t, HEADER + 8 * n);
 
-	if (!xsdt || !table[0] || !table[1] || !table[2])
+	if (!xsdt)
 		return -ENOSPC;
-	for (unsigned i = 0; i < XSDT_TABLES; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (!table[i])
+			return -ENOSPC;
 		put_le64(xsdt + HEADER + 8 * i, address(t, table[i]));
-	finish(xsdt, "XSDT", 1, HEADER + 8 * XSDT_TABLES);
+	}
+	finish(xsdt, "XSDT", 1, HEADER + 8 * n);
 
 	uint8_t *root = write_rsdp(t, address(t, xsdt));
 
@@ -452,6 +502,8 @@ static int build(struct tables *t, unsigned cpus, struct acpi_layout *l)
 				  .fadt = address(t, table[0]),
 				  .madt = address(t, table[1]),
 				  .mcfg = address(t, table[2]),
+				  .tpm2 = m->tpm ? address(t, table[3]) : 0,
+				  .entries = n,
 				  .xsdt = address(t, xsdt),
 				  .rsdp = address(t, root),
 				  .generation = t->generation,
@@ -459,27 +511,27 @@ static int build(struct tables *t, unsigned cpus, struct acpi_layout *l)
 	return 0;
 }
 
-int acpi_build(uint8_t *out, unsigned cpus, uint64_t *rsdp)
+int acpi_build(uint8_t *out, const struct acpi_machine *m, uint64_t *rsdp)
 {
 	struct tables t = {.out = out, .base = ACPI_AT};
 	struct acpi_layout l;
-	int r = build(&t, cpus, &l);
+	int r = build(&t, m, &l);
 
 	if (r == 0)
 		*rsdp = l.rsdp;
 	return r;
 }
 
-int acpi_build_pc(uint8_t *out, unsigned cpus, struct acpi_layout *l)
+int acpi_build_pc(uint8_t *out, const struct acpi_machine *m, struct acpi_layout *l)
 {
 	struct tables t = {.out = out, .pc = true};
 
-	return build(&t, cpus, l);
+	return build(&t, m, l);
 }
 
-int acpi_write(const struct vm_mem *ram, unsigned cpus, uint64_t *rsdp)
+int acpi_write(const struct vm_mem *ram, const struct acpi_machine *m, uint64_t *rsdp)
 {
 	uint8_t *at = vm_mem_ptr(ram, ACPI_AT, ACPI_ROOM);
 
-	return at ? acpi_build(at, cpus, rsdp) : -EFAULT;
+	return at ? acpi_build(at, m, rsdp) : -EFAULT;
 }

@@ -11,12 +11,14 @@
 #include "common/wire.h"
 #include "vmm/boot/acpi.h"
 #include "vmm/pc/fw_cfg.h"
+#include "vmm/pc/tpm.h"
 
 #define TABLES "etc/acpi/tables"
 #define RSDP   "etc/acpi/rsdp"
 /* QEMU docs/specs/vmgenid.rst: the id's page, and where firmware says it put that. */
 #define GENERATION    "etc/vmgenid_guid"
 #define GENERATION_AT "etc/vmgenid_addr"
+#define TPM_LOG	      "etc/tpm/log" /* QEMU docs/specs/tpm.rst */
 
 enum {
 	ALLOCATE = 1,
@@ -26,10 +28,9 @@ enum {
 	ZONE_HIGH = 1,
 	ZONE_FSEG = 2,
 	RECORD = 128,
-	RECORDS = 20,
+	RECORDS = 24,
 	GENERATION_BYTES = 4096,
 	NAME = FW_CFG_NAME,
-	XSDT_ENTRIES = 3,
 	HEADER = 36,
 	RSDP_BYTES = 36
 };
@@ -102,7 +103,12 @@ static void write_script(struct script *s, const uint8_t *tables, const struct a
 	pointer(s, TABLES, l->fadt + 40, 4);  /* DSDT */
 	pointer(s, TABLES, l->fadt + 140, 8); /* X_DSDT */
 	sum(s, TABLES, l->fadt + 9, l->fadt, get_le32(tables + l->fadt + 4));
-	for (uint32_t i = 0; i < XSDT_ENTRIES; i++)
+	if (l->tpm2) {
+		allocate(s, TPM_LOG, 64, ZONE_HIGH);
+		pointer_to(s, TABLES, l->tpm2 + ACPI_TPM2_LOG, 8, TPM_LOG);
+		sum(s, TABLES, l->tpm2 + 9, l->tpm2, get_le32(tables + l->tpm2 + 4));
+	}
+	for (uint32_t i = 0; i < l->entries; i++)
 		pointer(s, TABLES, l->xsdt + HEADER + 8 * i, 8);
 	sum(s, TABLES, l->xsdt + 9, l->xsdt, get_le32(tables + l->xsdt + 4));
 	pointer(s, RSDP, 24, 8); /* XsdtAddress */
@@ -115,6 +121,8 @@ static void clear_sums(uint8_t *tables, const struct acpi_layout *l)
 {
 	tables[l->dsdt + 9] = tables[l->fadt + 9] = tables[l->xsdt + 9] = 0;
 	tables[l->rsdp + 8] = tables[l->rsdp + 32] = 0;
+	if (l->tpm2)
+		tables[l->tpm2 + 9] = 0;
 }
 
 static int add_generation(struct fw_cfg *f, const uint8_t id[ACPI_GENERATION])
@@ -137,12 +145,20 @@ uint64_t acpi_loader_generation(struct fw_cfg *f)
 	return get_le64(at) + ACPI_GENERATION_OFFSET;
 }
 
-int acpi_loader_add(struct fw_cfg *f, unsigned cpus, const uint8_t generation[ACPI_GENERATION])
+static int add_log(struct fw_cfg *f)
+{
+	cleanup_free uint8_t *log = calloc(1, TPM_LOG_BYTES);
+
+	return log ? fw_cfg_add_file(f, TPM_LOG, log, TPM_LOG_BYTES, false) : -ENOMEM;
+}
+
+int acpi_loader_add(struct fw_cfg *f, const struct acpi_machine *m,
+		    const uint8_t generation[ACPI_GENERATION])
 {
 	cleanup_free uint8_t *tables = calloc(1, ACPI_ROOM);
 	struct acpi_layout l;
 	struct script s = {0};
-	int r = tables ? acpi_build_pc(tables, cpus, &l) : -ENOMEM;
+	int r = tables ? acpi_build_pc(tables, m, &l) : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -151,6 +167,8 @@ int acpi_loader_add(struct fw_cfg *f, unsigned cpus, const uint8_t generation[AC
 	r = fw_cfg_add_file(f, TABLES, tables, (l.rsdp + 4095) & ~4095u, false);
 	if (r == 0)
 		r = add_generation(f, generation);
+	if (r == 0 && m->tpm)
+		r = add_log(f);
 	if (r == 0)
 		r = fw_cfg_add_file(f, RSDP, tables + l.rsdp, RSDP_BYTES, false);
 	return r == 0 ? fw_cfg_add_file(f, "etc/table-loader", s.bytes, RECORD * s.n, false) : r;

@@ -5,15 +5,15 @@
  */
 #include "vmm/pc/ata.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "common/wire.h"
-#include "vmm/mem.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/block.h"
 
 enum {
 	SECTOR = 2048,
-	REPLY_MAX = 512,
-	ENTRY = 16
+	REPLY_MAX = 512
 };
 enum {
 	C_DEVICE_RESET = 0x08,
@@ -40,34 +40,16 @@ enum {
 	UNRECOVERED = 0x11
 };
 
-size_t ata_list_put(struct ata_list *l, const void *bytes, size_t n)
+struct ata_cd {
+	struct ata_drive drive;
+	uint8_t key, code; /* sense of the last command that failed */
+	bool locked;
+	uint8_t buffer[ATA_CHUNK];
+};
+
+static struct ata_cd *of(struct ata_drive *d)
 {
-	const uint8_t *from = bytes;
-	uint64_t skip = l->moved;
-	size_t done = 0;
-
-	for (unsigned i = 0; i < l->entries && done < n; i++) {
-		uint8_t e[ENTRY];
-		uint64_t at, have;
-
-		if (vm_mem_read(l->mem, l->table + (uint64_t)ENTRY * i, e, ENTRY) < 0)
-			break;
-		at = get_le64(e);
-		have = (get_le32(e + 12) & 0x3fffff) + 1ull;
-		if (skip >= have) {
-			skip -= have;
-			continue;
-		}
-		have -= skip;
-		if (have > n - done)
-			have = n - done;
-		if (vm_mem_write(l->mem, at + skip, from + done, have) < 0)
-			break;
-		done += have;
-		skip = 0;
-	}
-	l->moved += (uint32_t)done;
-	return done;
+	return (struct ata_cd *)(void *)d;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -102,7 +84,7 @@ static void reply(struct ata_command *c, const uint8_t *p, size_t n, size_t allo
 
 static uint32_t sectors(const struct ata_cd *d)
 {
-	uint64_t n = d->disc->size / SECTOR;
+	uint64_t n = d->drive.block->size / SECTOR;
 
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
@@ -256,7 +238,7 @@ static void read_sectors(struct ata_cd *d, struct ata_command *c, uint32_t lba, 
 		size_t part = left < ATA_CHUNK ? left : ATA_CHUNK;
 		struct iovec v = {.iov_base = d->buffer, .iov_len = part};
 
-		if (d->disc->ops->readv(d->disc, &v, 1, at) < 0) {
+		if (d->drive.block->ops->readv(d->drive.block, &v, 1, at) < 0) {
 			check(d, c, MEDIUM_ERROR, UNRECOVERED);
 			return;
 		}
@@ -334,24 +316,15 @@ static void packet(struct ata_cd *d, struct ata_command *c)
 
 /* ---- ATA commands ---------------------------------------------------------------------------- */
 
-/* ATA strings: two characters a word, the first one high. */
-static void put_string(uint8_t *p, const char *s, size_t n)
-{
-	size_t len = strlen(s);
-
-	for (size_t i = 0; i < n; i++)
-		p[i ^ 1] = i < len ? (uint8_t)s[i] : ' ';
-}
-
 /* ATA8-ACS §7.17. */
 static void identify_packet(struct ata_command *c)
 {
 	uint8_t r[REPLY_MAX] = {0};
 
 	put_le16(r, 0x85c0); /* ATAPI, CD, removable, 12-byte packets */
-	put_string(r + 20, "PANE-CD", 20);
-	put_string(r + 46, "1.0", 8);
-	put_string(r + 54, "PANE CD-ROM", 40);
+	ata_string(r + 20, "PANE-CD", 20);
+	ata_string(r + 46, "1.0", 8);
+	ata_string(r + 54, "PANE CD-ROM", 40);
 	put_le16(r + 98, 0x0f00);  /* IORDY, LBA, DMA */
 	put_le16(r + 106, 6);	   /* words 64..70 and 88 are valid */
 	put_le16(r + 126, 0x0407); /* multiword DMA 2 */
@@ -371,10 +344,10 @@ static void identify_packet(struct ata_command *c)
 	reply(c, r, sizeof(r), sizeof(r));
 }
 
-void ata_cd_execute(struct ata_cd *d, struct ata_command *c)
+static void execute(struct ata_drive *drive, struct ata_command *c)
 {
-	c->pio = false;
-	c->list.moved = 0;
+	struct ata_cd *d = of(drive);
+
 	switch (c->fis[2]) {
 	case C_PACKET:
 		packet(d, c);
@@ -403,4 +376,48 @@ void ata_cd_execute(struct ata_cd *d, struct ata_command *c)
 	default: /* IDENTIFY DEVICE too: that is how an ATAPI device is told */
 		aborted(c);
 	}
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void save(struct ata_drive *drive, struct snap_out *out)
+{
+	const struct ata_cd *d = of(drive);
+
+	snap_put_u8(out, d->key);
+	snap_put_u8(out, d->code);
+	snap_put_u8(out, d->locked);
+}
+
+static void load(struct ata_drive *drive, struct snap_in *in)
+{
+	struct ata_cd *d = of(drive);
+
+	d->key = snap_u8(in);
+	d->code = snap_u8(in);
+	d->locked = snap_u8(in);
+}
+
+static void free_cd(struct ata_drive *drive)
+{
+	block_close(drive->block);
+	free(of(drive));
+}
+
+struct ata_drive *ata_cd_new(struct block *disc)
+{
+	static const struct ata_drive_ops ops = {.signature = 0xeb140101,
+						 .atapi = true,
+						 .execute = execute,
+						 .save = save,
+						 .load = load,
+						 .free = free_cd};
+	struct ata_cd *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		block_close(disc);
+		return NULL;
+	}
+	d->drive = (struct ata_drive){.ops = &ops, .block = disc};
+	return &d->drive;
 }

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/wire.h"
+#include "vmm/boot/acpi.h"
 #include "vmm/boot/acpi_loader.h"
 #include "vmm/boot/smbios.h"
 #include "vmm/io.h"
@@ -242,6 +243,7 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 	struct fw_cfg *f = &pc->fw_cfg;
 	const struct smbios smbios = {
 		.name = pc->cfg.name, .cpus = pc->cfg.cpus, .ram = pc->cfg.mem, .firmware = true};
+	const struct acpi_machine acpi = {.cpus = pc->cfg.cpus, .tpm = pc->cfg.tpm};
 	uint8_t id[ACPI_GENERATION];
 	uint16_t cpus = (uint16_t)pc->cfg.cpus;
 	int r;
@@ -256,7 +258,7 @@ static int fill_fw_cfg(struct pc *pc, const struct pc_boot *b)
 		return r;
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
-	return acpi_loader_add(f, pc->cfg.cpus, id);
+	return acpi_loader_add(f, &acpi, id);
 }
 
 int pc_boot_order(struct pc *pc, const char *lines, struct err *e)

@@ -20,6 +20,7 @@ import grubdisk
 import media
 import scripts
 import screen
+import swtpm
 import vm
 import vmpc
 
@@ -436,3 +437,42 @@ class Rows(unittest.TestCase):
     def test_cloud_efi(self):
         """the same disk boots through its own GRUB under OVMF"""
         self.cloud(self.efi, lambda machine: machine.serial("Debian GNU/Linux", LONG))
+
+    # ---- SATA and a TPM ------------------------------------------------------------------------
+
+    @row
+    def test_sata(self):
+        """Linux finds a SATA disk with a queue, copies within it by several at once, flushes, trims, reads it back"""
+        release = os.path.basename(media.GENERIC).removeprefix("vmlinuz-")
+        files = media.modules(release, "ahci", "sd_mod")
+        media.initramfs(self.path("initrd"), scripts.SATA % " ".join(os.path.basename(f) for f in files), files)
+        data = os.urandom(4 << 20)
+        with open(self.path("disk.raw"), "wb") as file:
+            file.write(data)
+            file.truncate(64 << 20)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--disk-bus", "ahci", "--initrd", self.path("initrd"), kernel=media.GENERIC,
+                             memory=256, disk_option=f"raw={self.path('disk.raw')}"))
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(guest.text("serial"), r"sata PANE DISK +32 same\n")
+        self.assertNotRegex(guest.text("serial"), "(?i)exception|failed command|i/o error")
+        with open(self.path("disk.raw"), "rb") as file:
+            self.assertTrue(file.read(20 << 20) == data * 5, "the copies are not those of the guest")
+
+    @row
+    def test_tpm(self):
+        """Linux finds the TPM, reads its registers and gets random numbers"""
+        media.initramfs(self.path("initrd"), scripts.TPM)
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--tpm", swtpm.Swtpm(self).socket, "--initrd", self.path("initrd"),
+                             kernel=media.GENERIC, memory=256))
+        self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(guest.text("serial"), r"tpm 2 0{64} 0{64}\n.*80 01 00 00 00 1c 00 00  00 00 00 10 (?!00 00 00 00)")
+
+    @row
+    def test_tpm_efi(self):
+        """OVMF boots Linux from a SATA disk, and has measured itself and what it boots"""
+        media.initramfs(self.path("initrd"), scripts.TPM)
+        grubdisk.fat(self.path("disk.raw"), 80, {"linux": media.GENERIC, "initrd": self.path("initrd")}, "")
+        grubdisk.efi(self.path("disk.raw"), 1 << 20, "search --file --set=root /linux\nlinux /linux quiet console=ttyS0\ninitrd /initrd\nboot\n")
+        machine = self.efi("--disk-bus", "ahci", "--disk", f"raw={self.path('disk.raw')}", "--tpm", swtpm.Swtpm(self).socket)
+        self.assertEqual(machine.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertRegex(machine.text("serial"), r"tpm 2 (?!0{64})[0-9A-F]{64} (?!0{64})[0-9A-F]{64}\n")

@@ -98,3 +98,21 @@ def kvm():
         fcntl.ioctl(device, GET_SUPPORTED_CPUID, table)
     leaves = (struct.unpack_from("<7I", table, 8 + 40 * i) for i in range(struct.unpack_from("<I", table)[0]))
     return next((eax for leaf, _, _, eax, _, _, _ in leaves if leaf == 0x40000001), 0), deadline
+# The first four MiB of a SATA disk are copied behind themselves by four at once; then what is behind all copies is trimmed.
+SATA = '''for m in %s; do busybox insmod /$m; done
+until [ -b /dev/sda ]; do busybox sleep 0.1; done
+for n in 1 2 3 4; do busybox dd if=/dev/sda of=/dev/sda bs=1M count=4 seek=$((4 * n)) conv=fsync,notrunc 2>/dev/null & done
+wait
+busybox blkdiscard -o 33554432 -l 16777216 /dev/sda && echo 3 >/proc/sys/vm/drop_caches
+busybox dd if=/dev/sda of=/one bs=1M count=4 2>/dev/null
+busybox dd if=/dev/sda of=/two bs=1M count=4 skip=16 2>/dev/null
+busybox cmp /one /two && echo "sata $(busybox cat /sys/block/sda/device/model) $(busybox cat /sys/block/sda/device/queue_depth) same"
+busybox poweroff -f
+'''
+# GetRandom(16), by the same descriptor.
+TPM = '''cd /sys/class/tpm/tpm0 && echo "tpm $(busybox cat tpm_version_major) $(busybox cat pcr-sha256/0) $(busybox cat pcr-sha256/4)"
+exec 3<>/dev/tpm0
+printf '\\200\\001\\000\\000\\000\\014\\000\\000\\001\\173\\000\\020' >&3
+busybox dd bs=4096 count=1 <&3 2>/dev/null | busybox hexdump -C
+busybox poweroff -f
+'''

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/wire.h"
+#include "vmm/boot/acpi.h"
 #include "vmm/boot/acpi_loader.h"
 #include "vmm/mem.h"
 #include "vmm/pc/fw_cfg.h"
@@ -19,6 +20,7 @@
 #define TABLES_AT 0x7ff10000u
 #define RSDP_AT	  0x000f5000u
 #define ID_AT	  0x7ff20000u
+#define LOG_AT	  0x7ff30000u
 
 static struct fw_cfg_item *item(struct fw_cfg *f, const char *name)
 {
@@ -33,6 +35,7 @@ static uint64_t address(const char *name)
 {
 	return !strcmp(name, "etc/acpi/rsdp")	   ? RSDP_AT
 	       : !strcmp(name, "etc/vmgenid_guid") ? ID_AT
+	       : !strcmp(name, "etc/tpm/log")	   ? LOG_AT
 						   : TABLES_AT;
 }
 
@@ -107,14 +110,15 @@ static const uint8_t *table(struct fw_cfg *f, uint64_t at, const char *signature
 
 static void test_script(void **state)
 {
-	static const char *const names[] = {"FACP", "APIC", "MCFG"};
+	static const char *const names[] = {"FACP", "APIC", "MCFG", "TPM2"};
 	static const uint8_t id[ACPI_GENERATION] = "sixteen bytes...";
+	const struct acpi_machine machine = {.cpus = 3, .tpm = true};
 	struct fw_cfg f;
-	const uint8_t *rsdp, *xsdt, *fadt, *dsdt, *addr;
+	const uint8_t *rsdp, *xsdt, *fadt, *dsdt, *addr, *tpm;
 
 	(void)state;
 	assert_int_equal(fw_cfg_init(&f, NULL), 0);
-	assert_int_equal(acpi_loader_add(&f, 3, id), 0);
+	assert_int_equal(acpi_loader_add(&f, &machine, id), 0);
 	assert_int_equal(acpi_loader_generation(&f), 0);
 	run_script(&f);
 	rsdp = item(&f, "etc/acpi/rsdp")->data;
@@ -122,7 +126,8 @@ static void test_script(void **state)
 	assert_int_equal(sum(rsdp, 20), 0);
 	assert_int_equal(sum(rsdp, 36), 0);
 	xsdt = table(&f, get_le64(rsdp + 24), "XSDT");
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(get_le32(xsdt + 4), 36 + 8 * 4);
+	for (unsigned i = 0; i < 4; i++)
 		(void)table(&f, get_le64(xsdt + 36 + 8 * i), names[i]);
 	fadt = table(&f, get_le64(xsdt + 36), "FACP");
 	(void)table(&f, get_le32(fadt + 36), "FACS");
@@ -135,6 +140,12 @@ static void test_script(void **state)
 	assert_int_equal(get_le32(addr + 1), acpi_loader_generation(&f));
 	assert_int_equal(acpi_loader_generation(&f), ID_AT + 40);
 	assert_memory_equal(item(&f, "etc/vmgenid_guid")->data + 40, id, sizeof(id));
+	tpm = table(&f, get_le64(xsdt + 60), "TPM2");
+	assert_int_equal(get_le64(tpm + 40), 0xfed40040); /* the control area, by its registers */
+	assert_int_equal(get_le32(tpm + 48), 7);
+	assert_int_equal(get_le32(tpm + 64), item(&f, "etc/tpm/log")->size);
+	assert_int_equal(get_le64(tpm + 68), LOG_AT);
+	assert_non_null(memmem(dsdt, get_le32(dsdt + 4), "MSFT0101", 8));
 	assert_int_equal(get_le16(fadt + 109), 3); /* legacy devices and an i8042 */
 	fw_cfg_fini(&f);
 }

@@ -45,7 +45,7 @@ static void pointers_lead_to_tables(void **state)
 	uint8_t sum = 0;
 
 	(void)state;
-	assert_int_equal(acpi_build(out, 16, &rsdp), 0);
+	assert_int_equal(acpi_build(out, &(struct acpi_machine){.cpus = 16}, &rsdp), 0);
 
 	const uint8_t *root = out + (rsdp - ACPI_AT);
 
@@ -67,6 +67,27 @@ static void pointers_lead_to_tables(void **state)
 	assert_int_equal(get_le64(fadt + 120), VM_RESET_PORT);
 }
 
+/* A machine with a TPM has the table and the device, one without neither. */
+static void a_tpm_is_told(void **state)
+{
+	uint64_t rsdp;
+
+	(void)state;
+	for (unsigned tpm = 0; tpm < 2; tpm++) {
+		const struct acpi_machine m = {.cpus = 1, .tpm = tpm};
+		const uint8_t *xsdt, *dsdt;
+
+		assert_int_equal(acpi_build(out, &m, &rsdp), 0);
+		xsdt = table(get_le64(out + (rsdp - ACPI_AT) + 24), "XSDT");
+		dsdt = table(get_le32(table(get_le64(xsdt + 36), "FACP") + 40), "DSDT");
+		assert_int_equal(get_le32(xsdt + 4), 36 + 8 * (3 + tpm));
+		assert_int_equal(memmem(dsdt, get_le32(dsdt + 4), "MSFT0101", 8) != NULL, tpm);
+		if (tpm)
+			assert_int_equal(get_le64(table(get_le64(xsdt + 60), "TPM2") + 40),
+					 0xfed40040);
+	}
+}
+
 static void one_lapic_a_processor(void **state)
 {
 	(void)state;
@@ -74,7 +95,7 @@ static void one_lapic_a_processor(void **state)
 		uint64_t rsdp;
 		unsigned lapics = 0;
 
-		assert_int_equal(acpi_build(out, cpus, &rsdp), 0);
+		assert_int_equal(acpi_build(out, &(struct acpi_machine){.cpus = cpus}, &rsdp), 0);
 
 		const uint8_t *xsdt = out + (get_le64(out + (rsdp - ACPI_AT) + 24) - ACPI_AT);
 		const uint8_t *madt = table(get_le64(xsdt + 44), "APIC");
@@ -132,14 +153,15 @@ static void aml_overflow_is_remembered(void **state)
 
 static const uint8_t *dsdt_of(bool pc)
 {
+	const struct acpi_machine two = {.cpus = 2};
 	struct acpi_layout l;
 	uint64_t rsdp;
 
 	if (pc) {
-		assert_int_equal(acpi_build_pc(out, 2, &l), 0);
+		assert_int_equal(acpi_build_pc(out, &two, &l), 0);
 		return out + l.dsdt;
 	}
-	assert_int_equal(acpi_build(out, 2, &rsdp), 0);
+	assert_int_equal(acpi_build(out, &two, &rsdp), 0);
 	return out +
 	       (get_le32(table(get_le64(out + (get_le64(out + (rsdp - ACPI_AT) + 24) - ACPI_AT) +
 					36),
@@ -220,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pointers_lead_to_tables),
+		cmocka_unit_test(a_tpm_is_told),
 		cmocka_unit_test(one_lapic_a_processor),
 		cmocka_unit_test(aml_bytes),
 		cmocka_unit_test(aml_overflow_is_remembered),

@@ -59,6 +59,7 @@ static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	const struct pci_host host = {.arg = b, .intx = on_intx};
+	struct ata_drive *drive;
 	uint8_t sector[2048];
 	int fd;
 
@@ -71,7 +72,9 @@ static int setup(void **state)
 	close(fd);
 	b->mem = vm_mem_new(1 << 20, NULL);
 	b->bus = pci_bus_new(&host);
-	b->a = ahci_new(b->bus, b->mem, block_raw_open(b->path, true, NULL), NULL);
+	drive = ata_cd_new(block_raw_open(b->path, true, NULL));
+	b->a = ahci_new(&(struct ahci_cfg){.pci = b->bus, .mem = b->mem, .drive = &drive, .n = 1},
+			NULL);
 	*state = b;
 	if (!b->a)
 		return -1;
