@@ -18,7 +18,7 @@ def options(argv):
         print('{"kvm":"hardware","why":"stand-in"}')
         sys.exit(0)
     opt = {}
-    argv = [word for word in argv if word != "--sound"]  # the only one without a value that comes here
+    argv = [word for word in argv if word not in ("--sound", "--clipboard")]  # the only ones without a value that come here
     for i in range(0, len(argv), 2):
         opt.setdefault(argv[i][2:], argv[i + 1])  # of several disks the first
     return opt
