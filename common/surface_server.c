@@ -245,7 +245,7 @@ static void disconnect(struct surface_server *s, const char *why)
 	pthread_mutex_unlock(&s->lock);
 	log_info("surface.disconnected", "reason=%s", LOG_Q(why));
 	if (had_clip && s->sink.clip_ways)
-		s->sink.clip_ways(s->sink.arg, 0);
+		s->sink.clip_ways(s->sink.clip_arg, 0);
 	if (s->listening && s->sink.audio_listen)
 		s->sink.audio_listen(s->sink.arg, false);
 	s->listening = false;
@@ -302,7 +302,7 @@ static void clip_policy(struct surface_server *s, uint32_t ways)
 	if (!(ways & SURFACE_CLIP_IN))
 		s->clip.waiting = false;
 	pthread_mutex_unlock(&s->lock);
-	s->sink.clip_ways(s->sink.arg, ways);
+	s->sink.clip_ways(s->sink.clip_arg, ways);
 }
 
 /* Lock held. */
@@ -329,7 +329,7 @@ static void clip_request(struct surface_server *s, uint32_t serial, uint32_t for
 		answer(s, serial, SURFACE_CLIP_STALE, -1, 0);
 	pthread_mutex_unlock(&s->lock);
 	if (ask && s->sink.clip_request)
-		s->sink.clip_request(s->sink.arg, serial, format);
+		s->sink.clip_request(s->sink.clip_arg, serial, format);
 }
 
 static void clip_data(struct surface_server *s, const struct surface_msg *m)
@@ -349,7 +349,7 @@ static void clip_data(struct surface_server *s, const struct surface_msg *m)
 		text = surface_clip_read(m);
 	if (status == SURFACE_CLIP_OK && (!text || !surface_clip_text_ok(text, m->clip.size)))
 		status = SURFACE_CLIP_FAILED;
-	s->sink.clip_data(s->sink.arg, m->clip.serial, status,
+	s->sink.clip_data(s->sink.clip_arg, m->clip.serial, status,
 			  status == SURFACE_CLIP_OK ? text : NULL, m->clip.size);
 }
 
@@ -365,7 +365,7 @@ static int dispatch_clip(struct surface_server *s, const struct surface_msg *m)
 	else if (m->type == SURFACE_CLIP_DATA)
 		clip_data(s, m);
 	else if (s->clip.ways & SURFACE_CLIP_IN && s->sink.clip_offer)
-		s->sink.clip_offer(s->sink.arg, m->clip.serial, m->clip.format);
+		s->sink.clip_offer(s->sink.clip_arg, m->clip.serial, m->clip.format);
 	return 0;
 }
 
@@ -699,6 +699,17 @@ void surface_server_free(struct surface_server *s)
 	free(s);
 }
 
+void surface_sink_clip(struct surface_sink *to, const struct surface_sink *from)
+{
+	if (!from)
+		return;
+	to->clip_arg = from->clip_arg;
+	to->clip_ways = from->clip_ways;
+	to->clip_offer = from->clip_offer;
+	to->clip_request = from->clip_request;
+	to->clip_data = from->clip_data;
+}
+
 struct surface_server *surface_server_new(struct loop *loop, const char *path,
 					  const struct surface_sink *sink, struct err *e)
 {
@@ -711,6 +722,8 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 	}
 	s->loop = loop;
 	s->sink = *sink;
+	if (!s->sink.clip_arg)
+		s->sink.clip_arg = s->sink.arg;
 	s->listen_fd = s->fd = s->scanout_fd = s->clip.fd = s->audio.fd = -1;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&s->lock, NULL);

@@ -32,6 +32,7 @@ struct surface_sink {
 	void (*layout)(void *arg, uint32_t layout);
 	/* The user's monitors in the size asked for, before or after it was; the primary first. */
 	void (*monitors)(void *arg, uint32_t n, const struct surface_rect *rects);
+	void *clip_arg; /* of the four, where it is not arg */
 	/* With clip_ways the desktop has a clipboard: the display says what is allowed now (enum
 	 * surface_clip_way; 0 when it goes). The others come only while their way is allowed. */
 	void (*clip_ways)(void *arg, uint32_t ways);
@@ -47,6 +48,9 @@ struct surface_sink {
 	void (*connected)(void *arg); /* a display is there, before anything was said */
 	void (*release)(void *arg);   /* the display is gone: nothing is held down any more */
 };
+
+/* Takes over the clip_* members of another sink; NULL: none. */
+void surface_sink_clip(struct surface_sink *to, const struct surface_sink *from);
 
 /* path is the socket's file. sink is copied. */
 struct surface_server *surface_server_new(struct loop *loop, const char *path,

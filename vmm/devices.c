@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/surface_server.h"
+#include "vmm/agents.h"
 #include "vmm/hda.h"
 #include "vmm/machine.h"
 #include "vmm/pc/ahci.h"
@@ -47,6 +49,7 @@ struct vm_devices {
 	struct virtio_blk *blk_identity;
 	struct virtio_balloon *balloon;
 	struct hda *hda;
+	struct agents *agents;
 	uint8_t mac[6];
 };
 
@@ -100,16 +103,15 @@ static int make_disk_drives(struct vm_devices *d, struct ata_drive **drive, unsi
 	d->disk_port = d->block != NULL;
 	r = make_drive(d, &d->block, "pane", drive, n, e);
 	for (unsigned i = 0; i < VM_MORE_DISKS && r == 0; i++) {
-		const char serial[] = {'p', 'a', 'n', 'e', '-', 'm', 'o', 'r', 'e', '-',
-				       (char)('1' + i), 0};
+		const char serial[] = {
+			'p', 'a', 'n', 'e', '-', 'm', 'o', 'r', 'e', '-', (char)('1' + i), 0};
 
 		r = make_drive(d, &d->more[i], serial, drive, n, e);
 	}
 	return r;
 }
 
-static int make_cd_drive(struct vm_devices *d, struct ata_drive **drive, unsigned *n,
-			 struct err *e)
+static int make_cd_drive(struct vm_devices *d, struct ata_drive **drive, unsigned *n, struct err *e)
 {
 	struct block *disc;
 
@@ -196,15 +198,19 @@ static int add_seat(struct vm_devices *d, struct vm *vm, struct err *e)
 {
 	const struct vm_devices_cfg *c = &d->cfg;
 	const struct seat_listener listener = {.listen = c->heard ? on_listen : NULL, .arg = d};
+	struct surface_sink clip = {0};
 	const struct seat_config seat = {.surface = c->surface,
 					 .width = c->width,
 					 .height = c->height,
 					 .frame = on_frame,
 					 .arg = vm,
-					 .listener = listener};
+					 .listener = listener,
+					 .clip = c->agents && c->clipboard ? &clip : NULL};
 
 	if (!c->surface)
 		return 0;
+	if (seat.clip)
+		agents_clip_sink(d->agents, &clip);
 	if (vm_pc(vm)) {
 		d->pc_seat = pc_seat_new(&d->env, vm_pc(vm), &seat, e);
 		return d->pc_seat ? 0 : -EIO;
@@ -249,18 +255,35 @@ static int add_net(struct vm_devices *d, struct err *e)
 	return 0;
 }
 
+static struct surface_server *surface_of(struct vm_devices *d)
+{
+	if (d->seat)
+		return seat_surface(d->seat);
+	return d->pc_seat ? pc_seat_surface(d->pc_seat) : NULL;
+}
+
 static int add_sound(struct vm_devices *d, struct err *e)
 {
-	struct surface_server *surface = NULL;
-
 	if (!d->cfg.sound)
 		return 0;
-	if (d->seat)
-		surface = seat_surface(d->seat);
-	else if (d->pc_seat)
-		surface = pc_seat_surface(d->pc_seat);
-	d->hda = hda_new(d->env.pci, d->env.mem, d->env.loop, surface, e);
+	d->hda = hda_new(d->env.pci, d->env.mem, d->env.loop, surface_of(d), e);
 	return d->hda ? 0 : -EIO;
+}
+
+/* The socket and who serves the ports; the device comes with the others. */
+static int open_agents(struct vm_devices *d, struct err *e)
+{
+	if (!d->cfg.agents)
+		return 0;
+	d->agents = agents_new(d->env.loop, d->cfg.agent, e);
+	return d->agents ? 0 : -EIO;
+}
+
+static int add_agents(struct vm_devices *d, struct err *e)
+{
+	struct surface_server *surface = d->cfg.clipboard ? surface_of(d) : NULL;
+
+	return d->agents ? agents_start(d->agents, &d->env, surface, e) : 0;
 }
 
 static int add_identity(struct vm_devices *d, struct err *e)
@@ -294,7 +317,8 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = add_seat(d, vm, e)) < 0 || (r = add_drives(d, e)) < 0) {
+	    (r = open_agents(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0 ||
+	    (r = add_drives(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -361,6 +385,8 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	}
 	if (r == 0)
 		r = add_sound(d, e);
+	if (r == 0)
+		r = add_agents(d, e);
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
@@ -396,6 +422,7 @@ void vm_devices_free(struct vm_devices *d)
 {
 	if (!d)
 		return;
+	agents_free(d->agents); /* before the seat, whose display it speaks to */
 	virtio_balloon_free(d->balloon);
 	virtio_blk_free(d->blk_identity);
 	if (d->net)

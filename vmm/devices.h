@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
- * identity disk, balloon, sound, put on the bus in that order so that a guest always finds them in
- * the same slots. Main thread.
+ * The devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network, identity
+ * disk, balloon, sound, agents' ports, put on the bus in that order so that a guest always finds
+ * them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -35,6 +35,9 @@ struct vm_devices_cfg {
 	const char *mac;	    /* NULL: made from the name */
 	bool sound;		    /* there is a sound card */
 	bool heard;		    /* and the display may listen to it */
+	bool agents;		    /* there are ports for the guest's agents */
+	const char *agent;	    /* socket of the guest agent's port, or NULL */
+	bool clipboard;		    /* the display shares the guest's, through its port */
 	unsigned cpus;		    /* each has a queue of the system disk, up to four */
 	const char *surface;	    /* socket; NULL: no screen, no input */
 	uint32_t width, height;	    /* pixels */

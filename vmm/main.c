@@ -26,6 +26,7 @@
 #include "vmm/snapshot/identity.h"
 #include "vmm/snapshot/section.h"
 #include "vmm/snapshot/working_set.h"
+#include "vmm/virtio/virtio_console.h"
 
 #define BOOT_MENU_MS 5000
 
@@ -44,6 +45,7 @@ struct app {
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
 	bool sound;		 /* there is a sound card */
+	bool agents;		 /* there are ports for the guest's agents */
 	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
@@ -243,6 +245,7 @@ static int open_snapshot(struct app *a, struct err *e)
 
 	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
 	a->sound = o->sound;
+	a->agents = o->agent || o->clipboard;
 	if (!o->restore)
 		return 0;
 	dir = open(o->restore, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -269,6 +272,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
 	a->identity_bytes = saved.identity_bytes;
 	a->sound = hda_saved(a->snap);
+	a->agents = virtio_console_saved(a->snap);
 	a->opt.firmware = pc_saved(a->snap);
 	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
 		return err_setw(e, -EINVAL, "snapshot.machine",
@@ -317,6 +321,9 @@ static int build(struct app *a, struct err *e)
 					       .mac = o->mac,
 					       .sound = a->sound,
 					       .heard = a->sound && o->sound,
+					       .agents = a->agents,
+					       .agent = o->agent,
+					       .clipboard = o->clipboard,
 					       .cpus = o->cpus,
 					       .surface = o->surface,
 					       .width = o->width,

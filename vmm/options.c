@@ -50,6 +50,9 @@ static const char help[] =
 	"  --net user|none     network (default: none)\n"
 	"  --sound             a sound card, heard where the display listens; with --restore\n"
 	"                      the snapshot's card is heard\n"
+	"  --agent SOCKET      where whoever speaks with the guest's qemu-guest-agent connects\n"
+	"  --clipboard         the display shares the clipboard of the guest's spice-vdagent;\n"
+	"                      with --restore where the snapshot has its port\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
 	"  --control SOCKET    where the host agent connects\n"
@@ -100,6 +103,8 @@ enum {
 	O_NET_LIMIT,
 	O_NET,
 	O_SOUND,
+	O_AGENT,
+	O_CLIPBOARD,
 	O_MAC,
 	O_SURFACE,
 	O_CONTROL,
@@ -140,6 +145,8 @@ static const struct option longs[] = {
 	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
 	{"sound", no_argument, NULL, O_SOUND},
+	{"agent", required_argument, NULL, O_AGENT},
+	{"clipboard", no_argument, NULL, O_CLIPBOARD},
 	{"mac", required_argument, NULL, O_MAC},
 	{"surface", required_argument, NULL, O_SURFACE},
 	{"control", required_argument, NULL, O_CONTROL},
@@ -338,6 +345,8 @@ static const char **path_of(struct options *o, int opt)
 		return &o->cdrom;
 	case O_TPM:
 		return &o->tpm;
+	case O_AGENT:
+		return &o->agent;
 	case O_SURFACE:
 		return &o->surface;
 	case O_CONTROL:
@@ -401,6 +410,9 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		return r < 0 ? r : 0;
 	case O_SOUND:
 		o->sound = true;
+		return 0;
+	case O_CLIPBOARD:
+		o->clipboard = true;
 		return 0;
 	case O_MAC:
 		return set_mac(o, arg, e);

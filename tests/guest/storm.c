@@ -13,7 +13,7 @@ enum {
 	FIRST = 32 << 20,
 	SPAN = 64 << 20,
 	ROUNDS = 12, /* of each device */
-	QUEUES = 5,
+	QUEUES = 8, /* of the device that has the most */
 	DESCS = 16,
 	C_STATUS = 20,
 	C_Q_SELECT = 22,
@@ -147,7 +147,7 @@ void storm(void)
 	static const struct {
 		uint8_t type, nth;
 	} devices[] = {
-		{2, 0},	 {1, 0},  {4, 0}, {5, 0}, {16, 0},
+		{2, 0},	 {1, 0},  {3, 0}, {4, 0}, {5, 0}, {16, 0},
 		{18, 0}, {18, 1}, {2, 1}, {1, 1}}; /* the last two where they are plugged in */
 	unsigned met = 0;
 

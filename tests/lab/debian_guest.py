@@ -7,7 +7,7 @@ import string
 import time
 import unittest
 
-import ears
+import clip
 import vm
 
 PACE = 0.1  # seconds between keys
@@ -18,18 +18,18 @@ class Debian(unittest.TestCase):
     def boot(self, folder=None):
         with open(f"{IMAGE}/image.json", encoding="utf-8") as file:
             cmdline = json.load(file)["cmdline"]
-        machine = vm.Vm(cmdline, "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--net", "user", "--sound", kernel=f"{IMAGE}/vmlinuz",
+        machine = vm.Vm(cmdline, "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--net", "user", "--sound", "--agent", "@/agent.sock", "--clipboard", kernel=f"{IMAGE}/vmlinuz",
                         disk=f"{IMAGE}/disk.raw", memory=768, folder=folder)
         self.addCleanup(machine.close)
         machine.ready(900)
-        display = machine.surface(ears.Ears)
+        display = machine.surface(lambda path: clip.Clipboard(path, clip.OUT | clip.IN))
         display.wait(lambda: display.scanout)
         return machine, display
 
     def devices(self, machine, display):
         """what Linux's drivers make of the devices"""
         display.type("cat /sys/bus/virtio/devices/*/features | cut -c35 | sort | uniq -c >/dev/ttyS0\n", PACE)
-        machine.serial("7 1\n", 180)  # all seven by packed rings
+        machine.serial("8 1\n", 180)  # all eight by packed rings
         display.type("echo $(ls /sys/block/vda/mq | wc -l) queues >/dev/ttyS0\n", PACE)
         machine.serial("2 queues", 180)
         before = machine.ask(op="balloon")
@@ -43,11 +43,40 @@ class Debian(unittest.TestCase):
         self.assertGreaterEqual(told["released_mib"], 200)
         self.assertLess(told["stats"]["available_bytes"], told["stats"]["total_bytes"])
         machine.ask(op="balloon", target_mib=0)
+        self.agents(machine, display)
         display.listen()
         display.type("pacat --raw /usr/bin/bash &\n", PACE)
         display.wait(lambda: len(display.heard) > 200000, 180)
         print("sound", display.rate, len(set(display.heard)), flush=True)
         self.assertGreater(len(set(display.heard)), 100)
+
+    def agents(self, machine, display):
+        """the distribution's own agents, each by its port"""
+        with machine.connect("agent.sock") as sock, sock.makefile("rwb", buffering=0) as agent:
+            sock.settimeout(180)
+            for order, wanted in (({"execute": "guest-sync", "arguments": {"id": 4711}}, 4711), ({"execute": "guest-fsfreeze-status"}, "thawed")):
+                agent.write(json.dumps(order).encode() + b"\n")
+                self.assertEqual(json.loads(agent.readline()), {"return": wanted})
+        display.type(clip.TERMINAL, PACE)
+        serial, formats, _ = display.next(clip.OFFER, 180)
+        self.assertEqual(formats, clip.TEXT)
+        display.request(serial)
+        self.assertEqual(display.next(clip.DATA, 60), (serial, clip.TEXT, 0, 6, "gr\u00fc\u00df"))
+        display.offer(77)
+        self.assertEqual(display.next(clip.OFFER)[1], 0)  # the terminal's is no more
+        end = time.monotonic() + 180
+        while not any(m[0] == clip.REQUEST for m in display.told):  # until the guest's agent has taken note of the offer
+            self.assertLess(time.monotonic(), end)
+            display.paste()
+            display.receive(2)
+        self.assertEqual(display.next(clip.REQUEST)[:2], (77, clip.TEXT))
+        display.give(77, b"from the display")
+        display.type("\n")
+        self.assertEqual(display.next(clip.OFFER, 180)[1], clip.TEXT)  # of what the terminal copies then
+        display.type("\n")
+        self.assertEqual(display.next(clip.OFFER, 180)[1], 0)  # and takes along when it ends
+        display.type("cat pasted >/dev/ttyS0\n", PACE)
+        machine.serial("from the display", 180)
 
     def test_debian(self):
         """boots, is typed at, takes every device, panics, boots again with its files, reboots"""

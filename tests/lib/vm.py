@@ -108,7 +108,7 @@ class Surface:
 
 
 class Vm:
-    """One pane-vmm with everything in a directory of its own."""
+    """One pane-vmm with everything in a directory of its own. A further word that begins with @/ is a path there."""
 
     def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, disk_option=None,
                  stderr=None, restore=None, layer=None, name="card"):
@@ -125,7 +125,7 @@ class Vm:
              "--disk", disk_option or f"base={disk}{',layer=' + layer if layer else ''},overlay={self.path('overlay')}",
              "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
-             *more], stderr=stderr or self.log)
+             *(self.path(word[2:]) if word.startswith("@/") else word for word in more)], stderr=stderr or self.log)
         self.control = self.channel = None
 
     def path(self, name):

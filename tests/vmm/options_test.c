@@ -47,6 +47,12 @@ static void accepted(void **state)
 	assert_int_equal(o.net_limit.ops_per_s, 7);
 	assert_int_equal(o.net_limit.bytes_per_s, 0);
 	assert_false(o.sound);
+	assert_false(o.clipboard);
+	assert_null(o.agent);
+	assert_int_equal(parse(&o, NULL, "--clipboard", NULL), 0);
+	assert_true(o.clipboard);
+	assert_int_equal(parse(&o, NULL, "--agent", "/run/agent.sock"), 0);
+	assert_string_equal(o.agent, "/run/agent.sock");
 	assert_int_equal(parse(&o, NULL, "--sound", NULL), 0);
 	assert_true(o.sound);
 	assert_false(o.memory_merge || o.memory_huge);

@@ -177,6 +177,9 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r : host_argv_add(a, "%s", mac);
 	if (s->sound || s->park)
 		r = r ? r : host_argv_add(a, "--sound");
+	r = r ? r : host_argv_add(a, "--agent");
+	r = r ? r : host_argv_add(a, "%s/agent.sock", s->run);
+	r = r ? r : host_argv_add(a, "--clipboard"); /* its ways are the display's to say */
 	r = r ? r : host_argv_add(a, "--surface");
 	r = r ? r : host_argv_add(a, "%s/surface.sock", s->run);
 	r = r ? r : host_argv_add(a, "--control");

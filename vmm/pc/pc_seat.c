@@ -173,20 +173,21 @@ struct pc_seat *pc_seat_new(const struct virtio_env *env, struct pc *pc,
 			    const struct seat_config *c, struct err *e)
 {
 	struct pc_seat *s = calloc(1, sizeof(*s));
-	const struct surface_sink sink = {.arg = s,
-					  .key = key,
-					  .pointer = pointer,
-					  .button = button,
-					  .wheel = wheel,
-					  .resize = resize,
-					  .release = release,
-					  .audio_listen = c->listener.listen ? audio_listen : NULL};
+	struct surface_sink sink = {.arg = s,
+				    .key = key,
+				    .pointer = pointer,
+				    .button = button,
+				    .wheel = wheel,
+				    .resize = resize,
+				    .release = release,
+				    .audio_listen = c->listener.listen ? audio_listen : NULL};
 
 	if (!s) {
 		(void)err_set(e, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	s->listener = c->listener;
+	surface_sink_clip(&sink, c->clip);
 	s->ps2 = pc_i8042(pc);
 	s->vga = pc_vga(pc);
 	s->surface = surface_server_new(env->loop, c->surface, &sink, e);

@@ -104,6 +104,7 @@ struct seat *seat_new(const struct virtio_env *env, const struct seat_config *c,
 		return NULL;
 	}
 	s->listener = c->listener;
+	surface_sink_clip(&sink, c->clip);
 	sink.audio_listen = c->listener.listen ? audio_listen : NULL;
 	s->surface = surface_server_new(env->loop, c->surface, &sink, e);
 	gpu.surface = s->surface;

@@ -14,6 +14,7 @@
 
 struct seat;
 struct surface_server;
+struct surface_sink;
 
 /* Is told whether somebody listens; listen NULL: the desktop has no sound. */
 struct seat_listener {
@@ -27,6 +28,8 @@ struct seat_config {
 	void (*frame)(void *arg); /* every frame flushed to the screen; main loop; may be NULL */
 	void *arg;
 	struct seat_listener listener;
+	/* Its clip_* members are taken over; NULL: the desktop has no clipboard. */
+	const struct surface_sink *clip;
 };
 
 /* On success the surface socket listens and three devices are on the bus. */

@@ -63,7 +63,7 @@ static inline void fuzz_request(struct guest *g, struct fuzz_input *in, unsigned
 static inline void fuzz_step(struct guest *g, struct fuzz_input *in, uint64_t features)
 {
 	uint32_t op = fuzz_take(in, 1);
-	unsigned q = op >> 4 & (g->dev->queues > 1 ? 3 : 0);
+	unsigned q = op >> 4 & (g->dev->queues > 5 ? 7 : g->dev->queues > 1 ? 3 : 0);
 
 	if (q >= g->dev->queues)
 		q = 0;

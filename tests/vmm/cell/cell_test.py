@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-cell as a process: a desktop on a golden image, every way to end, what it leaves behind, attempts to get out."""
-import fcntl
 import json
 import os
 import signal
@@ -12,34 +11,12 @@ import time
 import unittest
 
 import cell
+import clip
 import vm
 from escapes import attempts
 
 TIMEOUT = 240
 RESIZE = 36
-CLIP_POLICY, CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = 39, 64, 65, 66
-CLIP_OUT, CLIP_IN, TEXT = 1, 2, 1
-
-
-class Clipboard(vm.Surface):
-    """A display that allows the clipboard these ways, and keeps what it is told of it."""
-
-    def __init__(self, path, ways):
-        super().__init__(path)
-        self.told = []
-        self.send(CLIP_POLICY, struct.pack("<I", ways))
-
-    def other(self, kind, data, fd):
-        if kind >= CLIP_OFFER:
-            text = os.pread(fd, 1 << 20, 0).decode() if fd >= 0 else None
-            self.told.append((kind, *struct.unpack_from(f"<{(len(data) - 8) // 4}I", data, 8), text))
-
-    def next(self, kind, timeout=10):
-        """The next message of that kind, without its type."""
-        self.wait(lambda: any(m[0] == kind for m in self.told), timeout)
-        found = next(m for m in self.told if m[0] == kind)
-        self.told.remove(found)
-        return found[1:]
 
 
 def groups(name):
@@ -266,40 +243,29 @@ class Desktop(unittest.TestCase):
         """text copied inside reaches a display that asks for it; the display's text is pasted inside; neither against its policy"""
         machine = self.start()
         machine.terminal().close()
-        display = machine.surface(lambda path: Clipboard(path, CLIP_OUT))
-        # A terminal that takes the clipboard by escape sequence (OSC 52), and pastes it by F5.
+        display = machine.surface(lambda path: clip.Clipboard(path, clip.OUT))
         display.wait(lambda: display.scanout)
-        display.type("xterm -xrm 'XTerm*disallowedWindowOps:' -xrm 'XTerm*VT100.translations: #override "
-                     "<Key>F5: insert-selection(CLIPBOARD)' -e sh -c 'printf \"\\033]52;c;Z3LDvMOf\\007\"; echo x >shown; head -n1 >pasted; "
-                     "printf \"\\033]52;c;c2Vjb25k\\007\"; echo x >again; sleep 99'\n",
-                     pace_s=0.002)
-        serial, formats, _ = display.next(CLIP_OFFER)
-        self.assertEqual(formats, TEXT)
-        display.send(CLIP_REQUEST, struct.pack("<II", serial, TEXT))
-        self.assertEqual(display.next(CLIP_DATA), (serial, TEXT, 0, 6, "gr\u00fc\u00df"))
+        display.type(clip.TERMINAL, pace_s=0.002)
+        serial, formats, _ = display.next(clip.OFFER)
+        self.assertEqual(formats, clip.TEXT)
+        display.request(serial)
+        self.assertEqual(display.next(clip.DATA), (serial, clip.TEXT, 0, 6, "gr\u00fc\u00df"))
         machine.wait_file("shown")
-        display.send(CLIP_OFFER, struct.pack("<II", 76, TEXT))  # which this policy does not let in
+        display.offer(76)  # which this policy does not let in
         cell.quiet(display)
-        display.send(vm.KEY, struct.pack("<II", 63, 1))
-        display.send(vm.KEY, struct.pack("<II", 63, 0))
-        display.send(CLIP_POLICY, struct.pack("<I", CLIP_IN))
-        display.send(CLIP_OFFER, struct.pack("<II", 77, TEXT))
+        display.paste()
+        display.allow(clip.IN)
+        display.offer(77)
         cell.quiet(display)
-        self.assertEqual([m for m in display.told if m[0] == CLIP_REQUEST], [])  # nobody has pasted yet
-        display.send(vm.KEY, struct.pack("<II", 63, 1))
-        display.send(vm.KEY, struct.pack("<II", 63, 0))
-        self.assertEqual(display.next(CLIP_REQUEST)[:2], (77, TEXT))
-        fd = os.memfd_create("clip", os.MFD_ALLOW_SEALING)
-        os.write(fd, b"from the display")
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK)
-        message = struct.pack("<HHIIIII", CLIP_DATA, 0, 16, 77, TEXT, 0, 16)
-        socket.send_fds(display.sock, [message], [fd])
-        os.close(fd)
+        self.assertEqual([m for m in display.told if m[0] == clip.REQUEST], [])  # nobody has pasted yet
+        display.paste()
+        self.assertEqual(display.next(clip.REQUEST)[:2], (77, clip.TEXT))
+        display.give(77, b"from the display")
         display.type("\n")
         self.assertIn("from the display", machine.wait_file("pasted", "display"))
         machine.wait_file("again")
         cell.quiet(display)
-        self.assertEqual([m for m in display.told if m[0] in (CLIP_OFFER, CLIP_DATA)], [])  # nor this one out
+        self.assertEqual([m for m in display.told if m[0] in (clip.OFFER, clip.DATA)], [])  # nor this one out
 
     def test_io_ceiling(self):
         """unbuffered writing is held to the ceiling where blkio or io is there, beside a desktop with one that is out of reach; the status says so"""

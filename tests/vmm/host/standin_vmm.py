@@ -18,7 +18,7 @@ def options(argv):
         print('{"kvm":"hardware","why":"stand-in"}')
         sys.exit(0)
     opt = {}
-    argv = [word for word in argv if word not in ("--sound", "--memory-merge", "--memory-huge")]  # those without a value
+    argv = [word for word in argv if word not in ("--sound", "--clipboard", "--memory-merge", "--memory-huge")]  # those without a value
     for i in range(0, len(argv), 2):
         opt.setdefault(argv[i][2:], argv[i + 1])  # of several disks the first
     return opt

@@ -70,7 +70,8 @@ static bool has(const struct host_argv *a, const char *word)
 	return false;
 }
 
-/* A card is there where it may be heard, and in parents, as clones have what their parent has. */
+/* A card is there where it may be heard, and in parents, as clones have what their parent has. The
+ * agents' ports always are. */
 static void sound_is_a_matter_of_policy(void **state)
 {
 	struct host_config c = {.vmm = (char[]){"/usr/libexec/pane-vmm"}};
@@ -92,6 +93,8 @@ static void sound_is_a_matter_of_policy(void **state)
 
 		assert_int_equal(host_vmm_driver.argv(&s, &a), 0);
 		assert_int_equal(has(&a, "--sound"), i > 0);
+		assert_true(has(&a, "--clipboard"));
+		assert_string_equal(value_of(&a, "--agent"), "/r/d/agent.sock");
 		host_argv_free(&a);
 	}
 	assert_true(host_plays("both") && host_plays("out") && host_plays(""));
