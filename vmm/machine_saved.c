@@ -101,6 +101,7 @@ static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
 {
 	int r = 0;
 
+	host_stamp_save(&vm->host, out);
 	pci_save(vm->pci, out);
 	serial_save(&vm->serial, out);
 	power_save(&vm->power, out);
@@ -146,6 +147,7 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 
 static int load_state(struct vm *vm, const struct snap *s, struct err *e)
 {
+	bool known = host_stamp_same(&vm->host, s);
 	int r;
 
 	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
@@ -154,7 +156,8 @@ static int load_state(struct vm *vm, const struct snap *s, struct err *e)
 	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
 		return r;
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, e);
+		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, known, s,
+				    e);
 	return r;
 }
 
