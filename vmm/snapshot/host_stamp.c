@@ -5,9 +5,9 @@
  */
 #include "vmm/snapshot/host_stamp.h"
 
-#include <cpuid.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/platform/x86.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/cleanup.h"
@@ -20,7 +20,14 @@
 #define BOOT_ID 36 /* characters */
 
 enum {
-	OSXSAVE = 1u << 27 /* leaf 1 ecx: mirrors CR4 */
+	EAX,
+	EBX,
+	ECX,
+	EDX
+};
+enum {
+	OSXSAVE = 1u << 27, /* leaf 1 ecx, and OSPKE in leaf 7 ecx: they mirror CR4 */
+	OSPKE = 1u << 4
 };
 
 static bool boot_id(char out[BOOT_ID])
@@ -30,14 +37,18 @@ static bool boot_id(char out[BOOT_ID])
 	return fd >= 0 && read(fd, out, BOOT_ID) == BOOT_ID;
 }
 
+/* As libc found them: CPUID is an exit where the host is a virtual machine. */
 static uint64_t processor(void)
 {
-	unsigned r[8] = {0}, ignored;
+	const struct cpuid_feature *one = __x86_get_cpuid_feature_leaf(CPUID_INDEX_1),
+				   *seven = __x86_get_cpuid_feature_leaf(CPUID_INDEX_7);
+	const uint32_t r[] = {one->cpuid_array[EAX],
+			      one->cpuid_array[ECX] & ~(uint32_t)OSXSAVE,
+			      one->cpuid_array[EDX],
+			      seven->cpuid_array[EBX],
+			      seven->cpuid_array[ECX] & ~(uint32_t)OSPKE,
+			      seven->cpuid_array[EDX]};
 
-	if (!__get_cpuid(1, &r[0], &ignored, &r[1], &r[2]) ||
-	    !__get_cpuid_count(7, 0, &r[3], &r[4], &r[5], &r[6]))
-		return 0;
-	r[1] &= ~(unsigned)OSXSAVE;
 	return xxh64(r, sizeof(r), 0);
 }
 

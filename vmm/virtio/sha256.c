@@ -5,11 +5,11 @@
  */
 #include "vmm/virtio/sha256.h"
 
-#include <cpuid.h>
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/platform/x86.h>
 #include "common/wire.h"
 
 enum {
@@ -113,12 +113,10 @@ __attribute__((target("sha,sse4.1"))) static void extended(uint32_t h[WORDS], co
 	_mm_storeu_si128((__m128i *)(void *)(h + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
+/* As libc found it: CPUID is an exit where the host is a virtual machine. */
 static bool has_extensions(void)
 {
-	unsigned a, b = 0, c = 0, d, c1 = 0;
-
-	return __get_cpuid(1, &a, &b, &c1, &d) && c1 & bit_SSE4_1 &&
-	       __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA;
+	return CPU_FEATURE_PRESENT(SSE4_1) && CPU_FEATURE_PRESENT(SHA);
 }
 
 static void text(char out[SHA256_TEXT], const uint8_t *p, size_t n, blocks_fn blocks)
