@@ -156,8 +156,7 @@ static int load_state(struct vm *vm, const struct snap *s, struct err *e)
 	    (r = kvm_state_load(&vm->kvm, s, e)) < 0)
 		return r;
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, known, s,
-				    e);
+		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, known, s, e);
 	return r;
 }
 

@@ -86,20 +86,20 @@ __attribute__((target("sha,sse4.1"))) static void extended(uint32_t h[WORDS], co
 	for (; n; n--, p += BLOCK) {
 		__m128i m[4], w, abef0 = abef, cdgh0 = cdgh;
 
+		for (unsigned i = 0; i < 4; i++)
+			m[i] = _mm_shuffle_epi8(
+				_mm_loadu_si128((const __m128i *)(const void *)(p + 16ul * i)),
+				swap);
 		for (unsigned i = 0; i < 16; i++) {
 			__m128i *now = &m[i & 3], last = m[(i + 3) & 3];
 
-			if (i < 4)
-				*now = _mm_shuffle_epi8(
-					_mm_loadu_si128((const __m128i *)(const void *)(p + 16ul * i)),
-					swap);
-			else
+			if (i >= 4)
 				*now = _mm_sha256msg2_epu32(
 					_mm_add_epi32(_mm_sha256msg1_epu32(*now, m[(i + 1) & 3]),
 						      _mm_alignr_epi8(last, m[(i + 2) & 3], 4)),
 					last);
-			w = _mm_add_epi32(*now,
-					  _mm_load_si128((const __m128i *)(const void *)(k + 4ul * i)));
+			w = _mm_add_epi32(
+				*now, _mm_load_si128((const __m128i *)(const void *)(k + 4ul * i)));
 			cdgh = _mm_sha256rnds2_epu32(cdgh, abef, w);
 			abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(w, 0x0e));
 		}

@@ -18,7 +18,8 @@ struct slirp_lib {
 	__typeof__(&slirp_pollfds_poll) poll;
 };
 
-/* Loads it, which takes files the first time; stays loaded. Main thread. -ENOENT (slirp.missing). */
+/* Loads it, which takes files the first time; stays loaded. Main thread. -ENOENT (slirp.missing).
+ */
 int slirp_lib_load(struct slirp_lib *l, struct err *e) must_check;
 
 #endif
