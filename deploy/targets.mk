@@ -9,7 +9,7 @@ JOBS  ?= $(shell nproc)
 again := $(MAKE) --no-print-directory
 
 .PHONY: deps deb demo demo-stop demo-status demo-clean lab lab-stop image terminal test test-unit test-stories test-lab fuzz-replay \
-	bench bench-vmm bench-broker bench-gateway bench-density test-history lint format man install sbom
+	bench bench-vmm bench-clones bench-broker bench-gateway bench-density test-history lint format man install sbom
 
 deps: ## install the Debian packages that are missing (names them, sudo when not root)
 	@deploy/deps
@@ -82,6 +82,9 @@ bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside t
 
 bench-density: all ## desktops per GiB and core, and one's answers among idle and bad neighbours on an over-committed host
 	@tests/run --bench --only density
+
+bench-clones: all ## clones and restores of the golden Debian image beside its boot and QEMU, in a lab host where need be
+	@python3 tests/bench/debian_clones.py $(ARGS)
 
 bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only
 	@deploy/deps build run test bench

@@ -20,6 +20,7 @@
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
+#include "vmm/virtio/slirp_lib.h"
 #include "vmm/virtio/virtio_balloon.h"
 #include "vmm/virtio/virtio_blk.h"
 #include "vmm/virtio/virtio_net.h"
@@ -232,6 +233,14 @@ static void mac_from_name(const char *name, uint8_t mac[6])
 		mac[2 + i] = (uint8_t)(h >> 8 * i);
 }
 
+/* While files can be opened: add_net() finds it loaded. */
+static int load_net(const struct vm_devices *d, struct err *e)
+{
+	struct slirp_lib lib;
+
+	return strcmp(d->cfg.net, "user") ? 0 : slirp_lib_load(&lib, e);
+}
+
 static int add_net(struct vm_devices *d, struct err *e)
 {
 	const struct vm_devices_cfg *c = &d->cfg;
@@ -318,7 +327,7 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
 	    (r = open_agents(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0 ||
-	    (r = add_drives(d, e)) < 0) {
+	    (r = add_drives(d, e)) < 0 || (r = load_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}

@@ -320,8 +320,10 @@ static int build_kvm(struct vm *vm, struct err *e)
 	vm->kvm.hyperv = vm->cfg.windows;
 	if (vm->cfg.snap)
 		vm->kvm.kind = saved;
-	if (r == 0)
+	if (r == 0) {
+		host_stamp_take(&vm->host, vm->kvm.sys);
 		r = vm_kvm_create(&vm->kvm, vm->ram, e);
+	}
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++) {
 		struct vm_vcpu *v = &vm->vcpu[i];
 

@@ -16,6 +16,7 @@
 #include "vmm/pvpanic.h"
 #include "vmm/rtc.h"
 #include "vmm/serial.h"
+#include "vmm/snapshot/host_stamp.h"
 #include "vmm/vcpu.h"
 
 struct vm {
@@ -24,6 +25,7 @@ struct vm {
 	struct vm_mem *ram;  /* owned */
 	struct pci_bus *pci; /* owned */
 	struct vm_kvm kvm;
+	struct host_stamp host;
 	struct vm_io io;
 	struct host_bridge bridge;
 	struct console_log console;

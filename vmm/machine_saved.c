@@ -101,6 +101,7 @@ static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
 {
 	int r = 0;
 
+	host_stamp_save(&vm->host, out);
 	pci_save(vm->pci, out);
 	serial_save(&vm->serial, out);
 	power_save(&vm->power, out);
@@ -151,6 +152,7 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 /* away_ns: for how long it stood still, where its clocks are to catch up. */
 static int load_state(struct vm *vm, const struct snap *s, int64_t away_ns, struct err *e)
 {
+	bool known = host_stamp_same(&vm->host, s);
 	int r;
 
 	if ((r = pci_load(vm->pci, s, e)) < 0 || (r = serial_load(&vm->serial, s, e)) < 0 ||
@@ -159,7 +161,8 @@ static int load_state(struct vm *vm, const struct snap *s, int64_t away_ns, stru
 	    (r = kvm_state_load(&vm->kvm, s, away_ns, e)) < 0)
 		return r;
 	for (unsigned i = 0; i < vm->cfg.cpus && r == 0; i++)
-		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, s, away_ns, e);
+		r = vcpu_state_load(&vm->kvm, vm->vcpu[i].fd, i, vm->cfg.cpus, known, s, away_ns,
+				    e);
 	return r;
 }
 

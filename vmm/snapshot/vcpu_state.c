@@ -530,26 +530,35 @@ static void catch_up(int vcpu, int64_t away_ns, struct state *s)
 
 	for (uint32_t i = 0; i < s->msrs && khz > 0; i++)
 		if (s->msr[i].index == MSR_TSC)
-			s->msr[i].data += (uint64_t)((unsigned __int128)away_ns * (unsigned)khz /
-						     1000000);
+			s->msr[i].data +=
+				(uint64_t)((unsigned __int128)away_ns * (unsigned)khz / 1000000);
 }
 
-int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
-		    int64_t away_ns, struct err *e)
+static int check_host(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n,
+		      const union cpu_model *saved, struct err *e)
+{
+	cleanup_free union cpu_model *host = calloc(1, sizeof(*host));
+	int r = host ? effective_cpuid(k, vcpu, id, n, host, e)
+		     : err_set(e, -ENOMEM, "out of memory");
+
+	return r < 0 ? r : cpu_model_check(saved, host, e);
+}
+
+int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, bool known,
+		    const struct snap *s, int64_t away_ns, struct err *e)
 {
 	cleanup_state struct state *st = state_new();
-	cleanup_free union cpu_model *host = calloc(1, sizeof(*host));
 	struct snap_in in;
 	int r;
 
-	if (!st || !host)
+	if (!st)
 		return err_set(e, -ENOMEM, "out of memory");
 	r = snap_find(s, NAME, id, VERSION, &in, e);
 	if (r < 0)
 		return r;
 	read_state(st, k->xsave_bytes, &in);
-	if ((r = snap_done(&in, e)) < 0 || (r = effective_cpuid(k, vcpu, id, n, host, e)) < 0 ||
-	    (r = cpu_model_check(st->cpuid, host, e)) < 0)
+	if ((r = snap_done(&in, e)) < 0 ||
+	    (!known && (r = check_host(k, vcpu, id, n, st->cpuid, e)) < 0))
 		return r;
 	if (away_ns > 0)
 		catch_up(vcpu, away_ns, st);

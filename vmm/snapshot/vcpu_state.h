@@ -6,6 +6,7 @@
 #ifndef PANE_VMM_SNAPSHOT_VCPU_STATE_H
 #define PANE_VMM_SNAPSHOT_VCPU_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -16,9 +17,10 @@ struct vm_kvm;
 
 int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_out *out,
 		    struct err *e) must_check;
-/* Into a vCPU id of n that never ran; checks the processor first. Its time stamp counter goes
- * forward by away_ns (kvm_state.h). */
-int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
-		    int64_t away_ns, struct err *e) must_check;
+/* Into a vCPU id of n that never ran; checks the processor first, unless it is known to be the one
+ * the snapshot was made on (host_stamp.h). Its time stamp counter goes forward by away_ns
+ * (kvm_state.h). */
+int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, bool known,
+		    const struct snap *s, int64_t away_ns, struct err *e) must_check;
 
 #endif

@@ -14,13 +14,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <slirp/libslirp.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include "common/log.h"
 #include "common/loop.h"
 #include "vmm/virtio/net_filter.h"
+#include "vmm/virtio/slirp_lib.h"
 #include "vmm/virtio/virtio_net.h"
 
 enum {
@@ -40,6 +40,7 @@ struct timer {
 
 struct net_user {
 	struct net_backend b;
+	struct slirp_lib lib;
 	Slirp *slirp; /* owned */
 	struct net_filter filter;
 	int wake; /* eventfd, owned */
@@ -209,7 +210,7 @@ static void take_frames(struct net_user *u)
 			continue;
 		if (v == NET_NEW)
 			u->sockets++; /* at most; counted anew next round */
-		slirp_input(u->slirp, frame, (int)n);
+		u->lib.input(u->slirp, frame, (int)n);
 	}
 	if (i == FRAMES)
 		wake_up(u);
@@ -223,12 +224,12 @@ static void one_round(struct net_user *u)
 
 	u->polls[0] = (struct pollfd){.fd = u->wake, .events = POLLIN};
 	u->polls_n = 1;
-	slirp_pollfds_fill(u->slirp, &most, add_poll, u);
+	u->lib.fill(u->slirp, &most, add_poll, u);
 	u->sockets = u->polls_n - 1;
 	rc = poll(u->polls, u->polls_n, run_timers(u, most));
 	if (rc > 0 && u->polls[0].revents && read(u->wake, &kicks, sizeof(kicks)) < 0)
 		kicks = 0;
-	slirp_pollfds_poll(u->slirp, rc < 0, get_revents, u);
+	u->lib.poll(u->slirp, rc < 0, get_revents, u);
 	if (clock_ms() - u->refreshed_ms >= REFRESH_MS) {
 		net_filter_refresh(&u->filter);
 		u->refreshed_ms = clock_ms();
@@ -260,7 +261,7 @@ static void close_user(struct net_backend *b)
 		pthread_join(u->thread, NULL);
 	}
 	if (u->slirp)
-		slirp_cleanup(u->slirp);
+		u->lib.end(u->slirp);
 	if (u->wake >= 0)
 		close(u->wake);
 	free(u);
@@ -304,7 +305,7 @@ static int start_slirp(struct net_user *u)
 			 .vhostname = u->hostname[0] ? u->hostname : NULL,
 			 .disable_host_loopback = true};
 
-	u->slirp = slirp_new(&c, &callbacks, u);
+	u->slirp = u->lib.start(&c, &callbacks, u);
 	return u->slirp ? 0 : -EIO;
 }
 
@@ -333,6 +334,8 @@ struct net_backend *net_user_new(const struct net_user_config *c, struct err *e)
 	u->filter.gateway = u->filter.network | 2;
 	u->filter.nameserver = u->filter.network | 3;
 	snprintf(u->hostname, sizeof(u->hostname), "%s", c->hostname ? c->hostname : "");
+	if (slirp_lib_load(&u->lib, e) < 0)
+		goto fail;
 	net_filter_refresh(&u->filter);
 	u->refreshed_ms = clock_ms();
 	if (start_slirp(u) < 0) {

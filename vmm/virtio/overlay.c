@@ -22,8 +22,8 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "common/secret.h"
 #include "common/wire.h"
+#include "vmm/virtio/sha256.h"
 
 #define SIZE_MAX_BYTES (1ull << 46) /* 64 TiB: keeps every sum below in range */
 
@@ -471,7 +471,7 @@ static void ov_identity(struct block *b, char id[65])
 		put_le64(all + 64 + w * 8, v);
 	}
 	if (any)
-		sha256_hex(id, all, 64 + o->map_bytes);
+		sha256_text(id, all, 64 + o->map_bytes);
 	else
 		memcpy(id, o->base_id, 65);
 }
@@ -513,7 +513,7 @@ static int base_id(int fd, uint64_t size, char id[65], struct err *e)
 	}
 	if (rc < 0)
 		return err_set(e, rc, "cannot read the base image: %s", strerror(-rc));
-	sha256_hex(id, all, BYTES);
+	sha256_text(id, all, BYTES);
 	return 0;
 }
 
@@ -531,7 +531,7 @@ static bool known_id(const struct overlay *o, char id[65])
 	for (unsigned i = 0; i < 3; i++)
 		if (get_le64(h + H_BASE_FILE + 8ul * i) != o->base_file[i])
 			return false;
-	sha256_hex(sum, h, H_SUM);
+	sha256_text(sum, h, H_SUM);
 	if (memcmp(sum, h + H_SUM, 64) != 0)
 		return false;
 	memcpy(id, h + H_BASE_ID, 64);
@@ -569,7 +569,7 @@ static void make_header(const struct overlay *o, uint8_t h[HEADER], uint64_t siz
 	put_le64(h + H_SIZE, size);
 	put_le64(h + H_BASE_SIZE, o->base_size);
 	memcpy(h + H_BASE_ID, id, 64);
-	sha256_hex(sum, h, H_SUM);
+	sha256_text(sum, h, H_SUM);
 	memcpy(h + H_SUM, sum, 64);
 	for (unsigned i = 0; i < 3; i++)
 		put_le64(h + H_BASE_FILE + 8ul * i, o->base_file[i]);
@@ -639,7 +639,7 @@ static int check_header(struct overlay *o, const char *path, const char *id, str
 		rc = -errno;
 	if (rc < 0)
 		return err_set(e, rc, "cannot read overlay %s: %s", path, strerror(-rc));
-	sha256_hex(sum, h, H_SUM);
+	sha256_text(sum, h, H_SUM);
 	if (memcmp(h + H_MAGIC, MAGIC, sizeof(MAGIC)) != 0)
 		return err_setw(e, -EINVAL, "overlay.foreign", "%s is not a Pane overlay", path);
 	if (memcmp(sum, h + H_SUM, 64) != 0)

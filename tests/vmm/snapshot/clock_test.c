@@ -137,8 +137,8 @@ static void the_counter_goes_forward_by_an_hour(void **state)
 	s = saved(&a);
 	assert_true(kvm_state_away_ns(s) < HOUR_NS);
 	hour = (uint64_t)ioctl(b.vcpu, KVM_GET_TSC_KHZ, 0) * 3600000;
-	assert_int_equal(vcpu_state_load(&b.k, b.vcpu, 0, 1, s, HOUR_NS, NULL), 0);
-	assert_int_equal(vcpu_state_load(&c.k, c.vcpu, 0, 1, s, 0, NULL), 0);
+	assert_int_equal(vcpu_state_load(&b.k, b.vcpu, 0, 1, false, s, HOUR_NS, NULL), 0);
+	assert_int_equal(vcpu_state_load(&c.k, c.vcpu, 0, 1, false, s, 0, NULL), 0);
 
 	uint64_t with = counter(&b), without = counter(&c);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots of pane-vmm: pause, resume, a machine that goes on in another process, everything that is refused."""
+import ctypes
 import os
 import re
 import shutil
@@ -195,6 +196,47 @@ class Snapshot(unittest.TestCase):
         os.rename(machine.path("overlay.kept"), machine.path("overlay"))
         os.truncate(machine.path("base.raw"), 16 << 20)
         self.assertIn("another base image", self.refused(machine, folder, **kept))
+
+    def change(self, state, name, edit):
+        """Edits the bytes of a section of a state file, whose checksum is right again afterwards (section.h)."""
+        xxh64 = ctypes.CDLL("libxxhash.so.0").XXH64
+        xxh64.restype, xxh64.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64)
+        with open(state, "r+b") as file:
+            data, at = bytearray(file.read()), 16
+            while data[at:at + 16].rstrip(b"\0") != name:
+                at += 40 + struct.unpack_from("<Q", data, at + 24)[0]
+            head, n = bytes(data[at:at + 32]), struct.unpack_from("<Q", data, at + 24)[0]
+            section = bytearray(data[at + 40:at + 40 + n])
+            edit(section)
+            struct.pack_into("<Q", data, at + 32, xxh64(bytes(section), n, xxh64(head, 32, 0)))
+            data[at + 40:at + 40 + n] = section
+            file.seek(0)
+            file.write(data)
+
+    def test_another_host(self):
+        """a snapshot of another host is taken where the processor is the same, and refused where it is not"""
+        machine, _ = self.typed()
+        folder = machine.snapshot()
+        machine.process.kill()
+        machine.process.wait()
+        kept = {"disk": machine.path("base.raw"), "folder": machine.folder}
+
+        def elsewhere(section):
+            section[0] ^= 1
+
+        def stepping(section):
+            """Of the processor in its CPUID leaf 1 (cpu_model.h: a count, then entries of seven words)."""
+            leaf = next(at for at in range(4, len(section), 28) if struct.unpack_from("<I", section, at)[0] == 1)
+            section[leaf + 12] ^= 1
+
+        state = os.path.join(folder, "state")
+        self.change(state, b"host", elsewhere)
+        again = self.start("", restore=folder, **kept)
+        self.assertEqual(again.ask(op="status")["state"], "running")
+        again.ask(op="quit")
+        again.wait()
+        self.change(state, b"vcpu", stepping)
+        self.assertIn("made on another processor", self.refused(machine, folder, **kept))
 
     def test_orders(self):
         """a snapshot order without files, or with files that hold something, is refused and changes nothing"""
