@@ -84,18 +84,30 @@ static int add_cdrom(struct vm_devices *d, struct err *e)
 	return d->ahci ? 0 : -EIO;
 }
 
+static void say_engine(const struct virtio_blk *b, const char *path)
+{
+	const char *why;
+
+	if (virtio_blk_ring(b, &why))
+		log_info("disk.engine", "engine=uring disk=%s", LOG_Q(path));
+	else
+		log_info("disk.engine", "engine=threads disk=%s why=%s", LOG_Q(path), LOG_Q(why));
+}
+
 /* After the system disk, so that they are vdb, vdc, … in the guest. */
 static int add_more_disks(struct vm_devices *d, struct err *e)
 {
 	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++) {
 		struct virtio_blk_config blk = {.serial = "pane-more",
 						.block = d->more[i],
+						.engine = d->cfg.disk_engine,
 						.problem = d->cfg.problem,
 						.arg = d->cfg.arg};
 
 		d->blk_more[i] = virtio_blk_new(&d->env, &blk, e);
 		if (!d->blk_more[i])
 			return -EIO;
+		say_engine(d->blk_more[i], d->cfg.more[i]);
 		d->more[i] = NULL;
 	}
 	return 0;
@@ -105,6 +117,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 {
 	const struct virtio_blk_config blk = {.serial = "pane",
 					      .block = d->block,
+					      .engine = d->cfg.disk_engine,
 					      .queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus
 										  : DISK_QUEUES,
 					      .problem = d->cfg.problem,
@@ -115,6 +128,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 	d->blk = virtio_blk_new(&d->env, &blk, e);
 	if (!d->blk)
 		return -EIO;
+	say_engine(d->blk, d->cfg.disk_raw ? d->cfg.disk_raw : d->cfg.disk_overlay);
 	d->block = NULL;
 	return 0;
 }
@@ -202,7 +216,8 @@ static int add_sound(struct vm_devices *d, struct err *e)
 
 static int add_identity(struct vm_devices *d, struct err *e)
 {
-	struct virtio_blk_config blk = {.serial = IDENTITY_DISK, .workers = 1};
+	struct virtio_blk_config blk = {
+		.serial = IDENTITY_DISK, .workers = 1, .engine = BLK_ENGINE_THREADS};
 
 	if (!d->cfg.identity_bytes)
 		return 0;
@@ -291,6 +306,15 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
+}
+
+int vm_devices_enter(struct vm_devices *d, int (*fn)(void), struct err *e)
+{
+	int r = d->blk ? virtio_blk_enter(d->blk, fn) : 0;
+
+	for (unsigned i = 0; i < VM_MORE_DISKS && r == 0; i++)
+		r = d->blk_more[i] ? virtio_blk_enter(d->blk_more[i], fn) : 0;
+	return r < 0 ? err_set(e, r, "a disk's jail: %s", strerror(-r)) : 0;
 }
 
 int vm_devices_check(const struct vm_devices *d, struct err *e)

@@ -309,6 +309,7 @@ static int build(struct app *a, struct err *e)
 					       .more = o->more,
 					       .more_readonly = o->more_readonly,
 					       .n_more = OPTIONS_MORE_DISKS,
+					       .disk_engine = o->disk_engine,
 					       .cdrom = o->cdrom,
 					       .boot_order = o->boot_order,
 					       .net = o->net,
@@ -407,6 +408,8 @@ static int enter(struct app *a, struct err *e)
 		r = vm_start(a->vm, e);
 	if (r == 0)
 		r = jail_process(net, e);
+	if (r == 0)
+		r = vm_devices_enter(a->devices, jail_disk, e);
 	return r;
 }
 
