@@ -14,6 +14,7 @@
 #include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
+#include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
@@ -31,7 +32,9 @@ struct vm_devices {
 	struct virtio_env env;
 	struct block *block;		   /* owned until blk has it */
 	struct block *more[VM_MORE_DISKS]; /* owned until its blk_more has it */
-	struct virtio_blk *blk;		   /* all owned */
+	struct disk_ring *ring;		   /* likewise; NULL where a disk has none */
+	struct disk_ring *ring_more[VM_MORE_DISKS];
+	struct virtio_blk *blk; /* all owned */
 	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
 	struct pc_seat *pc_seat; /* instead of seat, in a PC */
@@ -46,6 +49,25 @@ struct vm_devices {
 	uint8_t mac[6];
 };
 
+/* The ring a disk shall and can have. Only who insists on one is told an error. */
+static int open_ring(const struct vm_devices *d, struct block *b, const char *path,
+		     struct disk_ring **ring, struct err *e)
+{
+	struct err why = {.msg = "as told"};
+
+	if (d->cfg.disk_engine != VM_DISK_THREADS)
+		*ring = disk_ring_new(b, &why);
+	if (*ring)
+		log_info("disk.engine", "engine=uring disk=%s", LOG_Q(path));
+	else if (d->cfg.disk_engine == VM_DISK_URING)
+		return err_setw(e, why.code, "disk.engine", "--disk-engine uring: disk %s: %s", path,
+				why.msg);
+	else
+		log_info("disk.engine", "engine=threads disk=%s why=%s", LOG_Q(path),
+			 LOG_Q(why.msg));
+	return 0;
+}
+
 static int open_disk(struct vm_devices *d, struct err *e)
 {
 	const struct vm_devices_cfg *c = &d->cfg;
@@ -56,7 +78,9 @@ static int open_disk(struct vm_devices *d, struct err *e)
 		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay, 0, e);
 	else
 		return 0;
-	return d->block ? 0 : -EIO;
+	if (!d->block)
+		return -EIO;
+	return open_ring(d, d->block, c->disk_raw ? c->disk_raw : c->disk_overlay, &d->ring, e);
 }
 
 static int open_more_disks(struct vm_devices *d, struct err *e)
@@ -65,7 +89,7 @@ static int open_more_disks(struct vm_devices *d, struct err *e)
 
 	for (unsigned i = 0; i < c->n_more && i < VM_MORE_DISKS && c->more[i]; i++) {
 		d->more[i] = block_raw_open(c->more[i], c->more_readonly[i], e);
-		if (!d->more[i])
+		if (!d->more[i] || open_ring(d, d->more[i], c->more[i], &d->ring_more[i], e) < 0)
 			return -EIO;
 	}
 	return 0;
@@ -84,30 +108,20 @@ static int add_cdrom(struct vm_devices *d, struct err *e)
 	return d->ahci ? 0 : -EIO;
 }
 
-static void say_engine(const struct virtio_blk *b, const char *path)
-{
-	const char *why;
-
-	if (virtio_blk_ring(b, &why))
-		log_info("disk.engine", "engine=uring disk=%s", LOG_Q(path));
-	else
-		log_info("disk.engine", "engine=threads disk=%s why=%s", LOG_Q(path), LOG_Q(why));
-}
-
 /* After the system disk, so that they are vdb, vdc, … in the guest. */
 static int add_more_disks(struct vm_devices *d, struct err *e)
 {
 	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++) {
 		struct virtio_blk_config blk = {.serial = "pane-more",
 						.block = d->more[i],
-						.engine = d->cfg.disk_engine,
+						.ring = d->ring_more[i],
 						.problem = d->cfg.problem,
 						.arg = d->cfg.arg};
 
 		d->blk_more[i] = virtio_blk_new(&d->env, &blk, e);
 		if (!d->blk_more[i])
 			return -EIO;
-		say_engine(d->blk_more[i], d->cfg.more[i]);
+		d->ring_more[i] = NULL;
 		d->more[i] = NULL;
 	}
 	return 0;
@@ -117,7 +131,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 {
 	const struct virtio_blk_config blk = {.serial = "pane",
 					      .block = d->block,
-					      .engine = d->cfg.disk_engine,
+					      .ring = d->ring,
 					      .queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus
 										  : DISK_QUEUES,
 					      .problem = d->cfg.problem,
@@ -128,7 +142,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 	d->blk = virtio_blk_new(&d->env, &blk, e);
 	if (!d->blk)
 		return -EIO;
-	say_engine(d->blk, d->cfg.disk_raw ? d->cfg.disk_raw : d->cfg.disk_overlay);
+	d->ring = NULL;
 	d->block = NULL;
 	return 0;
 }
@@ -216,8 +230,7 @@ static int add_sound(struct vm_devices *d, struct err *e)
 
 static int add_identity(struct vm_devices *d, struct err *e)
 {
-	struct virtio_blk_config blk = {
-		.serial = IDENTITY_DISK, .workers = 1, .engine = BLK_ENGINE_THREADS};
+	struct virtio_blk_config blk = {.serial = IDENTITY_DISK, .workers = 1};
 
 	if (!d->cfg.identity_bytes)
 		return 0;
@@ -356,10 +369,12 @@ void vm_devices_free(struct vm_devices *d)
 	for (unsigned i = VM_MORE_DISKS; i-- > 0;) {
 		if (d->blk_more[i])
 			virtio_blk_free(d->blk_more[i]);
+		disk_ring_free(d->ring_more[i]);
 		block_close(d->more[i]);
 	}
 	if (d->blk)
 		virtio_blk_free(d->blk);
+	disk_ring_free(d->ring);
 	block_close(d->block);
 	ahci_free(d->ahci);
 	hda_free(steal_ptr(&d->hda)); /* first: it speaks to the seat's surface */

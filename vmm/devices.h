@@ -15,6 +15,13 @@
 struct vm;
 struct vm_devices;
 
+/* Who transfers a disk's bytes: an io_uring (virtio/disk_ring.h) or worker threads. */
+enum vm_disk_engine {
+	VM_DISK_AUTO, /* a ring where there is one to be had */
+	VM_DISK_URING,
+	VM_DISK_THREADS
+};
+
 struct vm_devices_cfg {
 	const char *name;				   /* of the desktop */
 	const char *disk_raw;				   /* or base and overlay, or none */
@@ -22,7 +29,7 @@ struct vm_devices_cfg {
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
-	unsigned disk_engine;	    /* enum blk_engine */
+	enum vm_disk_engine disk_engine;
 	const char *cdrom;	    /* ISO image, NULL: no drive; in a PC only */
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */

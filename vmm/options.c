@@ -195,7 +195,7 @@ static int set_more_disk(struct options *o, char *spec, struct err *e)
 
 static int set_disk_engine(struct options *o, const char *word, struct err *e)
 {
-	static const char *const words[] = {"auto", "uring", "threads"}; /* enum blk_engine */
+	static const char *const words[] = {"auto", "uring", "threads"}; /* enum vm_disk_engine */
 
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (!strcmp(word, words[i])) {

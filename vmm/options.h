@@ -39,7 +39,7 @@ struct options {
 	bool more_readonly[OPTIONS_MORE_DISKS];
 	const char *net; /* "user" or "none" */
 	const char *mac; /* or NULL */
-	unsigned disk_engine;				 /* enum blk_engine */
+	unsigned disk_engine;				 /* enum vm_disk_engine */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */

@@ -167,11 +167,7 @@ int plugged_disk(struct plugged *p, const char *id, int passed, bool read_only, 
 {
 	cleanup_close int fd = passed;
 	struct virtio_blk_config c = {
-		.serial = id,
-		.workers = WORKERS,
-		.engine = BLK_ENGINE_THREADS, /* no ring can be made in the jail */
-		.problem = p->cfg.problem,
-		.arg = p->cfg.arg};
+		.serial = id, .workers = WORKERS, .problem = p->cfg.problem, .arg = p->cfg.arg};
 	struct virtio_env env;
 	struct item *it;
 	int r = place(p, id, &it, e);

@@ -32,7 +32,7 @@ struct block_ops {
 	 * (as far as that can be told without reading everything). While nothing is in flight. */
 	void (*identity)(struct block *b, char id[65]);
 	/* Optional, and both or none: for somebody who transfers by himself. The descriptors of
-	 * its files (theirs as long as the block lives), and how many; */
+	 * its files (borrowed), and how many; */
 	int (*files)(struct block *b, int fd[BLOCK_FILES]);
 	/* and in which of them, by number, all of [off, off+len) lies now, from *at on; negative
 	 * when it is in no one place, or a write needs more than bytes put there. */

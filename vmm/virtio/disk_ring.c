@@ -5,7 +5,9 @@
 #include "vmm/virtio/disk_ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,8 +16,6 @@
 
 struct disk_ring {
 	struct io_uring ring;
-	int fd[BLOCK_FILES]; /* borrowed */
-	int files;
 };
 
 /* liburing 2.3 declares a function for each of these, and leaves them out of its library. */
@@ -26,7 +26,7 @@ static int ask(struct disk_ring *r, unsigned what, void *arg, unsigned n)
 
 /* Made disabled, so that it cannot be used before it is shut in. Ended transfers are collected by
  * the one thread when it asks (Linux 6.1), else when it next enters the kernel. */
-static int make(struct disk_ring *r, unsigned entries)
+static int make(struct disk_ring *r)
 {
 	static const unsigned flags[] = {IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
 						 IORING_SETUP_DEFER_TASKRUN,
@@ -37,7 +37,7 @@ static int make(struct disk_ring *r, unsigned entries)
 	for (size_t i = 0; i < ARRAY_LEN(flags) && rc == -EINVAL; i++) {
 		struct io_uring_params p = {.flags = flags[i]};
 
-		rc = io_uring_queue_init_params(entries, &r->ring, &p);
+		rc = io_uring_queue_init_params(DISK_RING_ENTRIES, &r->ring, &p);
 	}
 	return rc;
 }
@@ -70,39 +70,65 @@ static int can_read_at_once(int fd)
 	return -errno;
 }
 
-struct disk_ring *disk_ring_new(struct block *b, unsigned entries, struct err *e)
+/* The ring's files are opened once more: what the kernel keeps of a ring for moments after the end
+ * of its process would else keep the locks on the disk's own (block_lock()), and the desktop could
+ * not be started again at once. No write is among what it may still do then: none waits. */
+static int open_again(int fd)
 {
-	struct disk_ring *r = calloc(1, sizeof(*r));
+	char path[40];
+	int flags = fcntl(fd, F_GETFL), again;
+
+	if (flags < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+	return again < 0 ? -errno : again;
+}
+
+static int register_files(struct disk_ring *r, struct block *b)
+{
+	int fd[BLOCK_FILES], again[BLOCK_FILES], opened = 0, rc = 0;
+	int n = b->ops->files(b, fd);
+
+	while (rc == 0 && opened < n) {
+		rc = open_again(fd[opened]);
+		if (rc < 0)
+			break;
+		again[opened++] = rc;
+		rc = can_read_at_once(rc);
+	}
+	if (rc == 0)
+		rc = io_uring_register_files(&r->ring, again, (unsigned)n);
+	while (opened > 0)
+		close(again[--opened]); /* the ring has its own hold of them */
+	return rc;
+}
+
+struct disk_ring *disk_ring_new(struct block *b, struct err *e)
+{
+	struct disk_ring *r;
 	int rc;
 
-	if (!r) {
-		err_set(e, -ENOMEM, "out of memory");
+	if (!b->ops->files) {
+		err_set(e, -ENOTSUP, "it has no files");
 		return NULL;
 	}
-	r->files = b->ops->files ? b->ops->files(b, r->fd) : 0;
-	rc = r->files > 0 ? 0 : -ENOTSUP;
-	for (int i = 0; i < r->files && rc == 0; i++)
-		rc = can_read_at_once(r->fd[i]);
-	if (rc < 0) {
-		err_set(e, rc, "its files cannot be read without waiting: %s", strerror(-rc));
-		free(r);
-		return NULL;
-	}
-	rc = make(r, entries);
+	r = calloc(1, sizeof(*r));
+	rc = r ? make(r) : -ENOMEM;
 	if (rc < 0) {
 		err_set(e, rc, "no io_uring here: %s", strerror(-rc));
 		free(r);
 		return NULL;
 	}
-	rc = io_uring_register_files(&r->ring, r->fd, (unsigned)r->files);
-	if (rc == 0)
-		rc = restrict_ring(r);
-	if (rc < 0) {
+	rc = register_files(r, b);
+	if (rc < 0)
+		err_set(e, rc, "its files are not for io_uring: %s", strerror(-rc));
+	else if ((rc = restrict_ring(r)) < 0)
 		err_set(e, rc, "the io_uring cannot be shut in: %s", strerror(-rc));
-		disk_ring_free(r);
-		return NULL;
-	}
-	return r;
+	if (rc == 0)
+		return r;
+	disk_ring_free(r);
+	return NULL;
 }
 
 void disk_ring_free(struct disk_ring *r)

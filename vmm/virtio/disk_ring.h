@@ -20,9 +20,12 @@
 struct block;
 struct disk_ring;
 
-/* A ring for at most `entries` transfers at a time on the files of a block, which it does not own.
- * NULL with the reason in *e where the kernel, a policy or the file system has none to offer. */
-struct disk_ring *disk_ring_new(struct block *b, unsigned entries, struct err *e) must_check;
+#define DISK_RING_ENTRIES 64
+
+/* A ring for at most DISK_RING_ENTRIES transfers at a time on the files of a block, which it opens
+ * for itself (by /proc, hence before jail_files()). NULL with the reason in *e where the kernel, a
+ * policy or the file system has none to offer. */
+struct disk_ring *disk_ring_new(struct block *b, struct err *e) must_check;
 void disk_ring_free(struct disk_ring *r); /* nothing may be in flight; NULL is fine */
 /* Locks it in and opens it, in the thread that will use it: 0 or negative errno. */
 int disk_ring_enable(struct disk_ring *r) must_check;

@@ -70,8 +70,7 @@ struct virtio_blk {
 	struct block *block; /* owned */
 	char id[ID_BYTES];
 	struct blk_job *jobs; /* owned, BLK_JOBS of them */
-	struct blk_io *io;    /* owned; NULL: workers alone, and why: */
-	struct err why_not;
+	struct blk_io *io;    /* owned; NULL: workers alone */
 	bool other_disk;  /* than the one the loaded state is about */
 
 	/* dev.lock */
@@ -475,26 +474,11 @@ static int start_workers(struct virtio_blk *b, unsigned n, struct err *e)
 	return rc ? err_set(e, -rc, "virtio-blk: cannot start a thread: %s", strerror(rc)) : 0;
 }
 
-/* The ring, where the disk shall and can have one. Only who insists on it is told an error. */
-static int open_ring(struct virtio_blk *b, enum blk_engine engine, struct err *e)
+static int start_io(struct virtio_blk *b, struct err *e)
 {
-	struct err *why = &b->why_not;
-	int rc;
+	int rc = b->io ? blk_io_start(b->io) : 0;
 
-	if (engine == BLK_ENGINE_THREADS) {
-		(void)err_set(why, -ENOTSUP, "not asked for");
-		return 0;
-	}
-	b->io = blk_io_new(b, b->block, why);
-	rc = b->io ? blk_io_start(b->io) : why->code;
-	if (b->io && rc < 0)
-		(void)err_set(why, rc, "the io_uring does not open: %s", strerror(-rc));
-	if (rc == 0)
-		return 0;
-	blk_io_free(steal_ptr(&b->io));
-	if (engine == BLK_ENGINE_URING)
-		return err_set(e, rc, "--disk-engine uring: %s", why->msg);
-	return 0;
+	return rc < 0 ? err_set(e, rc, "virtio-blk: no thread for the ring: %s", strerror(-rc)) : 0;
 }
 
 static void fill_dev(struct virtio_blk *b, const struct virtio_blk_config *c)
@@ -571,23 +555,25 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 		err_set(e, -ENOMEM, "virtio-blk: out of memory");
 		return NULL;
 	}
-	if (open_ring(b, c->engine, e) < 0)
-		goto fail;
-	if (b->io)
+	if (c->ring) {
+		b->io = blk_io_new(b, b->block, c->ring);
+		if (!b->io) {
+			err_set(e, -ENOMEM, "virtio-blk: out of memory");
+			goto fail;
+		}
 		where.loop = blk_io_loop(b->io);
+	}
 	if (limiter_init(&b->limiter, where.loop, resume, b) < 0) {
 		err_set(e, -ENOMEM, "virtio-blk: no timer");
 		goto fail;
 	}
 	if (virtio_dev_init(&b->dev, &where, e) < 0)
 		goto fail;
-	if (start_workers(b, c->workers ? c->workers : 4, e) < 0) {
+	if (start_workers(b, c->workers ? c->workers : 4, e) < 0 || start_io(b, e) < 0) {
 		stop_workers(b);
 		virtio_dev_fini(&b->dev);
 		goto fail;
 	}
-	if (b->io)
-		blk_io_go(b->io);
 	return b;
 fail:
 	unmake(b);
@@ -612,12 +598,6 @@ void virtio_blk_free(struct virtio_blk *b)
 		log_warn("disk.error", "op=flush reason=%s", LOG_Q(strerror(-rc)));
 	block_close(b->block);
 	unmake(b);
-}
-
-bool virtio_blk_ring(const struct virtio_blk *b, const char **why_not)
-{
-	*why_not = b->why_not.msg;
-	return b->io != NULL;
 }
 
 int virtio_blk_enter(struct virtio_blk *b, int (*fn)(void))

@@ -11,22 +11,17 @@
 #include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio.h"
 
+struct disk_ring;
 struct virtio_blk;
-
-/* Who transfers: a thread of the disk's own by an io_uring (virtio_blk_io.c), or worker threads.
- * A ring is made only before the process shuts itself in (jail.h). */
-enum blk_engine {
-	BLK_ENGINE_AUTO, /* a ring where there is one to be had */
-	BLK_ENGINE_URING,
-	BLK_ENGINE_THREADS
-};
 
 struct virtio_blk_config {
 	struct block *block; /* becomes the device's on success */
 	const char *serial;  /* at most 20 characters, NULL for none */
 	unsigned queues;     /* 1..4; 0 means 1 */
 	unsigned workers;    /* 1..8 threads; 0 means 4 */
-	enum blk_engine engine;
+	/* Made for this block: a thread of the disk's own transfers by it (virtio_blk_io.c). Becomes
+	 * the device's on success; NULL: worker threads do everything. */
+	struct disk_ring *ring;
 	/* After a failure of the file below, at most once a second, in a worker; NULL is fine. */
 	void (*problem)(void *arg);
 	void *arg; /* borrowed */
@@ -37,8 +32,6 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 void virtio_blk_free(struct virtio_blk *b); /* flushes; NULL is fine */
 /* The latest failure of the file below as a sentence, "" when there was none. Any thread. */
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n);
-/* Whether it transfers by a ring; *why_not is the reason where it does not. */
-bool virtio_blk_ring(const struct virtio_blk *b, const char **why_not);
 /* Runs fn in the thread that has the ring, if there is one, and returns what it returned, else 0:
  * for its jail. */
 int virtio_blk_enter(struct virtio_blk *b, int (*fn)(void)) must_check;

@@ -6,10 +6,11 @@
 #ifndef PANE_VMM_VIRTIO_VIRTIO_BLK_INTERNAL_H
 #define PANE_VMM_VIRTIO_VIRTIO_BLK_INTERNAL_H
 
+#include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/virtio_blk.h"
 
 enum {
-	BLK_JOBS = 64,
+	BLK_JOBS = DISK_RING_ENTRIES,
 	BLK_SECTOR = 512,
 	BLK_HEAD = 16
 };
@@ -82,12 +83,12 @@ struct virtio_dev *blk_dev(struct virtio_blk *b);
 
 struct blk_io;
 
-/* NULL with the reason where there is no ring for this block. Its loop is where the device's
- * notifications have to arrive. */
-struct blk_io *blk_io_new(struct virtio_blk *b, struct block *block, struct err *e) must_check;
+/* Its loop is where the device's notifications have to arrive. The ring becomes its own in the end
+ * (blk_io_start). NULL when out of memory. */
+struct blk_io *blk_io_new(struct virtio_blk *b, struct block *block,
+			  struct disk_ring *ring) must_check;
 struct loop *blk_io_loop(struct blk_io *io);
-int blk_io_start(struct blk_io *io) must_check; /* the thread, and its ring is open */
-void blk_io_go(struct blk_io *io);		/* once the device is made */
+int blk_io_start(struct blk_io *io) must_check; /* the thread; the ring is open and owned */
 void blk_io_stop(struct blk_io *io);		/* no job may be out; fine when it does not run */
 void blk_io_free(struct blk_io *io);		/* NULL is fine */
 /* dev.lock held: whether the ring takes j; it is then on its way. */

@@ -19,7 +19,6 @@
 #include <sys/eventfd.h>
 #include "common/loop.h"
 #include "common/wire.h"
-#include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/virtio_blk_internal.h"
 
 enum {
@@ -39,7 +38,8 @@ enum step {
 struct blk_io {
 	struct virtio_blk *b;	/* borrowed: the owner */
 	struct block *block;	/* borrowed from it */
-	struct disk_ring *ring; /* owned */
+	struct disk_ring *ring; /* owned from blk_io_start() on */
+	bool owns_ring;
 	struct loop *loop;	/* owned */
 	struct loop_io *ring_io, *wake_io;
 	int wake; /* eventfd, owned */
@@ -54,7 +54,7 @@ struct blk_io {
 
 	pthread_mutex_t lock;
 	pthread_cond_t stepped;
-	bool open, go, quit; /* the ring has been tried; begin; or do not */
+	bool open; /* the ring was tried, with `result` */
 	enum step step;
 	int (*enter)(void);
 	int result;
@@ -251,10 +251,6 @@ static void *run(void *arg)
 	io->open = true;
 	io->result = rc;
 	pthread_cond_broadcast(&io->stepped);
-	while (rc == 0 && !io->go && !io->quit)
-		pthread_cond_wait(&io->stepped, &io->lock);
-	if (!io->go)
-		rc = -ECANCELED;
 	pthread_mutex_unlock(&io->lock);
 	if (rc == 0 && (rc = loop_run(io->loop)) < 0)
 		log_err("disk.loop", "reason=%s", LOG_Q(strerror(-rc)));
@@ -299,7 +295,7 @@ int blk_io_start(struct blk_io *io)
 	pthread_mutex_unlock(&io->lock);
 	if (rc < 0)
 		pthread_join(io->thread, NULL);
-	io->running = rc == 0;
+	io->running = io->owns_ring = rc == 0;
 	return rc;
 }
 
@@ -307,22 +303,9 @@ void blk_io_stop(struct blk_io *io)
 {
 	if (!io || !io->running)
 		return;
-	pthread_mutex_lock(&io->lock);
-	io->quit = true;
-	pthread_cond_broadcast(&io->stepped);
-	pthread_mutex_unlock(&io->lock);
-	if (io->go)
-		step(io, STOP);
+	step(io, STOP);
 	pthread_join(io->thread, NULL);
 	io->running = false;
-}
-
-void blk_io_go(struct blk_io *io)
-{
-	pthread_mutex_lock(&io->lock);
-	io->go = true;
-	pthread_cond_broadcast(&io->stepped);
-	pthread_mutex_unlock(&io->lock);
 }
 
 struct loop *blk_io_loop(struct blk_io *io)
@@ -330,33 +313,25 @@ struct loop *blk_io_loop(struct blk_io *io)
 	return io->loop;
 }
 
-struct blk_io *blk_io_new(struct virtio_blk *b, struct block *block, struct err *e)
+struct blk_io *blk_io_new(struct virtio_blk *b, struct block *block, struct disk_ring *ring)
 {
 	struct blk_io *io = calloc(1, sizeof(*io));
 
-	if (!io) {
-		err_set(e, -ENOMEM, "out of memory");
+	if (!io)
 		return NULL;
-	}
 	io->b = b;
 	io->block = block;
+	io->ring = ring;
 	blk_jobs_init(&io->waiting);
 	pthread_mutex_init(&io->lock, NULL);
 	pthread_cond_init(&io->stepped, NULL);
 	io->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	io->ring = disk_ring_new(block, BLK_JOBS, e);
-	if (!io->ring) {
-		blk_io_free(io);
-		return NULL;
-	}
 	io->loop = loop_new();
 	if (io->loop && io->wake >= 0) {
-		io->ring_io =
-			loop_io_add(io->loop, disk_ring_fd(io->ring), LOOP_READ, on_ring, io);
+		io->ring_io = loop_io_add(io->loop, disk_ring_fd(ring), LOOP_READ, on_ring, io);
 		io->wake_io = loop_io_add(io->loop, io->wake, LOOP_READ, on_wake, io);
 	}
 	if (!io->ring_io || !io->wake_io) {
-		err_set(e, -ENOMEM, "no event loop for the disk");
 		blk_io_free(io);
 		return NULL;
 	}
@@ -372,7 +347,8 @@ void blk_io_free(struct blk_io *io)
 	loop_io_del(io->ring_io);
 	loop_io_del(io->wake_io);
 	loop_free(io->loop);
-	disk_ring_free(io->ring);
+	if (io->owns_ring)
+		disk_ring_free(io->ring);
 	if (io->wake >= 0)
 		close(io->wake);
 	pthread_cond_destroy(&io->stepped);
