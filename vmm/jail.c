@@ -106,9 +106,12 @@ static const int main_calls[] = {
 };
 
 /* A disk's thread with a ring: its loop, the guest's notifications and interrupts, a limiter's
- * timer, the log, malloc. It opens, reads and writes no file but by the ring. */
+ * timer, small writes (virtio_blk_io.c), the log, malloc. It opens and reads no file but by the
+ * ring. */
 static const int disk_calls[] = {
 	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(pwrite64),
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(read),

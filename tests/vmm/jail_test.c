@@ -159,14 +159,14 @@ static void do_disk_open(void)
 	(void)open("/etc/passwd", O_RDONLY);
 }
 
-static void do_disk_write(void)
+static void do_disk_read(void)
 {
 	struct iovec v = {.iov_base = (char[]){'x'}, .iov_len = 1};
 
 	enter(true);
 	if (jail_disk() < 0)
 		_exit(2);
-	if (pwritev(STDOUT_FILENO, &v, 1, 0) < 0) /* its files are the ring's business */
+	if (preadv(STDIN_FILENO, &v, 1, 0) < 0) /* reading files is the ring's business */
 		_exit(3);
 }
 
@@ -226,7 +226,7 @@ static void the_rest_ends_the_process(void **state)
 	assert_int_equal(child(do_ring), VIOLATION);
 	assert_int_equal(child(do_ring_change), VIOLATION);
 	assert_int_equal(child(do_disk_open), VIOLATION);
-	assert_int_equal(child(do_disk_write), VIOLATION);
+	assert_int_equal(child(do_disk_read), VIOLATION);
 }
 
 int main(void)

@@ -32,10 +32,11 @@ struct blk_job {
 	uint32_t type;
 	uint64_t off; /* bytes */
 
-	/* Of a transfer by the ring: part of chain.iov, and where the bytes are. */
+	/* Of a transfer by the disk's own thread: part of chain.iov, and where the bytes are. */
 	const struct iovec *iov;
 	int n, file;
 	uint64_t len, at;
+	bool by_hand; /* a write without the ring */
 
 	uint32_t written; /* bytes, once done */
 	struct virtq_chain chain;
@@ -91,7 +92,7 @@ struct loop *blk_io_loop(struct blk_io *io);
 int blk_io_start(struct blk_io *io) must_check; /* the thread; the ring is open and owned */
 void blk_io_stop(struct blk_io *io);		/* no job may be out; fine when it does not run */
 void blk_io_free(struct blk_io *io);		/* NULL is fine */
-/* dev.lock held: whether the ring takes j; it is then on its way. */
+/* dev.lock held: whether the thread takes j; it is then on its way. */
 bool blk_io_add(struct blk_io *io, struct blk_job *j) must_check;
 /* Runs fn in the thread and returns what it returned. */
 int blk_io_enter(struct blk_io *io, int (*fn)(void)) must_check;

@@ -10,7 +10,12 @@
  * copied up; and every transfer that came back short, with an error, or because it would have had
  * to wait: they do it again from its beginning, and their result counts.
  *
- * dev.lock guards `waiting` and write_pause, `lock` guards step and its result.
+ * Some file systems (ext4) never write into the page cache for a ring. There a small write, which
+ * is a copy of a few microseconds, is done by this thread itself: to hand it to a worker costs ten
+ * times that. One that took long (a throttled host, a journal that commits) has the next ones done
+ * by workers, so that reads do not wait behind them.
+ *
+ * dev.lock guards `waiting` and the pauses, `lock` guards step and its result.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,8 +31,12 @@ enum {
 	MAX_TRANSFER = 1 << 30, /* the kernel moves no more than INT_MAX at once */
 	/* A file system that never writes without waiting is asked again after so many writes. */
 	WRITE_PAUSE = 256,
-	WRITE_MISSES = 4 /* in a row */
+	WRITE_MISSES = 4,  /* in a row */
+	BY_HAND_MAX = 65536, /* bytes */
+	BY_HAND_PAUSE = 256 /* writes, after one that took long */
 };
+
+#define LONG_NS 1000000
 
 enum step {
 	IDLE,
@@ -49,8 +58,8 @@ struct blk_io {
 	bool collect;	/* the thread's: something ended */
 	unsigned begun; /* the thread's: transfers in the ring */
 
-	struct blk_jobs waiting; /* for the ring */
-	unsigned write_pause, write_misses;
+	struct blk_jobs waiting; /* for the thread */
+	unsigned write_pause, write_misses, by_hand_pause;
 
 	pthread_mutex_t lock;
 	pthread_cond_t stepped;
@@ -84,11 +93,16 @@ static bool plain(struct blk_job *j)
 	return j->n > 0 && j->len % BLK_SECTOR == 0 && j->len <= MAX_TRANSFER;
 }
 
-static bool may_write(struct blk_io *io)
+/* How j would be written: by the ring, by hand, or (false) by a worker. */
+static bool may_write(struct blk_io *io, struct blk_job *j)
 {
-	if (io->write_pause == 0)
+	j->by_hand = io->write_pause > 0;
+	if (!j->by_hand)
 		return true;
 	io->write_pause--;
+	if (io->by_hand_pause == 0)
+		return j->len <= BY_HAND_MAX;
+	io->by_hand_pause--;
 	return false;
 }
 
@@ -96,11 +110,12 @@ bool blk_io_add(struct blk_io *io, struct blk_job *j)
 {
 	bool write = j->type == BLK_T_OUT;
 
+	j->by_hand = false;
 	if ((j->type != BLK_T_IN && !write) || !plain(j) ||
-	    !range_ok(j->off, j->len, io->block->size) || (write && !may_write(io)))
+	    !range_ok(j->off, j->len, io->block->size))
 		return false;
 	j->file = io->block->ops->place(io->block, write, j->off, j->len, &j->at);
-	if (j->file < 0)
+	if (j->file < 0 || (write && !may_write(io, j)))
 		return false;
 	blk_jobs_add(&io->waiting, j);
 	if (!pthread_equal(pthread_self(), io->self))
@@ -111,7 +126,7 @@ bool blk_io_add(struct blk_io *io, struct blk_job *j)
 /* Whether writes of this file end at once. */
 static void learn(struct blk_io *io, const struct blk_job *j, int res)
 {
-	if (j->type != BLK_T_OUT)
+	if (j->type != BLK_T_OUT || j->by_hand)
 		return;
 	if (res != -EAGAIN) {
 		io->write_misses = 0;
@@ -123,95 +138,140 @@ static void learn(struct blk_io *io, const struct blk_job *j, int res)
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
-static void put_down(struct blk_io *io)
+/* What has ended, one way or the other; of all jobs there are, at most. */
+struct ended {
+	struct blk_job *job[BLK_JOBS];
+	int res[BLK_JOBS]; /* bytes, or negative errno */
+	unsigned n;
+	int64_t longest_ns;
+};
+
+static void ended_add(struct ended *d, struct blk_job *j, int res)
 {
-	struct virtio_dev *d = blk_dev(io->b);
-	struct blk_jobs jobs, odd;
+	d->job[d->n] = j;
+	d->res[d->n++] = res;
+}
+
+static bool went_well(const struct ended *d, unsigned i)
+{
+	return d->res[i] >= 0 && (uint64_t)d->res[i] == d->job[i]->len;
+}
+
+/* Puts down what waits; *own gets what is written by hand. */
+static void put_down(struct blk_io *io, struct blk_jobs *own, struct ended *d)
+{
+	pthread_mutex_t *lock = &blk_dev(io->b)->lock;
+	struct blk_jobs jobs;
 	struct blk_job *j;
 
 	blk_jobs_init(&jobs);
-	blk_jobs_init(&odd);
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(lock);
 	while ((j = blk_jobs_take(&io->waiting)))
 		blk_jobs_add(&jobs, j);
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(lock);
 	while ((j = blk_jobs_take(&jobs))) {
-		if (!disk_ring_put(io->ring, j->type == BLK_T_OUT, j->file, j->iov, j->n, j->at,
-				   j)) {
-			blk_jobs_add(&odd, j);
-			continue;
+		if (j->by_hand) {
+			blk_jobs_add(own, j);
+		} else if (disk_ring_put(io->ring, j->type == BLK_T_OUT, j->file, j->iov, j->n,
+					 j->at, j)) {
+			io->begun++;
+			io->collect = true;
+		} else {
+			ended_add(d, j, -EBUSY);
 		}
-		io->begun++;
-		io->collect = true;
 	}
-	if (!odd.head)
-		return;
-	pthread_mutex_lock(&d->lock);
-	while ((j = blk_jobs_take(&odd)))
-		blk_to_worker(io->b, j);
-	pthread_mutex_unlock(&d->lock);
 }
 
-/* What ended, and its status in the guest's memory where it went well. */
-static unsigned reap(struct blk_io *io, struct blk_job *done[BLK_JOBS], int res[BLK_JOBS])
+static void write_by_hand(struct blk_io *io, struct blk_jobs *own, struct ended *d)
 {
-	unsigned n = 0;
+	struct blk_job *j;
+	int64_t from = own->head ? clock_ns() : 0;
+
+	while ((j = blk_jobs_take(own))) {
+		int rc = io->block->ops->writev(io->block, j->iov, j->n, j->off);
+		int64_t now = clock_ns();
+
+		ended_add(d, j, rc < 0 ? rc : (int)j->len);
+		if (now - from > d->longest_ns)
+			d->longest_ns = now - from;
+		from = now;
+	}
+}
+
+static void reap(struct blk_io *io, struct ended *d)
+{
 	void *tag;
+	int res;
 
-	while (n < BLK_JOBS && disk_ring_reap(io->ring, &tag, &res[n])) {
-		struct blk_job *j = done[n] = tag;
-		uint8_t status = BLK_S_OK;
-
-		if (res[n] >= 0 && (uint64_t)res[n] == j->len) {
-			virtq_write(&j->chain, j->chain.in_len - 1, &status, 1);
-			j->written = 1 + (j->type == BLK_T_IN ? (uint32_t)j->len : 0);
-		}
-		n++;
+	while (d->n < BLK_JOBS && disk_ring_reap(io->ring, &tag, &res)) {
+		ended_add(d, tag, res);
+		io->begun--;
 	}
-	io->begun -= n;
-	return n;
 }
 
-static void answer(struct blk_io *io)
+/* Into the guest's memory, before the driver is told. */
+static void write_status(const struct ended *d)
 {
-	struct virtio_dev *d = blk_dev(io->b);
-	struct blk_job *done[BLK_JOBS];
-	int res[BLK_JOBS];
-	unsigned n = reap(io, done, res), queues = 0;
+	const uint8_t status = BLK_S_OK;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		struct blk_job *j = d->job[i];
+
+		if (!went_well(d, i))
+			continue;
+		virtq_write(&j->chain, j->chain.in_len - 1, &status, 1);
+		j->written = 1 + (j->type == BLK_T_IN ? (uint32_t)j->len : 0);
+	}
+}
+
+static void answer(struct blk_io *io, const struct ended *d)
+{
+	struct virtio_dev *dev = blk_dev(io->b);
+	unsigned queues = 0;
 	bool starved;
 
-	if (n == 0)
-		return;
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(&dev->lock);
 	starved = blk_starved(io->b);
-	for (unsigned i = 0; i < n; i++) {
-		learn(io, done[i], res[i]);
-		if (res[i] < 0 || (uint64_t)res[i] != done[i]->len) {
-			blk_to_worker(io->b, done[i]);
+	if (d->longest_ns > LONG_NS)
+		io->by_hand_pause = BY_HAND_PAUSE;
+	for (unsigned i = 0; i < d->n; i++) {
+		learn(io, d->job[i], d->res[i]);
+		if (!went_well(d, i)) {
+			blk_to_worker(io->b, d->job[i]);
 			continue;
 		}
-		queues |= 1u << done[i]->queue;
-		blk_retire(io->b, done[i]);
+		queues |= 1u << d->job[i]->queue;
+		blk_retire(io->b, d->job[i]);
 	}
 	if (queues)
 		blk_retired(io->b, queues, starved);
 	if (io->waiting.head)
 		wake(io); /* after a look at everything else */
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&dev->lock);
 }
 
 static void before_wait(void *arg)
 {
 	struct blk_io *io = arg;
+	struct ended d;
+	struct blk_jobs own;
 
-	put_down(io);
-	if (!io->collect)
+	d.n = 0;
+	d.longest_ns = 0;
+	blk_jobs_init(&own);
+	put_down(io, &own, &d);
+	if (io->collect) {
+		io->collect = false;
+		/* Out of memory, at worst: what was put down is begun by the next try. */
+		if (disk_ring_submit(io->ring) < 0)
+			wake(io);
+		reap(io, &d);
+	}
+	write_by_hand(io, &own, &d);
+	if (d.n == 0)
 		return;
-	io->collect = false;
-	/* Out of memory, at worst: what was put down stays so, and is begun by the next try. */
-	if (disk_ring_submit(io->ring) < 0)
-		wake(io);
-	answer(io);
+	write_status(&d);
+	answer(io, &d);
 }
 
 static void on_ring(void *arg, int fd, unsigned events)
