@@ -17,6 +17,7 @@
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
 #include "vmm/virtio/block_problem.h"
+#include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
@@ -35,7 +36,9 @@ struct vm_devices {
 	struct virtio_env env;
 	struct block *block;		   /* owned until blk has it */
 	struct block *more[VM_MORE_DISKS]; /* owned until its blk_more has it */
-	struct virtio_blk *blk;		   /* all owned */
+	struct disk_ring *ring;		   /* likewise; NULL where a disk has none */
+	struct disk_ring *ring_more[VM_MORE_DISKS];
+	struct virtio_blk *blk; /* all owned */
 	struct virtio_blk *blk_more[VM_MORE_DISKS];
 	struct seat *seat;
 	struct pc_seat *pc_seat; /* instead of seat, in a PC */
@@ -54,6 +57,25 @@ struct vm_devices {
 	uint8_t mac[6];
 };
 
+/* The ring a disk shall and can have. Only who insists on one is told an error. */
+static int open_ring(const struct vm_devices *d, struct block *b, const char *path,
+		     struct disk_ring **ring, struct err *e)
+{
+	struct err why = {.msg = "as told"};
+
+	if (d->cfg.disk_engine != VM_DISK_THREADS)
+		*ring = disk_ring_new(b, &why);
+	if (*ring)
+		log_info("disk.engine", "engine=uring disk=%s", LOG_Q(path));
+	else if (d->cfg.disk_engine == VM_DISK_URING)
+		return err_setw(e, why.code, "disk.engine", "--disk-engine uring: disk %s: %s",
+				path, why.msg);
+	else
+		log_info("disk.engine", "engine=threads disk=%s why=%s", LOG_Q(path),
+			 LOG_Q(why.msg));
+	return 0;
+}
+
 static int open_disk(struct vm_devices *d, struct err *e)
 {
 	const struct vm_devices_cfg *c = &d->cfg;
@@ -64,7 +86,9 @@ static int open_disk(struct vm_devices *d, struct err *e)
 		d->block = overlay_open_layered(c->disk_base, c->disk_layer, c->disk_overlay, 0, e);
 	else
 		return 0;
-	return d->block ? 0 : -EIO;
+	if (!d->block)
+		return -EIO;
+	return open_ring(d, d->block, c->disk_raw ? c->disk_raw : c->disk_overlay, &d->ring, e);
 }
 
 static int open_more_disks(struct vm_devices *d, struct err *e)
@@ -73,7 +97,7 @@ static int open_more_disks(struct vm_devices *d, struct err *e)
 
 	for (unsigned i = 0; i < c->n_more && i < VM_MORE_DISKS && c->more[i]; i++) {
 		d->more[i] = block_raw_open(c->more[i], c->more_readonly[i], e);
-		if (!d->more[i])
+		if (!d->more[i] || open_ring(d, d->more[i], c->more[i], &d->ring_more[i], e) < 0)
 			return -EIO;
 	}
 	return 0;
@@ -156,12 +180,14 @@ static int add_more_disks(struct vm_devices *d, struct err *e)
 	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++) {
 		struct virtio_blk_config blk = {.serial = "pane-more",
 						.block = d->more[i],
+						.ring = d->ring_more[i],
 						.problem = d->cfg.problem,
 						.arg = d->cfg.arg};
 
 		d->blk_more[i] = virtio_blk_new(&d->env, &blk, e);
 		if (!d->blk_more[i])
 			return -EIO;
+		d->ring_more[i] = NULL;
 		d->more[i] = NULL;
 	}
 	return 0;
@@ -171,6 +197,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 {
 	const struct virtio_blk_config blk = {.serial = "pane",
 					      .block = d->block,
+					      .ring = d->ring,
 					      .queues = d->cfg.cpus < DISK_QUEUES ? d->cfg.cpus
 										  : DISK_QUEUES,
 					      .problem = d->cfg.problem,
@@ -181,6 +208,7 @@ static int add_disk(struct vm_devices *d, struct err *e)
 	d->blk = virtio_blk_new(&d->env, &blk, e);
 	if (!d->blk)
 		return -EIO;
+	d->ring = NULL;
 	d->block = NULL;
 	return 0;
 }
@@ -401,6 +429,15 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
 }
 
+int vm_devices_enter(struct vm_devices *d, int (*fn)(void), struct err *e)
+{
+	int r = d->blk ? virtio_blk_enter(d->blk, fn) : 0;
+
+	for (unsigned i = 0; i < VM_MORE_DISKS && r == 0; i++)
+		r = d->blk_more[i] ? virtio_blk_enter(d->blk_more[i], fn) : 0;
+	return r < 0 ? err_set(e, r, "a disk's jail: %s", strerror(-r)) : 0;
+}
+
 int vm_devices_check(const struct vm_devices *d, struct err *e)
 {
 	bool other = (d->blk && virtio_blk_is_other(d->blk)) || (d->ahci && d->ahci->other_disc);
@@ -441,10 +478,12 @@ void vm_devices_free(struct vm_devices *d)
 	for (unsigned i = VM_MORE_DISKS; i-- > 0;) {
 		if (d->blk_more[i])
 			virtio_blk_free(d->blk_more[i]);
+		disk_ring_free(d->ring_more[i]);
 		block_close(d->more[i]);
 	}
 	if (d->blk)
 		virtio_blk_free(d->blk);
+	disk_ring_free(d->ring);
 	block_close(d->block);
 	ahci_free(d->ahci);
 	block_problem_fini(&d->problem);

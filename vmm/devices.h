@@ -21,6 +21,13 @@ enum vm_disk_bus {
 	VM_DISK_NVME
 };
 
+/* Who transfers a disk's bytes: an io_uring (virtio/disk_ring.h) or worker threads. */
+enum vm_disk_engine {
+	VM_DISK_AUTO, /* a ring where there is one to be had */
+	VM_DISK_URING,
+	VM_DISK_THREADS
+};
+
 struct vm_devices_cfg {
 	const char *name;				   /* of the desktop */
 	const char *disk_raw;				   /* or base and overlay, or none */
@@ -28,7 +35,8 @@ struct vm_devices_cfg {
 	const char *const *more; /* raw files of further disks; NULL ends them */
 	const bool *more_readonly;
 	unsigned n_more;
-	enum vm_disk_bus disk_bus;  /* of all these */
+	enum vm_disk_bus disk_bus; /* of all these */
+	enum vm_disk_engine disk_engine;
 	const char *cdrom;	    /* ISO image, NULL: no drive; in a PC only */
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user" or "none" */
@@ -56,6 +64,8 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *cfg, struct vm_de
 /* Starts the I/O threads: after jail_files(), which only binds threads made later, and before
  * jail_process(). */
 int vm_devices_start(struct vm_devices *d, struct err *e) must_check;
+/* After jail_process(): each disk thread that has a ring calls fn, a filter of its own. */
+int vm_devices_enter(struct vm_devices *d, int (*fn)(void), struct err *e) must_check;
 /* After the vCPUs have stopped: finishes and flushes what is in flight. NULL is fine. */
 void vm_devices_free(struct vm_devices *d);
 /* The state of a snapshot was loaded: refuses when it is about other disks. */

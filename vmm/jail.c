@@ -102,8 +102,43 @@ static const int main_calls[] = {
 	SCMP_SYS(shutdown),	   SCMP_SYS(nanosleep),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(set_robust_list), SCMP_SYS(unlink),
-	SCMP_SYS(uname),
+	SCMP_SYS(uname),	   SCMP_SYS(io_uring_enter),
 };
+
+/* A disk's thread with a ring: its loop, the guest's notifications and interrupts, a limiter's
+ * timer, small writes (virtio_blk_io.c), the log, malloc. It opens and reads no file but by the
+ * ring. */
+static const int disk_calls[] = {
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(futex),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rseq),
+};
+
+static const unsigned long disk_ioctls[] = {KVM_IRQ_LINE, KVM_SIGNAL_MSI};
 
 static const int net_calls[] = {
 	SCMP_SYS(socket),      SCMP_SYS(connect),    SCMP_SYS(bind),
@@ -167,14 +202,21 @@ static int allow(scmp_filter_ctx f, const int *calls, size_t n)
 	return r;
 }
 
+static int allow_ioctls(scmp_filter_ctx f, const unsigned long *ioctls, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
+	return r;
+}
+
 static int allow_vcpu(scmp_filter_ctx f)
 {
 	int r = allow(f, vcpu_calls, ARRAY_LEN(vcpu_calls));
 
-	for (size_t i = 0; i < ARRAY_LEN(vcpu_ioctls) && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, vcpu_ioctls[i], 0));
-	return r;
+	return r == 0 ? allow_ioctls(f, vcpu_ioctls, ARRAY_LEN(vcpu_ioctls)) : r;
 }
 
 /* Threads of a device that is plugged in later: a thread of this process, in no new namespace.
@@ -217,9 +259,8 @@ int jail_process(bool net, struct err *e)
 
 	if (r == 0)
 		r = allow(f, main_calls, ARRAY_LEN(main_calls));
-	for (size_t i = 0; i < ARRAY_LEN(main_ioctls) && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, main_ioctls[i], 0));
+	if (r == 0)
+		r = allow_ioctls(f, main_ioctls, ARRAY_LEN(main_ioctls));
 	if (r == 0)
 		r = allow_threads(f);
 	if (r == 0 && net)
@@ -245,5 +286,20 @@ int jail_vcpu(void)
 
 	if (r == 0)
 		r = allow_vcpu(f);
+	return r == 0 ? load(f, false) : r;
+}
+
+int jail_disk(void)
+{
+	if (!FILTERED)
+		return 0;
+
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_TRAP);
+	int r = f ? seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
+
+	if (r == 0)
+		r = allow(f, disk_calls, ARRAY_LEN(disk_calls));
+	if (r == 0)
+		r = allow_ioctls(f, disk_ioctls, ARRAY_LEN(disk_ioctls));
 	return r == 0 ? load(f, false) : r;
 }

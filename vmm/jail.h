@@ -4,7 +4,8 @@
  * jail_files() once everything is open (no new privileges, limits, Landlock: no file can be opened
  * any more); threads are made (Landlock binds only
  * those made after it); jail_process() filters system calls of all threads; jail_vcpu()
- * filters each vCPU thread further.
+ * filters each vCPU thread further, jail_disk() each thread that has an io_uring. No ring can be
+ * made or changed after jail_process(); what one may do is bounded in vmm/virtio/disk_ring.h.
  */
 #ifndef PANE_VMM_JAIL_H
 #define PANE_VMM_JAIL_H
@@ -19,5 +20,7 @@ int jail_files(bool resolver, struct err *e) must_check;
 int jail_process(bool net, struct err *e) must_check;
 /* Called by each vCPU thread on itself: 0 or negative errno. */
 int jail_vcpu(void) must_check;
+/* Called by each disk thread on itself: 0 or negative errno. */
+int jail_disk(void) must_check;
 
 #endif

@@ -315,6 +315,7 @@ static int build(struct app *a, struct err *e)
 					       .more_readonly = o->more_readonly,
 					       .n_more = OPTIONS_MORE_DISKS,
 					       .disk_bus = o->disk_bus,
+					       .disk_engine = o->disk_engine,
 					       .cdrom = o->cdrom,
 					       .boot_order = o->boot_order,
 					       .net = o->net,
@@ -416,6 +417,8 @@ static int enter(struct app *a, struct err *e)
 		r = vm_start(a->vm, e);
 	if (r == 0)
 		r = jail_process(net, e);
+	if (r == 0)
+		r = vm_devices_enter(a->devices, jail_disk, e);
 	return r;
 }
 

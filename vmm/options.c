@@ -44,6 +44,8 @@ static const char help[] =
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
 	"  --disk-bus virtio|ahci  what the disks are to the guest (default: virtio)\n"
+	"  --disk-engine auto|uring|threads  how disks transfer: by an io_uring, by worker\n"
+	"                      threads, or (default) by the first where there is one\n"
 	"  --disk-limit SPEC   bytes=N,ops=N,burst=MS: of each disk, a second; burst is what\n"
 	"                      may be saved up (default: 100 ms); what is left out is free\n"
 	"  --net-limit SPEC    the same for the network, of either direction\n"
@@ -99,6 +101,7 @@ enum {
 	O_BOOT_MENU,
 	O_DISK,
 	O_DISK_BUS,
+	O_DISK_ENGINE,
 	O_DISK_LIMIT,
 	O_NET_LIMIT,
 	O_NET,
@@ -141,6 +144,7 @@ static const struct option longs[] = {
 	{"boot-menu", no_argument, NULL, O_BOOT_MENU},
 	{"disk", required_argument, NULL, O_DISK},
 	{"disk-bus", required_argument, NULL, O_DISK_BUS},
+	{"disk-engine", required_argument, NULL, O_DISK_ENGINE},
 	{"disk-limit", required_argument, NULL, O_DISK_LIMIT},
 	{"net-limit", required_argument, NULL, O_NET_LIMIT},
 	{"net", required_argument, NULL, O_NET},
@@ -201,6 +205,18 @@ static int set_more_disk(struct options *o, char *spec, struct err *e)
 		return 0;
 	}
 	return err_set(e, -EINVAL, "--disk %s: at most %d disks", spec, OPTIONS_MORE_DISKS + 1);
+}
+
+static int set_disk_engine(struct options *o, const char *word, struct err *e)
+{
+	static const char *const words[] = {"auto", "uring", "threads"}; /* enum vm_disk_engine */
+
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (!strcmp(word, words[i])) {
+			o->disk_engine = i;
+			return 0;
+		}
+	return err_set(e, -EINVAL, "--disk-engine %s: give auto, uring or threads", word);
 }
 
 static int set_disk(struct options *o, char *spec, struct err *e)
@@ -400,6 +416,8 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		r = one_of("--disk-bus", arg, "virtio", "ahci", e);
 		o->disk_bus = r == 1 ? VM_DISK_AHCI : VM_DISK_VIRTIO;
 		return r < 0 ? r : 0;
+	case O_DISK_ENGINE:
+		return set_disk_engine(o, arg, e);
 	case O_DISK_LIMIT:
 		return set_limit("--disk-limit", &o->disk_limit, arg, e);
 	case O_NET_LIMIT:

@@ -41,6 +41,7 @@ struct options {
 	const char *tpm;   /* control socket of an swtpm, or NULL */
 	const char *net; /* "user" or "none" */
 	const char *mac; /* or NULL */
+	unsigned disk_engine;				 /* enum vm_disk_engine */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */

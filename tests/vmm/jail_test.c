@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,11 +151,55 @@ static void do_vcpu_socket(void)
 	syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
 }
 
+static void do_disk_open(void)
+{
+	enter(true); /* where files can be tried and sockets made */
+	if (jail_disk() < 0)
+		_exit(2);
+	(void)open("/etc/passwd", O_RDONLY);
+}
+
+static void do_disk_read(void)
+{
+	struct iovec v = {.iov_base = (char[]){'x'}, .iov_len = 1};
+
+	enter(true);
+	if (jail_disk() < 0)
+		_exit(2);
+	if (preadv(STDIN_FILENO, &v, 1, 0) < 0) /* reading files is the ring's business */
+		_exit(3);
+}
+
+static void do_ring(void)
+{
+	uint8_t params[120] = {0};
+
+	enter(true);
+	syscall(SYS_io_uring_setup, 1, params);
+}
+
+static void do_ring_change(void)
+{
+	enter(true);
+	syscall(SYS_io_uring_register, 0, 0, NULL, 0);
+}
+
+static void do_disk_works(void)
+{
+	enter(false);
+	if (jail_disk() < 0)
+		_exit(2);
+	(void)syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
+	if (write(STDERR_FILENO, "", 0) < 0)
+		_exit(3);
+}
+
 static void what_is_needed_works(void **state)
 {
 	(void)state;
 	assert_int_equal(child(do_allowed), FINE);
 	assert_int_equal(child(do_socket_with_net), FINE);
+	assert_int_equal(child(do_disk_works), FINE);
 	assert_int_equal(child(do_thread), FINE); /* of a device that is plugged in */
 }
 
@@ -178,6 +223,10 @@ static void the_rest_ends_the_process(void **state)
 	assert_int_equal(child(do_fork), VIOLATION);
 	assert_int_equal(child(do_namespace), VIOLATION);
 	assert_int_equal(child(do_vcpu_socket), VIOLATION);
+	assert_int_equal(child(do_ring), VIOLATION);
+	assert_int_equal(child(do_ring_change), VIOLATION);
+	assert_int_equal(child(do_disk_open), VIOLATION);
+	assert_int_equal(child(do_disk_read), VIOLATION);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -117,6 +118,9 @@ class Guest(unittest.TestCase):
                 status = file.read()
             self.assertIn("Seccomp:\t2\n", status)
             self.assertIn("NoNewPrivs:\t1\n", status)
+            # the process's filter, and one of its own
+            if re.match(r"Name:\s+(vcpu|blk-io)", status) and "Seccomp_filters" in status:
+                self.assertIn("Seccomp_filters:\t2\n", status)
 
     def test_second_display(self):
         """a display that comes back finds the same screen"""
@@ -144,6 +148,17 @@ class Guest(unittest.TestCase):
         with open(machine.path("base.raw"), "rb") as file:
             self.assertEqual(file.read(8192).count(0), 8192, "the base is untouched")
 
+    def test_engine(self):
+        """the disk works by a ring where there is one, by threads alone where they are asked for, and the log says which"""
+        machine = self.start("run=poweroff")
+        self.assertEqual(machine.wait()[0], 0)
+        self.assertRegex(machine.text("stderr"), r"disk.engine engine=(uring disk=\S+\n|threads disk=\S+ why=.*io_uring)")
+        for boot in (2, 3):
+            again = self.start("run=poweroff", "--disk-engine", "threads", folder=machine.folder)
+            self.assertEqual(again.wait()[0], 0)
+            self.assertIn(f"boot {boot}\n", again.text("serial"))
+            self.assertIn('engine=threads', again.text("stderr"))
+            self.assertIn('why="as told"', again.text("stderr"))
 
     def test_note(self):
         """what the guest says of itself on its console is an event and stays in the status, made plain"""

@@ -39,6 +39,11 @@ static void accepted(void **state)
 	assert_int_equal(o.cpus, 16);
 	assert_int_equal(parse(&o, NULL, "--memory", "65536"), 0);
 	assert_int_equal(o.memory_mib, 65536);
+	assert_int_equal(o.disk_engine, VM_DISK_AUTO);
+	assert_int_equal(parse(&o, NULL, "--disk-engine", "uring"), 0);
+	assert_int_equal(o.disk_engine, VM_DISK_URING);
+	assert_int_equal(parse(&o, NULL, "--disk-engine", "threads"), 0);
+	assert_int_equal(o.disk_engine, VM_DISK_THREADS);
 	assert_int_equal(parse(&o, NULL, "--disk-limit", "bytes=1000000,ops=50,burst=300"), 0);
 	assert_int_equal(o.disk_limit.bytes_per_s, 1000000);
 	assert_int_equal(o.disk_limit.ops_per_s, 50);
@@ -133,6 +138,8 @@ static void refused(void **state)
 		{"--ready", "now"},
 		{"--mac", "52:54:00"},
 		{"--mac", "53:54:00:12:34:56"},
+		{"--disk-engine", "aio"},
+		{"--disk-engine", ""},
 		{"--disk-limit", ""},
 		{"--disk-limit", "bytes=1,"},
 		{"--disk-limit", "bytes=-1"},

@@ -171,6 +171,19 @@ static int raw_write_zeroes(struct block *b, uint64_t off, uint64_t len, bool ma
 	return b->read_only ? -EROFS : block_zero(of(b)->fd, off, len, may_unmap);
 }
 
+static int raw_files(struct block *b, int fd[BLOCK_FILES])
+{
+	fd[0] = of(b)->fd;
+	return 1;
+}
+
+static int raw_place(struct block *b, bool write, uint64_t off, uint64_t len, uint64_t *at)
+{
+	(void)len;
+	*at = off;
+	return write && b->read_only ? -EROFS : 0;
+}
+
 static void raw_close(struct block *b)
 {
 	close(of(b)->fd);
@@ -182,6 +195,8 @@ static const struct block_ops raw_ops = {.readv = raw_readv,
 					 .flush = raw_flush,
 					 .discard = raw_discard,
 					 .write_zeroes = raw_write_zeroes,
+					 .files = raw_files,
+					 .place = raw_place,
 					 .close = raw_close};
 
 /* The call itself: glibc's fstat() is newfstatat(), which could be given a path and is shut by the

@@ -15,6 +15,8 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
+#define BLOCK_FILES 3 /* of one block, at most: overlay, layer, base */
+
 struct block;
 
 struct block_ops {
@@ -29,6 +31,12 @@ struct block_ops {
 	/* Optional: 64 hexadecimal digits and their end, which are others when the contents are
 	 * (as far as that can be told without reading everything). While nothing is in flight. */
 	void (*identity)(struct block *b, char id[65]);
+	/* Optional, and both or none: for somebody who transfers by himself. The descriptors of
+	 * its files (borrowed), and how many; */
+	int (*files)(struct block *b, int fd[BLOCK_FILES]);
+	/* and in which of them, by number, all of [off, off+len) lies now, from *at on; negative
+	 * when it is in no one place, or a write needs more than bytes put there. */
+	int (*place)(struct block *b, bool write, uint64_t off, uint64_t len, uint64_t *at);
 };
 
 struct block {

@@ -199,6 +199,41 @@ static int ov_readv(struct block *b, const struct iovec *iov, int n, uint64_t of
 	return 0;
 }
 
+/* ---- for who transfers by himself ------------------------------------------------------------ */
+
+static int ov_files(struct block *b, int fd[BLOCK_FILES])
+{
+	struct overlay *o = of(b);
+
+	fd[0] = o->fd;
+	fd[1] = o->layer ? o->layer->fd : o->base;
+	if (o->layer)
+		fd[2] = o->layer->base;
+	return o->layer ? 3 : 2;
+}
+
+/* A bit that was seen stays set and its cluster where it is, so an answer holds for as long as it
+ * takes. What is absent is another state of the disk after a write that was not answered yet, and
+ * either may be read. Only what is present may be written: the rest has to be copied up. */
+static int ov_place(struct block *b, bool write, uint64_t off, uint64_t len, uint64_t *at)
+{
+	struct overlay *o = of(b);
+	bool here;
+	int file;
+
+	if (len == 0 || !range_ok(off, len, b->size) || run(o, off, len, &here) != len)
+		return -EINVAL;
+	*at = here ? o->data + off : off;
+	if (here)
+		return 0;
+	if (write || !range_ok(off, len, o->base_size))
+		return -EINVAL;
+	if (!o->layer)
+		return 1;
+	file = ov_place(&o->layer->b, false, off, len, at);
+	return file < 0 ? file : file + 1;
+}
+
 /* ---- writing -------------------------------------------------------------------------------- */
 
 /* Puts cluster c into the overlay, with the new bytes of part[0..k) at `in` inside it. The caller
@@ -477,6 +512,8 @@ static void ov_identity(struct block *b, char id[65])
 }
 
 static const struct block_ops ov_ops = {.identity = ov_identity,
+					.files = ov_files,
+					.place = ov_place,
 					.readv = ov_readv,
 					.writev = ov_writev,
 					.flush = ov_flush,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The disk (virtio 1.2 §5.2). The main loop pops requests and checks their headers; worker threads
- * do the file I/O and answer. A request is copied in once (16-byte head, discard segments), and
+ * do the file I/O and answer. Where the disk has a ring, virtio_blk_io.c does both for the requests
+ * it can, in a thread of its own, and the workers do the rest. A request is copied in once (16-byte head, discard segments), and
  * checked against the disk's size before anything is done with it.
  *
  * Threads: dev.lock guards the job lists and the queues. A job on its way through a worker belongs
- * to that worker alone. At most JOBS requests are out; with none free the queues are left alone
+ * to that worker alone. At most BLK_JOBS requests are out; with none free the queues are left alone
  * until a worker has finished one. reset waits until no job is out, so that after it nothing of
  * ours touches guest RAM (§2.4.1).
  */
@@ -16,15 +17,13 @@
 #include <string.h>
 #include "common/wire.h"
 #include "vmm/snapshot/section.h"
+#include "vmm/virtio/virtio_blk_internal.h"
 
 enum {
-	QUEUE_SIZE = 128,
+	QUEUE_SIZE = 256,
 	MAX_QUEUES = 4,
 	MAX_WORKERS = 8,
-	JOBS = 64,
-	SEG_MAX = 126, /* a head and a status buffer go with it */
-	SECTOR = 512,
-	HEAD = 16,
+	SEG_MAX = 254, /* a head and a status buffer go with it */
 	STACK = 256 * 1024,
 	DISCARD_SEGS = 16, /* ranges in one request */
 	RANGE = 16,	   /* bytes of one */
@@ -45,18 +44,10 @@ enum {
 };
 
 enum {
-	T_IN = 0,
-	T_OUT = 1,
 	T_FLUSH = 4,
 	T_GET_ID = 8,
 	T_DISCARD = 11,
 	T_WRITE_ZEROES = 13
-};
-
-enum {
-	S_OK = 0,
-	S_IOERR = 1,
-	S_UNSUPP = 2
 };
 
 /* struct virtio_blk_config, §5.2.4 */
@@ -74,24 +65,18 @@ enum {
 	C_BYTES = 60
 };
 
-struct job {
-	struct job *next;
-	unsigned queue;
-	uint32_t type;
-	uint64_t off; /* bytes */
-	struct virtq_chain chain;
-};
-
 struct virtio_blk {
 	struct virtio_dev dev;
 	struct block *block; /* owned */
 	char id[ID_BYTES];
-	struct job *jobs; /* owned, JOBS of them */
+	struct blk_job *jobs; /* owned, BLK_JOBS of them */
+	struct blk_io *io;    /* owned; NULL: workers alone */
 	bool other_disk;  /* than the one the loaded state is about */
 
 	/* dev.lock */
-	struct job *idle, *head, **tail; /* free jobs; waiting for a worker, in order */
-	unsigned out;			 /* waiting or with a worker */
+	struct blk_job *idle;	 /* free */
+	struct blk_jobs waiting; /* for a worker */
+	unsigned out;		 /* not free */
 	bool stop;
 	struct limiter limiter;
 	pthread_cond_t work, drained;
@@ -131,40 +116,40 @@ static void report(struct virtio_blk *b, const char *what, int rc)
 static int done(struct virtio_blk *b, const char *what, int rc)
 {
 	if (rc == 0)
-		return S_OK;
+		return BLK_S_OK;
 	report(b, what, rc);
-	return S_IOERR;
+	return BLK_S_IOERR;
 }
 
 /* Reads data into the writable part, whose last byte is the status. */
-static int do_read(struct virtio_blk *b, struct job *j, uint32_t *written)
+static int do_read(struct virtio_blk *b, struct blk_job *j, uint32_t *written)
 {
 	struct iovec iov[VIRTQ_MAX_SEGS];
 	uint64_t len = j->chain.in_len - 1;
 	int n, rc;
 
-	if (len % SECTOR != 0 || len > UINT32_MAX - 1 || !range_ok(j->off, len, b->block->size))
-		return S_IOERR;
+	if (len % BLK_SECTOR != 0 || len > UINT32_MAX - 1 || !range_ok(j->off, len, b->block->size))
+		return BLK_S_IOERR;
 	n = virtq_slice(&j->chain, true, 0, len, iov);
 	if (n < 0)
-		return S_IOERR;
+		return BLK_S_IOERR;
 	rc = done(b, "read", b->block->ops->readv(b->block, iov, n, j->off));
-	if (rc == S_OK)
+	if (rc == BLK_S_OK)
 		*written += (uint32_t)len;
 	return rc;
 }
 
-static int do_write(struct virtio_blk *b, struct job *j)
+static int do_write(struct virtio_blk *b, struct blk_job *j)
 {
 	struct iovec iov[VIRTQ_MAX_SEGS];
-	uint64_t len = j->chain.out_len - HEAD;
+	uint64_t len = j->chain.out_len - BLK_HEAD;
 	int n;
 
-	if (b->block->read_only || len % SECTOR != 0 || !range_ok(j->off, len, b->block->size))
-		return S_IOERR;
-	n = virtq_slice(&j->chain, false, HEAD, len, iov);
+	if (b->block->read_only || len % BLK_SECTOR != 0 || !range_ok(j->off, len, b->block->size))
+		return BLK_S_IOERR;
+	n = virtq_slice(&j->chain, false, BLK_HEAD, len, iov);
 	if (n < 0)
-		return S_IOERR;
+		return BLK_S_IOERR;
 	return done(b, "write", b->block->ops->writev(b->block, iov, n, j->off));
 }
 
@@ -177,55 +162,55 @@ static int do_range(struct virtio_blk *b, const uint8_t *raw, bool discard)
 
 	/* §5.2.6.2: unknown flags, and unmap with discard, are unsupported. */
 	if ((flags & ~1u) != 0 || (discard && flags != 0))
-		return S_UNSUPP;
-	if (count > MAX_RANGE_SECTORS || !range_ok(sector, count, b->block->size / SECTOR))
-		return S_IOERR;
-	off = sector * SECTOR;
-	len = count * SECTOR;
+		return BLK_S_UNSUPP;
+	if (count > MAX_RANGE_SECTORS || !range_ok(sector, count, b->block->size / BLK_SECTOR))
+		return BLK_S_IOERR;
+	off = sector * BLK_SECTOR;
+	len = count * BLK_SECTOR;
 	if (len == 0)
-		return S_OK;
+		return BLK_S_OK;
 	if (discard)
 		return done(b, "discard", b->block->ops->discard(b->block, off, len));
 	return done(b, "write_zeroes",
 		    b->block->ops->write_zeroes(b->block, off, len, (flags & 1) != 0));
 }
 
-static int do_ranges(struct virtio_blk *b, struct job *j)
+static int do_ranges(struct virtio_blk *b, struct blk_job *j)
 {
 	uint8_t raw[DISCARD_SEGS * RANGE];
-	uint64_t len = j->chain.out_len - HEAD;
+	uint64_t len = j->chain.out_len - BLK_HEAD;
 
 	if (b->block->read_only || len == 0 || len % RANGE != 0 || len > sizeof(raw) ||
-	    virtq_read(&j->chain, HEAD, raw, len) != len)
-		return S_IOERR;
+	    virtq_read(&j->chain, BLK_HEAD, raw, len) != len)
+		return BLK_S_IOERR;
 	for (uint64_t at = 0; at < len; at += RANGE) {
 		int rc = do_range(b, raw + at, j->type == T_DISCARD);
 
-		if (rc != S_OK)
+		if (rc != BLK_S_OK)
 			return rc;
 	}
-	return S_OK;
+	return BLK_S_OK;
 }
 
-static int do_get_id(struct virtio_blk *b, struct job *j, uint32_t *written)
+static int do_get_id(struct virtio_blk *b, struct blk_job *j, uint32_t *written)
 {
 	size_t n = j->chain.in_len - 1 < ID_BYTES ? j->chain.in_len - 1 : ID_BYTES;
 
 	*written += (uint32_t)virtq_write(&j->chain, 0, b->id, n);
-	return S_OK;
+	return BLK_S_OK;
 }
 
-static uint32_t run(struct virtio_blk *b, struct job *j)
+static void run(struct virtio_blk *b, struct blk_job *j)
 {
 	uint32_t written = 1;
 	uint8_t status;
 	int rc;
 
 	switch (j->type) {
-	case T_IN:
+	case BLK_T_IN:
 		rc = do_read(b, j, &written);
 		break;
-	case T_OUT:
+	case BLK_T_OUT:
 		rc = do_write(b, j);
 		break;
 	case T_FLUSH:
@@ -239,55 +224,59 @@ static uint32_t run(struct virtio_blk *b, struct job *j)
 		rc = do_ranges(b, j);
 		break;
 	default:
-		rc = S_UNSUPP;
+		rc = BLK_S_UNSUPP;
 		break;
 	}
 	status = (uint8_t)rc;
 	virtq_write(&j->chain, j->chain.in_len - 1, &status, 1);
-	return written;
+	j->written = written;
 }
 
 /* ---- jobs: dev.lock held -------------------------------------------------------------------- */
 
 /* A request needs a 16-byte head to read and a status byte to write; one without is no request. */
-static bool parse(struct virtio_blk *b, struct job *j)
+static bool parse(struct virtio_blk *b, struct blk_job *j)
 {
-	uint8_t head[HEAD];
+	uint8_t head[BLK_HEAD];
 	uint64_t sector;
 
-	if (virtq_read(&j->chain, 0, head, HEAD) != HEAD || j->chain.in_len == 0) {
+	if (virtq_read(&j->chain, 0, head, BLK_HEAD) != BLK_HEAD || j->chain.in_len == 0) {
 		virtio_broken(&b->dev, "disk request without head or status");
 		return false;
 	}
 	j->type = get_le32(head);
 	sector = get_le64(head + 8);
 	/* Beyond any disk: stays out of range after the multiplication. */
-	j->off = sector > UINT64_MAX / SECTOR ? UINT64_MAX : sector * SECTOR;
+	j->off = sector > UINT64_MAX / BLK_SECTOR ? UINT64_MAX : sector * BLK_SECTOR;
 	return true;
 }
 
-static uint64_t payload(const struct job *j)
+static uint64_t payload(const struct blk_job *j)
 {
-	if (j->type == T_IN)
+	if (j->type == BLK_T_IN)
 		return j->chain.in_len - 1;
-	return j->type == T_OUT ? j->chain.out_len - HEAD : 0;
+	return j->type == BLK_T_OUT ? j->chain.out_len - BLK_HEAD : 0;
+}
+
+void blk_to_worker(struct virtio_blk *b, struct blk_job *j)
+{
+	blk_jobs_add(&b->waiting, j);
+	pthread_cond_signal(&b->work);
 }
 
 static void take_jobs(struct virtio_blk *b, unsigned q)
 {
 	while (b->idle && limiter_ready(&b->limiter)) {
-		struct job *j = b->idle;
+		struct blk_job *j = b->idle;
 
 		if (!virtio_pop(&b->dev, q, &j->chain) || !parse(b, j))
 			return;
 		limiter_charge(&b->limiter, payload(j));
 		b->idle = j->next;
-		j->next = NULL;
 		j->queue = q;
-		*b->tail = j;
-		b->tail = &j->next;
 		b->out++;
-		pthread_cond_signal(&b->work);
+		if (!b->io || !blk_io_add(b->io, j))
+			blk_to_worker(b, j);
 	}
 }
 
@@ -312,19 +301,42 @@ void virtio_blk_limit(struct virtio_blk *b, const struct limit *limit)
 	pthread_mutex_unlock(&b->dev.lock);
 }
 
-static void finish(struct virtio_blk *b, struct job *j, uint32_t written)
+struct virtio_dev *blk_dev(struct virtio_blk *b)
 {
-	bool starved = !b->idle;
+	return &b->dev;
+}
 
-	virtio_push(&b->dev, j->queue, &j->chain, written);
-	if (!b->dev.resetting)
-		virtio_signal(&b->dev, j->queue);
+bool blk_starved(const struct virtio_blk *b)
+{
+	return !b->idle;
+}
+
+void blk_retire(struct virtio_blk *b, struct blk_job *j)
+{
+	virtio_push(&b->dev, j->queue, &j->chain, j->written);
 	j->next = b->idle;
 	b->idle = j;
 	if (--b->out == 0)
 		pthread_cond_broadcast(&b->drained);
-	for (unsigned q = 0; starved && q < b->dev.queues; q++)
-		take_jobs(b, q);
+}
+
+void blk_retired(struct virtio_blk *b, unsigned queues, bool starved)
+{
+	for (unsigned q = 0; q < b->dev.queues; q++) {
+		if ((queues & 1u << q) && !b->dev.resetting)
+			virtio_signal(&b->dev, q);
+		if (starved)
+			take_jobs(b, q);
+	}
+}
+
+static void finish(struct virtio_blk *b, struct blk_job *j)
+{
+	bool starved = blk_starved(b);
+	unsigned queue = 1u << j->queue;
+
+	blk_retire(b, j);
+	blk_retired(b, queue, starved);
 }
 
 static void *worker(void *arg)
@@ -333,8 +345,7 @@ static void *worker(void *arg)
 
 	pthread_mutex_lock(&b->dev.lock);
 	for (;;) {
-		struct job *j = b->head;
-		uint32_t written;
+		struct blk_job *j = blk_jobs_take(&b->waiting);
 
 		if (!j && b->stop)
 			break;
@@ -342,13 +353,10 @@ static void *worker(void *arg)
 			pthread_cond_wait(&b->work, &b->dev.lock);
 			continue;
 		}
-		b->head = j->next;
-		if (!b->head)
-			b->tail = &b->head;
 		pthread_mutex_unlock(&b->dev.lock);
-		written = run(b, j);
+		run(b, j);
 		pthread_mutex_lock(&b->dev.lock);
-		finish(b, j, written);
+		finish(b, j);
 	}
 	pthread_mutex_unlock(&b->dev.lock);
 	return NULL;
@@ -369,13 +377,13 @@ static void config_read(struct virtio_dev *d, uint32_t off, void *dst, uint32_t 
 	struct virtio_blk *b = of(d);
 	uint8_t c[C_BYTES] = {0};
 
-	put_le64(c + C_CAPACITY, b->block->size / SECTOR);
+	put_le64(c + C_CAPACITY, b->block->size / BLK_SECTOR);
 	put_le32(c + C_SEG_MAX, SEG_MAX);
-	put_le32(c + C_BLK_SIZE, SECTOR);
+	put_le32(c + C_BLK_SIZE, BLK_SECTOR);
 	put_le16(c + C_NUM_QUEUES, (uint16_t)d->queues);
 	put_le32(c + C_MAX_DISCARD, MAX_RANGE_SECTORS);
 	put_le32(c + C_MAX_DISCARD_SEG, DISCARD_SEGS);
-	put_le32(c + C_DISCARD_ALIGN, b->block->discard_bytes / SECTOR);
+	put_le32(c + C_DISCARD_ALIGN, b->block->discard_bytes / BLK_SECTOR);
 	put_le32(c + C_MAX_ZEROES, MAX_RANGE_SECTORS);
 	put_le32(c + C_MAX_ZEROES_SEG, DISCARD_SEGS);
 	c[C_ZEROES_UNMAP] = 1;
@@ -466,6 +474,13 @@ static int start_workers(struct virtio_blk *b, unsigned n, struct err *e)
 	return rc ? err_set(e, -rc, "virtio-blk: cannot start a thread: %s", strerror(rc)) : 0;
 }
 
+static int start_io(struct virtio_blk *b, struct err *e)
+{
+	int rc = b->io ? blk_io_start(b->io) : 0;
+
+	return rc < 0 ? err_set(e, rc, "virtio-blk: no thread for the ring: %s", strerror(-rc)) : 0;
+}
+
 static void fill_dev(struct virtio_blk *b, const struct virtio_blk_config *c)
 {
 	struct virtio_dev *d = &b->dev;
@@ -485,29 +500,21 @@ static void fill_dev(struct virtio_blk *b, const struct virtio_blk_config *c)
 		c->block->read_only ? 1ull << F_RO : 1ull << F_DISCARD | 1ull << F_WRITE_ZEROES;
 }
 
-struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct virtio_blk_config *c,
-				  struct err *e)
+static struct virtio_blk *make(const struct virtio_blk_config *c)
 {
-	struct virtio_blk *b;
+	struct virtio_blk *b = calloc(1, sizeof(*b));
 
-	if (c->queues > MAX_QUEUES || c->workers > MAX_WORKERS ||
-	    (c->serial && strlen(c->serial) > ID_BYTES)) {
-		err_set(e, -EINVAL, "virtio-blk: bad configuration");
-		return NULL;
-	}
-	b = calloc(1, sizeof(*b));
 	if (b)
-		b->jobs = calloc(JOBS, sizeof(*b->jobs));
+		b->jobs = calloc(BLK_JOBS, sizeof(*b->jobs));
 	if (!b || !b->jobs) {
-		err_set(e, -ENOMEM, "virtio-blk: out of memory");
 		free(b);
 		return NULL;
 	}
-	for (unsigned i = 0; i < JOBS; i++) {
+	for (unsigned i = 0; i < BLK_JOBS; i++) {
 		b->jobs[i].next = b->idle;
 		b->idle = &b->jobs[i];
 	}
-	b->tail = &b->head;
+	blk_jobs_init(&b->waiting);
 	b->block = c->block;
 	b->on_problem = c->problem;
 	b->on_problem_arg = c->arg;
@@ -516,24 +523,60 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 	pthread_cond_init(&b->work, NULL);
 	pthread_cond_init(&b->drained, NULL);
 	pthread_mutex_init(&b->problem_lock, NULL);
-	fill_dev(b, c);
 	b->limiter.fd = -1;
-	if (limiter_init(&b->limiter, env->loop, resume, b) < 0) {
+	fill_dev(b, c);
+	return b;
+}
+
+static void unmake(struct virtio_blk *b)
+{
+	limiter_fini(&b->limiter);
+	blk_io_free(b->io); /* after all that is in its loop */
+	pthread_cond_destroy(&b->work);
+	pthread_cond_destroy(&b->drained);
+	pthread_mutex_destroy(&b->problem_lock);
+	free(b->jobs);
+	free(b);
+}
+
+struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct virtio_blk_config *c,
+				  struct err *e)
+{
+	struct virtio_env where = *env;
+	struct virtio_blk *b;
+
+	if (c->queues > MAX_QUEUES || c->workers > MAX_WORKERS ||
+	    (c->serial && strlen(c->serial) > ID_BYTES)) {
+		err_set(e, -EINVAL, "virtio-blk: bad configuration");
+		return NULL;
+	}
+	b = make(c);
+	if (!b) {
+		err_set(e, -ENOMEM, "virtio-blk: out of memory");
+		return NULL;
+	}
+	if (c->ring) {
+		b->io = blk_io_new(b, b->block, c->ring);
+		if (!b->io) {
+			err_set(e, -ENOMEM, "virtio-blk: out of memory");
+			goto fail;
+		}
+		where.loop = blk_io_loop(b->io);
+	}
+	if (limiter_init(&b->limiter, where.loop, resume, b) < 0) {
 		err_set(e, -ENOMEM, "virtio-blk: no timer");
 		goto fail;
 	}
-	if (virtio_dev_init(&b->dev, env, e) < 0)
+	if (virtio_dev_init(&b->dev, &where, e) < 0)
 		goto fail;
-	if (start_workers(b, c->workers ? c->workers : 4, e) < 0) {
+	if (start_workers(b, c->workers ? c->workers : 4, e) < 0 || start_io(b, e) < 0) {
 		stop_workers(b);
 		virtio_dev_fini(&b->dev);
 		goto fail;
 	}
 	return b;
 fail:
-	limiter_fini(&b->limiter);
-	free(b->jobs);
-	free(b);
+	unmake(b);
 	return NULL;
 }
 
@@ -543,7 +586,10 @@ void virtio_blk_free(struct virtio_blk *b)
 
 	if (!b)
 		return;
-	virtio_dev_stop(&b->dev); /* waits for the workers' jobs */
+	/* Nothing new, and what is in flight ends, while the thread that ends it is there. */
+	virtio_dev_pause(&b->dev);
+	blk_io_stop(b->io);
+	virtio_dev_stop(&b->dev);
 	stop_workers(b);
 	limiter_fini(&b->limiter);
 	virtio_dev_fini(&b->dev);
@@ -551,11 +597,12 @@ void virtio_blk_free(struct virtio_blk *b)
 	if (rc < 0)
 		log_warn("disk.error", "op=flush reason=%s", LOG_Q(strerror(-rc)));
 	block_close(b->block);
-	pthread_cond_destroy(&b->work);
-	pthread_cond_destroy(&b->drained);
-	pthread_mutex_destroy(&b->problem_lock);
-	free(b->jobs);
-	free(b);
+	unmake(b);
+}
+
+int virtio_blk_enter(struct virtio_blk *b, int (*fn)(void))
+{
+	return b->io ? blk_io_enter(b->io, fn) : 0;
 }
 
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n)

@@ -11,6 +11,7 @@
 #include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio.h"
 
+struct disk_ring;
 struct virtio_blk;
 
 struct virtio_blk_config {
@@ -18,6 +19,9 @@ struct virtio_blk_config {
 	const char *serial;  /* at most 20 characters, NULL for none */
 	unsigned queues;     /* 1..4; 0 means 1 */
 	unsigned workers;    /* 1..8 threads; 0 means 4 */
+	/* Made for this block: a thread of the disk's own transfers by it (virtio_blk_io.c). Becomes
+	 * the device's on success; NULL: worker threads do everything. */
+	struct disk_ring *ring;
 	/* After a failure of the file below, at most once a second, in a worker; NULL is fine. */
 	void (*problem)(void *arg);
 	void *arg; /* borrowed */
@@ -28,6 +32,9 @@ struct virtio_blk *virtio_blk_new(const struct virtio_env *env, const struct vir
 void virtio_blk_free(struct virtio_blk *b); /* flushes; NULL is fine */
 /* The latest failure of the file below as a sentence, "" when there was none. Any thread. */
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n);
+/* Runs fn in the thread that has the ring, if there is one, and returns what it returned, else 0:
+ * for its jail. */
+int virtio_blk_enter(struct virtio_blk *b, int (*fn)(void)) must_check;
 /* Any thread: bounds requests and bytes a second from now on. */
 void virtio_blk_limit(struct virtio_blk *b, const struct limit *limit);
 /* Tells the driver that the disk has another size. */

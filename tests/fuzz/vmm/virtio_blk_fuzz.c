@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Fuzzes the split queue and the disk device over a raw file of 1 MiB; the first byte chooses the
- * features. Two workers, as threads are part of it.
+ * features, and whether there is a ring. Two workers, as threads are part of it.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include "tests/fuzz/vmm/virtio_fuzz.h"
+#include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/virtio_blk.h"
 
 static struct block *disk(bool read_only)
@@ -37,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	features = (p[0] & 1 ? VIRTIO_F_EVENT_IDX : 0) | (p[0] & 2 ? VIRTIO_F_INDIRECT_DESC : 0) |
 		   (p[0] & 8 ? VIRTIO_F_RING_PACKED : 0);
 	c.block = disk((p[0] & 4) != 0);
+	if (p[0] & 16)
+		c.ring = disk_ring_new(c.block, NULL); /* none is fine */
 	b = virtio_blk_new(&env, &c, NULL);
 	if (!b)
 		abort();
