@@ -43,7 +43,8 @@ struct options {
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame, windows;
-	const char *restore; /* directory of a snapshot, or NULL */
+	const char *restore;  /* directory of a snapshot, or NULL */
+	const char *incoming; /* where another process sends a machine from, or NULL */
 	bool clone, identity, sound;
 	bool cpus_given, memory_given;
 	int64_t wake_ms; /* between nudges of halted processors; 0 never, -1 as the host needs */
