@@ -265,12 +265,17 @@ void control_server_free(struct control_server *c)
 	free(c);
 }
 
+void control_server_tell(struct control_server *c, json_t *o)
+{
+	for (unsigned i = 0; c && i < CLIENTS; i++)
+		if (c->client[i].fd >= 0)
+			send_json(&c->client[i], o);
+}
+
 void control_server_event(struct control_server *c, const char *event, const char *reason)
 {
 	cleanup_json json_t *o = reason ? json_pack("{s:s, s:s}", "event", event, "reason", reason)
 					: json_pack("{s:s}", "event", event);
 
-	for (unsigned i = 0; c && i < CLIENTS; i++)
-		if (c->client[i].fd >= 0)
-			send_json(&c->client[i], o);
+	control_server_tell(c, o);
 }

@@ -29,5 +29,7 @@ unsigned control_server_take_fds(struct control_server *c, int *fd, unsigned n) 
 const json_t *control_server_order(const struct control_server *c);
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected; c may be NULL. */
 void control_server_event(struct control_server *c, const char *event, const char *reason);
+/* Sends o, borrowed, to everyone connected: an event with more to it. */
+void control_server_tell(struct control_server *c, json_t *o);
 
 #endif

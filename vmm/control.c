@@ -9,6 +9,7 @@
 #include "common/control_server.h"
 #include "common/json.h"
 #include "vmm/machine.h"
+#include "vmm/mover.h"
 #include "vmm/plugged.h"
 #include "vmm/virtio/limiter.h"
 #include "vmm/virtio/virtio_balloon.h"
@@ -39,6 +40,9 @@ static json_t *answer_status(struct control *c)
 
 	if (o && s.ready)
 		(void)json_object_set_new(o, "ready_ms", json_integer(s.ready_ms));
+	if (o && mover_state(c->ops.mover(c->arg)))
+		(void)json_object_set_new(o, "migrate",
+					  json_string(mover_state(c->ops.mover(c->arg))));
 	if (o && s.waits)
 		(void)json_object_set_new(o, "waits", json_true());
 	if (o && problem[0])
@@ -237,12 +241,64 @@ static json_t *answer_plugged(struct control *c)
 	return json_pack("{s:o, s:i}", "plugged", list, "slots", (int)PLUGGED_MAX);
 }
 
+/* The line to the receiver comes along with the order. */
+static json_t *answer_migrate(struct control *c)
+{
+	json_t *order = (json_t *)(uintptr_t)control_server_order(c->server);
+	struct err e = {0};
+	int fd = -1;
+
+	if (control_server_take_fds(c->server, &fd, 1) < 1)
+		return json_pack("{s:s, s:s}", "error",
+				 "pass a connected stream socket with the order", "word",
+				 "migrate.bad");
+	if (mover_start(c->ops.mover(c->arg), order, fd, &e) < 0)
+		return refused(&e);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+/* What would change the machine under a move; "resume" ends a doubt. */
+static json_t *answer_moving(struct control *c, const char *op)
+{
+	static const char *const not_now[] = {"pause", "resume", "snapshot", "plug", "unplug"};
+	struct mover *m = c->ops.mover(c->arg);
+	struct err e = {0};
+
+	for (unsigned i = 0; i < ARRAY_LEN(not_now); i++)
+		if (!strcmp(op, not_now[i])) {
+			bool resume = !strcmp(op, "resume");
+
+			if (!resume)
+				(void)err_setw(&e, -EBUSY, "migrate.busy",
+					       "the machine is being moved");
+			return resume && mover_resume(m, &e) == 0 ? json_pack("{s:b}", "ok", 1)
+								  : refused(&e);
+		}
+	return NULL;
+}
+
+static json_t *answer_cancel(struct control *c)
+{
+	struct err e = {0};
+
+	if (mover_cancel(c->ops.mover(c->arg), &e) < 0)
+		return refused(&e);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 static json_t *answer(void *arg, const char *op)
 {
 	struct control *c = arg;
+	json_t *busy = mover_state(c->ops.mover(c->arg)) ? answer_moving(c, op) : NULL;
 
+	if (busy)
+		return busy;
 	if (!strcmp(op, "status"))
 		return answer_status(c);
+	if (!strcmp(op, "migrate"))
+		return answer_migrate(c);
+	if (!strcmp(op, "migrate.cancel"))
+		return answer_cancel(c);
 	if (!strcmp(op, "powerdown")) {
 		vm_powerdown(c->vm);
 		return json_pack("{s:b}", "ok", 1);
@@ -296,6 +352,12 @@ void control_free(struct control *c)
 		return;
 	control_server_free(c->server);
 	free(c);
+}
+
+void control_tell(struct control *c, json_t *o)
+{
+	if (c)
+		control_server_tell(c->server, o);
 }
 
 void control_event(struct control *c, const char *event, const char *reason)

@@ -7,6 +7,7 @@
 #ifndef PANE_VMM_CONTROL_H
 #define PANE_VMM_CONTROL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -14,6 +15,7 @@
 struct control;
 struct loop;
 struct limit;
+struct mover;
 struct plugged;
 struct virtio_balloon;
 struct vm;
@@ -27,6 +29,8 @@ struct control_ops {
 	struct virtio_balloon *(*balloon)(void *arg);
 	/* What is plugged into the running machine, borrowed. */
 	struct plugged *(*plugged)(void *arg);
+	/* The moves to other processes, borrowed. */
+	struct mover *(*mover)(void *arg);
 	/* The present limits of disks and network, the owner's to change; then limited() is called.
 	 */
 	void (*limits)(void *arg, struct limit **disk, struct limit **net);
@@ -41,5 +45,7 @@ struct control *control_new(struct loop *l, struct vm *vm, const char *path,
 void control_free(struct control *c);
 /* Sends {"event":event} or {"event":event,"reason":reason} to everyone connected. */
 void control_event(struct control *c, const char *event, const char *reason);
+/* Sends o, borrowed, to everyone connected. */
+void control_tell(struct control *c, json_t *o);
 
 #endif

@@ -505,6 +505,15 @@ void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const stru
 		virtio_net_limit(d->net, net);
 }
 
+int vm_devices_hand_over(struct vm_devices *d, bool away)
+{
+	int r = d->blk ? virtio_blk_hand_over(d->blk, away) : 0;
+
+	for (unsigned i = 0; r == 0 && i < VM_MORE_DISKS && d->blk_more[i]; i++)
+		r = virtio_blk_hand_over(d->blk_more[i], away);
+	return r;
+}
+
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d)
 {
 	return d->balloon;

@@ -77,6 +77,9 @@ void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
 /* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread.
  */
 void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net);
+/* The machine is paused: lets go of every disk's file for another process, or takes them again
+ * (virtio/block.h), -EBUSY as long as another has one. */
+int vm_devices_hand_over(struct vm_devices *d, bool away) must_check;
 /* Borrowed. */
 struct virtio_balloon *vm_devices_balloon(const struct vm_devices *d);
 bool vm_devices_surface_connected(const struct vm_devices *d);

@@ -85,18 +85,64 @@ int vm_kvm_dirty(const struct vm_kvm *k, unsigned slot, uint64_t *bitmap)
 	return ioctl(k->fd, KVM_GET_DIRTY_LOG, &log) < 0 ? -errno : 0;
 }
 
+struct ram_slot {
+	unsigned slot;
+	uint64_t gpa, size;
+	const uint8_t *host;
+};
+
 /* Beside a VGA card low RAM has a hole, where the card answers. */
-static int map_slots(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)
+static unsigned ram_slots(const struct vm_kvm *k, const struct vm_mem *ram, struct ram_slot s[3])
 {
 	const struct vm_mem_region *low = &ram->region[0], *high = &ram->region[1];
 	uint64_t first = k->vga_window ? VM_VGA_WINDOW : low->size, upper = VM_VGA_WINDOW_END;
-	int r = vm_kvm_slot(k, VM_SLOT_LOW, low->gpa, first, low->host, 0);
+	unsigned n = 0;
 
-	if (r == 0 && k->vga_window)
-		r = vm_kvm_slot(k, VM_SLOT_UPPER, upper, low->size - upper, low->host + upper, 0);
-	if (r == 0 && high->size)
-		r = vm_kvm_slot(k, VM_SLOT_HIGH, high->gpa, high->size, high->host, 0);
+	s[n++] = (struct ram_slot){VM_SLOT_LOW, low->gpa, first, low->host};
+	if (k->vga_window)
+		s[n++] = (struct ram_slot){VM_SLOT_UPPER, upper, low->size - upper,
+					   low->host + upper};
+	if (high->size)
+		s[n++] = (struct ram_slot){VM_SLOT_HIGH, high->gpa, high->size, high->host};
+	return n;
+}
+
+static int set_slots(const struct vm_kvm *k, const struct vm_mem *ram, uint32_t flags)
+{
+	struct ram_slot s[3];
+	unsigned n = ram_slots(k, ram, s);
+	int r = 0;
+
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = vm_kvm_slot(k, s[i].slot, s[i].gpa, s[i].size, s[i].host, flags);
+	return r;
+}
+
+static int map_slots(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)
+{
+	int r = set_slots(k, ram, 0);
+
 	return r < 0 ? err_set(e, r, "KVM_SET_USER_MEMORY_REGION: %s", strerrorname_np(-r)) : 0;
+}
+
+int vm_kvm_log_ram(const struct vm_kvm *k, const struct vm_mem *ram, bool on)
+{
+	return set_slots(k, ram, on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+}
+
+/* Each slot begins with a word of the map: RAM is whole MiB, and so much lies before the upper one
+ * that is. KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 would spare protecting pages twice, but holds for the
+ * whole machine, and the framebuffer's slot is read the plain way. */
+int vm_kvm_dirty_ram(const struct vm_kvm *k, const struct vm_mem *ram, uint64_t *pages)
+{
+	struct ram_slot s[3];
+	unsigned n = ram_slots(k, ram, s);
+	int r = 0;
+
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = vm_kvm_dirty(k, s[i].slot,
+				 pages + (uint64_t)(s[i].host - ram->base) / 4096 / 64);
+	return r;
 }
 
 int vm_kvm_create(struct vm_kvm *k, const struct vm_mem *ram, struct err *e)

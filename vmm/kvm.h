@@ -68,6 +68,12 @@ int vm_kvm_slot(const struct vm_kvm *k, unsigned slot, uint64_t gpa, uint64_t si
 /* Which pages of the slot were written since the last call: one bit each, whole 64-bit words. */
 int vm_kvm_dirty(const struct vm_kvm *k, unsigned slot, uint64_t *bitmap) must_check;
 
+/* Whether KVM logs which pages of RAM the guest writes (and KVM itself, for it). Main thread. */
+int vm_kvm_log_ram(const struct vm_kvm *k, const struct vm_mem *ram, bool on) must_check;
+/* Those since the last call, or since it was switched on: a bit for each page of RAM, regions one
+ * after the other. Overwrites the bits of what the guest has as RAM. */
+int vm_kvm_dirty_ram(const struct vm_kvm *k, const struct vm_mem *ram, uint64_t *pages) must_check;
+
 void vm_kvm_irq(const struct vm_kvm *k, unsigned gsi, bool level);
 int vm_kvm_msi(const struct vm_kvm *k, uint64_t address, uint32_t data);
 int vm_kvm_eventfd(const struct vm_kvm *k, bool add, bool port, uint64_t addr, unsigned len,

@@ -136,7 +136,8 @@ const char *vm_stop_name(enum vm_stop why)
 {
 	static const char *const names[] = {
 		[VM_RUNNING] = "running", [VM_POWEROFF] = "poweroff", [VM_RESET] = "reset",
-		[VM_PANIC] = "panic",	  [VM_QUIT] = "quit",	      [VM_ERROR] = "error"};
+		[VM_PANIC] = "panic",	  [VM_QUIT] = "quit",	      [VM_MIGRATED] = "migrated",
+		[VM_ERROR] = "error"};
 
 	return names[why];
 }
@@ -294,7 +295,7 @@ static int host_eventfd(void *arg, bool add, bool port, uint64_t addr, unsigned 
 /* ---- building ---------------------------------------------------------------------------------
  */
 
-static int check_memory(uint64_t wanted, struct err *e)
+int vm_check_memory(uint64_t wanted, struct err *e)
 {
 	cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
 	char line[128];
@@ -443,17 +444,22 @@ static int make_memory(struct vm *vm, struct err *e)
 	int r;
 
 	if (!cfg->snap) {
-		if ((r = check_memory(cfg->memory_bytes, e)) < 0)
+		if ((r = vm_check_memory(cfg->memory_bytes, e)) < 0)
 			return r;
 		vm->ram = vm_mem_new_policy(cfg->memory_bytes, &policy, e);
 		return vm->ram ? 0 : -ENOMEM;
 	}
 	if ((r = vm_saved_read(cfg->snap, &saved, e)) < 0 ||
-	    (r = ram_file_check(cfg->memory, saved.memory_bytes, saved.memory_id, e)) < 0)
+	    (!vm->ram &&
+	     (r = ram_file_check(cfg->memory, saved.memory_bytes, saved.memory_id, e)) < 0))
 		return r;
 	cfg->cpus = saved.cpus;
 	cfg->memory_bytes = saved.memory_bytes;
 	vm->kvm.kind = saved.hardware ? VM_KVM_HARDWARE : VM_KVM_INTERPRETED;
+	if (vm->ram) /* received, with its policy */
+		return vm->ram->size == saved.memory_bytes
+			       ? 0
+			       : err_set(e, -EINVAL, "memory of another machine");
 	vm->ram = vm_mem_map(cfg->memory, saved.memory_bytes, e);
 	if (!vm->ram)
 		return -ENOMEM;
@@ -466,9 +472,12 @@ struct vm *vm_new(const struct vm_cfg *cfg, struct err *e)
 	struct vm *vm = calloc(1, sizeof(*vm));
 	int r = vm ? 0 : err_set(e, -ENOMEM, "out of memory");
 
-	if (!vm)
+	if (!vm) {
+		vm_mem_free(cfg->received);
 		return NULL;
+	}
 	vm->cfg = *cfg;
+	vm->ram = cfg->received;
 	vm->kvm.sys = vm->kvm.fd = -1;
 	vm->console.fd = vm->console.old = -1;
 	vm->started_ms = clock_ms();

@@ -27,6 +27,7 @@ enum vm_stop {
 	VM_RESET,
 	VM_PANIC,
 	VM_QUIT,
+	VM_MIGRATED, /* it runs in another process */
 	VM_ERROR
 };
 
@@ -61,9 +62,10 @@ struct vm_cfg {
 	 * file; NULL: a new machine. */
 	const struct snap *snap;
 	int memory;
+	struct vm_mem *received; /* instead of the file, filled; vm_new()'s, also when it fails */
 	bool windows; /* with what Windows expects: Hyper-V's interface, its clock in local time */
 	const char *tpm; /* control socket of its swtpm, NULL: no TPM; until vm_new() returns */
-	bool pc;      /* with what firmware needs; vm_load() then takes firmware only */
+	bool pc;	 /* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int64_t wake_ms;	/* between nudges of halted processors; 0 never, -1 as needed */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */
@@ -98,6 +100,8 @@ struct vm_status {
 	const char *kvm;	     /* "hardware" or "interpreted" */
 };
 
+/* Refuses memory that the host has not free. */
+int vm_check_memory(uint64_t bytes, struct err *e) must_check;
 /* Builds the machine without its virtio devices. NULL with *e. */
 struct vm *vm_new(const struct vm_cfg *cfg, struct err *e) must_check;
 /* Loads the kernel or the firmware, of a snapshot only what files are needed for. The last thing
@@ -107,6 +111,9 @@ int vm_load(struct vm *vm, const struct vm_boot *boot, struct err *e) must_check
  * id of a machine that is to be another one than the saved one, which must say again that it is
  * ready; NULL: the same goes on. */
 int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e) must_check;
+/* With cfg->received vm_restore() leaves the devices quiet, as another process may still have the
+ * machine: this makes them speak. Before vm_go(). */
+void vm_restored_go(struct vm *vm);
 /* Starts the vCPU threads, which wait for vm_go(). */
 int vm_start(struct vm *vm, struct err *e) must_check;
 void vm_go(struct vm *vm);

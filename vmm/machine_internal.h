@@ -19,6 +19,8 @@
 #include "vmm/snapshot/host_stamp.h"
 #include "vmm/vcpu.h"
 
+struct snap_out;
+
 struct vm {
 	struct vm_cfg cfg;
 	struct loop *loop;   /* owned */
@@ -55,5 +57,11 @@ struct vm {
 
 /* Writes the VM generation id where a directly booted kernel was told it is; NULL: a fresh one. */
 int vm_generation(struct vm *vm, const uint8_t id[16]) must_check;
+/* Writes the state of the paused machine to fd; id is its memory's name. */
+int vm_save_state(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16], int fd,
+		  struct err *e) must_check;
+/* The section "machine" alone. */
+void vm_save_machine(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16],
+		     struct snap_out *out);
 
 #endif

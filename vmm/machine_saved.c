@@ -61,8 +61,8 @@ void vm_resume(struct vm *vm)
 	vm_gate_resume(&vm->gate, vm->vcpu, vm->cfg.cpus);
 }
 
-static void save_machine(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16],
-			 struct snap_out *out)
+void vm_save_machine(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16],
+		     struct snap_out *out)
 {
 	struct vm_status st;
 
@@ -113,11 +113,26 @@ static int save_state(struct vm *vm, struct snap_out *out, struct err *e)
 	return r == 0 ? kvm_state_save(&vm->kvm, out, e) : r;
 }
 
+int vm_save_state(struct vm *vm, uint64_t identity_bytes, const uint8_t id[16], int fd,
+		  struct err *e)
+{
+	struct snap_out out;
+	int r;
+
+	snap_out_init(&out, fd);
+	vm_save_machine(vm, identity_bytes, id, &out);
+	r = save_state(vm, &out, e);
+	if (r == 0 && (r = snap_finish(&out)) < 0)
+		(void)err_setw(e, r, r == -ENOSPC ? "disk.full" : "snapshot.write",
+			       "writing the snapshot: %s", strerror(-r));
+	snap_out_fini(&out);
+	return r;
+}
+
 int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, struct err *e)
 {
 	int64_t from = clock_ms();
 	uint8_t id[RAM_FILE_ID];
-	struct snap_out out;
 	uint64_t pages = 0;
 	int r;
 
@@ -131,13 +146,7 @@ int vm_snapshot(struct vm *vm, uint64_t identity_bytes, int state, int memory, s
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return err_set(e, -EIO, "the host has no random numbers");
 	vm_pause(vm);
-	snap_out_init(&out, state);
-	save_machine(vm, identity_bytes, id, &out);
-	r = save_state(vm, &out, e);
-	if (r == 0 && (r = snap_finish(&out)) < 0)
-		(void)err_setw(e, r, r == -ENOSPC ? "disk.full" : "snapshot.write",
-			       "writing the snapshot: %s", strerror(-r));
-	snap_out_fini(&out);
+	r = vm_save_state(vm, identity_bytes, id, state, e);
 	if (r == 0)
 		r = ram_file_write(memory, vm->ram, id, &pages, e);
 	/* Whoever renames it into place relies on its being there after a power cut, too. */
@@ -186,9 +195,15 @@ int vm_restore(struct vm *vm, const uint8_t generation[16], struct err *e)
 		power_event(&vm->power, VM_GPE_GENERATION);
 	else if (saved.ready)
 		vm_ready(vm);
+	if (!vm->cfg.received)
+		vm_restored_go(vm);
+	return 0;
+}
+
+void vm_restored_go(struct vm *vm)
+{
 	excuse_clocks(vm);
 	pci_resume(vm->pci);
 	if (vm->pc)
 		pc_go_on(vm->pc);
-	return 0;
 }

@@ -20,11 +20,15 @@
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
+#include "vmm/mem.h"
+#include "vmm/migrate_in.h"
+#include "vmm/mover.h"
 #include "vmm/options.h"
 #include "vmm/pc/pc.h"
 #include "vmm/plugged.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/snapshot/section.h"
+#include "vmm/snapshot/vcpu_state.h"
 #include "vmm/snapshot/working_set.h"
 #include "vmm/virtio/virtio_console.h"
 
@@ -41,7 +45,9 @@ enum {
 struct app {
 	struct options opt;
 	int state;		 /* --state, open and empty; -1 without */
-	struct snap *snap;	 /* --restore; until it is loaded */
+	struct snap *snap;	 /* --restore, --incoming; until it is loaded */
+	struct migrate_in *in;	 /* --incoming; until it runs */
+	struct vm_mem *received; /* its memory, until there is a machine */
 	int memory;		 /* its memory file */
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
 	bool sound;		 /* there is a sound card */
@@ -50,6 +56,7 @@ struct app {
 	struct vm *vm;
 	struct vm_devices *devices;
 	struct plugged *plugged;
+	struct mover *mover;
 	struct control *control;
 };
 
@@ -91,6 +98,7 @@ static int exit_code(enum vm_stop why)
 	switch (why) {
 	case VM_POWEROFF:
 	case VM_QUIT:
+	case VM_MIGRATED:
 		return EXIT_OK;
 	case VM_RESET:
 		return EXIT_RESET;
@@ -111,6 +119,7 @@ static int finish(struct app *a, enum vm_stop why, const char *detail)
 	else
 		snprintf(reason, sizeof(reason), "%s", vm_stop_name(why));
 	control_event(a->control, "stopping", reason);
+	mover_free(steal_ptr(&a->mover));
 	plugged_free(steal_ptr(&a->plugged));
 	vm_devices_free(a->devices); /* flushes the disk before the state says it is over */
 	a->devices = NULL;
@@ -194,6 +203,16 @@ static struct plugged *plugged(void *arg)
 	return ((struct app *)arg)->plugged;
 }
 
+static struct mover *mover(void *arg)
+{
+	return ((struct app *)arg)->mover;
+}
+
+static void on_mover(void *arg, json_t *o)
+{
+	control_tell(((struct app *)arg)->control, o);
+}
+
 static void on_plugged(void *arg, const char *event, const char *reason)
 {
 	control_event(((struct app *)arg)->control, event, reason);
@@ -235,41 +254,85 @@ static int on_snapshot(void *arg, int state, int memory, struct err *e)
 	return vm_snapshot(a->vm, a->identity_bytes, state, memory, e);
 }
 
-/* Opens the snapshot, and refuses a command line that is about another machine. */
+static int open_files(struct app *a, int *dir, struct err *e)
+{
+	const char *path = a->opt.restore;
+	cleanup_close int state = -1;
+
+	*dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*dir >= 0)
+		state = openat(*dir, "state", O_RDONLY | O_CLOEXEC);
+	if (state >= 0)
+		a->memory = openat(*dir, "memory", O_RDONLY | O_CLOEXEC);
+	if (a->memory < 0)
+		return err_setw(e, -errno, "snapshot.missing", "snapshot %s: %m", path);
+	a->snap = snap_read(state, e);
+	return a->snap ? 0 : -EINVAL;
+}
+
+/* Refuses a command line that is about another machine. */
+static int check_saved(const struct options *o, const struct snap *s, struct vm_saved *saved,
+		       struct err *e)
+{
+	int r = vm_saved_read(s, saved, e);
+
+	if (r < 0)
+		return r;
+	if ((o->cpus_given && o->cpus != saved->cpus) ||
+	    (o->memory_given && o->memory_mib << 20 != saved->memory_bytes))
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine with %u processors and %llu MiB",
+				saved->cpus, (unsigned long long)(saved->memory_bytes >> 20));
+	if (o->clone && !saved->identity_bytes)
+		return err_setw(e, -EINVAL, "snapshot.machine",
+				"the snapshot is of a machine without --identity, which cannot "
+				"become another one");
+	return 0;
+}
+
+/* What a sender says of its machine, before it sends it. */
+static int wanted(void *arg, const struct snap *hello, uint64_t *memory_bytes, struct err *e)
+{
+	struct app *a = arg;
+	struct vm_saved saved;
+	int r = check_saved(&a->opt, hello, &saved, e);
+
+	if (r == 0)
+		r = vcpu_model_check(hello, saved.cpus, e);
+	if (r == 0)
+		r = vm_check_memory(saved.memory_bytes, e);
+	*memory_bytes = saved.memory_bytes;
+	return r;
+}
+
+static int take_in(struct app *a, struct err *e)
+{
+	const struct vm_mem_policy policy = {.merge = a->opt.memory_merge,
+					     .huge = a->opt.memory_huge};
+	const struct migrate_in_cfg cfg = {.wanted = wanted, .arg = a, .policy = &policy};
+
+	a->in = migrate_in_open(a->opt.incoming, e);
+	return a->in ? migrate_in_receive(a->in, &cfg, &a->snap, &a->received, e) : -EINVAL;
+}
+
+/* Opens the snapshot, or takes one in. */
 static int open_snapshot(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
-	cleanup_close int dir = -1, state = -1;
+	cleanup_close int dir = -1;
 	struct vm_saved saved;
 	int r;
 
 	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
 	a->sound = o->sound;
 	a->agents = o->agent || o->clipboard;
-	if (!o->restore)
+	if (!o->restore && !o->incoming)
 		return 0;
-	dir = open(o->restore, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0)
-		state = openat(dir, "state", O_RDONLY | O_CLOEXEC);
-	if (state >= 0)
-		a->memory = openat(dir, "memory", O_RDONLY | O_CLOEXEC);
-	if (a->memory < 0)
-		return err_setw(e, -errno, "snapshot.missing", "snapshot %s: %m", o->restore);
-	a->snap = snap_read(state, e);
-	if (!a->snap)
-		return -EINVAL;
-	if ((r = vm_saved_read(a->snap, &saved, e)) < 0)
+	r = o->incoming ? take_in(a, e) : open_files(a, &dir, e);
+	if (r < 0 || (r = check_saved(o, a->snap, &saved, e)) < 0)
 		return r;
-	if ((o->cpus_given && o->cpus != saved.cpus) ||
-	    (o->memory_given && o->memory_mib << 20 != saved.memory_bytes))
-		return err_setw(e, -EINVAL, "snapshot.machine",
-				"the snapshot is of a machine with %u processors and %llu MiB",
-				saved.cpus, (unsigned long long)(saved.memory_bytes >> 20));
-	if (o->clone && !saved.identity_bytes)
-		return err_setw(e, -EINVAL, "snapshot.machine",
-				"the snapshot is of a machine without --identity, which cannot "
-				"become another one");
-	working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
+	if (!o->incoming)
+		working_set_open(&a->set, o->clone ? dir : -1, saved.memory_id);
 	a->identity_bytes = saved.identity_bytes;
 	a->sound = hda_saved(a->snap);
 	a->agents = virtio_console_saved(a->snap);
@@ -297,6 +360,7 @@ static int build(struct app *a, struct err *e)
 				   .tpm = o->tpm,
 				   .snap = a->snap,
 				   .memory = a->memory,
+				   .received = steal_ptr(&a->received),
 				   .pc = o->firmware != PC_NONE,
 				   .width = o->width,
 				   .height = o->height,
@@ -348,11 +412,23 @@ static int build(struct app *a, struct err *e)
 	a->plugged = plugged_new(&plug, e);
 	if (!a->plugged)
 		return -ENOMEM;
+	const struct mover_cfg move = {.vm = a->vm,
+				       .devices = a->devices,
+				       .plugged = a->plugged,
+				       .identity_bytes = &a->identity_bytes,
+				       .variables = o->variables != NULL,
+				       .event = on_mover,
+				       .arg = a};
+
+	a->mover = mover_new(&move);
+	if (!a->mover)
+		return err_set(e, -ENOMEM, "out of memory");
 	if (o->control) {
 		static const struct control_ops ops = {.surface = surface_connected,
 						       .problem = disk_problem,
 						       .balloon = balloon,
 						       .plugged = plugged,
+						       .mover = mover,
 						       .limits = limits,
 						       .limited = limited,
 						       .snapshot = on_snapshot};
@@ -422,13 +498,28 @@ static int enter(struct app *a, struct err *e)
 	return r;
 }
 
+/* A machine that came in is ours when its sender says so, and not before. */
+static int take_over(struct app *a, struct err *e)
+{
+	int r = a->in ? migrate_in_go(a->in, e) : 0;
+
+	if (r == 0 && a->in)
+		vm_restored_go(a->vm);
+	if (r == 0)
+		migrate_in_free(steal_ptr(&a->in));
+	return r;
+}
+
 static int run(struct app *a)
 {
 	struct err e = {0};
 	const char *detail;
 
-	if (open_snapshot(a, &e) < 0 || build(a, &e) < 0 || enter(a, &e) < 0)
+	if (open_snapshot(a, &e) < 0 || build(a, &e) < 0 || enter(a, &e) < 0 ||
+	    take_over(a, &e) < 0) {
+		migrate_in_refuse(a->in, &e);
 		return fail_start(a, &e);
+	}
 
 	struct vm_status s;
 
@@ -484,10 +575,13 @@ int main(int argc, char **argv)
 	}
 	code = bad < 0 ? fail_start(&a, &e) : run(&a);
 	control_free(a.control);
+	mover_free(a.mover);
 	plugged_free(a.plugged);
 	vm_devices_free(a.devices);
 	vm_free(a.vm);
 	snap_free(a.snap);
+	migrate_in_free(a.in);
+	vm_mem_free(a.received);
 	working_set_close(&a.set);
 	cleanup_close_fn(&a.memory);
 	cleanup_close_fn(&a.state);

@@ -140,6 +140,7 @@ void vm_mem_free(struct vm_mem *m)
 		munmap(m->base, m->size);
 	cleanup_close_fn(&m->fd);
 	free(m->anonymous);
+	free(m->wrote);
 	free(m);
 }
 
@@ -202,12 +203,64 @@ int vm_mem_write(const struct vm_mem *m, uint64_t gpa, const void *src, size_t n
 	} else {
 		memcpy(p, src, n);
 	}
+	vm_mem_wrote(m, p, n);
 	return 0;
 }
 
 void *vm_mem_ptr(const struct vm_mem *m, uint64_t gpa, size_t n)
 {
 	return n ? ram_at(m, gpa, n) : NULL;
+}
+
+/* ---- the log ---------------------------------------------------------------------------------
+ *
+ * A bit is set after its page was written, by an operation no store passes; who takes the log
+ * clears a word before reading pages. Hence a page is either read with what was written, or found
+ * in the next log. That a bit is set already says nothing: it may be cleared at this moment.
+ */
+
+static void log_pages(uint64_t *log, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		__atomic_fetch_or(&log[from / 64], 1ull << from % 64, __ATOMIC_SEQ_CST);
+}
+
+void vm_mem_wrote(const struct vm_mem *m, const void *p, size_t n)
+{
+	uint64_t *log = __atomic_load_n(&m->wrote, __ATOMIC_ACQUIRE);
+	uint64_t at = (uint64_t)((const uint8_t *)p - m->base);
+
+	if (log && n)
+		log_pages(log, at / PAGE, (at + n - 1) / PAGE + 1);
+}
+
+static uint64_t log_words(const struct vm_mem *m)
+{
+	return (m->size / PAGE + 63) / 64;
+}
+
+/* Off: the words stay, as somebody may be about to set one. */
+int vm_mem_log(struct vm_mem *m, bool on)
+{
+	uint64_t *log = m->wrote;
+
+	if (!on || log) {
+		for (uint64_t i = 0; log && i < log_words(m); i++)
+			__atomic_store_n(&log[i], 0, __ATOMIC_SEQ_CST);
+		return 0;
+	}
+	log = calloc(log_words(m), sizeof(*log));
+	if (!log)
+		return -ENOMEM;
+	__atomic_store_n(&m->wrote, log, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void vm_mem_take_log(struct vm_mem *m, uint64_t *pages)
+{
+	for (uint64_t i = 0; m->wrote && i < log_words(m); i++)
+		if (__atomic_load_n(&m->wrote[i], __ATOMIC_RELAXED))
+			pages[i] |= __atomic_exchange_n(&m->wrote[i], 0, __ATOMIC_SEQ_CST);
 }
 
 uint64_t vm_mem_gpa(const struct vm_mem *m, const void *p)
@@ -280,6 +333,7 @@ static uint64_t drop_pages(struct vm_mem *m, uint64_t at, uint64_t n)
 uint64_t vm_mem_release(struct vm_mem *m, uint64_t gpa, uint64_t n)
 {
 	uint64_t done = 0;
+	uint64_t *log = m->wrote;
 
 	if (n > UINT64_MAX - gpa)
 		return 0;
@@ -292,6 +346,9 @@ uint64_t vm_mem_release(struct vm_mem *m, uint64_t gpa, uint64_t n)
 		to = (to < r->size ? to : r->size) & ~(uint64_t)(PAGE - 1);
 		if (from < to)
 			done += drop_pages(m, (uint64_t)(r->host - m->base) + from, to - from);
+		if (from < to && log)
+			log_pages(log, ((uint64_t)(r->host - m->base) + from) / PAGE,
+				  ((uint64_t)(r->host - m->base) + to) / PAGE);
 	}
 	return done;
 }

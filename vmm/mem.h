@@ -47,6 +47,7 @@ struct vm_mem {
 	uint64_t size;	    /* bytes, all regions together */
 	uint8_t *base;	    /* the mapping, owned */
 	struct vm_mem_region region[2]; /* low, high */
+	uint64_t *wrote; /* owned; while a log is kept a bit a page (vm_mem_log()); atomic words */
 };
 
 /* RAM of size_bytes (a multiple of 4096), zeroed, not yet touched. Needs no KVM. NULL with *e. */
@@ -73,6 +74,15 @@ int vm_mem_write(const struct vm_mem *m, uint64_t gpa, const void *src, size_t n
 /* A pointer to n contiguous bytes of RAM, NULL if any byte is not RAM or n is 0. Valid until
  * vm_mem_free(). */
 void *vm_mem_ptr(const struct vm_mem *m, uint64_t gpa, size_t n) must_check;
+/* Whoever wrote n bytes through a pointer into RAM says so afterwards (vm_mem_write() does by
+ * itself): a machine that moves must know. Any thread. */
+void vm_mem_wrote(const struct vm_mem *m, const void *p, size_t n);
+/* Keeps a log of the pages that we, not the guest, write; off forgets it. 0 or -ENOMEM. Main
+ * thread. */
+int vm_mem_log(struct vm_mem *m, bool on) must_check;
+/* Adds the log to pages, a bit for each page of RAM (regions one after the other, whole 64-bit
+ * words), and begins a new one. */
+void vm_mem_take_log(struct vm_mem *m, uint64_t *pages);
 /* The other way round, for what vm_mem_ptr() gave. */
 uint64_t vm_mem_gpa(const struct vm_mem *m, const void *p) must_check;
 

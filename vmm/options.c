@@ -66,6 +66,8 @@ static const char help[] =
 	"  --tpm SOCKET        a TPM 2.0, by the swtpm that listens there for control\n"
 	"  --windows           what Windows expects: Hyper-V's interface, the clock in local time\n"
 	"  --restore DIR       go on from the snapshot in DIR instead of booting\n"
+	"  --incoming SOCKET   go on with the machine that another pane-vmm sends: a socket to\n"
+	"                      listen on, or fd:N, a connected one\n"
 	"  --clone             go on as another desktop than the one in the snapshot, with\n"
 	"                      an identity of its own\n"
 	"  --identity          give the guest the disk clones learn their identity from\n"
@@ -118,6 +120,7 @@ enum {
 	O_TPM,
 	O_WINDOWS,
 	O_RESTORE,
+	O_INCOMING,
 	O_CLONE,
 	O_IDENTITY,
 	O_WAKE,
@@ -161,6 +164,7 @@ static const struct option longs[] = {
 	{"tpm", required_argument, NULL, O_TPM},
 	{"windows", no_argument, NULL, O_WINDOWS},
 	{"restore", required_argument, NULL, O_RESTORE},
+	{"incoming", required_argument, NULL, O_INCOMING},
 	{"clone", no_argument, NULL, O_CLONE},
 	{"identity", no_argument, NULL, O_IDENTITY},
 	{"wake", required_argument, NULL, O_WAKE},
@@ -373,6 +377,8 @@ static const char **path_of(struct options *o, int opt)
 		return &o->state;
 	case O_RESTORE:
 		return &o->restore;
+	case O_INCOMING:
+		return &o->incoming;
 	default:
 		return NULL;
 	}
@@ -470,25 +476,31 @@ static int check_start(const struct options *o, struct err *e)
 {
 	bool pc_only = o->cdrom || o->boot_order || o->boot_menu || o->firmware_image ||
 		       o->variables || o->firmware_log;
+	const char *saved = o->restore ? "--restore" : o->incoming ? "--incoming" : NULL;
 
 	if (o->firmware && (o->kernel || o->initrd || o->cmdline[0]))
 		return err_set(e, -EINVAL,
 			       "--firmware does not go with --kernel, --initrd, --cmdline");
-	if (!o->firmware && !o->restore && pc_only)
+	if (!o->firmware && !saved && pc_only)
 		return err_set(e, -EINVAL,
 			       "--cdrom, --boot, --boot-menu and --firmware-* need --firmware");
-	if (!o->firmware && !o->kernel && !o->restore)
+	if (!o->firmware && !o->kernel && !saved)
 		return err_set(e, -EINVAL,
 			       "--kernel, --firmware or --restore is missing; see --help");
-	if (o->restore && (o->kernel || o->firmware))
-		return err_set(e, -EINVAL, "--restore does not go with --kernel or --firmware");
-	if (o->restore && (o->firmware_image || o->boot_order || o->boot_menu || o->windows))
+	if (o->restore && o->incoming)
+		return err_set(e, -EINVAL, "--incoming does not go with --restore");
+	if (saved && (o->kernel || o->firmware))
+		return err_set(e, -EINVAL, "%s does not go with --kernel or --firmware", saved);
+	if (saved && (o->firmware_image || o->boot_order || o->boot_menu || o->windows))
 		return err_set(e, -EINVAL,
-			       "--restore does not go with --firmware-image, --boot, "
-			       "--boot-menu, --windows");
-	if (o->restore && o->tpm)
-		return err_set(e, -EINVAL,
-			       "--restore does not go with --tpm, whose state no snapshot has");
+			       "%s does not go with --firmware-image, --boot, --boot-menu, "
+			       "--windows",
+			       saved);
+	if (o->incoming && o->variables)
+		return err_set(e, -EINVAL, "--incoming does not go with --firmware-vars");
+	if (saved && o->tpm)
+		return err_set(e, -EINVAL, "%s does not go with --tpm, whose state no snapshot has",
+			       saved);
 	if (o->clone && !o->restore)
 		return err_set(e, -EINVAL, "--clone needs --restore");
 	return 0;

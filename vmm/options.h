@@ -37,17 +37,18 @@ struct options {
 	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
-	unsigned disk_bus; /* enum vm_disk_bus */
-	const char *tpm;   /* control socket of an swtpm, or NULL */
-	const char *net; /* "user" or "none" */
-	const char *mac; /* or NULL */
-	unsigned disk_engine;				 /* enum vm_disk_engine */
+	unsigned disk_bus;    /* enum vm_disk_bus */
+	const char *tpm;      /* control socket of an swtpm, or NULL */
+	const char *net;      /* "user" or "none" */
+	const char *mac;      /* or NULL */
+	unsigned disk_engine; /* enum vm_disk_engine */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame, windows;
-	const char *restore; /* directory of a snapshot, or NULL */
-	const char *agent; /* socket of the guest agent, or NULL */
+	const char *restore;  /* directory of a snapshot, or NULL */
+	const char *incoming; /* where another process sends a machine from, or NULL */
+	const char *agent;    /* socket of the guest agent, or NULL */
 	bool clone, identity, sound, clipboard;
 	bool cpus_given, memory_given;
 	int64_t wake_ms; /* between nudges of halted processors; 0 never, -1 as the host needs */

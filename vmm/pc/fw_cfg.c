@@ -178,6 +178,7 @@ static int dma_read(struct fw_cfg *f, const struct fw_cfg_item *it, uint64_t to,
 	if (part)
 		memcpy(p, it->data + f->at, part);
 	memset(p + part, 0, n - part);
+	vm_mem_wrote(f->mem, p, n);
 	f->at += part;
 	return 0;
 }

@@ -19,8 +19,10 @@
 #include "vmm/snapshot/cpu_model.h"
 #include "vmm/snapshot/section.h"
 
-#define NAME	"vcpu"
-#define VERSION 1
+#define NAME	      "vcpu"
+#define MODEL_NAME    "cpu"
+#define MODEL_VERSION 1
+#define VERSION	      1
 
 enum {
 	MSRS_MAX = 1024,
@@ -542,6 +544,60 @@ static int check_host(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n,
 		     : err_set(e, -ENOMEM, "out of memory");
 
 	return r < 0 ? r : cpu_model_check(saved, host, e);
+}
+
+int vcpu_model_save(int vcpu, struct snap_out *out, struct err *e)
+{
+	cleanup_free union cpu_model *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return err_set(e, -ENOMEM, "out of memory");
+	m->t.nent = CPU_MODEL_ENTRIES;
+	r = GET(vcpu, KVM_GET_CPUID2, &m->t, e);
+	if (r < 0)
+		return r;
+	snap_begin(out, MODEL_NAME, 0, MODEL_VERSION);
+	cpu_model_save(m, out);
+	snap_end(out);
+	return 0;
+}
+
+/* On a vCPU that will never run. */
+static int host_model(unsigned n, union cpu_model *m, struct err *e)
+{
+	struct vm_kvm k = {.sys = -1, .fd = -1};
+	cleanup_close int vcpu = -1;
+	int r = vm_kvm_open(&k, e);
+
+	if (r == 0 && (k.fd = ioctl(k.sys, KVM_CREATE_VM, 0)) < 0)
+		r = err_set(e, -errno, "KVM_CREATE_VM: %m");
+	if (r == 0 && ioctl(k.fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		r = err_set(e, -errno, "KVM_CREATE_IRQCHIP: %m");
+	if (r == 0 && (vcpu = ioctl(k.fd, KVM_CREATE_VCPU, 0)) < 0)
+		r = err_set(e, -errno, "KVM_CREATE_VCPU: %m");
+	if (r == 0)
+		r = effective_cpuid(&k, vcpu, 0, n, m, e);
+	vm_kvm_close(&k);
+	return r;
+}
+
+int vcpu_model_check(const struct snap *s, unsigned n, struct err *e)
+{
+	cleanup_free union cpu_model *saved = calloc(1, sizeof(*saved));
+	cleanup_free union cpu_model *host = calloc(1, sizeof(*host));
+	struct snap_in in;
+	int r;
+
+	if (!saved || !host)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = snap_find(s, MODEL_NAME, 0, MODEL_VERSION, &in, e);
+	if (r < 0)
+		return r;
+	cpu_model_load(saved, &in);
+	if ((r = snap_done(&in, e)) < 0 || (r = host_model(n, host, e)) < 0)
+		return r;
+	return cpu_model_check(saved, host, e);
 }
 
 int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, bool known,

@@ -15,6 +15,11 @@ struct snap;
 struct snap_out;
 struct vm_kvm;
 
+/* The processor alone, in a section "cpu": told before a machine moves here. */
+int vcpu_model_save(int vcpu, struct snap_out *out, struct err *e) must_check;
+/* Whether a machine of n vCPUs like that could run here. Makes a VM for the moment. */
+int vcpu_model_check(const struct snap *s, unsigned n, struct err *e) must_check;
+
 int vcpu_state_save(const struct vm_kvm *k, int vcpu, unsigned id, struct snap_out *out,
 		    struct err *e) must_check;
 /* Into a vCPU id of n that never ran; checks the processor first, unless it is known to be the one

@@ -137,6 +137,11 @@ int block_lock(int fd, bool exclusive, const char *path, struct err *e)
 	return err_set(e, -errno, "cannot lock %s: %s", path, strerror(errno));
 }
 
+int block_relock(int fd, bool away)
+{
+	return flock(fd, away ? LOCK_UN : LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
 static int raw_readv(struct block *b, const struct iovec *iov, int n, uint64_t off)
 {
 	return block_preadv(of(b)->fd, iov, n, off);
@@ -184,6 +189,11 @@ static int raw_place(struct block *b, bool write, uint64_t off, uint64_t len, ui
 	return write && b->read_only ? -EROFS : 0;
 }
 
+static int raw_hand_over(struct block *b, bool away)
+{
+	return b->read_only ? 0 : block_relock(of(b)->fd, away);
+}
+
 static void raw_close(struct block *b)
 {
 	close(of(b)->fd);
@@ -197,6 +207,7 @@ static const struct block_ops raw_ops = {.readv = raw_readv,
 					 .write_zeroes = raw_write_zeroes,
 					 .files = raw_files,
 					 .place = raw_place,
+					 .hand_over = raw_hand_over,
 					 .close = raw_close};
 
 /* The call itself: glibc's fstat() is newfstatat(), which could be given a path and is shut by the

@@ -37,6 +37,9 @@ struct block_ops {
 	/* and in which of them, by number, all of [off, off+len) lies now, from *at on; negative
 	 * when it is in no one place, or a write needs more than bytes put there. */
 	int (*place)(struct block *b, bool write, uint64_t off, uint64_t len, uint64_t *at);
+	/* Optional, of a file that only one may write: lets go of it for another process (nothing
+	 * in flight, flushed), or takes it again: 0, or -EBUSY while another has it. */
+	int (*hand_over)(struct block *b, bool away);
 };
 
 struct block {
@@ -65,5 +68,7 @@ int block_pwritev(int fd, const struct iovec *iov, int n, uint64_t off) must_che
 int block_zero(int fd, uint64_t off, uint64_t len, bool may_unmap) must_check;
 /* Takes a whole-file lock (shared or exclusive); -EBUSY with a message when another holds it. */
 int block_lock(int fd, bool exclusive, const char *path, struct err *e) must_check;
+/* What a backend's hand_over() does with its file. */
+int block_relock(int fd, bool away) must_check;
 
 #endif

@@ -511,7 +511,14 @@ static void ov_identity(struct block *b, char id[65])
 		memcpy(id, o->base_id, 65);
 }
 
-static const struct block_ops ov_ops = {.identity = ov_identity,
+/* The map stays as it is: it is right again if nobody else had the file for writing meanwhile. */
+static int ov_hand_over(struct block *b, bool away)
+{
+	return block_relock(of(b)->fd, away);
+}
+
+static const struct block_ops ov_ops = {.hand_over = ov_hand_over,
+					.identity = ov_identity,
 					.files = ov_files,
 					.place = ov_place,
 					.readv = ov_readv,

@@ -605,6 +605,13 @@ int virtio_blk_enter(struct virtio_blk *b, int (*fn)(void))
 	return b->io ? blk_io_enter(b->io, fn) : 0;
 }
 
+int virtio_blk_hand_over(struct virtio_blk *b, bool away)
+{
+	int r = away ? b->block->ops->flush(b->block) : 0;
+
+	return r == 0 && b->block->ops->hand_over ? b->block->ops->hand_over(b->block, away) : r;
+}
+
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n)
 {
 	pthread_mutex_lock(&b->problem_lock);

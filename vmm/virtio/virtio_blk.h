@@ -41,6 +41,8 @@ void virtio_blk_limit(struct virtio_blk *b, const struct limit *limit);
 void virtio_blk_resized(struct virtio_blk *b);
 /* Whether the state this device was loaded with is about a disk with other contents. */
 bool virtio_blk_is_other(const struct virtio_blk *b);
+/* While the device is paused: flushes and lets go of the file, or takes it again (block.h). */
+int virtio_blk_hand_over(struct virtio_blk *b, bool away) must_check;
 struct virtio_dev *virtio_blk_dev(struct virtio_blk *b); /* for tests */
 
 #endif

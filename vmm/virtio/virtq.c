@@ -227,6 +227,9 @@ void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
 {
 	uint8_t *elem;
 
+	/* Here at the latest all of it is written, also of a request that failed half-way. */
+	for (uint32_t i = 0; i < c->in_n; i++)
+		vm_mem_wrote(q->mem, c->iov[c->out_n + i].iov_base, c->iov[c->out_n + i].iov_len);
 	if (!q->enabled || q->broken || q->out == 0)
 		return;
 	if (q->packed) {
@@ -239,6 +242,8 @@ void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
 	q->used_next++;
 	q->out--;
 	virtq_store16(q->used + 2, q->used_next);
+	vm_mem_wrote(q->mem, elem, 8);
+	vm_mem_wrote(q->mem, q->used, 4);
 }
 
 bool virtq_wants_signal(struct virtq *q)
@@ -272,8 +277,10 @@ bool virtq_notify_enable(struct virtq *q, bool on)
 		/* Off: leave avail_event behind, the driver then does not notify (§2.7.10). */
 		if (on)
 			virtq_store16(avail_event(q), q->avail_next);
+		vm_mem_wrote(q->mem, avail_event(q), 2);
 	} else {
 		virtq_store16(q->used, on ? 0 : USED_F_NO_NOTIFY);
+		vm_mem_wrote(q->mem, q->used, 2);
 	}
 	if (!on)
 		return false;

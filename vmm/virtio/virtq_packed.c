@@ -167,6 +167,7 @@ void virtq_packed_push(struct virtq *q, const struct virtq_chain *c, uint32_t wr
 	put_le16(d + D_ID, c->head);
 	put_le32(d + D_LEN, written);
 	virtq_store16(d + D_FLAGS, flags);
+	vm_mem_wrote(q->mem, d, VIRTQ_DESC_BYTES);
 	forward(q, &q->used_next, &q->used_wrap, c->descs);
 	q->fresh = (uint16_t)(q->fresh < UINT16_MAX - c->descs ? q->fresh + c->descs : UINT16_MAX);
 	q->taken = (uint16_t)(q->taken - c->descs);
@@ -202,4 +203,5 @@ void virtq_packed_notify_enable(struct virtq *q, bool on)
 	} else {
 		virtq_store16(q->used + E_FLAGS, E_ENABLE);
 	}
+	vm_mem_wrote(q->mem, q->used, E_BYTES);
 }
