@@ -44,8 +44,8 @@ struct vdagent {
 	uint32_t caps;
 
 	/* guest -> display */
-	bool offered;	     /* the display knows of a selection */
-	uint32_t out_serial; /* being fetched; 0: nothing is */
+	bool offered;		      /* the display knows of a selection */
+	uint32_t out_serial;	      /* being fetched; 0: nothing is */
 	struct loop_timer *out_timer; /* owned */
 
 	/* display -> guest */

@@ -130,9 +130,9 @@ static bool take(struct vdagent_in *in, const uint8_t **p, size_t *n, struct vda
 	if (in->seen < in->size)
 		return false;
 	*m = (struct vdagent_msg){.type = get_le32(in->head + 4),
-				  .body = !in->keep   ? NULL
-					  : in->size  ? in->body
-						      : nothing,
+				  .body = !in->keep  ? NULL
+					  : in->size ? in->body
+						     : nothing,
 				  .n = in->size};
 	in->head_n = 0;
 	return true;

@@ -121,8 +121,8 @@ static int teardown(void **state)
 
 static void put_message(struct vdagent_out *o, uint32_t type, const void *a, size_t n)
 {
-	assert_int_equal(vdagent_out_add(o, type, a, n < 4 ? n : 4, (const char *)a + (n < 4 ? n : 4),
-					 n < 4 ? 0 : n - 4),
+	assert_int_equal(vdagent_out_add(o, type, a, n < 4 ? n : 4,
+					 (const char *)a + (n < 4 ? n : 4), n < 4 ? 0 : n - 4),
 			 0);
 }
 
@@ -484,8 +484,8 @@ static void nonsense_is_passed_over_until_the_port_is_opened_again(void **state)
 {
 	struct ctx *x = *state;
 	static const uint8_t bad[3][VDAGENT_CHUNK_HEAD] = {
-		{3, 0, 0, 0, 8},	  /* no such port */
-		{1, 0, 0, 0, 1, 8},	  /* a byte more than a chunk has */
+		{3, 0, 0, 0, 8},    /* no such port */
+		{1, 0, 0, 0, 1, 8}, /* a byte more than a chunk has */
 		{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}};
 
 	for (unsigned i = 0; i < 3; i++) {
