@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The virtio devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network,
- * identity disk, balloon, sound, agents' ports, put on the bus in that order so that a guest always finds them in
- * the same slots. Main thread.
+ * identity disk, balloon, sound, agents' ports, put on the bus in that order so that a guest always
+ * finds them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H

@@ -44,7 +44,7 @@ struct options {
 	uint32_t width, height;				/* pixels */
 	bool ready_is_frame, windows;
 	const char *restore; /* directory of a snapshot, or NULL */
-	const char *agent; /* socket of the guest agent, or NULL */
+	const char *agent;   /* socket of the guest agent, or NULL */
 	bool clone, identity, sound, clipboard;
 	bool cpus_given, memory_given;
 	int64_t wake_ms; /* between nudges of halted processors; 0 never, -1 as the host needs */

@@ -38,7 +38,7 @@ void vdagent_free(struct vdagent *v); /* NULL is fine */
 /* The guest's half. */
 void vdagent_open(struct vdagent *v, bool open);
 void vdagent_feed(struct vdagent *v, const uint8_t *p, size_t n);
-void vdagent_room(struct vdagent *v); /* it may take more */
+void vdagent_room(struct vdagent *v);	    /* it may take more */
 bool vdagent_busy(const struct vdagent *v); /* it takes too little to be listened to */
 
 /* The sink's half. */
