@@ -13,7 +13,7 @@ enum {
 	FIRST = 32 << 20,
 	SPAN = 64 << 20,
 	ROUNDS = 12, /* of each device */
-	QUEUES = 8, /* of the device that has the most */
+	QUEUES = 8,  /* of the device that has the most */
 	DESCS = 16,
 	C_STATUS = 20,
 	C_Q_SELECT = 22,

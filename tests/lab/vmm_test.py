@@ -16,7 +16,8 @@ def run(path):
     """A story file on hardware-like KVM, here or in a lab of its own: exit status and output."""
     kind = json.loads(subprocess.check_output([vm.PROGRAM, "--probe"]))["kvm"]
     words = [sys.executable, os.path.join(vm.SOURCE, "tests/lib/tap.py"), os.path.join(vm.SOURCE, path)]
-    env = {"PYTHONPATH": os.path.join(vm.SOURCE, "tests/lib"), "PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD)}
+    env = {"PYTHONPATH": os.path.join(vm.SOURCE, "tests/lib"), "PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD),
+           "PANE_GUESTS": os.environ.get("PANE_GUESTS", "")}
     if kind != "hardware":
         words = [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "env",
                  *[f"{k}={v}" for k, v in env.items()], *words]

@@ -120,7 +120,7 @@ static void says(struct ctx *x, const char *text)
 static bool guest_heard(void *arg)
 {
 	struct ctx *x = arg;
-	uint32_t len;
+	uint32_t len = 0;
 
 	if (!guest_used(&x->g, RX, NULL, &len))
 		return false;

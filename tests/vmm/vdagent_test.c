@@ -121,8 +121,8 @@ static int teardown(void **state)
 
 static void put_message(struct vdagent_out *o, uint32_t type, const void *a, size_t n)
 {
-	assert_int_equal(vdagent_out_add(o, type, a, n < 4 ? n : 4, (const char *)a + (n < 4 ? n : 4),
-					 n < 4 ? 0 : n - 4),
+	assert_int_equal(vdagent_out_add(o, type, a, n < 4 ? n : 4,
+					 (const char *)a + (n < 4 ? n : 4), n < 4 ? 0 : n - 4),
 			 0);
 }
 
@@ -484,8 +484,8 @@ static void nonsense_is_passed_over_until_the_port_is_opened_again(void **state)
 {
 	struct ctx *x = *state;
 	static const uint8_t bad[3][VDAGENT_CHUNK_HEAD] = {
-		{3, 0, 0, 0, 8},	  /* no such port */
-		{1, 0, 0, 0, 1, 8},	  /* a byte more than a chunk has */
+		{3, 0, 0, 0, 8},    /* no such port */
+		{1, 0, 0, 0, 1, 8}, /* a byte more than a chunk has */
 		{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -496,6 +496,32 @@ static void nonsense_is_passed_over_until_the_port_is_opened_again(void **state)
 	}
 	meet(x, LINUX_CAPS);
 	says_words(x, VDAGENT_GRAB, 2, 0, 1);
+	assert_int_equal(x->offers, 1);
+}
+
+/* A whole message, in a chunk that is a byte too long, or as long as one may be. */
+static void chunk_of(struct ctx *x, uint32_t size)
+{
+	uint8_t *b = calloc(1, VDAGENT_CHUNK_HEAD + size);
+
+	put_le32(b, 1);
+	put_le32(b + 4, size);
+	put_le32(b + 8, 1);
+	put_le32(b + 12, VDAGENT_GRAB);
+	put_le32(b + 24, size - VDAGENT_HEAD);
+	put_le32(b + 32, 1);
+	vdagent_feed(x->v, b, VDAGENT_CHUNK_HEAD + size);
+	free(b);
+}
+
+static void chunks_have_their_length(void **state)
+{
+	struct ctx *x = *state;
+
+	meet(x, LINUX_CAPS);
+	chunk_of(x, VDAGENT_CHUNK);
+	assert_int_equal(x->offers, 1);
+	chunk_of(x, VDAGENT_CHUNK + 1);
 	assert_int_equal(x->offers, 1);
 }
 
@@ -608,6 +634,7 @@ int main(void)
 		T(agent_that_comes_late_learns_of_the_offer),
 		T(slow_agent_gets_all_in_order_and_is_not_listened_to),
 		T(nonsense_is_passed_over_until_the_port_is_opened_again),
+		T(chunks_have_their_length),
 		T(other_messages_and_ports_are_passed_over),
 		T(snapshot_keeps_both_streams_whole),
 		T(damaged_state_is_refused),

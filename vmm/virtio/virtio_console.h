@@ -13,7 +13,7 @@
 
 #include "vmm/virtio/virtio.h"
 
-#define VIRTIO_CONSOLE_PORTS 2
+#define VIRTIO_CONSOLE_PORTS	   2
 #define VIRTIO_CONSOLE_F_MULTIPORT (1ull << 1)
 
 struct snap;

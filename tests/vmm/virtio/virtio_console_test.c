@@ -129,7 +129,7 @@ static void ctl(struct ctx *x, uint32_t id, uint16_t event, uint16_t value)
 static void told(struct ctx *x, unsigned nth, uint32_t id, uint16_t event, const char *name)
 {
 	const uint8_t *m = guest_at(&x->g, x->buf[nth]);
-	uint32_t len;
+	uint32_t len = 0;
 
 	assert_true(guest_used(&x->g, CTL_IN, NULL, &len));
 	assert_int_equal(len, 8 + (name ? strlen(name) : 0));
@@ -225,7 +225,7 @@ static void host_bytes_wait_for_buffers(void **state)
 {
 	struct ctx *x = *state;
 	uint8_t text[9000];
-	uint32_t len;
+	uint32_t len = 0;
 
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (uint8_t)(i * 3 + i / 256);
