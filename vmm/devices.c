@@ -60,8 +60,8 @@ static int open_ring(const struct vm_devices *d, struct block *b, const char *pa
 	if (*ring)
 		log_info("disk.engine", "engine=uring disk=%s", LOG_Q(path));
 	else if (d->cfg.disk_engine == VM_DISK_URING)
-		return err_setw(e, why.code, "disk.engine", "--disk-engine uring: disk %s: %s", path,
-				why.msg);
+		return err_setw(e, why.code, "disk.engine", "--disk-engine uring: disk %s: %s",
+				path, why.msg);
 	else
 		log_info("disk.engine", "engine=threads disk=%s why=%s", LOG_Q(path),
 			 LOG_Q(why.msg));

@@ -37,9 +37,9 @@ struct options {
 	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
-	const char *net; /* "user" or "none" */
-	const char *mac; /* or NULL */
-	unsigned disk_engine;				 /* enum vm_disk_engine */
+	const char *net;      /* "user" or "none" */
+	const char *mac;      /* or NULL */
+	unsigned disk_engine; /* enum vm_disk_engine */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
