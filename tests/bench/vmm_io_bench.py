@@ -3,17 +3,22 @@
 the same host, one VMM after the other and the whole round again, because machines have moods. Figures are ratios:
 1.00 is QEMU's, more is better, 0.90 is the bar. CPU is what a VMM spends outside its vCPUs for a request.
 
-QEMU is measured as it is fast here: cache=writeback (the host's page cache, as pane-vmm has it) with aio=threads and
+First, on this machine and without a guest: the disk device with all its queues, notifications and interrupts (a driver's
+thread in its place, tests/vmm/virtio/blk_pace.h) beside QEMU's block layer alone (qemu-img bench, which has none of
+them): microseconds and CPU of a request.
+
+In the guest QEMU is measured as it is fast here: cache=writeback (the host's page cache, as pane-vmm has it) with aio=threads and
 with aio=io_uring; what counts is the better of the two in each row. Where KVM is not hardware the bench runs in a lab host of its own, where the
 absolute figures mean nothing.
 
-IO_BENCH_S is the seconds of a row (4), IO_BENCH_ROUNDS the rounds (1), IO_BENCH_CACHE=none adds QEMU past the page cache."""
+IO_BENCH_ONLY=guest leaves the first part out. IO_BENCH_S is the seconds of a row (4), IO_BENCH_ROUNDS the rounds (1), IO_BENCH_CACHE=none adds QEMU past the page cache."""
 import contextlib
 import importlib.machinery
 import importlib.util
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -58,6 +63,51 @@ def lab_module():
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("lab", loader))
     loader.exec_module(module)
     return module
+
+
+# ---- without a guest ------------------------------------------------------------------------------------
+
+
+PACES = [("read", 1, 4096, 30000), ("write", 1, 4096, 30000), ("read", 32, 4096, 60000), ("write", 32, 4096, 60000),
+         ("read", 4, 1 << 20, 1500), ("write", 4, 1 << 20, 1500)]
+PACE_ROUNDS = 5
+
+
+def pane_pace(engine, what, depth, size, total, path):
+    done = subprocess.run([f"{vm.BUILD}/tests/vmm/virtio/virtio_blk_ring_test", engine, what, str(depth), str(size), str(total), path],
+                          stdout=subprocess.PIPE, check=True)
+    said = json.loads(done.stdout)
+    return said["us"], said["cpu_us"]
+
+
+def qemu_pace(aio, what, depth, size, total, path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(["qemu-img", "bench", "-f", "raw", "-t", "writeback", "-i", aio, "-d", str(depth), "-s", str(size),
+                           "-c", str(total), *(["-w"] if what == "write" else []), path], stdout=subprocess.PIPE, check=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return float(re.search(r"completed in ([0-9.]+)", done.stdout)[1]) * 1e6 / total, cpu * 1e6 / total
+
+
+def paces():
+    """The best of a few rounds, all of them one after the other in each."""
+    columns = {"uring": pane_pace, "threads": pane_pace, "QEMU io_uring": qemu_pace, "QEMU threads": qemu_pace}
+    with tempfile.TemporaryDirectory() as work:
+        path = f"{work}/disk"
+        with open(path, "wb") as file:
+            for _ in range(64):
+                file.write(os.urandom(1 << 20))
+        print(f"  {'us (CPU us) of a request':<28}" + "".join(f"{name:>18}" for name in columns) + f"{'QEMU : uring':>16}{'CPU':>8}")
+        for pace in PACES:
+            best_of = {}
+            for _ in range(PACE_ROUNDS):
+                for name, measure_one in columns.items():
+                    took = measure_one(name.removeprefix("QEMU "), *pace, path)
+                    best_of[name] = tuple(map(min, zip(took, best_of.get(name, took))))
+            rival = [min(best_of[n][i] for n in columns if n.startswith("QEMU")) for i in (0, 1)]
+            ratio = [rival[i] / best_of["uring"][i] for i in (0, 1)]
+            print(f"  {f'{pace[0]} {pace[2] >> 10}k depth {pace[1]}':<28}" + "".join(f"{f'{t:.1f} ({c:.1f})':>18}" for t, c in best_of.values())
+                  + f"{ratio[0]:16.2f}{ratio[1]:8.2f}", flush=True)
 
 
 # ---- the guest -----------------------------------------------------------------------------------------
@@ -168,6 +218,13 @@ def wait_for(process, path, text, seconds):
         time.sleep(0.2)
 
 
+def engine_of(work):
+    """What pane-vmm says of the disk that is measured."""
+    with open(f"{work}/stderr", encoding="utf-8", errors="replace") as file:
+        found = re.search(r"disk.engine (engine=\w+)", file.read())
+    return found[1] if found else "as told"
+
+
 def measure(command, work):
     for name in ("serial", "serial.old"):
         with contextlib.suppress(FileNotFoundError):
@@ -233,7 +290,7 @@ def table(guest):
     work = tempfile.mkdtemp(prefix="io-bench-", dir="/lab/data" if os.path.ismount("/lab/data") else None)
     with open(f"{guest}/kernel", encoding="utf-8") as file:
         kernel = file.read()
-    columns = {"uring": pane("uring", guest, kernel, work), "threads": pane("threads", guest, kernel, work),
+    columns = {"uring": pane("auto", guest, kernel, work), "threads": pane("threads", guest, kernel, work),
                "QEMU io_uring": qemu("cache=writeback,aio=io_uring", guest, kernel, work),
                "QEMU threads": qemu("cache=writeback,aio=threads", guest, kernel, work)}
     if os.environ.get("IO_BENCH_CACHE") == "none":
@@ -244,7 +301,7 @@ def table(guest):
         for _ in range(ROUNDS):
             for name, command in columns.items():
                 results[name].append(measure(command, work))
-                print(f"  measured: {name}", flush=True)
+                print(f"  measured: {name}, {engine_of(work)}", flush=True)
     finally:
         shutil.rmtree(work)
     show({name: best(runs) for name, runs in results.items()})
@@ -263,6 +320,8 @@ def main():
     if len(sys.argv) > 1:
         table(sys.argv[1])
         return
+    if shutil.which("qemu-img") and os.environ.get("IO_BENCH_ONLY") != "guest":
+        paces()
     missing = [p for p in ("fio", "qemu-system-x86_64", "busybox", "cpio") if not shutil.which(p)]
     if vm.why_not() or missing:
         print(f"vmm io bench: skipped: {vm.why_not() or 'not installed: ' + ', '.join(missing)}")

@@ -28,10 +28,9 @@ static int ask(struct disk_ring *r, unsigned what, void *arg, unsigned n)
  * the one thread when it asks (Linux 6.1), else when it next enters the kernel. */
 static int make(struct disk_ring *r)
 {
-	static const unsigned flags[] = {IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-						 IORING_SETUP_DEFER_TASKRUN,
-					 IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN,
-					 IORING_SETUP_R_DISABLED};
+	static const unsigned flags[] = {
+		IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN, IORING_SETUP_R_DISABLED};
 	int rc = -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_LEN(flags) && rc == -EINVAL; i++) {

@@ -2,8 +2,8 @@
  *
  * The disk (virtio 1.2 §5.2). The main loop pops requests and checks their headers; worker threads
  * do the file I/O and answer. Where the disk has a ring, virtio_blk_io.c does both for the requests
- * it can, in a thread of its own, and the workers do the rest. A request is copied in once (16-byte head, discard segments), and
- * checked against the disk's size before anything is done with it.
+ * it can, in a thread of its own, and the workers do the rest. A request is copied in once (16-byte
+ * head, discard segments), and checked against the disk's size before anything is done with it.
  *
  * Threads: dev.lock guards the job lists and the queues. A job on its way through a worker belongs
  * to that worker alone. At most BLK_JOBS requests are out; with none free the queues are left alone
@@ -71,7 +71,7 @@ struct virtio_blk {
 	char id[ID_BYTES];
 	struct blk_job *jobs; /* owned, BLK_JOBS of them */
 	struct blk_io *io;    /* owned; NULL: workers alone */
-	bool other_disk;  /* than the one the loaded state is about */
+	bool other_disk;      /* than the one the loaded state is about */
 
 	/* dev.lock */
 	struct blk_job *idle;	 /* free */

@@ -19,8 +19,8 @@ struct virtio_blk_config {
 	const char *serial;  /* at most 20 characters, NULL for none */
 	unsigned queues;     /* 1..4; 0 means 1 */
 	unsigned workers;    /* 1..8 threads; 0 means 4 */
-	/* Made for this block: a thread of the disk's own transfers by it (virtio_blk_io.c). Becomes
-	 * the device's on success; NULL: worker threads do everything. */
+	/* Made for this block: a thread of the disk's own transfers by it (virtio_blk_io.c).
+	 * Becomes the device's on success; NULL: worker threads do everything. */
 	struct disk_ring *ring;
 	/* After a failure of the file below, at most once a second, in a worker; NULL is fine. */
 	void (*problem)(void *arg);

@@ -12,7 +12,7 @@
  *
  * Some file systems (ext4) never write into the page cache for a ring. There a small write, which
  * is a copy of a few microseconds, is done by this thread itself: to hand it to a worker costs ten
- * times that. One that took long (a throttled host, a journal that commits) has the next ones done
+ * times that. When they take long (a throttled host, a journal that commits) the next ones are done
  * by workers, so that reads do not wait behind them.
  *
  * dev.lock guards `waiting` and the pauses, `lock` guards step and its result.
@@ -31,12 +31,12 @@ enum {
 	MAX_TRANSFER = 1 << 30, /* the kernel moves no more than INT_MAX at once */
 	/* A file system that never writes without waiting is asked again after so many writes. */
 	WRITE_PAUSE = 256,
-	WRITE_MISSES = 4,  /* in a row */
+	WRITE_MISSES = 4,    /* in a row */
 	BY_HAND_MAX = 65536, /* bytes */
-	BY_HAND_PAUSE = 256 /* writes, after one that took long */
+	BY_HAND_PAUSE = 64   /* writes, after two that took long */
 };
 
-#define LONG_NS 1000000
+#define LONG_NS 2000000
 
 enum step {
 	IDLE,
@@ -49,17 +49,17 @@ struct blk_io {
 	struct block *block;	/* borrowed from it */
 	struct disk_ring *ring; /* owned from blk_io_start() on */
 	bool owns_ring;
-	struct loop *loop;	/* owned */
+	struct loop *loop; /* owned */
 	struct loop_io *ring_io, *wake_io;
-	int wake; /* eventfd, owned */
+	int wake;	  /* eventfd, owned */
 	pthread_t thread; /* the owner's */
 	bool running;	  /* the owner's: there is a thread */
 	pthread_t self;	  /* set before it is open */
-	bool collect;	/* the thread's: something ended */
-	unsigned begun; /* the thread's: transfers in the ring */
+	bool collect;	  /* the thread's: something ended */
+	unsigned begun;	  /* the thread's: transfers in the ring */
 
 	struct blk_jobs waiting; /* for the thread */
-	unsigned write_pause, write_misses, by_hand_pause;
+	unsigned write_pause, write_misses, by_hand_pause, by_hand_long;
 
 	pthread_mutex_t lock;
 	pthread_cond_t stepped;
@@ -224,6 +224,18 @@ static void write_status(const struct ended *d)
 	}
 }
 
+/* One that took long may be a busy host's scheduler; two in a row are the file system. */
+static void learn_by_hand(struct blk_io *io, int64_t longest_ns)
+{
+	if (longest_ns == 0)
+		return;
+	io->by_hand_long = longest_ns > LONG_NS ? io->by_hand_long + 1 : 0;
+	if (io->by_hand_long < 2)
+		return;
+	io->by_hand_long = 0;
+	io->by_hand_pause = BY_HAND_PAUSE;
+}
+
 static void answer(struct blk_io *io, const struct ended *d)
 {
 	struct virtio_dev *dev = blk_dev(io->b);
@@ -232,8 +244,7 @@ static void answer(struct blk_io *io, const struct ended *d)
 
 	pthread_mutex_lock(&dev->lock);
 	starved = blk_starved(io->b);
-	if (d->longest_ns > LONG_NS)
-		io->by_hand_pause = BY_HAND_PAUSE;
+	learn_by_hand(io, d->longest_ns);
 	for (unsigned i = 0; i < d->n; i++) {
 		learn(io, d->job[i], d->res[i]);
 		if (!went_well(d, i)) {

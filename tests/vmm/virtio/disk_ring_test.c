@@ -132,8 +132,8 @@ static void end_of_file_and_many_at_once(void **state)
 
 	for (size_t i = 0; i < N; i++) {
 		v.iov_base = a[i];
-		assert_true(disk_ring_put(x->r, false, 0, &v, 1, i == 7 ? SIZE - 512 : i * 512,
-					  a[i]));
+		assert_true(
+			disk_ring_put(x->r, false, 0, &v, 1, i == 7 ? SIZE - 512 : i * 512, a[i]));
 	}
 	assert_false(disk_ring_put(x->r, false, 0, &v, 1, 0, NULL)); /* there is an end to it */
 	for (size_t i = 0; i < N; i++) {
@@ -169,8 +169,8 @@ static int one(struct raw *m, const struct io_uring_sqe *sqe)
 	m->sqes[*tail & mask] = *sqe;
 	array[*tail & mask] = *tail & mask;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	assert_int_equal(
-		syscall(SYS_io_uring_enter, m->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	assert_int_equal(syscall(SYS_io_uring_enter, m->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
+			 1);
 	res = cqes[*head & *(uint32_t *)(void *)(m->cq + m->p.cq_off.ring_mask)].res;
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
 	return res;
@@ -189,8 +189,8 @@ static void map(struct raw *m, int fd)
 	close(other);
 	*m = (struct raw){.p = p, .fd = fd};
 	m->sq = m->cq = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-	m->sqes = mmap(NULL, DISK_RING_ENTRIES * sizeof(*m->sqes), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		       (off_t)IORING_OFF_SQES);
+	m->sqes = mmap(NULL, DISK_RING_ENTRIES * sizeof(*m->sqes), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, fd, (off_t)IORING_OFF_SQES);
 	assert_ptr_not_equal(m->sq, MAP_FAILED);
 	assert_ptr_not_equal(m->sqes, MAP_FAILED);
 }
@@ -198,11 +198,11 @@ static void map(struct raw *m, int fd)
 static void nothing_but_transfers_of_its_own_files(void **state)
 {
 	struct ctx *x = ready(state);
-	static const uint8_t forbidden[] = {IORING_OP_NOP,	IORING_OP_FSYNC,   IORING_OP_FALLOCATE,
-					    IORING_OP_OPENAT,	IORING_OP_OPENAT2, IORING_OP_SOCKET,
-					    IORING_OP_CONNECT,	IORING_OP_SENDMSG, IORING_OP_UNLINKAT,
-					    IORING_OP_POLL_ADD, IORING_OP_CLOSE,   IORING_OP_URING_CMD,
-					    IORING_OP_SPLICE,	IORING_OP_STATX,   IORING_OP_EPOLL_CTL};
+	static const uint8_t forbidden[] = {
+		IORING_OP_NOP,	    IORING_OP_FSYNC,	IORING_OP_FALLOCATE, IORING_OP_OPENAT,
+		IORING_OP_OPENAT2,  IORING_OP_SOCKET,	IORING_OP_CONNECT,   IORING_OP_SENDMSG,
+		IORING_OP_UNLINKAT, IORING_OP_POLL_ADD, IORING_OP_CLOSE,     IORING_OP_URING_CMD,
+		IORING_OP_SPLICE,   IORING_OP_STATX,	IORING_OP_EPOLL_CTL};
 	struct raw m;
 	struct io_uring_sqe good = {.opcode = IORING_OP_READ, .flags = IOSQE_FIXED_FILE}, sqe;
 	static uint8_t to[512];
@@ -239,8 +239,8 @@ static void nobody_changes_it_any_more(void **state)
 				 IORING_REGISTER_FILES_UPDATE, &update, 1),
 			 -1);
 	assert_int_equal(errno, EACCES);
-	assert_int_equal(syscall(SYS_io_uring_register, disk_ring_fd(x->r),
-				 IORING_UNREGISTER_FILES, NULL, 0),
+	assert_int_equal(syscall(SYS_io_uring_register, disk_ring_fd(x->r), IORING_UNREGISTER_FILES,
+				 NULL, 0),
 			 -1);
 	assert_int_equal(errno, EACCES);
 }

@@ -2,7 +2,7 @@
  *
  * The disk device with its ring, over real files: a raw disk and an overlay with a layer, against a
  * model; what the ring leaves to the workers; limits, pauses, resets and the bound of what is out
- * hold with it, too.
+ * hold with it, too. With arguments it measures instead (blk_pace.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include "tests/vmm/virtio/blk_pace.h"
 #include "tests/vmm/virtio/guest.h"
 #include "vmm/virtio/disk_ring.h"
 #include "vmm/virtio/overlay.h"
@@ -324,7 +325,8 @@ static void many_requests_over_both_queues(void **state)
 
 		x->g.top = 1 << 20;
 		for (unsigned i = 0; i < 2 * N; i++) /* reads and rewrites, more than are taken */
-			r[i] = submit(x, i & 1, (i & 2) != 0, (i * 5 + round) % CLUSTERS * 65536ul, 512);
+			r[i] = submit(x, i & 1, (i & 2) != 0, (i * 5 + round) % CLUSTERS * 65536ul,
+				      512);
 		virtio_notify(x->g.dev, 0);
 		virtio_notify(x->g.dev, 1);
 		for (unsigned i = 0; i < 2 * N; i++)
@@ -419,20 +421,17 @@ static void the_thread_runs_what_it_is_given(void **state)
 	expect_read(x, 0, 512);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 7)
+		return pace_main(argv);
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(raw_disk_is_what_was_written),
-		T(overlay_over_a_layer_is_what_was_written),
-		T(the_end_of_a_ring_keeps_no_lock),
-		T(out_of_range_is_an_io_error),
-		T(a_short_transfer_is_done_again),
-		T(many_requests_over_both_queues),
-		T(a_pause_drains_the_ring),
-		T(a_reset_waits_for_the_ring),
-		T(a_limit_holds_for_the_ring),
-		T(the_thread_runs_what_it_is_given),
+		T(raw_disk_is_what_was_written),    T(overlay_over_a_layer_is_what_was_written),
+		T(the_end_of_a_ring_keeps_no_lock), T(out_of_range_is_an_io_error),
+		T(a_short_transfer_is_done_again),  T(many_requests_over_both_queues),
+		T(a_pause_drains_the_ring),	    T(a_reset_waits_for_the_ring),
+		T(a_limit_holds_for_the_ring),	    T(the_thread_runs_what_it_is_given),
 	};
 
 	return guest_both_layouts(tests);
