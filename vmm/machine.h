@@ -63,7 +63,7 @@ struct vm_cfg {
 	int memory;
 	bool windows; /* with what Windows expects: Hyper-V's interface, its clock in local time */
 	const char *tpm; /* control socket of its swtpm, NULL: no TPM; until vm_new() returns */
-	bool pc;      /* with what firmware needs; vm_load() then takes firmware only */
+	bool pc;	 /* with what firmware needs; vm_load() then takes firmware only */
 	uint32_t width, height; /* preferred size of the PC's screen, pixels */
 	int64_t wake_ms;	/* between nudges of halted processors; 0 never, -1 as needed */
 	int (*enter)(void);	/* run by each vCPU thread before its first instruction */

@@ -39,8 +39,8 @@ struct options {
 	bool more_readonly[OPTIONS_MORE_DISKS];
 	unsigned disk_bus; /* enum vm_disk_bus */
 	const char *tpm;   /* control socket of an swtpm, or NULL */
-	const char *net; /* "user" or "none" */
-	const char *mac; /* or NULL */
+	const char *net;   /* "user" or "none" */
+	const char *mac;   /* or NULL */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
 	uint32_t width, height;				/* pixels */
