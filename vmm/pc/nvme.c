@@ -266,11 +266,13 @@ static void write_cc(struct nvme *n, uint32_t v)
 static void write_doorbell(struct nvme *n, uint64_t at, uint32_t v)
 {
 	unsigned id = (unsigned)(at / 8);
-	struct nvme_sq *sq = &n->sq[id];
-	struct nvme_cq *cq = &n->cq[id];
+	struct nvme_sq *sq;
+	struct nvme_cq *cq;
 
 	if (id >= NVME_QUEUES || at % 4)
 		return;
+	sq = &n->sq[id];
+	cq = &n->cq[id];
 	if (at % 8 == 0 && sq->exists && v < sq->size)
 		sq->tail = v;
 	else if (at % 8 == 4 && cq->exists && v < cq->size && /* no further than we have come */
