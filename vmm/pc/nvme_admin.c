@@ -126,11 +126,11 @@ static void identify_controller(const struct nvme *n, uint8_t *r)
 	r[111] = 1; /* an I/O controller */
 	r[258] = 3; /* aborts at once, 0's based */
 	r[259] = NVME_EVENTS - 1;
-	r[260] = 3;		  /* one firmware slot, read-only */
-	put_le16(r + 266, 343);	  /* K: warning and */
-	put_le16(r + 268, 353);	  /* critical temperatures */
-	r[512] = 0x66;		  /* entries of 64 */
-	r[513] = 0x44;		  /* and 16 bytes */
+	r[260] = 3;		/* one firmware slot, read-only */
+	put_le16(r + 266, 343); /* K: warning and */
+	put_le16(r + 268, 353); /* critical temperatures */
+	r[512] = 0x66;		/* entries of 64 */
+	r[513] = 0x44;		/* and 16 bytes */
 	put_le32(r + 516, n->disks);
 	put_le16(r + 520, 0x000c); /* WRITE ZEROES, DATASET MANAGEMENT */
 	r[525] = 1;		   /* a volatile write cache */

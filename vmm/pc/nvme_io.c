@@ -196,7 +196,7 @@ static uint16_t zeroes(struct nvme *n, struct nvme_command *c, struct block *b)
 static uint16_t dataset(struct nvme *n, struct nvme_command *c, struct block *b)
 {
 	unsigned count = (get_le32(c->sqe + 40) & 0xff) + 1;
-	uint8_t ranges[RANGES * RANGE], *to = ranges;
+	uint8_t ranges[RANGES * RANGE] = {0}, *to = ranges;
 	uint16_t status = NVME_OK;
 	struct pieces s;
 
@@ -209,7 +209,8 @@ static uint16_t dataset(struct nvme *n, struct nvme_command *c, struct block *b)
 	for (int i = 0; i < s.n; to += s.iov[i++].iov_len)
 		memcpy(to, s.iov[i].iov_base, s.iov[i].iov_len);
 	for (unsigned i = 0; i < count && !status; i++) {
-		uint64_t len = get_le32(ranges + RANGE * i + 4), lba = get_le64(ranges + RANGE * i + 8);
+		uint64_t len = get_le32(ranges + RANGE * i + 4),
+			 lba = get_le64(ranges + RANGE * i + 8);
 
 		if (!range_ok(lba, len, b->size / NVME_SECTOR))
 			return NVME_OUT_OF_RANGE | NVME_DO_NOT_RETRY;
@@ -231,7 +232,7 @@ void nvme_flush_all(struct nvme *n)
 uint16_t nvme_io(struct nvme *n, struct nvme_command *c)
 {
 	uint32_t nsid = get_le32(c->sqe + 4);
-	struct block *b = nsid >= 1 && nsid <= n->disks ? n->disk[nsid - 1].block : NULL;
+	struct block *b;
 
 	if (c->sqe[1] & 0xc3) /* fused commands, scatter lists: not offered */
 		return NVME_INVALID_FIELD | NVME_DO_NOT_RETRY;
@@ -239,8 +240,9 @@ uint16_t nvme_io(struct nvme *n, struct nvme_command *c)
 		nvme_flush_all(n);
 		return NVME_OK;
 	}
-	if (!b)
+	if (nsid < 1 || nsid > n->disks)
 		return NVME_INVALID_NAMESPACE | NVME_DO_NOT_RETRY;
+	b = n->disk[nsid - 1].block;
 	switch (c->sqe[0]) {
 	case C_FLUSH:
 		return flush(n, b);

@@ -218,11 +218,10 @@ static void begin(struct bench *b)
 	reg(b, 0x30, ACQ);
 	reg(b, 0x14, 0x00460001);
 	assert_int_equal(get(b, 0x1c), 1);
-	assert_int_equal(run(b, &b->admin,
-			     (struct ask){.code = 5,
-					  .prp1 = CQ,
-					  .dword = {(ENTRIES - 1) << 16 | 1, 3}}),
-			 0);
+	assert_int_equal(
+		run(b, &b->admin,
+		    (struct ask){.code = 5, .prp1 = CQ, .dword = {(ENTRIES - 1) << 16 | 1, 3}}),
+		0);
 	assert_int_equal(run(b, &b->admin,
 			     (struct ask){.code = 1,
 					  .prp1 = SQ,
@@ -241,8 +240,8 @@ static int setup(void **state)
 	block_problem_init(&b->problem, NULL, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		b->disk[i] = calloc(1, sizeof(*b->disk[i]));
-		b->disk[i]->block = (struct block){.ops = &fake_ops,
-						   .size = i ? 8 * SECTOR : SECTORS * SECTOR};
+		b->disk[i]->block =
+			(struct block){.ops = &fake_ops, .size = i ? 8 * SECTOR : SECTORS * SECTOR};
 		for (unsigned s = 0; s < SECTORS; s++)
 			memset(b->disk[i]->bytes + (size_t)s * SECTOR, (int)(s % 251), SECTOR);
 		c.disk[i] = &b->disk[i]->block;
@@ -289,19 +288,19 @@ static void test_identify(void **state)
 	struct bench *b = *state;
 
 	assert_int_equal(get(b, 0x08), 0x00010400);
-	assert_int_equal(run(b, &b->admin, (struct ask){.code = 6, .prp1 = BUFFER, .dword = {1}}), 0);
+	assert_int_equal(run(b, &b->admin, (struct ask){.code = 6, .prp1 = BUFFER, .dword = {1}}),
+			 0);
 	assert_int_equal(load(b, BUFFER + 516, 4), 2);
 	assert_int_equal(load(b, BUFFER + 77, 1), 7);
-	assert_int_equal(
-		run(b, &b->admin, (struct ask){.code = 6, .nsid = 2, .prp1 = BUFFER}), 0);
+	assert_int_equal(run(b, &b->admin, (struct ask){.code = 6, .nsid = 2, .prp1 = BUFFER}), 0);
 	assert_int_equal(load(b, BUFFER, 8), 8);
 	assert_int_equal(load(b, BUFFER + 130, 1), 9);
-	assert_int_equal(run(b, &b->admin,
-			     (struct ask){.code = 6, .nsid = 1, .prp1 = BUFFER, .dword = {2}}),
-			 0);
-	assert_int_equal(load(b, BUFFER, 8), 2); /* those above 1: one, and the end */
 	assert_int_equal(
-		run(b, &b->admin, (struct ask){.code = 6, .nsid = 3, .prp1 = BUFFER}), DNR | 0xb);
+		run(b, &b->admin, (struct ask){.code = 6, .nsid = 1, .prp1 = BUFFER, .dword = {2}}),
+		0);
+	assert_int_equal(load(b, BUFFER, 8), 2); /* those above 1: one, and the end */
+	assert_int_equal(run(b, &b->admin, (struct ask){.code = 6, .nsid = 3, .prp1 = BUFFER}),
+			 DNR | 0xb);
 	assert_int_equal(run(b, &b->admin, (struct ask){.code = 9, .dword = {7, 0xffffffff}}), 0);
 	assert_int_equal(load(b, ACQ + 16 * ((b->admin.head + ENTRIES - 1) % ENTRIES), 4),
 			 0x00030003); /* four pairs */
@@ -332,7 +331,7 @@ static void test_data(void **state)
 	put(b, LIST + PAGE, list + 24, 16);
 	memset(b->disk[0]->bytes, 0xee, SECTOR);
 	assert_int_equal(run(b, &b->io, rw(1, 256, 40, BUFFER + 64 * PAGE, LIST + PAGE - 24)), 0);
-	assert_int_equal(b->disk[0]->bytes[256 * SECTOR], 8);	     /* from page 64 */
+	assert_int_equal(b->disk[0]->bytes[256 * SECTOR], 8);	      /* from page 64 */
 	assert_int_equal(b->disk[0]->bytes[(256 + 32) * SECTOR], 40); /* from page 60, list's end */
 }
 
@@ -408,14 +407,20 @@ static void test_queues(void **state)
 		uint32_t ten, eleven;
 		uint64_t at;
 		uint16_t status;
-	} bad[] = {
-		{5, 7 << 16 | 1, 1, CQ, 0x101},	  {5, 7 << 16, 1, CQ, 0x101},
-		{5, 7 << 16 | 5, 1, CQ, 0x101},	  {5, 2, 1, CQ, 0x102},
-		{5, 256 << 16 | 2, 1, CQ, 0x102}, {5, 7 << 16 | 2, 0, CQ, 2},
-		{5, 7 << 16 | 2, 1, CQ + 8, 2},	  {5, 7 << 16 | 2, 5 << 16 | 3, CQ, 0x108},
-		{1, 7 << 16 | 2, 2 << 16 | 1, SQ, 0x100}, {1, 7 << 16 | 2, 1, SQ, 0x100},
-		{4, 1, 0, 0, 0x10c},		  {4, 0, 0, 0, 0x101},
-		{0, 2, 0, 0, 0x101},		  {0, 0, 0, 0, 0x101}};
+	} bad[] = {{5, 7 << 16 | 1, 1, CQ, 0x101},
+		   {5, 7 << 16, 1, CQ, 0x101},
+		   {5, 7 << 16 | 5, 1, CQ, 0x101},
+		   {5, 2, 1, CQ, 0x102},
+		   {5, 256 << 16 | 2, 1, CQ, 0x102},
+		   {5, 7 << 16 | 2, 0, CQ, 2},
+		   {5, 7 << 16 | 2, 1, CQ + 8, 2},
+		   {5, 7 << 16 | 2, 5 << 16 | 3, CQ, 0x108},
+		   {1, 7 << 16 | 2, 2 << 16 | 1, SQ, 0x100},
+		   {1, 7 << 16 | 2, 1, SQ, 0x100},
+		   {4, 1, 0, 0, 0x10c},
+		   {4, 0, 0, 0, 0x101},
+		   {0, 2, 0, 0, 0x101},
+		   {0, 0, 0, 0, 0x101}};
 	struct bench *b = *state;
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -445,7 +450,8 @@ static void test_full(void **state)
 	assert_int_equal(run(b, &b->admin, (struct ask){.code = 0, .dword = {1}}), 0);
 	assert_int_equal(run(b, &b->admin, (struct ask){.code = 4, .dword = {1}}), 0);
 	assert_int_equal(
-		run(b, &b->admin, (struct ask){.code = 5, .prp1 = CQ, .dword = {2 << 16 | 1, 3}}), 0);
+		run(b, &b->admin, (struct ask){.code = 5, .prp1 = CQ, .dword = {2 << 16 | 1, 3}}),
+		0);
 	assert_int_equal(run(b, &b->admin,
 			     (struct ask){.code = 1,
 					  .prp1 = SQ,
@@ -502,7 +508,7 @@ static void test_snapshot(void **state)
 	int fd = memfd_create("state", MFD_CLOEXEC);
 	struct snap_out out;
 	struct snap *s;
-	uint16_t status;
+	uint16_t status = 0xdead;
 
 	pci_pause(b->bus);
 	submit(b, &b->io, rw(2, 5, 1, BUFFER, 0));
