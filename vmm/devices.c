@@ -12,6 +12,7 @@
 #include "vmm/hda.h"
 #include "vmm/machine.h"
 #include "vmm/pc/ahci.h"
+#include "vmm/pc/nvme.h"
 #include "vmm/pc/pc.h"
 #include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
@@ -44,9 +45,10 @@ struct vm_devices {
 	struct pc_seat *pc_seat; /* instead of seat, in a PC */
 	struct pc *pc;		 /* borrowed; NULL without firmware */
 	struct ahci *ahci;
+	struct nvme *nvme;
 	bool disk_port;		      /* the system disk is at port 0 of ahci */
 	int cd_port;		      /* of ahci; -1: there is no CD drive */
-	struct block_problem problem; /* of the disks behind ahci */
+	struct block_problem problem; /* of the disks behind those two */
 	struct virtio_rng *rng;
 	struct virtio_net *net;
 	struct block *identity; /* borrowed from blk_identity */
@@ -172,6 +174,21 @@ static int add_drives(struct vm_devices *d, struct err *e)
 		return 0;
 	d->ahci = ahci_new(&ahci, e);
 	return d->ahci ? 0 : -EIO;
+}
+
+/* The disks as namespaces of one controller, in their order. */
+static int add_namespaces(struct vm_devices *d, struct err *e)
+{
+	struct nvme_cfg nvme = {
+		.pci = d->env.pci, .mem = d->env.mem, .loop = d->env.loop, .problem = &d->problem};
+
+	if (d->cfg.disk_bus != VM_DISK_NVME || !d->block)
+		return 0;
+	nvme.disk[nvme.n++] = steal_ptr(&d->block);
+	for (unsigned i = 0; i < VM_MORE_DISKS && d->more[i]; i++)
+		nvme.disk[nvme.n++] = steal_ptr(&d->more[i]);
+	d->nvme = nvme_new(&nvme, e);
+	return d->nvme ? 0 : -EIO;
 }
 
 /* After the system disk, so that they are vdb, vdc, … in the guest. */
@@ -355,7 +372,8 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
 	    (r = open_agents(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0 ||
-	    (r = add_drives(d, e)) < 0 || (r = load_net(d, e)) < 0) {
+	    (r = add_namespaces(d, e)) < 0 || (r = add_drives(d, e)) < 0 ||
+	    (r = load_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -388,8 +406,11 @@ static int tell_boot_order(struct vm_devices *d, struct err *e)
 		if (*at == 'd' && d->blk)
 			boot_line(lines, sizeof(lines), "scsi",
 				  virtio_pci_slot(virtio_blk_dev(d->blk)), "disk@0,0");
-		else if (*at == 'd' && d->disk_port)
+		else if (*at == 'd' && d->ahci && d->disk_port)
 			boot_drive(d, lines, sizeof(lines), 0);
+		else if (*at == 'd' && d->nvme) /* a name firmware knows; the slot counts */
+			boot_line(lines, sizeof(lines), "pci8086,5845", nvme_slot(d->nvme),
+				  "namespace@1,0");
 		else if (*at == 'c' && d->ahci && d->cd_port >= 0)
 			boot_drive(d, lines, sizeof(lines), (unsigned)d->cd_port);
 		else if (*at == 'n' && d->net)
@@ -426,6 +447,8 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 		r = add_agents(d, e);
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
+	if (r == 0 && d->nvme)
+		r = nvme_start(d->nvme, e);
 	return r == 0 && d->pc ? tell_boot_order(d, e) : r;
 }
 
@@ -442,6 +465,7 @@ int vm_devices_check(const struct vm_devices *d, struct err *e)
 {
 	bool other = (d->blk && virtio_blk_is_other(d->blk)) || (d->ahci && d->ahci->other_disc);
 
+	other |= d->nvme && nvme_is_other(d->nvme);
 	for (unsigned i = 0; i < VM_MORE_DISKS; i++)
 		other |= d->blk_more[i] && virtio_blk_is_other(d->blk_more[i]);
 	return other ? err_setw(e, -EINVAL, "snapshot.disk",
@@ -486,6 +510,7 @@ void vm_devices_free(struct vm_devices *d)
 	disk_ring_free(d->ring);
 	block_close(d->block);
 	ahci_free(d->ahci);
+	nvme_free(d->nvme);
 	block_problem_fini(&d->problem);
 	hda_free(steal_ptr(&d->hda)); /* first: it speaks to the seat's surface */
 	seat_free(d->seat);
@@ -499,6 +524,8 @@ void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const stru
 		virtio_blk_limit(d->blk, disk);
 	for (unsigned i = 0; disk && i < VM_MORE_DISKS && d->blk_more[i]; i++)
 		virtio_blk_limit(d->blk_more[i], disk);
+	if (disk && d->nvme)
+		nvme_limit(d->nvme, disk);
 	if (disk && d->ahci)
 		ahci_limit(d->ahci, disk);
 	if (net && d->net)

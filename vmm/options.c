@@ -43,7 +43,7 @@ static const char help[] =
 	"  --boot-menu         offer the firmware's boot menu at the start\n"
 	"  --disk SPEC         raw=FILE, or base=FILE[,layer=FILE],overlay=FILE; up to three\n"
 	"                      more as raw=FILE or raw=FILE,readonly\n"
-	"  --disk-bus virtio|ahci  what the disks are to the guest (default: virtio)\n"
+	"  --disk-bus virtio|ahci|nvme  what the disks are to the guest (default: virtio)\n"
 	"  --disk-engine auto|uring|threads  how disks transfer: by an io_uring, by worker\n"
 	"                      threads, or (default) by the first where there is one\n"
 	"  --disk-limit SPEC   bytes=N,ops=N,burst=MS: of each disk, a second; burst is what\n"
@@ -319,6 +319,19 @@ static int one_of(const char *option, const char *s, const char *a, const char *
 	return err_set(e, -EINVAL, "%s %s: give %s or %s", option, s, a, b);
 }
 
+static int set_disk_bus(struct options *o, const char *s, struct err *e)
+{
+	static const char *const words[] = {
+		[VM_DISK_VIRTIO] = "virtio", [VM_DISK_AHCI] = "ahci", [VM_DISK_NVME] = "nvme"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (!strcmp(s, words[i])) {
+			o->disk_bus = i;
+			return 0;
+		}
+	return err_set(e, -EINVAL, "--disk-bus %s: give virtio, ahci or nvme", s);
+}
+
 /* Each word at most once; what is left out is not booted from. */
 static int set_boot(struct options *o, const char *s, struct err *e)
 {
@@ -419,9 +432,7 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_DISK:
 		return set_disk(o, arg, e);
 	case O_DISK_BUS:
-		r = one_of("--disk-bus", arg, "virtio", "ahci", e);
-		o->disk_bus = r == 1 ? VM_DISK_AHCI : VM_DISK_VIRTIO;
-		return r < 0 ? r : 0;
+		return set_disk_bus(o, arg, e);
 	case O_DISK_ENGINE:
 		return set_disk_engine(o, arg, e);
 	case O_DISK_LIMIT:

@@ -84,18 +84,27 @@ class Bios(unittest.TestCase):
         display.type("p")
         self.assertEqual(machine.wait(60), (0, {"code": 0, "reason": "poweroff"}))
 
-    def test_sata(self):
-        """a boot sector on a SATA disk is found among several drives, reads the disk and writes to it"""
+    def copied(self, bus):
+        """What the firmware says of a machine with two disks, of which the first one's boot sector copies a sector."""
         disk, other = self.disk(COPY), self.disk(ECHO)
         with open(disk, "r+b") as file:
             file.seek(512)
             file.write(b"pane" * 128)
-        machine = self.start("--disk-bus", "ahci", "--disk", f"raw={disk}", "--disk", f"raw={other}")
+        machine = self.start("--disk-bus", bus, "--disk", f"raw={disk}", "--disk", f"raw={other}")
         self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))
-        for line in ("AHCI/0: Set transfer mode", "AHCI/1: Set transfer mode", "PANE DISK"):
-            self.assertIn(line, machine.text("firmware"))
         with open(disk, "rb") as file:
             self.assertEqual(file.read(4 * 512)[512:], b"pane" * 256 + bytes(512))
+        return machine.text("firmware")
+
+    def test_sata(self):
+        """a boot sector on a SATA disk is found among several drives, reads the disk and writes to it"""
+        log = self.copied("ahci")
+        for line in ("AHCI/0: Set transfer mode", "AHCI/1: Set transfer mode", "PANE DISK"):
+            self.assertIn(line, log)
+
+    def test_nvme(self):
+        """the same on an NVMe disk, of which the firmware starts nothing but what it is to boot from"""
+        self.assertIn("/pci8086,5845@4/namespace@1,0", self.copied("nvme"))
 
     def test_reset(self):
         """the reset register ends the machine with status 3"""

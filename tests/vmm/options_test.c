@@ -212,6 +212,8 @@ static void firmware_and_what_goes_with_it(void **state)
 	assert_int_equal(o.disk_bus, VM_DISK_VIRTIO);
 	assert_int_equal(parse_pc(&o, NULL, "--disk-bus", "ahci"), 0);
 	assert_int_equal(o.disk_bus, VM_DISK_AHCI);
+	assert_int_equal(parse_pc(&o, NULL, "--disk-bus", "nvme"), 0);
+	assert_int_equal(o.disk_bus, VM_DISK_NVME);
 	assert_int_equal(parse_pc(&o, NULL, "--disk-bus", "ide"), -EINVAL);
 	assert_int_equal(parse_pc(&o, NULL, "--tpm", "/run/tpm.sock"), 0);
 	assert_non_null(o.tpm);

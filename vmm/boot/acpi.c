@@ -22,8 +22,8 @@ enum {
 struct tables {
 	uint8_t *out;
 	size_t n;
-	uint32_t base;	     /* the address out stands for */
-	bool pc;	     /* with VGA, keyboard controller */
+	uint32_t base; /* the address out stands for */
+	bool pc;       /* with VGA, keyboard controller */
 	bool tpm;
 	uint32_t generation; /* offset, see acpi_layout */
 };

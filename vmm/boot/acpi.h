@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT, MCFG, TPM2, DSDT, written into the reserved memory at
- * ACPI_AT. Full fixed hardware (ACPI 6.4 §4.8), as drivers for the reduced kind are not everywhere.
+ * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT, MCFG, TPM2, DSDT, written into the reserved memory
+ * at ACPI_AT. Full fixed hardware (ACPI 6.4 §4.8), as drivers for the reduced kind are not
+ * everywhere.
  */
 #ifndef PANE_VMM_BOOT_ACPI_H
 #define PANE_VMM_BOOT_ACPI_H
@@ -30,8 +31,8 @@ int acpi_write(const struct vm_mem *ram, const struct acpi_machine *m, uint64_t 
 /* Where the tables lie in their buffer, for whoever moves them. */
 struct acpi_layout {
 	uint32_t facs, dsdt, fadt, madt, mcfg, xsdt, rsdp;
-	uint32_t tpm2; /* 0: there is no TPM */
-	uint32_t entries; /* tables the XSDT points at */
+	uint32_t tpm2;	     /* 0: there is no TPM */
+	uint32_t entries;    /* tables the XSDT points at */
 	uint32_t generation; /* of a PC: 4 bytes in the DSDT that are to say where its VM generation
 				id is, ACPI_GENERATION_OFFSET meanwhile */
 	uint32_t end;

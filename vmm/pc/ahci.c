@@ -60,9 +60,9 @@ enum {
 #define STATE_VERSION 2
 #define GHC_AHCI      0x80000000u
 /* 64-bit addresses, queues, generation 3, AHCI only, 32 slots; the ports but one go with it */
-#define CAP	      0xc0341f00u
-#define VERSION	      0x00010300u
-#define CMD_WRITABLE  0x0f00001fu /* ICC, ATAPI, FRE, CLO, POD, SUD, ST; ICC reads as 0 */
+#define CAP	     0xc0341f00u
+#define VERSION	     0x00010300u
+#define CMD_WRITABLE 0x0f00001fu /* ICC, ATAPI, FRE, CLO, POD, SUD, ST; ICC reads as 0 */
 
 enum {
 	SLOTS = 32,
@@ -144,8 +144,7 @@ static void put_bits(struct ahci_port *p, const struct ata_command *c, uint32_t 
 static void put_signature(struct ahci_port *p)
 {
 	uint32_t is = p->drive->ops->signature;
-	struct ata_command c = {
-		.status = ATA_READY | ATA_SEEK, .error = 1, .reason = (uint8_t)is};
+	struct ata_command c = {.status = ATA_READY | ATA_SEEK, .error = 1, .reason = (uint8_t)is};
 
 	for (unsigned i = 0; i < 3; i++)
 		c.fis[4 + i] = (uint8_t)(is >> 8 * (i + 1));

@@ -157,8 +157,7 @@ static bool move(struct ata_disk *d, struct ata_command *c, const struct extent 
 
 	while (left) {
 		int n, r;
-		size_t part =
-			ata_list_take(&c->list, left < BATCH ? left : BATCH, SECTOR, iov, &n);
+		size_t part = ata_list_take(&c->list, left < BATCH ? left : BATCH, SECTOR, iov, &n);
 
 		if (!part) { /* the list is shorter than what it is for */
 			fail(c, ATA_ABORTED);

@@ -40,7 +40,7 @@ struct pc_cfg {
 	struct rtc *rtc;
 	const char *name; /* of the desktop; until pc_load() returns */
 	unsigned cpus;
-	bool tpm; /* there is one (tpm.h) */
+	bool tpm;		  /* there is one (tpm.h) */
 	uint32_t width, height;	  /* preferred size of the screen, pixels */
 	void (*reset)(void *arg); /* the guest resets the machine */
 	void *arg;

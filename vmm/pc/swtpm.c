@@ -233,7 +233,7 @@ static int order(struct swtpm *s, const struct order *o, uint8_t *answer, struct
 static int check_capabilities(struct swtpm *s, struct err *e)
 {
 	const struct order o = {"capabilities", CMD_GET_CAPABILITY, NULL, -1, 8};
-	uint8_t answer[8];
+	uint8_t answer[8] = {0};
 	int r = order(s, &o, answer, e);
 
 	if (r == 0 && (get_be32(answer + 4) & NEEDED) != NEEDED)
@@ -245,7 +245,7 @@ static int check_capabilities(struct swtpm *s, struct err *e)
 static int give_data_socket(struct swtpm *s, struct err *e)
 {
 	struct order o = {"data socket", CMD_SET_DATAFD, NULL, -1, 4};
-	uint8_t answer[4];
+	uint8_t answer[4] = {0};
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -265,7 +265,7 @@ static int switch_on(struct swtpm *s, struct err *e)
 			   init = {"start", CMD_INIT, &no_flags, -1, 4},
 			   where = {"locality", CMD_SET_LOCALITY, &locality, -1, 4},
 			   was = {"state", CMD_GET_TPMESTABLISHED, NULL, -1, 8};
-	uint8_t answer[16];
+	uint8_t answer[16] = {0};
 	int r = order(s, &size, answer, e);
 
 	if (r == 0 && get_be32(answer + 4) > TPM_BUFFER)
@@ -285,7 +285,7 @@ static int switch_on(struct swtpm *s, struct err *e)
 /* Any command of version 2 is answered in its own form, if only with an error. */
 static int check_version(struct swtpm *s, struct err *e)
 {
-	uint8_t command[TPM_HEADER], answer[TPM_HEADER];
+	uint8_t command[TPM_HEADER], answer[TPM_HEADER] = {0};
 	int r = 0;
 
 	put_be16(command, TAG_NO_SESSIONS);

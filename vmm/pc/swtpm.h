@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The TPM behind tpm.h: an swtpm process, by its control socket (its manual, swtpm_ioctls(3), in the
- * form for sockets), over which it is given a data socket of ours. It is switched on when the
+ * The TPM behind tpm.h: an swtpm process, by its control socket (its manual, swtpm_ioctls(3), in
+ * the form for sockets), over which it is given a data socket of ours. It is switched on when the
  * machine begins and off when it ends, and then ends itself. What it sends is not trusted: anything
  * but one response of a plausible size for each command, and it is let go.
  */

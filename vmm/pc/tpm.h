@@ -16,10 +16,10 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 
-#define TPM_CONTROL   0x40u   /* where the control area begins, for ACPI */
-#define TPM_BUFFER    3968u   /* a command or a response */
-#define TPM_HEADER    10u     /* tag, size, code; big-endian */
-#define TPM_LOG_BYTES 65536u  /* room for the firmware's event log */
+#define TPM_CONTROL   0x40u  /* where the control area begins, for ACPI */
+#define TPM_BUFFER    3968u  /* a command or a response */
+#define TPM_HEADER    10u    /* tag, size, code; big-endian */
+#define TPM_LOG_BYTES 65536u /* room for the firmware's event log */
 
 struct tpm_host {
 	/* On vCPU threads, with the registers locked: there is a command, or the one that runs is

@@ -64,10 +64,10 @@ static void close_disc(struct block *b)
 }
 
 static const struct block_ops disc_ops = {.readv = read_disc,
-					   .writev = write_disc,
-					   .flush = flush_disc,
-					   .discard = discard_disc,
-					   .close = close_disc};
+					  .writev = write_disc,
+					  .flush = flush_disc,
+					  .discard = discard_disc,
+					  .close = close_disc};
 
 static void set(struct pci_bus *bus, uint32_t at, uint32_t v)
 {

@@ -440,23 +440,33 @@ class Rows(unittest.TestCase):
 
     # ---- SATA and a TPM ------------------------------------------------------------------------
 
-    @row
-    def test_sata(self):
-        """Linux finds a SATA disk with a queue, copies within it by several at once, flushes, trims, reads it back"""
+    def copies(self, bus, disk, *drivers):
+        """Linux copies within a disk on that bus; what it said."""
         release = os.path.basename(media.GENERIC).removeprefix("vmlinuz-")
-        files = media.modules(release, "ahci", "sd_mod")
-        media.initramfs(self.path("initrd"), scripts.SATA % " ".join(os.path.basename(f) for f in files), files)
+        files = media.modules(release, *drivers)
+        script = scripts.COPIES.replace("MODULES", " ".join(os.path.basename(f) for f in files)).replace("DISK", disk)
+        media.initramfs(self.path("initrd"), script, files)
         data = os.urandom(4 << 20)
         with open(self.path("disk.raw"), "wb") as file:
             file.write(data)
             file.truncate(64 << 20)
-        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--disk-bus", "ahci", "--initrd", self.path("initrd"), kernel=media.GENERIC,
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--disk-bus", bus, "--initrd", self.path("initrd"), kernel=media.GENERIC,
                              memory=256, disk_option=f"raw={self.path('disk.raw')}"))
         self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
-        self.assertRegex(guest.text("serial"), r"sata PANE DISK +32 same\n")
-        self.assertNotRegex(guest.text("serial"), "(?i)exception|failed command|i/o error")
+        self.assertNotRegex(guest.text("serial"), "(?i)exception|failed command|i/o error|timeout")
         with open(self.path("disk.raw"), "rb") as file:
             self.assertTrue(file.read(20 << 20) == data * 5, "the copies are not those of the guest")
+        return guest.text("serial")
+
+    @row
+    def test_sata(self):
+        """Linux finds a SATA disk with a queue, copies within it by several at once, flushes, trims, reads it back"""
+        self.assertRegex(self.copies("ahci", "sda", "ahci", "sd_mod"), r"disk PANE DISK +same\n")
+
+    @row
+    def test_nvme(self):
+        """the same with an NVMe disk"""
+        self.assertRegex(self.copies("nvme", "nvme0n1", "nvme"), r"disk PANE DISK +same\n")
 
     @row
     def test_tpm(self):

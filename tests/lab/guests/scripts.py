@@ -98,15 +98,15 @@ def kvm():
         fcntl.ioctl(device, GET_SUPPORTED_CPUID, table)
     leaves = (struct.unpack_from("<7I", table, 8 + 40 * i) for i in range(struct.unpack_from("<I", table)[0]))
     return next((eax for leaf, _, _, eax, _, _, _ in leaves if leaf == 0x40000001), 0), deadline
-# The first four MiB of a SATA disk are copied behind themselves by four at once; then what is behind all copies is trimmed.
-SATA = '''for m in %s; do busybox insmod /$m; done
-until [ -b /dev/sda ]; do busybox sleep 0.1; done
-for n in 1 2 3 4; do busybox dd if=/dev/sda of=/dev/sda bs=1M count=4 seek=$((4 * n)) conv=fsync,notrunc 2>/dev/null & done
+# The first four MiB of a disk are copied behind themselves by four at once; then what is behind all copies is trimmed.
+COPIES = '''for m in MODULES; do busybox insmod /$m; done
+until [ -b /dev/DISK ]; do busybox sleep 0.1; done
+for n in 1 2 3 4; do busybox dd if=/dev/DISK of=/dev/DISK bs=1M count=4 seek=$((4 * n)) conv=fsync,notrunc 2>/dev/null & done
 wait
-busybox blkdiscard -o 33554432 -l 16777216 /dev/sda && echo 3 >/proc/sys/vm/drop_caches
-busybox dd if=/dev/sda of=/one bs=1M count=4 2>/dev/null
-busybox dd if=/dev/sda of=/two bs=1M count=4 skip=16 2>/dev/null
-busybox cmp /one /two && echo "sata $(busybox cat /sys/block/sda/device/model) $(busybox cat /sys/block/sda/device/queue_depth) same"
+busybox blkdiscard -o 33554432 -l 16777216 /dev/DISK && echo 3 >/proc/sys/vm/drop_caches
+busybox dd if=/dev/DISK of=/one bs=1M count=4 2>/dev/null
+busybox dd if=/dev/DISK of=/two bs=1M count=4 skip=16 2>/dev/null
+busybox cmp /one /two && echo "disk $(busybox cat /sys/block/DISK/device/model) same"
 busybox poweroff -f
 '''
 # GetRandom(16), by the same descriptor.

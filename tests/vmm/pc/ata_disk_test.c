@@ -452,8 +452,10 @@ static void test_turns(void **state)
 	put(b, BUFFER, "first", 5);
 	(void)run(b, (struct ask){.command = 0x35, .lba = 20, .count = 1, .bytes = SECTOR});
 	b->a->port[1].last = 1;
-	prepare(b, &(struct ask){.command = 0x25, .slot = 2, .lba = 30, .count = 1, .bytes = SECTOR});
-	prepare(b, &(struct ask){.command = 0x25, .slot = 0, .lba = 31, .count = 1, .bytes = SECTOR});
+	prepare(b,
+		&(struct ask){.command = 0x25, .slot = 2, .lba = 30, .count = 1, .bytes = SECTOR});
+	prepare(b,
+		&(struct ask){.command = 0x25, .slot = 0, .lba = 31, .count = 1, .bytes = SECTOR});
 	reg(b, PORT + 0x38, 5);
 	(void)take_status(b);
 	assert_int_equal(byte_at(b, BUFFER), 31); /* slot 0 after slot 2 */

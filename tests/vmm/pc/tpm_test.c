@@ -116,7 +116,7 @@ static void test_found(void **state)
 
 	(void)state;
 	counted(&t, &c);
-	assert_int_equal(get(&t, INTF_ID) & 15, 1);	  /* CRB */
+	assert_int_equal(get(&t, INTF_ID) & 15, 1);	 /* CRB */
 	assert_int_equal(get(&t, INTF_ID) >> 17 & 3, 1); /* and it is chosen */
 	tpm_access(&t, false, 0x58, 8, &v);
 	assert_int_equal(v, TPM_BUFFER | (uint64_t)(VM_TPM + DATA) << 32);
@@ -134,7 +134,7 @@ static void test_found(void **state)
 
 static void test_command(void **state)
 {
-	uint8_t command[TPM_BUFFER], answer[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 0, 7, 1, 2};
+	uint8_t command[TPM_BUFFER] = {0}, answer[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 0, 7, 1, 2};
 	struct counts c;
 	struct tpm t;
 
@@ -366,9 +366,10 @@ static bool ordered(struct fake *f)
 
 static void test_answers(void **state)
 {
-	uint8_t command[TPM_BUFFER], answer[TPM_BUFFER] = {0x80, 1, 0, 0, 0xf, 0x80, 0, 0, 0, 5};
+	uint8_t command[TPM_BUFFER] = {0},
+		answer[TPM_BUFFER] = {0x80, 1, 0, 0, 0xf, 0x80, 0, 0, 0, 5};
 	struct fake f = {.tag = 0x8001};
-	uint8_t cancel[4], result[4] = {0};
+	uint8_t cancel[4] = {0}, result[4] = {0};
 
 	(void)state;
 	start(&f, NULL);
@@ -454,9 +455,9 @@ static void test_not_started(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_found),	 cmocka_unit_test(test_command),
+		cmocka_unit_test(test_found),	   cmocka_unit_test(test_command),
 		cmocka_unit_test(test_no_command), cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_hostile),	 cmocka_unit_test(test_not_started),
+		cmocka_unit_test(test_hostile),	   cmocka_unit_test(test_not_started),
 	};
 
 	return cmocka_run_group_tests_name("tpm: registers, and what swtpm says", tests, NULL,
