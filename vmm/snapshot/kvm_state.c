@@ -211,8 +211,9 @@ int64_t kvm_state_away_ns(const struct snap *s)
 {
 	uint64_t clock_ns, then_ns;
 
-	return clock_read(s, &clock_ns, &then_ns, NULL) < 0 ? 0
-							    : kvm_state_between_ns(then_ns, now_ns());
+	return clock_read(s, &clock_ns, &then_ns, NULL) < 0
+		       ? 0
+		       : kvm_state_between_ns(then_ns, now_ns());
 }
 
 static int clock_load(const struct vm_kvm *k, const struct snap *s, int64_t away_ns, struct err *e)

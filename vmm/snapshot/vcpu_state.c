@@ -530,8 +530,8 @@ static void catch_up(int vcpu, int64_t away_ns, struct state *s)
 
 	for (uint32_t i = 0; i < s->msrs && khz > 0; i++)
 		if (s->msr[i].index == MSR_TSC)
-			s->msr[i].data += (uint64_t)((unsigned __int128)away_ns * (unsigned)khz /
-						     1000000);
+			s->msr[i].data +=
+				(uint64_t)((unsigned __int128)away_ns * (unsigned)khz / 1000000);
 }
 
 int vcpu_state_load(const struct vm_kvm *k, int vcpu, unsigned id, unsigned n, const struct snap *s,
