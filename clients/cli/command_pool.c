@@ -102,6 +102,8 @@
 		OPTION("breaker", "N", CLI_NUMBER, "breaker_failures",                             \
 		       "make no more after so many in a row could not be started (5); 0 is "       \
 		       "never"),                                                                   \
+		OPTION("overcommit", "PERCENT", CLI_NUMBER, "overcommit",                          \
+		       "of a host's memory that may be promised (100)"),                           \
 		OPTION("zone", "ZONE", CLI_STRING, "timezone",                                     \
 		       "the time zone of hours and schedule, like Europe/Berlin (UTC)"),           \
 		ACCESS_OPTIONS

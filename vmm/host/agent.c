@@ -85,8 +85,8 @@ static json_t *report_capacity(struct host_agent *a)
 	struct host_capacity *c = &a->capacity;
 
 	host_economy_measure(a);
-	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus", c->cpus,
-			 "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
+	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus",
+			 c->cpus, "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "memory_available_mib",
 			 (json_int_t)c->memory_available_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
@@ -222,8 +222,8 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->recording == b->recording && a->recording_required == b->recording_required &&
 	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
-	       host_share_same(&a->share, &b->share) &&
-	       strcmp(a->clipboard, b->clipboard) == 0 && strcmp(a->audio, b->audio) == 0;
+	       host_share_same(&a->share, &b->share) && strcmp(a->clipboard, b->clipboard) == 0 &&
+	       strcmp(a->audio, b->audio) == 0;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -244,7 +244,8 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		    (strcmp(had.clipboard, o->clipboard) != 0 || strcmp(had.audio, o->audio) != 0 ||
 		     had.recording != o->recording))
 			host_display_renew(d->display);
-		if (d->machine && o->isolation == HOST_VM && !host_rates_same(&had.share, &o->share))
+		if (d->machine && o->isolation == HOST_VM &&
+		    !host_rates_same(&had.share, &o->share))
 			host_machine_share(d->machine, &o->share);
 	}
 	if (o->epoch > had.epoch && d->agent->door)

@@ -44,12 +44,12 @@ struct host_agent {
 	bool recordings_told,
 		telling;       /* the broker knows what there is; will, if this report arrives */
 	int64_t recordings_ms; /* when it was told last */
-	struct loop_timer *report; /* owned: when the next report goes out */
-	struct loop_timer *tick;   /* owned */
-	struct host_usage *usage;  /* owned; the same */
+	struct loop_timer *report;    /* owned: when the next report goes out */
+	struct loop_timer *tick;      /* owned */
+	struct host_usage *usage;     /* owned; the same */
 	struct host_economy *economy; /* owned; the same */
-	json_t *used;		   /* owned: what is to be reported of it; or NULL */
-	int64_t used_ms;	   /* when that was looked at */
+	json_t *used;		      /* owned: what is to be reported of it; or NULL */
+	int64_t used_ms;	      /* when that was looked at */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	char run[ID_LEN + 1]; /* this agent process, as its reports call it */

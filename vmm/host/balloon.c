@@ -30,7 +30,8 @@ static int64_t nowhere(const struct host_balloon_guest *g)
 /* What the host would get back of it if it were asked for all it can give. */
 static int64_t gives(const struct host_balloon_guest *g)
 {
-	int64_t keep = g->memory / 4 > HOST_BALLOON_KEEP_MIB ? g->memory / 4 : HOST_BALLOON_KEEP_MIB;
+	int64_t keep =
+		g->memory / 4 > HOST_BALLOON_KEEP_MIB ? g->memory / 4 : HOST_BALLOON_KEEP_MIB;
 	int64_t more = least(g->memory - keep - g->target,
 			     bounded(g->free, -1, g->memory) - HOST_BALLOON_SPARE_MIB) -
 		       nowhere(g);

@@ -27,14 +27,14 @@ struct host_balloon_host {
 };
 
 struct host_balloon_guest {
-	bool idle;	   /* nobody is connected and it does next to nothing */
-	bool driver;	   /* there is one that answers */
-	int64_t memory;	   /* of the desktop */
-	int64_t held;	   /* of it really its own here, measured */
-	int64_t target;	   /* what it was asked for last */
-	int64_t actual;	   /* what it says it gave */
-	int64_t free;	   /* what it says its programs could have; -1: nothing is known */
-	int64_t want;	   /* the answer: what to ask for from now on */
+	bool idle;	/* nobody is connected and it does next to nothing */
+	bool driver;	/* there is one that answers */
+	int64_t memory; /* of the desktop */
+	int64_t held;	/* of it really its own here, measured */
+	int64_t target; /* what it was asked for last */
+	int64_t actual; /* what it says it gave */
+	int64_t free;	/* what it says its programs could have; -1: nothing is known */
+	int64_t want;	/* the answer: what to ask for from now on */
 };
 
 /* Fills want of each. */

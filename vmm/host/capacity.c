@@ -84,10 +84,9 @@ static int admit_way(const struct host_capacity *cap, enum host_isolation way, s
 static int admit_beyond(const struct host_capacity *cap, int64_t memory_mib, int overcommit,
 			struct err *e)
 {
-	int64_t free_mib =
-		not_negative(cap->memory_mib * overcommit / 100 - cap->promised_mib);
-	int64_t left_mib = not_negative(cap->memory_available_mib -
-					cap->starting_mib * 100 / overcommit);
+	int64_t free_mib = not_negative(cap->memory_mib * overcommit / 100 - cap->promised_mib);
+	int64_t left_mib =
+		not_negative(cap->memory_available_mib - cap->starting_mib * 100 / overcommit);
 
 	if (memory_mib > free_mib)
 		return err_setw(e, -ENOMEM, "host.memory",

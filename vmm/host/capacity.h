@@ -17,10 +17,10 @@ struct host_capacity {
 	int cpus;
 	int64_t memory_mib;	 /* for desktops in all: the machine's less the reserve */
 	int64_t memory_free_mib; /* of these, not promised to a running desktop and really there */
-	int64_t memory_available_mib; /* measured, above the reserve */
+	int64_t memory_available_mib;	    /* measured, above the reserve */
 	int64_t promised_mib, starting_mib; /* to desktops that run; to those not ready yet */
-	int64_t disk_free_mib;	 /* above the reserve */
-	char kvm[16];		 /* hardware, interpreted or none */
+	int64_t disk_free_mib;		    /* above the reserve */
+	char kvm[16];			    /* hardware, interpreted or none */
 	char why[160];
 	bool vm;	/* takes virtual machines; vm_why: why not */
 	bool container; /* takes containers; container_why: why not, or what they lack */

@@ -34,8 +34,8 @@ struct host_config {
 	int balloon_below_mib; /* idle guests give memory back when less is available; 0 never,
 				* -1 a tenth of the machine's */
 	int balloon_idle_s;    /* so long nobody was connected to them */
-	int park_settle_s;  /* what a parent is given after it is ready */
-	int recordings_mib; /* of all together */
+	int park_settle_s;     /* what a parent is given after it is ready */
+	int recordings_mib;    /* of all together */
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib, usage_s;
 };
 

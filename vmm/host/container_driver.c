@@ -73,7 +73,8 @@ static int cell_argv(const struct host_machine_spec *s, struct host_argv *a)
 	r = r ? r
 	      : add_ceiling(a, "--io-mib",
 			    host_ceiling(c->cell_io_mib, host_rate_mib(s->share.disk.bytes_per_s)));
-	r = r ? r : add_ceiling(a, "--io-ops", host_ceiling(c->cell_io_ops, s->share.disk.ops_per_s));
+	r = r ? r
+	      : add_ceiling(a, "--io-ops", host_ceiling(c->cell_io_ops, s->share.disk.ops_per_s));
 	r = r ? r : host_argv_add(a, "--net");
 	r = r ? r : host_argv_add(a, "%s", net);
 	r = r ? r : host_argv_add(a, "--surface");

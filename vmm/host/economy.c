@@ -22,8 +22,8 @@
 #define BUSY_PART 20   /* a desktop that uses a twentieth of a processor is at work */
 
 struct host_economy {
-	struct host_agent *agent;  /* borrowed */
-	struct loop_timer *timer;  /* owned */
+	struct host_agent *agent; /* borrowed */
+	struct loop_timer *timer; /* owned */
 	bool was_short;
 };
 
@@ -47,9 +47,8 @@ int64_t host_economy_ticks(const char *stat)
 	int64_t user, system;
 
 	if (!at ||
-	    sscanf(at + 1,
-		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64, &user,
-		   &system) != 2)
+	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64,
+		   &user, &system) != 2)
 		return -1;
 	return user + system;
 }
@@ -138,9 +137,8 @@ static bool is_idle(struct host_desktop *d, int64_t now)
 
 	if (a->door && host_door_count(a->door, d->rec.order.id))
 		of->seen_ms = now;
-	return !of->working &&
-	       now - (of->seen_ms > d->ready_ms ? of->seen_ms : d->ready_ms) >=
-		       a->config->balloon_idle_s * INT64_C(1000);
+	return !of->working && now - (of->seen_ms > d->ready_ms ? of->seen_ms : d->ready_ms) >=
+				       a->config->balloon_idle_s * INT64_C(1000);
 }
 
 static void look(struct host_desktop *d, int64_t now, struct host_balloon_guest *g)
@@ -214,7 +212,8 @@ static void on_timer(void *arg)
 	if (a->config->balloon_below_mib && !a->draining && host_left(a->config, &h)) {
 		is_short = h.available < h.low;
 		if (is_short != e->was_short)
-			log_info("host.memory", "short=%s available_mib=%" PRId64 " below_mib=%" PRId64,
+			log_info("host.memory",
+				 "short=%s available_mib=%" PRId64 " below_mib=%" PRId64,
 				 is_short ? "yes" : "no", h.available, h.low);
 		e->was_short = is_short;
 		work = is_short || any_filled(a);

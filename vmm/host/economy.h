@@ -37,8 +37,8 @@ void host_economy_measure(struct host_agent *a);
 /* The most that any desktop's pool lets this host promise, in percent. */
 int host_economy_overcommit(const struct host_agent *a);
 
-/* Of /proc/PID/status: memory that is the process's own, not another's file, in MiB; 0 where it does
- * not say. Of /proc/PID/stat: processor time it had, clock ticks; -1. Pure; for tests, too. */
+/* Of /proc/PID/status: memory that is the process's own, not another's file, in MiB; 0 where it
+ * does not say. Of /proc/PID/stat: processor time it had, clock ticks; -1. Pure; for tests, too. */
 int64_t host_economy_own_mib(const char *status);
 int64_t host_economy_ticks(const char *stat);
 

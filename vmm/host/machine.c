@@ -39,8 +39,8 @@ struct host_machine {
 	const char *pending; /* a command given before the connection was there; static */
 	bool ready, waits, snapshotting;
 	char share[HOST_SHARE_LINE]; /* what is said at every connection; "" = nothing */
-	int64_t asked_ms; /* when it was asked of its balloon; 0: nothing is owed */
-	bool ballooned;	  /* balloon is what it answered */
+	int64_t asked_ms;	     /* when it was asked of its balloon; 0: nothing is owed */
+	bool ballooned;		     /* balloon is what it answered */
 	struct host_balloon_status balloon;
 	unsigned owed; /* answers that come before a snapshot's */
 	char id[HOST_UUID];
@@ -547,8 +547,8 @@ static void remove_stale(const char *dir, const char *name)
 		unlink(path);
 }
 
-/* Memory that comes from a file is a private mapping, and so is one for KSM or huge pages: they count
- * as data. */
+/* Memory that comes from a file is a private mapping, and so is one for KSM or huge pages: they
+ * count as data. */
 static int data_limit(const struct host_machine_spec *s)
 {
 	int mib = s->config->limit_data_mib;

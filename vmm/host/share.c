@@ -65,7 +65,8 @@ json_t *host_share_json(const struct host_share *s)
 {
 	return json_pack("{s:{s:b,s:b},s:{s:o,s:o},s:i}", "memory", "merge", (int)s->merge, "huge",
 			 (int)s->huge, "limits", "disk", rate_json(&s->disk), "net",
-			 rate_json(&s->net), "overcommit", s->overcommit < 100 ? 100 : s->overcommit);
+			 rate_json(&s->net), "overcommit",
+			 s->overcommit < 100 ? 100 : s->overcommit);
 }
 
 static bool rate_same(const struct host_rate *a, const struct host_rate *b)

@@ -144,9 +144,8 @@ static void what_pane_vmm_answers(void **state)
 	assert_int_equal(s.actual, 4);
 	assert_int_equal(s.free, 2);
 	assert_true(s.driver);
-	assert_int_equal(parse("{\"target_mib\":5,\"actual_mib\":4,\"stats\":{\"free_bytes\":7}}",
-			       &s),
-			 0);
+	assert_int_equal(
+		parse("{\"target_mib\":5,\"actual_mib\":4,\"stats\":{\"free_bytes\":7}}", &s), 0);
 	assert_int_equal(s.free, -1);
 	assert_int_equal(parse("{\"target_mib\":0,\"actual_mib\":0,\"stats\":{"
 			       "\"available_bytes\":\"all\"}}",

@@ -46,6 +46,17 @@ class Real(Story):
         self.state(D1, "absent", 20)
         self.assertEqual(os.listdir(f"{self.host.state}/desktops"), [])
 
+    def test_share(self):
+        """a machine's memory is made and its disk and network are held to what its pool says, and to something else while it runs"""
+        self.running(policy={"memory": {"merge": True}, "limits": {"disk": {"bytes_per_s": 1000000}}})
+        with open(f"/proc/{self.vmm()}/smaps", encoding="utf-8", errors="replace") as file:
+            self.assertTrue(any(line.startswith("VmFlags:") and " mg" in line for line in file), "no memory that may be merged")
+        self.assertEqual((self.limits()["disk"]["bytes_per_s"], self.limits()["net"]["ops_per_s"]), (1000000, 0))
+        pid = self.vmm()
+        self.broker.order(D1, policy={"limits": {"net": {"ops_per_s": 70}}})
+        until(lambda: (self.limits()["disk"]["bytes_per_s"], self.limits()["net"]["ops_per_s"]) == (0, 70), self.limits, 30)
+        self.assertEqual(self.vmm(), pid)
+
     def test_view(self):
         """a viewer speaks RFB with the display; killing the display, then the agent, then the VMM heals"""
         self.running()

@@ -182,7 +182,7 @@ export function HostPage({ name }: { name: string }) {
               <Facts title="Machine" facts={[
                 ["Address", host.address ?? "unknown"],
                 ["Processors", host.cpus],
-                ["Memory", <><Memory host={host} /> {mib(host.memory_free_mib)} of {mib(host.memory_mib)} free</>],
+                ["Memory", <><Memory host={host} /> {mib(host.memory_free_mib)} of {mib(host.memory_mib)} free{host.memory_available_mib != null && `; ${mib(host.memory_available_mib)} measured`}</>],
                 ["Disk free", mib(host.disk_free_mib)],
                 ["KVM", host.kvm],
                 ["Runs", kinds(host)],
