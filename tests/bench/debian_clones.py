@@ -126,10 +126,11 @@ def memory(machines):
     return [statistics.median(c) / 1024 for c in columns]
 
 
-def memory_rows(machines, when):
+def memory_row(machines, when):
     own, shared, alone = memory(machines)
+    verdict = f" {bench.bar('2 %', own <= MEMORY_MIB * 0.02)}" if when == "at ready" else ""
     row(f"  guest RAM of its own {when}", own, "MiB",
-        f"{own / MEMORY_MIB * 100:.2f} % {bench.bar('2 %', own <= MEMORY_MIB * 0.02)}; {shared:.0f} MiB seen of the parent's, {alone:.1f} MiB beside it")
+        f"{own / MEMORY_MIB * 100:.2f} %{verdict}; {shared:.0f} MiB seen of the parent's; {alone:.1f} MiB beside it, its pictures among them")
 
 
 def clones(parent, n):
@@ -143,7 +144,7 @@ def clones(parent, n):
         row(f"{n} clones at once: all ready", all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
         row("  each, start to ready (median)", each_s, "s",
             f"1/{parent.ready_s / each_s:.0f} of its cold boot" + (f"; {bench.bar('1/200', each_s * 200 <= parent.ready_s)}" if n == 1 else ""))
-        memory_rows(machines, "at ready")
+        memory_row(machines, "at ready")
         displays = [m.surface() for m in machines]
         for display in displays:
             display.wait(lambda d=display: d.scanout, 60)
@@ -153,7 +154,7 @@ def clones(parent, n):
             end = time.monotonic() + TYPING_S
             while time.monotonic() < end:
                 type_all(displays, "echo a minute\n")
-            memory_rows(machines, "after a minute of typing")
+            memory_row(machines, "after a minute of typing")
     finally:
         for machine in machines:
             machine.close()
