@@ -80,7 +80,7 @@ bench: all ## figures beside rivals: VMM, clones, containers, display, gateway, 
 bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside them
 	@tests/run --bench --only vmm
 
-bench-clones: all ## clones and restores of the golden Debian image beside its boot and QEMU, in a lab host where need be
+bench-clones: all ## clones and restores of the golden Debian image beside its boot, in a lab host where need be
 	@python3 tests/bench/debian_clones.py $(ARGS)
 
 bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only
