@@ -83,7 +83,7 @@ bench-vmm: all ## VMM memory and start, clones against cold boots, QEMU beside t
 bench-density: all ## desktops per GiB and core, and one's answers among idle and bad neighbours on an over-committed host
 	@tests/run --bench --only density
 
-bench-clones: all ## clones and restores of the golden Debian image beside its boot and QEMU, in a lab host where need be
+bench-clones: all ## clones and restores of the golden Debian image beside its boot, in a lab host where need be
 	@python3 tests/bench/debian_clones.py $(ARGS)
 
 bench-gateway: all ## the gateway beside haproxy, nginx, hitch and stunnel only

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a desktop of the golden Debian image costs that begins as a clone or goes on from a snapshot, beside its cold
-boot and beside QEMU going on from snapshots of the same kernel and disk on the same host. `make bench-clones`.
+boot on the same host. `make bench-clones`.
 
 KVM has to be hardware-like: where this machine's is not, all of it runs in a lab host, minutes for each boot. Before a
 machine is saved a command is typed without its Enter: "answers" is the moment when Enter has been pressed in the machine
 that goes on and what the command writes has come. Clones answer by pane.ready, which their own identity precedes. Figures
-are of this machine; the ratios are what counts. --no-qemu leaves the rival out, --clones N,N,… says how many at once."""
+are of this machine; the ratios are what counts. QEMU's restores are measured beside pane-vmm's by vmm_clone_bench.py."""
 import argparse
 import contextlib
 import json
@@ -13,7 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -126,10 +125,11 @@ def memory(machines):
     return [statistics.median(c) / 1024 for c in columns]
 
 
-def memory_rows(machines, when):
+def memory_row(machines, when):
     own, shared, alone = memory(machines)
+    verdict = f" {bench.bar('2 %', own <= MEMORY_MIB * 0.02)}" if when == "at ready" else ""
     row(f"  guest RAM of its own {when}", own, "MiB",
-        f"{own / MEMORY_MIB * 100:.2f} % {bench.bar('2 %', own <= MEMORY_MIB * 0.02)}; {shared:.0f} MiB seen of the parent's, {alone:.1f} MiB beside it")
+        f"{own / MEMORY_MIB * 100:.2f} %{verdict}; {shared:.0f} MiB seen of the parent's; {alone:.1f} MiB beside it, its pictures among them")
 
 
 def clones(parent, n):
@@ -137,13 +137,14 @@ def clones(parent, n):
     machines = [parent.clone(number) for number in range(1, n + 1)]
     try:
         for machine in machines:
+            machine.connect("control.sock", 600).close()
             machine.ready(600)
         all_s = time.monotonic() - began
         each_s = statistics.median(m.ask(op="status")["ready_ms"] for m in machines) / 1000
         row(f"{n} clones at once: all ready", all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
         row("  each, start to ready (median)", each_s, "s",
             f"1/{parent.ready_s / each_s:.0f} of its cold boot" + (f"; {bench.bar('1/200', each_s * 200 <= parent.ready_s)}" if n == 1 else ""))
-        memory_rows(machines, "at ready")
+        memory_row(machines, "at ready")
         displays = [m.surface() for m in machines]
         for display in displays:
             display.wait(lambda d=display: d.scanout, 60)
@@ -153,93 +154,10 @@ def clones(parent, n):
             end = time.monotonic() + TYPING_S
             while time.monotonic() < end:
                 type_all(displays, "echo a minute\n")
-            memory_rows(machines, "after a minute of typing")
+            memory_row(machines, "after a minute of typing")
     finally:
         for machine in machines:
             machine.close()
-
-
-# ---- QEMU ----------------------------------------------------------------------------------------------
-
-KEYS = {" ": "spc", "$": "shift-4", "(": "shift-9", ")": "shift-0", "*": "shift-8", ">": "shift-dot", "/": "slash", "\n": "ret"}
-
-
-def qemu(folder, disk, *more):
-    bench.MEMORY_MIB = MEMORY_MIB
-    return bench.Qemu("q35", folder, "-cpu", "host", "-smp", "2", "-kernel", f"{IMAGE}/vmlinuz", "-initrd", f"{IMAGE}/initrd.img",
-                      "-append", cmdline(), "-drive", f"if=none,id=d,file={disk},format=qcow2", "-device", "virtio-blk-pci,drive=d",
-                      "-device", "virtio-gpu-pci,xres=1280,yres=800", "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
-                      "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=", "-device", "virtio-balloon-pci",
-                      "-device", "virtio-rng-pci", "-serial", f"file:{folder}/serial", *more)
-
-
-def serial(folder, text, timeout):
-    end = time.monotonic() + timeout
-    while True:
-        with contextlib.suppress(FileNotFoundError), open(f"{folder}/serial", encoding="utf-8", errors="replace") as file:
-            if text in file.read():
-                return
-        if time.monotonic() > end:
-            raise RuntimeError(f"QEMU: no {text} on the serial line")
-        time.sleep(0.01)
-
-
-def press(machine, text):
-    for character in text:
-        name = KEYS.get(character) or ("shift-" if character.isupper() else "") + character.lower()
-        keys = [{"type": "qcode", "data": key} for key in name.split("-")]
-        machine.ask("send-key", keys=keys, **{"hold-time": 30})
-        time.sleep(PACE)
-
-
-def qemu_parent(folder, disk):
-    began = time.monotonic()
-    machine = qemu(folder, disk)
-    try:
-        serial(folder, "pane.ready", 900)
-        row("QEMU -M q35: cold boot to ready", time.monotonic() - began, "s")
-        press(machine, TYPED)
-        time.sleep(1)
-        machine.ask("stop")
-        began = time.monotonic()
-        machine.ask("human-monitor-command", **{"command-line": "savevm s"})
-        row("QEMU -M q35: savevm", time.monotonic() - began, "s")
-        machine.ask("migrate", uri=f"exec:cat >{folder}/state")
-        machine.until("query-migrate", "status", "completed")
-    finally:
-        machine.close()
-
-
-def qemu_restored(folder, disk, *more):
-    """Seconds from exec to running and to the answer, and CPU in ms up to running."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{folder}/serial")
-    began = time.monotonic()
-    machine = qemu(folder, disk, *more)
-    try:
-        while (status := machine.ask("query-status"))["status"] in ("inmigrate", "prelaunch", "restore-vm"):
-            time.sleep(0.001)
-        if status["status"] == "paused":
-            machine.ask("cont")
-        running_s, cpu = time.monotonic() - began, bench.cpu_ms(machine.process.pid)
-        press(machine, "\n")
-        serial(folder, ANSWER, 120)
-        return running_s, time.monotonic() - began, cpu
-    finally:
-        machine.close()
-
-
-def rivals(answer_s, cpu_ms):
-    with tempfile.TemporaryDirectory() as folder:
-        disk = os.path.join(folder, "disk.qcow2")
-        subprocess.run(["qemu-img", "create", "-qf", "qcow2", "-F", "raw", "-b", f"{IMAGE}/disk.raw", disk], check=True)
-        qemu_parent(folder, disk)
-        for name, more in (("-loadvm", ("-loadvm", "s")), ("-incoming", ("-incoming", f"exec:cat {folder}/state"))):
-            # The disk is each time as it was saved: what is written goes to a file that is forgotten.
-            times = [qemu_restored(folder, disk, *more, *(["-snapshot"] if name == "-incoming" else [])) for _ in range(ROUNDS)]
-            running, answers, cpu = bench.medians(times)
-            row(f"QEMU -M q35 {name}: exec to running", running, "s", f"{cpu:.0f} ms CPU, {cpu / cpu_ms:.1f} x pane-vmm's restore")
-            row("  exec to its answer", answers, "s", f"{answers / answer_s:.1f} x pane-vmm's restore")
 
 
 # ---- the table -----------------------------------------------------------------------------------------
@@ -261,8 +179,6 @@ def here(args):
         row("clone: exec to first frame", statistics.median(first_frame_s(parent) for _ in range(ROUNDS)), "s")
     finally:
         parent.machine.close()
-    if not args.no_qemu:
-        rivals(answer, cpu)
 
 
 def teach(parent):
@@ -282,8 +198,7 @@ def in_lab():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--here", action="store_true", help="this is the lab")
-    parser.add_argument("--no-qemu", action="store_true")
-    parser.add_argument("--clones", default=[1, 10, 50], type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...")
+    parser.add_argument("--clones", default=[1], type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...", help="how many at once: 1")
     args = parser.parse_args()
     if vm.why_not():
         sys.exit(f"debian clones: {vm.why_not()}")

@@ -149,7 +149,7 @@ class Vm:
             except OSError:
                 sock.close()
                 if time.monotonic() > end or self.process.poll() is not None:
-                    raise RuntimeError(f"pane-vmm does not listen: {self.text('stderr')}") from None
+                    raise RuntimeError(f"pane-vmm does not listen (status {self.process.poll()}): {self.text('stderr')}") from None
                 time.sleep(0.001)
 
     def ask(self, **order):
