@@ -32,8 +32,17 @@ class Pair(unittest.TestCase):
 
     @staticmethod
     def type(machine, text):
+        """Types as fast as the guest reads: a busy one has little room for what comes."""
         display = machine.surface()
-        display.type(text)
+        for character in text:
+            told = f"key {vm.CODES[character]} 0\n"
+            before = machine.text("serial").count(told)
+            display.type(character)
+            end = time.monotonic() + 60
+            while machine.text("serial").count(told) == before:
+                if time.monotonic() > end:
+                    raise TimeoutError(machine.text("serial"))
+                time.sleep(0.002)
         display.close()
 
     def steps(self, machine):
@@ -49,6 +58,15 @@ class Pair(unittest.TestCase):
                 return int(found[-1].split()[0])
             self.assertLess(time.monotonic(), end, machine.text("serial"))
             time.sleep(0.01)
+
+    def progress(self, machine, before):
+        """Waits until the guest's work is further than before; how far it is."""
+        end = time.monotonic() + 60
+        while True:
+            now = self.steps(machine)
+            if now > before:
+                return now
+            self.assertLess(time.monotonic(), end)
 
     def receiver(self, source, *more, **kwargs):
         """One that waits for a machine with source's disk, and a socket to it."""
@@ -103,22 +121,18 @@ class Moves(Pair):
     def test_busy(self):
         """a guest that writes memory and disk all the time moves, twice, and every page and sector is what it wrote"""
         source = self.busy()
+        disk = {"disk": source.path("base.raw"), "overlay": source.path("overlay")}
         done = self.steps(source)
         for downtime_ms in (300, 5):
-            other = self.move(source, downtime_ms=downtime_ms)
+            other = self.move(source, downtime_ms=downtime_ms, **disk)
             self.assertIn("migrate.received", other.text("stderr"))
             self.assertTrue(other.ask(op="status")["ready"])
-            now = self.steps(other)
-            self.assertGreater(now, done)
+            now = self.progress(other, done)
             self.assertNotIn("pci 0", other.text("serial"), "it booted instead")
-            # The next receiver takes the disk from where it began.
-            other.path, path = (lambda name, other=other, first=source: first.path(name) if name in ("base.raw", "overlay")
-                                else os.path.join(other.folder, name)), other.path
-            self.assertTrue(os.path.exists(other.path("overlay")), path)
             source, done = other, now
 
     def test_viewer(self):
-        """a viewer that comes back finds its screen and half a typed word; progress is told; what went wrong was told nobody"""
+        """a viewer that comes back finds its screen and half a typed word; progress is told"""
         source = self.start("", "--net", "user", "--cpus", "2").ready()
         display = source.surface()
         display.wait(lambda: display.scanout)
@@ -179,8 +193,7 @@ class Moves(Pair):
         source = self.start().ready()
         self.type(source, "fill\n")
         source.serial("filled\n", 60)
-        other, line = self.line(source, hold=mover.END)
-        line.hold = mover.PAGES
+        other, line = self.line(source, hold=mover.PAGES)
         self.assertEqual(self.order(source, line.source), {"ok": True})
         self.assertTrue(line.held.wait(30))
         source.ask(op="balloon", target_mib=16)
@@ -212,9 +225,9 @@ class Breaks(Pair):
 
     def alone(self, other):
         """The source runs, with its disk, and the receiver never did."""
-        self.assertGreater(self.steps(self.source), self.before)
+        self.progress(self.source, self.before)
         reason = self.ended(other)
-        self.assertNotIn("vm.start", other.text("stderr"))
+        self.assertNotIn("info vm.start", other.text("stderr"))
         self.assertEqual(other.text("serial"), "")
         return reason
 
@@ -236,17 +249,16 @@ class Breaks(Pair):
     def test_moments(self):
         """a receiver that is killed at any moment: the source goes on; its disk was let go and is its own again"""
         any_ = random.Random(SEED)
-        for kind in (mover.HELLO, mover.PAGES, mover.STATE, mover.END, mover.READY, any_.choice((mover.PAGES, mover.ZEROS, mover.STATE))):
+        for kind in (mover.HELLO, mover.PAGES, mover.STATE, mover.END, mover.READY, any_.choice((mover.PAGES, mover.STATE))):
             with self.subTest(kind=kind):
                 other, line = self.line(self.source, hold=kind)
                 self.assertEqual(self.order(self.source, line.source, downtime_ms=any_.choice((0, 300))), {"ok": True})
-                line.held.wait(5 if kind == mover.ZEROS else 60)
+                self.assertTrue(line.held.wait(60))
                 other.process.kill()
                 other.process.wait()
                 line.go()
-                event = self.source.event("migrate.failed" if kind != mover.ZEROS or line.held.is_set() else "migrate.failed")
-                self.assertEqual(event["word"], "migrate.broken")
-                self.assertGreater(self.steps(self.source), self.before)
+                self.failed(self.source, "migrate.broken")
+                self.progress(self.source, self.before)
 
     def test_cancel(self):
         """called off while pages go, and while the receiver loads: the source goes on"""
@@ -289,7 +301,7 @@ class Breaks(Pair):
                 self.assertEqual(self.source.ask(op="migrate.cancel")["word"], "migrate.late")
                 self.assertEqual(self.source.ask(op="resume"), {"ok": True})
                 self.failed(self.source, "migrate.broken")
-                self.assertGreater(self.steps(self.source), self.before)
+                self.progress(self.source, self.before)
 
     def test_refused(self):
         """another processor model, another size, other disks, other devices: refused with the reason, the source goes on"""
@@ -342,19 +354,19 @@ class Doubt(Pair):
     def test_word_lost(self):
         """the receiver runs and its word is lost: it has the disk, and the source does not go on even if it is told to"""
         source = self.busy()
-        self.steps(source)
+        done = self.steps(source)
         other, line = self.line(source, cut=(mover.RUNS, 0))
         self.assertEqual(self.order(source, line.source), {"ok": True})
         source.event("migrate.doubt")
-        first = self.steps(other)
+        first = self.progress(other, done)
         self.assertEqual(source.ask(op="resume"), {"ok": True})
         status = source.ask(op="status")
         self.assertEqual((status["state"], status["migrate"]), ("paused", "returning"))
-        self.assertGreater(self.steps(other), first)
+        first = self.progress(other, first)
         self.assertEqual(source.ask(op="status")["state"], "paused")
         source.ask(op="quit")
         self.assertEqual(source.wait(30)[1]["reason"], "quit")
-        self.assertGreater(self.steps(other), first)
+        first = self.progress(other, first)
 
 
 if __name__ == "__main__":
