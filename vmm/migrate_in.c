@@ -292,7 +292,7 @@ void migrate_in_refuse(struct migrate_in *m, const struct err *why)
 	if (!m)
 		return;
 	f.n = (uint32_t)snprintf(text, MIGRATE_REASON, "%s", why->word) + 1;
-	f.n += (uint32_t)snprintf(text + f.n, MIGRATE_REASON - f.n, "%s", why->msg);
+	f.n += (uint32_t)snprintf(text + f.n, MIGRATE_REASON - f.n, "%s", why->msg) + 1;
 	migrate_frame_put(raw, &f);
 	if (send_all(m, raw, MIGRATE_FRAME + f.n, &lost) < 0)
 		log_info("migrate.unheard", "error=%s", LOG_Q(lost.msg));

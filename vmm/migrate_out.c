@@ -523,8 +523,7 @@ static int put_hello(struct migrate_out *m, struct err *e)
 	return 0;
 }
 
-/* Logs before pages: what is written from here on is in them. A device that found no log to write
- * in has had its bytes in memory long before KVM's change of its memory slots is over. */
+/* Logs before pages: what is written from here on is in them. */
 static int begin_logs(struct migrate_out *m, struct err *e)
 {
 	int r = vm_mem_log(m->vm->ram, true);
@@ -558,6 +557,7 @@ struct migrate_out *migrate_out_new(struct vm *vm, int fd, const struct migrate_
 				    struct err *e)
 {
 	struct migrate_out *m;
+	int r;
 
 	if (check(vm, fd, e) < 0)
 		return NULL;
@@ -577,7 +577,14 @@ struct migrate_out *migrate_out_new(struct vm *vm, int fd, const struct migrate_
 		(void)err_set(e, -ENOMEM, "out of memory");
 		goto fail;
 	}
-	if (put_hello(m, e) < 0 || begin_logs(m, e) < 0)
+	/* It rests for a moment: KVM says nothing of a vCPU that runs, and no device may be writing
+	 * while the log begins. */
+	vm_pause(vm);
+	r = put_hello(m, e);
+	if (r == 0)
+		r = begin_logs(m, e);
+	vm_resume(vm);
+	if (r < 0)
 		goto fail;
 	m->fd = fd;
 	return m;

@@ -7,13 +7,15 @@
  * kept on the disk), "screen 640x400", "pane.ready", then "key CODE DOWN", "ptr X Y", "btn CODE
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h), storm
- * (storm.h), clock (clock.h), tpm (tpm.h), fill report check (balloon.h), hold letgo (hotplug.h),
- * anything else is just echoed. In a clone it prints "generation X", the text of its identity disk,
- * and "pane.ready" once more. One that could become a clone says "pane.waits" behind "pane.ready".
- * Kernel command line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready,
- * "nowaits" never pane.waits, "packed" uses packed rings.
+ * (storm.h), clock (clock.h), tpm (tpm.h), churn churned (churn.h; the disk is written and read
+ * meanwhile), fill report check (balloon.h), hold letgo (hotplug.h), anything else is just echoed.
+ * In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once more.
+ * One that could become a clone says "pane.waits" behind "pane.ready". Kernel command line:
+ * "run=COMMAND" obeys it once ready; "noready" never says pane.ready, "nowaits" never pane.waits,
+ * "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
+#include "tests/guest/churn.h"
 #include "tests/guest/clock.h"
 #include "tests/guest/hotplug.h"
 #include "tests/guest/hw.h"
@@ -33,7 +35,9 @@ enum {
 	BLK_READ = 0,
 	BLK_WRITE = 1,
 	BLK_FLUSH = 4,
-	COUNT_SECTOR = 8
+	COUNT_SECTOR = 8,
+	CHURN_SECTOR = 2048, /* and the 1024 behind it */
+	CHURN_DISK = 16	     /* rounds of churning between two of the disk */
 };
 
 static struct virtio disk, identity;
@@ -88,6 +92,31 @@ static void use_disk(void)
 	if (!disk_call(BLK_WRITE, COUNT_SECTOR) || !disk_call(BLK_FLUSH, 0))
 		print("disk write failed: %u\n", disk_status);
 	print("disk %u boot %u\n", (unsigned)(sectors >> 11), count);
+}
+
+/* What was written the time before must be there. */
+static void churn_disk(uint64_t n)
+{
+	static uint64_t last;
+	uint64_t at = CHURN_SECTOR + n / 64 % 1024;
+
+	if (!disk.device)
+		return;
+	if (last &&
+	    (!disk_call(BLK_READ, CHURN_SECTOR + last / 64 % 1024) || *(uint64_t *)sector != last))
+		print("churn bad disk %u\n", disk_status);
+	*(uint64_t *)sector = last = n;
+	if (!disk_call(BLK_WRITE, at))
+		print("churn bad disk %u\n", disk_status);
+}
+
+static void churn_on(void)
+{
+	static unsigned rounds;
+	uint64_t n = churn();
+
+	if (++rounds % CHURN_DISK == 0)
+		churn_disk(n);
 }
 
 /* ---- identity ---------------------------------------------------------------------------------
@@ -195,7 +224,7 @@ static void obey(const char *s)
 		tpm_ask();
 	else if (!strcmp(s, "play"))
 		sound_play();
-	else if (!hotplug_obey(s))
+	else if (!churn_obey(s) && !hotplug_obey(s))
 		clock_obey(s), balloon_obey(s);
 }
 
@@ -344,6 +373,9 @@ void card_main(const uint8_t *params)
 		hotplug_look();
 		if (power_button)
 			power_off();
-		sleep_unless(&device_interrupt);
+		if (churning)
+			churn_on();
+		else
+			sleep_unless(&device_interrupt);
 	}
 }

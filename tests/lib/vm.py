@@ -111,7 +111,7 @@ class Vm:
     """One pane-vmm with everything in a directory of its own. A further word that begins with @/ is a path there."""
 
     def __init__(self, cmdline="", *more, kernel=CARD, memory=128, disk_mib=8, folder=None, disk=None, disk_option=None,
-                 stderr=None, restore=None, layer=None, name="card"):
+                 stderr=None, restore=None, layer=None, name="card", incoming=None, overlay=None):
         self.folder = folder or tempfile.mkdtemp(prefix="pane-vm-")
         self.owns_folder = folder is None
         disk = disk or self.path("base.raw")
@@ -121,8 +121,10 @@ class Vm:
         self.log = open(self.path("stderr"), "wb")
         self.process = subprocess.Popen(
             [PROGRAM, "--name", name,
-              *(["--restore", restore] if restore else ["--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline]),
-             "--disk", disk_option or f"base={disk}{',layer=' + layer if layer else ''},overlay={self.path('overlay')}",
+              *(["--restore", restore] if restore else ["--incoming", incoming] if incoming else
+                ["--memory", str(memory), "--kernel", kernel, "--cmdline", cmdline]),
+             *(["--disk", disk_option or f"base={disk}{',layer=' + layer if layer else ''},overlay={overlay or self.path('overlay')}"]
+               if disk_option != "" else []),
              "--surface", self.path("surface.sock"),
              "--control", self.path("control.sock"), "--serial", self.path("serial"), "--state", self.path("state"),
              *(self.path(word[2:]) if word.startswith("@/") else word for word in more)], stderr=stderr or self.log)
