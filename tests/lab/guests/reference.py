@@ -12,6 +12,7 @@ import media
 import screen
 
 PATIENCE = 600
+MENU = 22 * screen.ROWS  # lines of GRUB's menu that do not count seconds
 
 
 def says(text):
@@ -23,14 +24,14 @@ def disk(path):
 
 
 class Steady:
-    """Holds once a picture of what is looked for stays as it is."""
+    """Holds once a picture of what is looked for stays as it is, but for a cursor, down to a line."""
 
-    def __init__(self, what, shots=6):
-        self.what, self.shots, self.same, self.last = what, shots, 0, None
+    def __init__(self, what, height=None, shots=6):
+        self.what, self.height, self.shots, self.same, self.last = what, height, shots, 0, None
 
     def __call__(self, picture):
-        same = self.last is not None and picture.lines == self.last
-        self.same, self.last = self.same + 1 if same else 0, picture.lines
+        same = self.last is not None and picture.unlike(self.last, height=self.height) < 0.0005
+        self.same, self.last = self.same + 1 if same else 0, picture
         return self.same >= self.shots and self.what(picture)
 
 
@@ -53,7 +54,7 @@ def installer(folder, name, what, **kwargs):
 
 
 def main(folder, *names):
-    question, menu, tree = says("Select a language"), says("GNU/Hurd"), f"{os.environ.get('PANE_KERNELS')}/i386{media.INSTALLER[:-5]}i386"
+    question, menu, tree = Steady(says("Select a language")), Steady(says("GNU/Hurd"), MENU), f"{os.environ.get('PANE_KERNELS')}/i386{media.INSTALLER[:-5]}i386"
     if "installer" in names:
         installer(folder, "installer", question)
     if "installer32" in names and glob.glob(f"{tree}/*"):

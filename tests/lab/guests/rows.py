@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import grubdisk
 import media
+import reference
 import scripts
 import screen
 import swtpm
@@ -30,7 +31,6 @@ SHOTS = os.environ.get("PANE_SHOTS")          # folder for each row's last pictu
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
 BIG = 5120  # MiB
 LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
-MENU = 22 * screen.ROWS  # lines of GRUB's menu that do not count seconds
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
 
 
@@ -305,7 +305,7 @@ class Rows(unittest.TestCase):
         """GRUB's rescue CD: its menu, and by keyboard its command line, which sees the CD"""
         display = self.start("bios", "--cdrom", media.RESCUE.format("cdrom.iso")).surface()
         screen.watch(display, says("GNU/Hurd"), LONG)
-        self.as_in_qemu(display, "rescue", height=MENU)
+        self.as_in_qemu(display, "rescue", height=reference.MENU)
         display.type("c")
         screen.watch(display, says("grub>"), LONG)
         display.type("ls\n", 0.1)
@@ -318,7 +318,7 @@ class Rows(unittest.TestCase):
         subprocess.run(["cp", media.RESCUE.format("floppy.img"), disk], check=True)
         display = self.start("bios", "--disk", f"raw={disk}").surface()
         screen.watch(display, says("GNU/Hurd"), LONG)
-        self.as_in_qemu(display, "floppy", height=MENU)
+        self.as_in_qemu(display, "floppy", height=reference.MENU)
         display.type("c")
         screen.watch(display, says("grub>"), LONG)
 
