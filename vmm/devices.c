@@ -5,6 +5,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "vmm/hda.h"
@@ -14,6 +15,7 @@
 #include "vmm/pc/pc_seat.h"
 #include "vmm/snapshot/identity.h"
 #include "vmm/virtio/block.h"
+#include "vmm/virtio/net_fd.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
@@ -44,6 +46,7 @@ struct vm_devices {
 	struct virtio_balloon *balloon;
 	struct hda *hda;
 	uint8_t mac[6];
+	int tap; /* owned until net has it; -1: none */
 };
 
 static int open_disk(struct vm_devices *d, struct err *e)
@@ -172,18 +175,44 @@ static int add_net(struct vm_devices *d, struct err *e)
 	mac_from_name(c->name, d->mac);
 	if (c->mac && virtio_net_parse_mac(c->mac, d->mac, e) < 0)
 		return -EINVAL;
-	if (strcmp(c->net, "user"))
-		return 0;
 	memcpy(net.mac, d->mac, sizeof(net.mac));
-	net.backend = net_user_new(&user, e);
-	if (!net.backend)
-		return -EIO;
+	if (d->tap >= 0) {
+		net.backend = net_fd_new(d->tap, e);
+		if (!net.backend)
+			return -EIO;
+		d->tap = -1;
+		net.offloads = net_fd_offloads(net.backend);
+		net.guarded = true;
+		net.guard.ip = c->net_ip;
+		memcpy(net.guard.mac, d->mac, sizeof(net.guard.mac));
+	} else if (!strcmp(c->net, "user")) {
+		net.backend = net_user_new(&user, e);
+		if (!net.backend)
+			return -EIO;
+	} else {
+		return 0;
+	}
 	d->net = virtio_net_new(&d->env, &net, e);
 	if (!d->net) {
 		net.backend->ops->close(net.backend);
 		return -EIO;
 	}
 	return 0;
+}
+
+static int open_net(struct vm_devices *d, struct err *e)
+{
+	if (!strcmp(d->cfg.net, "tap"))
+		d->tap = net_fd_tap(d->cfg.tap, e);
+	else if (!strcmp(d->cfg.net, "fd"))
+		d->tap = d->cfg.net_fd;
+	else
+		return 0;
+	if (d->tap < 0)
+		return d->tap;
+	return fcntl(d->tap, F_SETFD, FD_CLOEXEC) < 0
+		       ? err_set(e, -errno, "--net: descriptor %d: %m", d->tap)
+		       : 0;
 }
 
 static int add_sound(struct vm_devices *d, struct err *e)
@@ -227,10 +256,12 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->cfg = *c;
+	d->tap = -1;
 	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0) {
+	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0 ||
+	    (r = open_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -337,6 +368,7 @@ void vm_devices_free(struct vm_devices *d)
 	if (d->blk)
 		virtio_blk_free(d->blk);
 	block_close(d->block);
+	cleanup_close_fn(&d->tap);
 	ahci_free(d->ahci);
 	hda_free(steal_ptr(&d->hda)); /* first: it speaks to the seat's surface */
 	seat_free(d->seat);

@@ -37,7 +37,10 @@ struct options {
 	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
-	const char *net; /* "user" or "none" */
+	const char *net; /* "user", "none", "tap" or "fd" */
+	const char *tap; /* its name */
+	int net_fd;
+	uint32_t net_ip; /* of the desktop behind tap or fd, host byte order; 0: any */
 	const char *mac; /* or NULL */
 	struct limit disk_limit, net_limit;
 	const char *surface, *control, *serial, *state; /* paths or NULL */
