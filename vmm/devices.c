@@ -260,8 +260,7 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0 ||
-	    (r = open_net(d, e)) < 0) {
+	    (r = add_seat(d, vm, e)) < 0 || (r = add_cdrom(d, e)) < 0 || (r = open_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}

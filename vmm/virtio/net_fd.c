@@ -205,8 +205,9 @@ static int check(int fd, struct err *e)
 		if ((flags & (IFF_TAP | IFF_NO_PI)) == (IFF_TAP | IFF_NO_PI))
 			return flags & IFF_VNET_HDR ? prepare_heads(fd, e) : 0;
 	}
-	return err_set(e, -EINVAL,
-		       "pass a tap device (IFF_TAP | IFF_NO_PI) or a socket of datagrams or packets");
+	return err_set(
+		e, -EINVAL,
+		"pass a tap device (IFF_TAP | IFF_NO_PI) or a socket of datagrams or packets");
 }
 
 int net_fd_tap(const char *name, struct err *e)
@@ -219,7 +220,8 @@ int net_fd_tap(const char *name, struct err *e)
 	snprintf(tap.ifr_name, sizeof(tap.ifr_name), "%s", name);
 	/* Otherwise the kernel would make one, which no bridge has and which dies with us. */
 	if (!if_nametoindex(name))
-		return err_set(e, -ENODEV, "tap device %s is not there: make it, or pass one", name);
+		return err_set(e, -ENODEV, "tap device %s is not there: make it, or pass one",
+			       name);
 	if (ioctl(fd, TUNSETIFF, &tap) < 0)
 		return err_set(e, -errno, "tap device %s: %m", name);
 	return steal_fd(&fd);

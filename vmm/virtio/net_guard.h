@@ -21,7 +21,8 @@
 #define NET_FRAME     1514  /* largest frame on the wire, no FCS */
 #define NET_BIG_FRAME 65549 /* largest one that is cut into segments: 14 + 65535 */
 
-/* Features of the offload header, §5.1.3; the low ones are the device's for what the guest sends. */
+/* Features of the offload header, §5.1.3; the low ones are the device's for what the guest sends.
+ */
 #define NET_F_CSUM	 (1ull << 0)
 #define NET_F_GUEST_CSUM (1ull << 1)
 #define NET_F_GUEST_TSO4 (1ull << 7)

@@ -19,7 +19,7 @@
 #define F_MRG_RXBUF (1ull << 15)
 #define F_STATUS    (1ull << 16)
 #define F_OFFLOADS                                                                                 \
-	(NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6 | NET_F_HOST_TSO4 |    \
+	(NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6 | NET_F_HOST_TSO4 |   \
 	 NET_F_HOST_TSO6)
 
 enum {
@@ -133,8 +133,7 @@ static void queue_frame(struct virtio_net *n, const uint8_t head[HEAD], const ui
 {
 	struct frame *f = NULL;
 
-	if (n->waiting < VIRTIO_NET_BACKLOG &&
-	    n->waiting_bytes + len <= VIRTIO_NET_BACKLOG_BYTES)
+	if (n->waiting < VIRTIO_NET_BACKLOG && n->waiting_bytes + len <= VIRTIO_NET_BACKLOG_BYTES)
 		f = malloc(sizeof(*f) + len);
 	if (!f)
 		return; /* dropped; whoever cares sends again */
@@ -254,8 +253,8 @@ static int prepare(struct virtio_net *n, const struct virtq_chain *c, uint8_t he
 	return 2 + rest;
 }
 
-bool virtio_net_send(struct virtio_net *n, void (*out)(void *arg, const struct iovec *iov, int iovs),
-		     void *arg)
+bool virtio_net_send(struct virtio_net *n,
+		     void (*out)(void *arg, const struct iovec *iov, int iovs), void *arg)
 {
 	uint8_t head[HEAD], lead[NET_LEAD];
 	struct iovec iov[2 + VIRTQ_MAX_SEGS];

@@ -64,7 +64,8 @@ void virtio_net_give(struct virtio_net *n, const uint8_t *frame, size_t len);
  * it to out(), which must not keep it: iov[0] is the offload header, iov[1] the frame's beginning
  * (both our copy, checked), the rest lies in guest memory. False: there was none. The guest learns
  * of it by virtio_net_flush(). */
-bool virtio_net_send(struct virtio_net *n, void (*out)(void *arg, const struct iovec *iov, int iovs),
+bool virtio_net_send(struct virtio_net *n,
+		     void (*out)(void *arg, const struct iovec *iov, int iovs),
 		     void *arg) must_check;
 /* Gives the guest a frame with its offload header, which may be changed; flush afterwards. */
 void virtio_net_receive(struct virtio_net *n, uint8_t head[NET_HEAD], const uint8_t *frame,

@@ -155,8 +155,8 @@ void virtq_packed_unpop(struct virtq *q)
 	q->out--;
 }
 
-/* §2.8.8: one used descriptor stands for the whole chain, whose others are skipped. The driver reads
- * in ring order: until the first one is its own, it sees none of those behind. */
+/* §2.8.8: one used descriptor stands for the whole chain, whose others are skipped. The driver
+ * reads in ring order: until the first one is its own, it sees none of those behind. */
 void virtq_packed_push(struct virtq *q, const struct virtq_used *u, unsigned n)
 {
 	uint8_t *first = NULL;
@@ -179,7 +179,8 @@ void virtq_packed_push(struct virtq *q, const struct virtq_used *u, unsigned n)
 			first_flags = flags;
 		}
 		forward(q, &q->used_next, &q->used_wrap, descs);
-		q->fresh = (uint16_t)(q->fresh < UINT16_MAX - descs ? q->fresh + descs : UINT16_MAX);
+		q->fresh =
+			(uint16_t)(q->fresh < UINT16_MAX - descs ? q->fresh + descs : UINT16_MAX);
 		q->taken = (uint16_t)(q->taken - descs);
 		q->out--;
 	}
