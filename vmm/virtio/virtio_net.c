@@ -85,14 +85,14 @@ static size_t fill(struct virtio_net *n, const struct virtq_chain *c, const uint
 static bool deliver(struct virtio_net *n, uint8_t head[HEAD], const uint8_t *frame, size_t len)
 {
 	struct virtq_used used[MERGE];
-	struct virtq_chain first, more;
+	struct virtq_chain chain[2]; /* the first, and whichever follows */
 	uint8_t count[2];
 	size_t at = 0;
 	unsigned k = 0;
 
 	put_le16(head + HEAD_NUM_BUFFERS, 1);
 	while (at < HEAD + len) {
-		struct virtq_chain *c = k ? &more : &first;
+		struct virtq_chain *c = chain + (k ? 1 : 0);
 		size_t part = 0;
 
 		if (!virtio_pop(&n->dev, Q_RX, c)) {
@@ -111,7 +111,7 @@ static bool deliver(struct virtio_net *n, uint8_t head[HEAD], const uint8_t *fra
 	}
 	put_le16(count, (uint16_t)k);
 	if (k > 1)
-		virtq_write(&first, HEAD_NUM_BUFFERS, count, sizeof(count));
+		virtq_write(chain, HEAD_NUM_BUFFERS, count, sizeof(count));
 	virtq_push_many(&n->dev.vq[Q_RX], used, k);
 	return true;
 }
