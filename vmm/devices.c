@@ -5,6 +5,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/surface_server.h"
@@ -19,6 +20,7 @@
 #include "vmm/virtio/block.h"
 #include "vmm/virtio/block_problem.h"
 #include "vmm/virtio/disk_ring.h"
+#include "vmm/virtio/net_fd.h"
 #include "vmm/virtio/net_user.h"
 #include "vmm/virtio/overlay.h"
 #include "vmm/virtio/seat.h"
@@ -57,6 +59,7 @@ struct vm_devices {
 	struct hda *hda;
 	struct agents *agents;
 	uint8_t mac[6];
+	int tap; /* owned until net has it; -1: none */
 };
 
 /* The ring a disk shall and can have. Only who insists on one is told an error. */
@@ -295,12 +298,23 @@ static int add_net(struct vm_devices *d, struct err *e)
 	mac_from_name(c->name, d->mac);
 	if (c->mac && virtio_net_parse_mac(c->mac, d->mac, e) < 0)
 		return -EINVAL;
-	if (strcmp(c->net, "user"))
-		return 0;
 	memcpy(net.mac, d->mac, sizeof(net.mac));
-	net.backend = net_user_new(&user, e);
-	if (!net.backend)
-		return -EIO;
+	if (d->tap >= 0) {
+		net.backend = net_fd_new(d->tap, e);
+		if (!net.backend)
+			return -EIO;
+		d->tap = -1;
+		net.offloads = net_fd_offloads(net.backend);
+		net.guarded = true;
+		net.guard.ip = c->net_ip;
+		memcpy(net.guard.mac, d->mac, sizeof(net.guard.mac));
+	} else if (!strcmp(c->net, "user")) {
+		net.backend = net_user_new(&user, e);
+		if (!net.backend)
+			return -EIO;
+	} else {
+		return 0;
+	}
 	d->net = virtio_net_new(&d->env, &net, e);
 	if (!d->net) {
 		net.backend->ops->close(net.backend);
@@ -314,6 +328,21 @@ static struct surface_server *surface_of(struct vm_devices *d)
 	if (d->seat)
 		return seat_surface(d->seat);
 	return d->pc_seat ? pc_seat_surface(d->pc_seat) : NULL;
+}
+
+static int open_net(struct vm_devices *d, struct err *e)
+{
+	if (!strcmp(d->cfg.net, "tap"))
+		d->tap = net_fd_tap(d->cfg.tap, e);
+	else if (!strcmp(d->cfg.net, "fd"))
+		d->tap = d->cfg.net_fd;
+	else
+		return 0;
+	if (d->tap < 0)
+		return d->tap;
+	return fcntl(d->tap, F_SETFD, FD_CLOEXEC) < 0
+		       ? err_set(e, -errno, "--net: descriptor %d: %m", d->tap)
+		       : 0;
 }
 
 static int add_sound(struct vm_devices *d, struct err *e)
@@ -367,13 +396,14 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->cfg = *c;
+	d->tap = -1;
 	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
 	    (r = open_agents(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0 ||
 	    (r = add_namespaces(d, e)) < 0 || (r = add_drives(d, e)) < 0 ||
-	    (r = load_net(d, e)) < 0) {
+	    (r = load_net(d, e)) < 0 || (r = open_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -509,6 +539,7 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	disk_ring_free(d->ring);
 	block_close(d->block);
+	cleanup_close_fn(&d->tap);
 	ahci_free(d->ahci);
 	nvme_free(d->nvme);
 	block_problem_fini(&d->problem);

@@ -39,7 +39,10 @@ struct vm_devices_cfg {
 	enum vm_disk_engine disk_engine;
 	const char *cdrom;	    /* ISO image, NULL: no drive; in a PC only */
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
-	const char *net;	    /* "user" or "none" */
+	const char *net;	    /* "user", "none", "tap" or "fd" */
+	const char *tap;	    /* name of a tap device */
+	int net_fd;		    /* or a descriptor, which becomes ours */
+	uint32_t net_ip;	    /* what the guest may call itself there; 0: anything */
 	const char *mac;	    /* NULL: made from the name */
 	bool sound;		    /* there is a sound card */
 	bool heard;		    /* and the display may listen to it */

@@ -75,11 +75,11 @@ static const unsigned long vcpu_ioctls[] = {
 /* A snapshot reads what KVM keeps; a descriptor that was passed says what it is. The main thread's
  * alone. */
 static const unsigned long main_ioctls[] = {
-	BLKGETSIZE64,		TUNGETIFF,     KVM_GET_CPUID2,	  KVM_GET_MP_STATE,
-	KVM_GET_SREGS,		KVM_GET_XSAVE, KVM_GET_XSAVE2,	  KVM_GET_XCRS,
-	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC, KVM_GET_MSRS,	  KVM_GET_IRQCHIP,
-	KVM_GET_PIT2,		KVM_GET_CLOCK, KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS,
-	KVM_GET_MSR_INDEX_LIST,
+	BLKGETSIZE64,	   TUNGETIFF,		TUNSETOFFLOAD,		TUNSETVNETHDRSZ,
+	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,	KVM_GET_SREGS,		KVM_GET_XSAVE,
+	KVM_GET_XSAVE2,	   KVM_GET_XCRS,	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC,
+	KVM_GET_MSRS,	   KVM_GET_IRQCHIP,	KVM_GET_PIT2,		KVM_GET_CLOCK,
+	KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MSR_INDEX_LIST,
 };
 
 /* The main thread and I/O threads besides: the loop, disks, the surface and control sockets. */

@@ -4,9 +4,11 @@
  */
 #include "vmm/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include "vmm/devices.h"
@@ -50,6 +52,9 @@ static const char help[] =
 	"                      may be saved up (default: 100 ms); what is left out is free\n"
 	"  --net-limit SPEC    the same for the network, of either direction\n"
 	"  --net user|none     network (default: none)\n"
+	"  --net tap=NAME[,ip=ADDRESS]  a tap device that is there; the guest speaks from its\n"
+	"                      own addresses only\n"
+	"  --net fd=N[,ip=ADDRESS]  the same of a descriptor that was passed\n"
 	"  --sound             a sound card, heard where the display listens; with --restore\n"
 	"                      the snapshot's card is heard\n"
 	"  --agent SOCKET      where whoever speaks with the guest's qemu-guest-agent connects\n"
@@ -332,6 +337,38 @@ static int set_disk_bus(struct options *o, const char *s, struct err *e)
 	return err_set(e, -EINVAL, "--disk-bus %s: give virtio, ahci or nvme", s);
 }
 
+/* user, none, tap=NAME or fd=N, the last two with the desktop's address behind a comma. */
+static int set_net(struct options *o, char *arg, struct err *e)
+{
+	char *comma = strchr(arg, ',');
+	struct in_addr ip = {0};
+	uint64_t fd = 0;
+	bool tap = !strncmp(arg, "tap=", 4), passed = !strncmp(arg, "fd=", 3);
+
+	if (!strcmp(arg, "user") || !strcmp(arg, "none")) {
+		o->net = arg;
+		return 0;
+	}
+	if ((!tap && !passed) || (comma && (strncmp(comma, ",ip=", 4) != 0 ||
+					    inet_pton(AF_INET, comma + 4, &ip) != 1 || !ip.s_addr)))
+		return err_set(e, -EINVAL,
+			       "--net %s: give user, none, tap=NAME or fd=N, the last two with "
+			       ",ip=ADDRESS or without",
+			       arg);
+	if (comma)
+		*comma = 0;
+	o->net = tap ? "tap" : "fd";
+	o->tap = arg + 4;
+	o->net_ip = ntohl(ip.s_addr);
+	if (tap && (!arg[4] || strlen(arg + 4) >= IF_NAMESIZE))
+		return err_set(e, -EINVAL, "--net %s: a name has 1 to %d characters", arg,
+			       IF_NAMESIZE - 1);
+	if (passed && number("--net fd=", arg + 3, 3, INT_MAX, &fd, e) < 0)
+		return -EINVAL;
+	o->net_fd = (int)fd;
+	return 0;
+}
+
 /* Each word at most once; what is left out is not booted from. */
 static int set_boot(struct options *o, const char *s, struct err *e)
 {
@@ -440,9 +477,7 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_NET_LIMIT:
 		return set_limit("--net-limit", &o->net_limit, arg, e);
 	case O_NET:
-		o->net = arg;
-		r = one_of("--net", arg, "none", "user", e);
-		return r < 0 ? r : 0;
+		return set_net(o, arg, e);
 	case O_SOUND:
 		o->sound = true;
 		return 0;

@@ -37,9 +37,12 @@ struct options {
 	const char *disk_layer;				 /* between them, or NULL */
 	const char *more[OPTIONS_MORE_DISKS];		 /* raw files of further disks, or NULL */
 	bool more_readonly[OPTIONS_MORE_DISKS];
-	unsigned disk_bus;    /* enum vm_disk_bus */
-	const char *tpm;      /* control socket of an swtpm, or NULL */
-	const char *net;      /* "user" or "none" */
+	unsigned disk_bus; /* enum vm_disk_bus */
+	const char *tpm;   /* control socket of an swtpm, or NULL */
+	const char *net;   /* "user", "none", "tap" or "fd" */
+	const char *tap;   /* its name */
+	int net_fd;
+	uint32_t net_ip;      /* of the desktop behind tap or fd, host byte order; 0: any */
 	const char *mac;      /* or NULL */
 	unsigned disk_engine; /* enum vm_disk_engine */
 	struct limit disk_limit, net_limit;

@@ -205,6 +205,7 @@ int plugged_net(struct plugged *p, const char *id, int passed, const uint8_t mac
 	if (!c.backend)
 		return -EINVAL;
 	(void)steal_fd(&fd);
+	c.offloads = net_fd_offloads(c.backend);
 	env = env_of(p, it);
 	it->net = virtio_net_new(&env, &c, e);
 	if (!it->net) {

@@ -28,7 +28,7 @@ static struct plug {
 	struct queue rx, tx; /* a disk has the first one */
 	bool is_net;
 	uint8_t frame[RING][2048];
-} plugs[VM_HOTPLUG_SLOTS];
+} plugs[VM_HOTPLUG_SLOTS], built_in;
 
 static bool hold;
 
@@ -169,6 +169,7 @@ void hotplug_look(void)
 {
 	for (unsigned n = 0; n < VM_HOTPLUG_SLOTS; n++)
 		answer_frames(&plugs[n]);
+	answer_frames(&built_in);
 	if (!hotplug_changed)
 		return;
 	hotplug_changed = false;
@@ -190,6 +191,10 @@ bool hotplug_obey(const char *s)
 {
 	uint8_t filled = inb(FILLED);
 
+	if (!strcmp(s, "echo")) { /* the card that was there from the start */
+		use_net(&built_in, 0);
+		return true;
+	}
 	if (!strcmp(s, "hold")) {
 		hold = true;
 		print("holding\n");

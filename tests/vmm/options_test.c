@@ -51,6 +51,14 @@ static void accepted(void **state)
 	assert_int_equal(parse(&o, NULL, "--net-limit", "ops=7"), 0);
 	assert_int_equal(o.net_limit.ops_per_s, 7);
 	assert_int_equal(o.net_limit.bytes_per_s, 0);
+	assert_int_equal(parse(&o, NULL, "--net", (char[]){"tap=desk0,ip=10.9.0.7"}), 0);
+	assert_string_equal(o.net, "tap");
+	assert_string_equal(o.tap, "desk0");
+	assert_int_equal(o.net_ip, 0x0a090007);
+	assert_int_equal(parse(&o, NULL, "--net", (char[]){"fd=17"}), 0);
+	assert_string_equal(o.net, "fd");
+	assert_int_equal(o.net_fd, 17);
+	assert_int_equal(o.net_ip, 0);
 	assert_false(o.sound);
 	assert_false(o.clipboard);
 	assert_null(o.agent);
@@ -135,6 +143,14 @@ static void refused(void **state)
 		{"--disk", "base=a"},
 		{"--disk", "base=a,overlay="},
 		{"--net", "tap"},
+		{"--net", "tap="},
+		{"--net", "tap=a234567890123456"},
+		{"--net", "tap=t,ip=1.2.3"},
+		{"--net", "tap=t,ip=0.0.0.0"},
+		{"--net", "tap=t,mac=1"},
+		{"--net", "fd=2"},
+		{"--net", "fd=x"},
+		{"--net", "user,ip=10.0.0.1"},
 		{"--ready", "now"},
 		{"--mac", "52:54:00"},
 		{"--mac", "53:54:00:12:34:56"},

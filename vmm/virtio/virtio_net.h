@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The network card (virtio 1.2 §5.1): one receive and one transmit queue, no offloads. Behind it
- * is a struct net_backend; net_user.h is user-mode networking.
+ * The network card (virtio 1.2 §5.1): one receive and one transmit queue. Behind it is a struct
+ * net_backend; net_user.h is user-mode networking, net_fd.h a tap device or a socket. Checksums and
+ * segmentation are left to a backend that can (`offloads`); a large frame then goes over several of
+ * the guest's buffers.
  *
  * Frames from the network are copied into the guest's buffers; while it has none, up to
  * VIRTIO_NET_BACKLOG wait, and more are dropped as a wire would.
@@ -10,10 +12,12 @@
 #define PANE_VMM_VIRTIO_VIRTIO_NET_H
 
 #include "vmm/virtio/limiter.h"
+#include "vmm/virtio/net_guard.h"
 #include "vmm/virtio/virtio.h"
 
-#define VIRTIO_NET_FRAME   1514 /* bytes, Ethernet head included, no FCS */
-#define VIRTIO_NET_BACKLOG 256	/* frames */
+#define VIRTIO_NET_FRAME	 NET_FRAME /* bytes, Ethernet head included, no FCS */
+#define VIRTIO_NET_BACKLOG	 256	   /* frames */
+#define VIRTIO_NET_BACKLOG_BYTES (1u << 20)
 
 struct virtio_net;
 
@@ -35,6 +39,9 @@ struct net_backend {
 struct virtio_net_config {
 	uint8_t mac[6];
 	struct net_backend *backend; /* becomes the device's on success; NULL: no link */
+	bool offloads;		     /* it takes and gives the header before each frame */
+	bool guarded;		     /* the guest sends only what guard allows */
+	struct net_guard guard;
 };
 
 struct virtio_net *virtio_net_new(const struct virtio_env *env, const struct virtio_net_config *c,
@@ -52,6 +59,21 @@ void virtio_net_limit(struct virtio_net *n, const struct limit *limit);
 size_t virtio_net_take(struct virtio_net *n, uint8_t frame[VIRTIO_NET_FRAME]) must_check;
 /* Gives the guest a frame. */
 void virtio_net_give(struct virtio_net *n, const uint8_t *frame, size_t len);
+
+/* The same without copying what is long. Takes the guest's next frame and, if it may go out, hands
+ * it to out(), which must not keep it: iov[0] is the offload header, iov[1] the frame's beginning
+ * (both our copy, checked), the rest lies in guest memory. False: there was none. The guest learns
+ * of it by virtio_net_flush(). */
+bool virtio_net_send(struct virtio_net *n,
+		     void (*out)(void *arg, const struct iovec *iov, int iovs),
+		     void *arg) must_check;
+/* Gives the guest a frame with its offload header, which may be changed; flush afterwards. */
+void virtio_net_receive(struct virtio_net *n, uint8_t head[NET_HEAD], const uint8_t *frame,
+			size_t len);
+void virtio_net_flush(struct virtio_net *n);
+/* What the guest that runs now accepted, 0 while there is none; the backend is woken when this
+ * changes. */
+uint64_t virtio_net_accepted(struct virtio_net *n) must_check;
 struct virtio_dev *virtio_net_dev(struct virtio_net *n); /* for tests */
 
 #endif

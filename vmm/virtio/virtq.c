@@ -223,26 +223,48 @@ void virtq_unpop(struct virtq *q)
 	q->out--;
 }
 
-void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
+void virtq_unpop_many(struct virtq *q, const struct virtq_used *u, unsigned n)
 {
-	uint8_t *elem;
+	while (n-- > 0) {
+		q->popped = u[n].descs;
+		virtq_unpop(q);
+	}
+}
 
-	/* Here at the latest all of it is written, also of a request that failed half-way. */
+/* When it is returned, at the latest, all of it is written, also of a request that failed half-way.
+ */
+void virtq_wrote(const struct virtq *q, const struct virtq_chain *c)
+{
 	for (uint32_t i = 0; i < c->in_n; i++)
 		vm_mem_wrote(q->mem, c->iov[c->out_n + i].iov_base, c->iov[c->out_n + i].iov_len);
-	if (!q->enabled || q->broken || q->out == 0)
+}
+
+void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
+{
+	const struct virtq_used u = {.head = c->head, .descs = c->descs, .written = written};
+
+	virtq_wrote(q, c);
+	virtq_push_many(q, &u, 1);
+}
+
+void virtq_push_many(struct virtq *q, const struct virtq_used *u, unsigned n)
+{
+	if (!q->enabled || q->broken || q->out < n || n == 0)
 		return;
 	if (q->packed) {
-		virtq_packed_push(q, c, written);
+		virtq_packed_push(q, u, n);
 		return;
 	}
-	elem = q->used + 4 + 8u * (q->used_next & (q->size - 1u));
-	store32(elem, c->head);
-	store32(elem + 4, written);
-	q->used_next++;
-	q->out--;
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *elem = q->used + 4 + 8u * (q->used_next & (q->size - 1u));
+
+		store32(elem, u[i].head);
+		store32(elem + 4, u[i].written);
+		vm_mem_wrote(q->mem, elem, 8);
+		q->used_next++;
+		q->out--;
+	}
 	virtq_store16(q->used + 2, q->used_next);
-	vm_mem_wrote(q->mem, elem, 8);
 	vm_mem_wrote(q->mem, q->used, 4);
 }
 

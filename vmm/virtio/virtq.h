@@ -73,6 +73,19 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c) must_check;
 void virtq_push(struct virtq *q, const struct virtq_chain *c, uint32_t written);
 /* Puts the most recently popped chain back, as though it had not been popped. */
 void virtq_unpop(struct virtq *q);
+
+/* A chain that is kept no longer than it takes to return it. */
+struct virtq_used {
+	uint16_t head, descs; /* as in struct virtq_chain */
+	uint32_t written;
+};
+/* Whoever returns one that way says before that its writable part was written (vm_mem_wrote()). */
+void virtq_wrote(const struct virtq *q, const struct virtq_chain *c);
+/* Returns n chains in the order they were popped; the driver sees all of them or none (§5.1.6.4
+ * wants that of a frame in several buffers). */
+void virtq_push_many(struct virtq *q, const struct virtq_used *u, unsigned n);
+/* Puts n chains back, the most recently popped ones, given in the order they were popped. */
+void virtq_unpop_many(struct virtq *q, const struct virtq_used *u, unsigned n);
 /* After one or more pushes: whether the driver wants an interrupt (§2.7.7, §2.7.10). */
 bool virtq_wants_signal(struct virtq *q);
 /* Asks the driver to notify (or not to bother); returns true when chains came in meanwhile, so

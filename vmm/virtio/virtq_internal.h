@@ -39,7 +39,7 @@ int virtq_packed_enable(struct virtq *q) must_check;
 bool virtq_packed_waiting(const struct virtq *q) must_check;
 int virtq_packed_pop(struct virtq *q, struct virtq_chain *c) must_check;
 void virtq_packed_unpop(struct virtq *q);
-void virtq_packed_push(struct virtq *q, const struct virtq_chain *c, uint32_t written);
+void virtq_packed_push(struct virtq *q, const struct virtq_used *u, unsigned n);
 bool virtq_packed_wants_signal(struct virtq *q) must_check;
 void virtq_packed_notify_enable(struct virtq *q, bool on);
 

@@ -155,23 +155,40 @@ void virtq_packed_unpop(struct virtq *q)
 	q->out--;
 }
 
-/* §2.8.8: one used descriptor stands for the whole chain, whose others are skipped. */
-void virtq_packed_push(struct virtq *q, const struct virtq_chain *c, uint32_t written)
+/* §2.8.8: one used descriptor stands for the whole chain, whose others are skipped. The driver
+ * reads in ring order: until the first one is its own, it sees none of those behind. */
+void virtq_packed_push(struct virtq *q, const struct virtq_used *u, unsigned n)
 {
-	uint8_t *d = desc_at(q, q->used_next);
-	uint16_t flags = (uint16_t)((q->used_wrap ? F_AVAIL | F_USED : 0) |
-				    (written ? VIRTQ_DESC_F_WRITE : 0));
+	uint8_t *first = NULL;
+	uint16_t first_flags = 0;
 
-	if (c->descs == 0 || c->descs > q->taken)
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *d = desc_at(q, q->used_next);
+		uint16_t flags = (uint16_t)((q->used_wrap ? F_AVAIL | F_USED : 0) |
+					    (u[i].written ? VIRTQ_DESC_F_WRITE : 0));
+		uint16_t descs = u[i].descs;
+
+		if (descs == 0 || descs > q->taken)
+			break;
+		put_le16(d + D_ID, u[i].head);
+		put_le32(d + D_LEN, u[i].written);
+		vm_mem_wrote(q->mem, d, VIRTQ_DESC_BYTES);
+		if (first) {
+			virtq_store16(d + D_FLAGS, flags);
+		} else {
+			first = d;
+			first_flags = flags;
+		}
+		forward(q, &q->used_next, &q->used_wrap, descs);
+		q->fresh =
+			(uint16_t)(q->fresh < UINT16_MAX - descs ? q->fresh + descs : UINT16_MAX);
+		q->taken = (uint16_t)(q->taken - descs);
+		q->out--;
+	}
+	if (!first)
 		return;
-	put_le16(d + D_ID, c->head);
-	put_le32(d + D_LEN, written);
-	virtq_store16(d + D_FLAGS, flags);
-	vm_mem_wrote(q->mem, d, VIRTQ_DESC_BYTES);
-	forward(q, &q->used_next, &q->used_wrap, c->descs);
-	q->fresh = (uint16_t)(q->fresh < UINT16_MAX - c->descs ? q->fresh + c->descs : UINT16_MAX);
-	q->taken = (uint16_t)(q->taken - c->descs);
-	q->out--;
+	virtq_store16(first + D_FLAGS, first_flags);
+	vm_mem_wrote(q->mem, first, VIRTQ_DESC_BYTES);
 }
 
 /* As §2.7.10 has it: has used_next moved past the event's place with the last `fresh` steps? Of

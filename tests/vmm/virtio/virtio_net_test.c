@@ -49,6 +49,7 @@ static int setup(void **state)
 	guest_init(&x->g);
 	env = guest_env(&x->g);
 	x->fake.b.ops = &ops;
+	c.offloads = true;
 	c.backend = &x->fake.b;
 	x->net = virtio_net_new(&env, &c, NULL);
 	assert_non_null(x->net);
@@ -84,6 +85,7 @@ static void frames_leave(void **state)
 
 	memcpy((uint8_t *)guest_at(&x->g, x->buf) + 12, "frame", 6);
 	send_frame(x, 60);
+	x->fake.woken = 0;
 	virtio_notify(x->g.dev, 1);
 	assert_int_equal(x->fake.woken, 1);
 	assert_int_equal(virtio_net_take(x->net, f), 60);
@@ -207,6 +209,160 @@ static void short_receive_buffer_breaks_the_device(void **state)
 	assert_true(guest_needs_reset(&x->g));
 }
 
+/* ---- offloads ---------------------------------------------------------------------------------
+ */
+
+#define OFFLOADS                                                                                   \
+	(VIRTIO_F_EVENT_IDX | 1ull << 15 | NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 |      \
+	 NET_F_HOST_TSO4)
+
+/* Buffers of a size each, one behind the other. */
+static void post_many(struct ctx *x, uint64_t at, uint32_t len, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct guest_buf b = {at + (uint64_t)i * len, len, true};
+
+		guest_add(&x->g, 0, &b, 1);
+	}
+}
+
+/* It goes into as many buffers as it needs, which are said in the first one. */
+static void a_large_frame_takes_several_buffers(void **state)
+{
+	struct ctx *x = *state;
+	uint64_t at;
+	uint8_t head[NET_HEAD] = {1, 1, 54, 0, 0xb4, 5, 34, 0, 16}, *f = calloc(1, 30000);
+	uint32_t len = 0, sum = 0;
+	const uint8_t *p;
+
+	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
+	at = guest_alloc(&x->g, 40 * 1000);
+	for (unsigned i = 0; i < 30000; i++)
+		f[i] = (uint8_t)(i * 7);
+	post_many(x, at, 1000, 30);
+	virtio_net_receive(x->net, head, f, 30000);
+	virtio_net_flush(x->net);
+	/* One buffer too few: it waits, whole. */
+	assert_false(guest_used(&x->g, 0, NULL, NULL));
+	post_many(x, at + 30 * 1000, 1000, 1);
+	virtio_notify(x->g.dev, 0);
+	for (unsigned i = 0; i < 31; i++) {
+		assert_true(guest_used(&x->g, 0, NULL, &len));
+		sum += len;
+	}
+	assert_false(guest_used(&x->g, 0, NULL, NULL));
+	assert_int_equal(sum, 30012);
+	p = guest_at(&x->g, at);
+	assert_int_equal(get_le16(p + 10), 31);
+	assert_memory_equal(p, head, 10);
+	assert_memory_equal(p + 12, f, 30000);
+	assert_false(guest_needs_reset(&x->g));
+	free(f);
+}
+
+static void what_the_guest_did_not_accept_is_not_given(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t head[NET_HEAD] = {1, 1, 54, 0, 0xb4, 5, 34, 0, 16}, f[60] = {0};
+
+	post(x, 1526);
+	virtio_net_receive(x->net, head, f, sizeof(f));
+	assert_false(guest_used(&x->g, 0, NULL, NULL));
+	assert_int_equal(virtio_net_accepted(x->net) & NET_F_GUEST_CSUM, 0);
+	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
+	assert_int_not_equal(virtio_net_accepted(x->net) & NET_F_GUEST_CSUM, 0);
+	virtio_status_set(x->g.dev, 0);
+	assert_int_equal(virtio_net_accepted(x->net), 0);
+}
+
+struct sent {
+	struct ctx *x;
+	uint8_t bytes[NET_HEAD + 4000];
+	size_t len;
+};
+
+static void keep(void *arg, const struct iovec *iov, int iovs)
+{
+	struct sent *s = arg;
+
+	s->len = 0;
+	/* The guest changes its frame after it was looked at. */
+	memset(guest_at(&s->x->g, s->x->buf), 0xee, NET_HEAD + 54);
+	for (int i = 0; i < iovs; i++) {
+		memcpy(s->bytes + s->len, iov[i].iov_base, iov[i].iov_len);
+		s->len += iov[i].iov_len;
+	}
+}
+
+static void make_tcp(struct ctx *x, uint32_t len)
+{
+	uint8_t *h = guest_at(&x->g, x->buf), *f = h + NET_HEAD;
+
+	memset(h, 0, NET_HEAD + len);
+	h[0] = h[1] = 1;
+	put_le16(h + 4, 1000);
+	put_le16(h + 6, 34);
+	put_le16(h + 8, 16);
+	put_be16(f + 12, 0x0800);
+	f[14] = 0x45;
+	put_be16(f + 16, (uint16_t)(len - 14));
+	f[23] = 6;
+	f[46] = 0x50;
+	f[len - 1] = 0x77;
+}
+
+static void send_large(struct ctx *x, uint32_t len)
+{
+	struct guest_buf b[2] = {{x->buf, 100, false}, {x->buf + 100, NET_HEAD + len - 100, false}};
+
+	guest_add(&x->g, 1, b, 2);
+}
+
+static void headers_are_sent_as_they_were_checked(void **state)
+{
+	struct ctx *x = *state;
+	struct sent s = {.x = x};
+
+	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
+	make_tcp(x, 3054);
+	send_large(x, 3054);
+	assert_true(virtio_net_send(x->net, keep, &s));
+	assert_int_equal(s.len, NET_HEAD + 3054);
+	assert_int_equal(s.bytes[1], 1);
+	assert_int_equal(get_le16(s.bytes + 2), 54);
+	assert_int_equal(get_be16(s.bytes + 12 + 12), 0x0800);
+	assert_int_equal(s.bytes[12 + 23], 6);
+	assert_int_equal(s.bytes[s.len - 1], 0x77);
+	assert_true(guest_used(&x->g, 1, NULL, NULL));
+	assert_false(virtio_net_send(x->net, keep, &s));
+}
+
+/* It has its buffer back, and nothing went out. */
+static void frames_that_lie_stay_here(void **state)
+{
+	struct ctx *x = *state;
+	struct sent s = {.x = x};
+	uint8_t *h = guest_at(&x->g, x->buf);
+
+	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
+	for (unsigned i = 0; i < 4; i++) {
+		make_tcp(x, 3054);
+		if (i == 0)
+			put_le16(h + 4, 0);
+		else if (i == 1)
+			put_le16(h + 6, 3054);
+		else if (i == 2)
+			h[1] = 4;
+		else
+			h[0] = 0;
+		send_large(x, 3054);
+		assert_true(virtio_net_send(x->net, keep, &s));
+		assert_int_equal(s.len, 0);
+		assert_true(guest_used(&x->g, 1, NULL, NULL));
+	}
+	assert_false(guest_needs_reset(&x->g));
+}
+
 static void config_has_mac_and_link(void **state)
 {
 	struct ctx *x = *state;
@@ -245,6 +401,10 @@ int main(void)
 		T(a_limit_makes_frames_wait),
 		T(reset_drops_the_backlog),
 		T(short_receive_buffer_breaks_the_device),
+		T(a_large_frame_takes_several_buffers),
+		T(what_the_guest_did_not_accept_is_not_given),
+		T(headers_are_sent_as_they_were_checked),
+		T(frames_that_lie_stay_here),
 		T(config_has_mac_and_link),
 		cmocka_unit_test(mac_addresses_are_checked),
 	};

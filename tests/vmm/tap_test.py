@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A desktop on a tap device, in a network of the story's own. The test card sends back every frame as it came, so each frame's
+sender is this story's choice."""
+import fcntl
+import os
+import select
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+import apart
+import vm
+
+TIMEOUT = 120
+WAIT = 60
+TUNSETIFF, TUN = 0x400454ca, "/dev/net/tun"
+TAP, NO_PI, VNET_HDR = 2, 0x1000, 0x4000
+OWN, OTHER, ALL = b"\x02\0\0\0\0\x07", b"\x02\0\0\0\0\x08", b"\xff" * 6
+IP, FALSE_IP = "10.9.0.7", "10.9.0.8"
+WHY_NOT = vm.why_not() or apart.enter(net=True) or (None if os.access(TUN, os.R_OK | os.W_OK) else f"no usable {TUN}")
+
+
+def udp(source=OWN, address=IP, ports=(1000, 2000), to=ALL, text=b""):
+    """A frame of a UDP packet."""
+    body = struct.pack(">HHHH", *ports, 8 + len(text), 0) + text
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0, 64, 17, 0, socket.inet_aton(address), b"\xff" * 4)
+    return (to + source + b"\x08\0" + head + body).ljust(60, b"\0")
+
+
+def arp(source=OWN, address=IP):
+    return (ALL + source + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x800, 6, 4, 1) + source + socket.inet_aton(address)).ljust(60, b"\0")
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Tap(unittest.TestCase):
+    def setUp(self):
+        subprocess.run(["ip", "tuntap", "add", "desk0", "mode", "tap", "vnet_hdr"], check=True)
+        self.addCleanup(subprocess.run, ["ip", "link", "del", "desk0"], check=True)
+        subprocess.run(["ip", "link", "set", "desk0", "up"], check=True)
+        self.wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.addCleanup(self.wire.close)
+        self.wire.bind(("desk0", 0))
+
+    def start(self, *more, **kwargs):
+        machine = vm.Vm("run=echo", *more, "--mac", "02:00:00:00:00:07", **kwargs)
+        self.addCleanup(machine.close)
+        return machine
+
+    def come_back(self, *frames, timeout=WAIT):
+        """Which of the frames came back by the time a good one sent behind them did."""
+        last, got, end = udp(text=os.urandom(200)), [], time.monotonic() + timeout
+        for frame in (*frames, last):
+            self.wire.send(frame)
+        while True:
+            if not select.select([self.wire], [], [], max(0, end - time.monotonic()))[0]:
+                raise TimeoutError("the last frame did not come back")
+            frame, where = self.wire.recvfrom(70000)
+            if where[2] == socket.PACKET_OUTGOING:
+                continue
+            if frame == last:
+                return [frames.index(f) for f in got if f in frames]
+            got.append(frame)
+
+    def test_guard(self):
+        """frames go both ways; with false senders, as DHCP server, or to others they do not"""
+        machine = self.start("--net", f"tap=desk0,ip={IP}").ready()
+        machine.serial("plugnet ", WAIT)
+        self.assertEqual(self.come_back(udp(), arp(), udp(text=b"x" * 1400)), [0, 1, 2])
+        self.assertEqual(self.come_back(udp(OTHER), udp(address=FALSE_IP), arp(OTHER), arp(address=FALSE_IP), udp(ports=(67, 68)),
+                                        udp(to=OTHER), ALL + OWN + b"\x86\xdd\x60".ljust(60, b"\0"), udp(to=OWN)), [7])
+
+    def test_passed(self):
+        """a tap that was passed works as one that was named; another's descriptor is refused in a sentence"""
+        with open(TUN, "r+b", buffering=0) as tap, open("/dev/null", "rb") as other:
+            fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"desk0", TAP | NO_PI | VNET_HDR))
+            os.set_inheritable(tap.fileno(), True)
+            os.set_inheritable(other.fileno(), True)
+            popen, subprocess.Popen = subprocess.Popen, lambda *a, **k: popen(*a, close_fds=False, **k)
+            try:
+                machine = self.start("--net", f"fd={tap.fileno()}")
+                wrong = self.start("--net", f"fd={other.fileno()}")
+            finally:
+                subprocess.Popen = popen
+        machine.ready().serial("plugnet ", WAIT)
+        self.assertEqual(self.come_back(udp(OTHER), udp(address=FALSE_IP)), [1])
+        status, state = wrong.wait(WAIT)
+        self.assertEqual(status, 1)
+        self.assertIn("pass a tap device", state["reason"])
+
+    def test_restored(self):
+        """a machine that was saved goes on with the same tap; a tap that is not there is said so"""
+        machine = self.start("--net", "tap=desk0").ready()
+        machine.serial("plugnet ", WAIT)
+        self.assertEqual(self.come_back(udp()), [0])
+        snapshot = machine.snapshot()
+        machine.process.kill()
+        machine.process.wait()
+        again = self.start("--net", "tap=desk0", restore=snapshot, folder=machine.folder)
+        self.assertEqual(again.ask(op="status")["state"], "running")
+        self.assertEqual(self.come_back(udp(OTHER), udp()), [1])
+        status, state = self.start("--net", "tap=nobody").wait(WAIT)
+        self.assertEqual((status, state["reason"]), (1, "error: tap device nobody is not there: make it, or pass one"))
+
+
+if __name__ == "__main__":
+    unittest.main()
