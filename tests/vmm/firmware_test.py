@@ -91,7 +91,7 @@ class Bios(unittest.TestCase):
             file.seek(512)
             file.write(b"pane" * 128)
         machine = self.start("--disk-bus", bus, "--disk", f"raw={disk}", "--disk", f"raw={other}")
-        self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))
+        self.assertEqual(machine.wait(300), (0, {"code": 0, "reason": "poweroff"}))
         with open(disk, "rb") as file:
             self.assertEqual(file.read(4 * 512)[512:], b"pane" * 256 + bytes(512))
         return machine.text("firmware")

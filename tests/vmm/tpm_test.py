@@ -8,7 +8,7 @@ import swtpm
 import vm
 import vmpc
 
-TIMEOUT = 300
+TIMEOUT = 900
 
 # Asks the BIOS for its TPM (TCG PC Client Implementation Specification for Conventional BIOS 1.21 §13.6, TCG_StatusCheck), sends
 # "T" to the serial port when there is one, "L" when events were logged, else "N" and "0", and powers off.
@@ -75,5 +75,5 @@ class Tpm(unittest.TestCase):
             for tpm, said in ((["--tpm", swtpm.Swtpm(self).socket], "TL\n"), ([], "N0\n")):
                 machine = vmpc.Pc("bios", *tpm, "--disk", f"raw={disk}")
                 self.addCleanup(machine.close)
-                self.assertEqual(machine.wait(150), (0, {"code": 0, "reason": "poweroff"}))
+                self.assertEqual(machine.wait(300), (0, {"code": 0, "reason": "poweroff"}))
                 self.assertEqual(machine.text("serial"), said)
