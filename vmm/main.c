@@ -349,6 +349,7 @@ static int open_snapshot(struct app *a, struct err *e)
 static int build(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
+	struct vm_mem *received = steal_ptr(&a->received);
 	const struct vm_cfg cfg = {.name = o->name,
 				   .cpus = o->cpus,
 				   .memory_bytes = o->memory_mib << 20,
@@ -360,7 +361,7 @@ static int build(struct app *a, struct err *e)
 				   .tpm = o->tpm,
 				   .snap = a->snap,
 				   .memory = a->memory,
-				   .received = steal_ptr(&a->received),
+				   .received = received,
 				   .pc = o->firmware != PC_NONE,
 				   .width = o->width,
 				   .height = o->height,

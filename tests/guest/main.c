@@ -36,8 +36,9 @@ enum {
 	BLK_WRITE = 1,
 	BLK_FLUSH = 4,
 	COUNT_SECTOR = 8,
-	CHURN_SECTOR = 2048, /* and the 1024 behind it */
-	CHURN_DISK = 16	     /* rounds of churning between two of the disk */
+	CHURN_SECTOR = 2048,  /* and the 1024 behind it */
+	CHURN_DISK = 4,	      /* rounds of churning between two of the disk */
+	CHURN_READ = 96 << 20 /* 4 MiB that nobody but the disk writes to */
 };
 
 static struct virtio disk, identity;
@@ -99,11 +100,17 @@ static void churn_disk(uint64_t n)
 {
 	static uint64_t last;
 	uint64_t at = CHURN_SECTOR + n / 64 % 1024;
+	uint8_t *to = (uint8_t *)CHURN_READ + last / 64 % 1024 * 4096;
+	struct piece p[3] = {{&disk_head, 16, false}, {to, 512, true}, {&disk_status, 1, true}};
 
 	if (!disk.device)
 		return;
-	if (last &&
-	    (!disk_call(BLK_READ, CHURN_SECTOR + last / 64 % 1024) || *(uint64_t *)sector != last))
+	disk_head.type = BLK_READ;
+	disk_head.sector = CHURN_SECTOR + last / 64 % 1024;
+	disk_status = 0xff;
+	if (last)
+		virtio_call(&disk_queue, p, 3);
+	if (last && (disk_status || *(volatile uint64_t *)to != last))
 		print("churn bad disk %u\n", disk_status);
 	*(uint64_t *)sector = last = n;
 	if (!disk_call(BLK_WRITE, at))

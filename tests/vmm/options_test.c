@@ -138,7 +138,8 @@ static void refused(void **state)
 		{"--disk", "base=,overlay=b"},
 		{"--disk", "base=a,layer=,overlay=b"},
 		{"--disk", "base=,layer=p,overlay=b"},
-		{"--restore", "dir"}, /* and a kernel */
+		{"--restore", "dir"},	/* and a kernel */
+		{"--incoming", "sock"}, /* likewise */
 		{"--clone", NULL},
 		{"--disk", "base=a"},
 		{"--disk", "base=a,overlay="},

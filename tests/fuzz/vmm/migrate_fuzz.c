@@ -59,12 +59,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vm_mem *ram = NULL;
 	struct snap *state = NULL;
 	struct err e = {0};
-	uint8_t hello[512];
+	uint8_t hello[512] = {0};
+	size_t n;
 	int s[2];
 
 	if (size == 0 || size > INPUT || socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
 		return 0;
-	if ((data[0] & 1) && send(s[0], hello, greeting(hello), 0) < 0)
+	n = greeting(hello);
+	if ((data[0] & 1) && send(s[0], hello, n, 0) < 0)
 		abort();
 	if (size > 1 && send(s[0], data + 1, size - 1, MSG_DONTWAIT) < 0)
 		abort();
