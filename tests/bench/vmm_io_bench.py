@@ -32,7 +32,7 @@ ROUNDS = int(os.environ.get("IO_BENCH_ROUNDS", "1"))
 FILE_MIB = 256
 BAR = 0.9
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = """virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk crc32c_generic libcrc32c
+MODULES = """virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk crc32c_generic libcrc32c
 crc16 mbcache jbd2 ext4""".split()
 # name, fio's words, what is compared
 JOBS = [("read-1m", "rw=read bs=1m iodepth=4", "bw"), ("write-1m", "rw=write bs=1m iodepth=4", "bw"),
