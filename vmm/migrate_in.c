@@ -125,7 +125,7 @@ static int hostile(struct err *e, const char *what, const struct migrate_frame *
 static int take_hello(struct migrate_in *m, const struct migrate_in_cfg *cfg, struct err *e)
 {
 	cleanup_free uint8_t *bytes = NULL;
-	struct migrate_frame f;
+	struct migrate_frame f = {0};
 	uint64_t memory_bytes = 0;
 	struct snap *hello;
 	int r = read_frame(m, &f, e);
@@ -209,7 +209,7 @@ static int check_sum(const struct migrate_in *m, const struct migrate_frame *f, 
 
 static int take_rest(struct migrate_in *m, struct err *e)
 {
-	struct migrate_frame f;
+	struct migrate_frame f = {0};
 	int r;
 
 	while ((r = read_frame(m, &f, e)) == 0) {
@@ -251,7 +251,7 @@ int migrate_in_receive(struct migrate_in *m, const struct migrate_in_cfg *cfg, s
 
 int migrate_in_go(struct migrate_in *m, struct err *e)
 {
-	struct migrate_frame f;
+	struct migrate_frame f = {0};
 	struct err lost = {0};
 	int r;
 
