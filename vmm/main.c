@@ -346,6 +346,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	return 0;
 }
 
+/* The machine and its devices; build_around() adds what the host agent speaks with. */
 static int build(struct app *a, struct err *e)
 {
 	const struct options *o = &a->opt;
@@ -408,8 +409,12 @@ static int build(struct app *a, struct err *e)
 	if ((r = loop_signal(vm_loop(a->vm), SIGTERM, on_signal, a)) < 0 ||
 	    (r = loop_signal(vm_loop(a->vm), SIGINT, on_signal, a)) < 0)
 		return err_set(e, r, "signals: %s", strerrorname_np(-r));
-	if ((r = vm_devices_new(a->vm, &devices, &a->devices, e)) < 0)
-		return r;
+	return vm_devices_new(a->vm, &devices, &a->devices, e);
+}
+
+static int build_around(struct app *a, struct err *e)
+{
+	const struct options *o = &a->opt;
 	const struct plugged_cfg plug = {
 		.vm = a->vm, .event = on_plugged, .problem = on_problem, .arg = a};
 
@@ -519,8 +524,8 @@ static int run(struct app *a)
 	struct err e = {0};
 	const char *detail;
 
-	if (open_snapshot(a, &e) < 0 || build(a, &e) < 0 || enter(a, &e) < 0 ||
-	    take_over(a, &e) < 0) {
+	if (open_snapshot(a, &e) < 0 || build(a, &e) < 0 || build_around(a, &e) < 0 ||
+	    enter(a, &e) < 0 || take_over(a, &e) < 0) {
 		migrate_in_refuse(a->in, &e);
 		return fail_start(a, &e);
 	}

@@ -85,6 +85,18 @@ static void accepted(void **state)
 	assert_int_equal(parse(&o, NULL, "--disk", "raw=c,overlay=d"), 0);
 	assert_string_equal(o.disk_raw, "c,overlay=d"); /* a file may be called that */
 	assert_null(o.disk_base);
+	assert_int_equal(parse(&o, NULL, "--ready", "frame"), 0);
+	assert_true(o.ready_is_frame);
+	assert_int_equal(parse(&o, NULL, "--mac", "52:54:00:aB:cd:ef"), 0);
+	assert_int_equal(parse(&o, NULL, "--probe", NULL), 0);
+	assert_int_equal(o.action, OPTIONS_PROBE);
+}
+
+static void several_disks_are_accepted(void **state)
+{
+	struct options o;
+
+	(void)state;
 	static char first[] = "base=a,overlay=b", home[] = "raw=h", seed[] = "raw=s,readonly";
 	static char fourth[] = "raw=x", odd[] = "base=a,overlay=b";
 	char *many[] = {(char[]){"pane-vmm"},
@@ -113,11 +125,6 @@ static void accepted(void **state)
 	assert_true(o.more_readonly[1]);
 	assert_null(o.more[2]);
 	assert_int_equal(options_parse(7, two, &o, NULL), -EINVAL); /* a second system disk */
-	assert_int_equal(parse(&o, NULL, "--ready", "frame"), 0);
-	assert_true(o.ready_is_frame);
-	assert_int_equal(parse(&o, NULL, "--mac", "52:54:00:aB:cd:ef"), 0);
-	assert_int_equal(parse(&o, NULL, "--probe", NULL), 0);
-	assert_int_equal(o.action, OPTIONS_PROBE);
 }
 
 static void refused(void **state)
@@ -242,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepted),
+		cmocka_unit_test(several_disks_are_accepted),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(state_is_known_in_spite_of_a_mistake),
 		cmocka_unit_test(a_kernel_is_needed),
