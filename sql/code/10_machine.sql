@@ -70,7 +70,8 @@ END $$;
 CREATE TRIGGER desktop_event AFTER INSERT OR UPDATE ON pane.desktop
 	FOR EACH ROW EXECUTE FUNCTION pane.desktop_event();
 
--- Fetching an image may take longer than a clone may: as long as it moves, it goes on.
+-- Fetching an image may take longer than a clone may, and so may a line of others that start first: as long as it moves,
+-- it goes on.
 CREATE FUNCTION pane.desktop_progress() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	NEW.deadline := clock_timestamp() + interval '5 minutes';
@@ -78,7 +79,7 @@ BEGIN
 END $$;
 CREATE TRIGGER desktop_progress BEFORE UPDATE ON pane.desktop FOR EACH ROW
 	WHEN (OLD.state = 'cloning' AND NEW.state = 'cloning' AND NEW.reason <> OLD.reason
-		AND NEW.reason LIKE 'fetching image %')
+		AND (NEW.reason LIKE 'fetching image %' OR NEW.reason LIKE 'waiting for its turn%'))
 	EXECUTE FUNCTION pane.desktop_progress();
 
 -- "office-{nnn}" gives office-001: the lowest number whose name is free. {pool} is the pool's name.

@@ -52,6 +52,7 @@ static const struct cfg_key host_keys[] = {
 	KEY("desktops", recordings_mib, CFG_INT, 64, 1 << 24, false),
 	KEY("desktops", log_kib, CFG_INT, 4, 1 << 20, false),
 	KEY("desktops", usage_s, CFG_INT, 0, 3600, false),
+	KEY("desktops", starts_at_once, CFG_INT, 0, 10000, false),
 	{0},
 };
 

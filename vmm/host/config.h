@@ -37,6 +37,7 @@ struct host_config {
 	int park_settle_s;     /* what a parent is given after it is ready */
 	int recordings_mib;    /* of all together */
 	int stop_timeout_s, display_idle_s, max_connections, max_desktops, log_kib, usage_s;
+	int starts_at_once; /* desktops that start; 0: by the host's processors (turn.h) */
 };
 
 int host_config_read(const char *path, struct host_config *c, struct err *e) must_check;

@@ -52,6 +52,7 @@ struct host_desktop {
 	bool kept;	/* its memory is written, its machine about to end */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms, suspend_ms;
+	int64_t turn_ms; /* since when it waits for its turn to start (turn.h); 0 = it does not */
 	struct host_machine *machine;	  /* owned; NULL = none runs */
 	const struct host_driver *driver; /* of the machine; borrowed, static */
 	struct host_display *display;	  /* owned; NULL until first needed */

@@ -21,6 +21,7 @@
 #include "vmm/host/firstboot.h"
 #include "vmm/host/home.h"
 #include "vmm/host/suspend.h"
+#include "vmm/host/turn.h"
 #include "vmm/host/vmm_driver.h"
 
 #define REFUSED_RETRY_MS 5000
@@ -409,6 +410,20 @@ static bool image_awaited(struct host_desktop *d)
 	return true;
 }
 
+static bool turn_awaited(struct host_desktop *d)
+{
+	struct host_agent *a = d->agent;
+	char why[sizeof(d->rec.reason)];
+
+	if (!host_turn_waits(a->desktops, d,
+			     host_turn_limit(a->config->starts_at_once, a->capacity.cpus),
+			     clock_ms(), why, sizeof(why)))
+		return false;
+	d->retry_ms = clock_ms() + HOME_RETRY_MS;
+	desktop_state(d, HOST_CLONING, "%s", why);
+	return true;
+}
+
 /* The lowest number that no other desktop here has; kept until the desktop is deleted. */
 static void take_address(struct host_desktop *d)
 {
@@ -431,7 +446,7 @@ static void step_start(struct host_desktop *d)
 	struct host_image img;
 	struct err e = {0};
 
-	if (home_busy(d) || image_awaited(d) || user_first(d))
+	if (home_busy(d) || image_awaited(d) || user_first(d) || turn_awaited(d))
 		return;
 	d->driver = host_driver_of(d->rec.order.isolation);
 	take_address(d);

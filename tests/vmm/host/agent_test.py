@@ -516,6 +516,20 @@ class Door(Story):
         until(lambda: self.limits()["net"] == {"bytes_per_s": 0, "ops_per_s": 7}, self.limits, 30)
         self.assertEqual(self.host.record(D1)["vmm"], before)
 
+    def test_turn(self):
+        """no more desktops start at once than the host is told; the next one says that it waits, and starts when one is through"""
+        self.host.settings.update(starts_at_once=1)
+        self.host.write_config()
+        self.host.image("slow", cmdline="standin.slow")
+        self.host.image()
+        self.host.start()
+        self.broker.order(D1, image="slow")
+        self.state(D1, "booting", 30)
+        self.broker.order(D2)
+        self.reason(D2, "waiting for its turn: 1 of at most 1 desktops start", 30)
+        self.broker.order(D1, want="stopped")
+        self.state(D2, "ready", 30)
+
     def test_balloon(self):
         """where memory is short an idle machine gives back what its guest and the kernel say is there, and has it again when somebody connects; another agent knows"""
         self.host.settings.update(balloon_below_mib=1 << 20, balloon_idle_s=0)
