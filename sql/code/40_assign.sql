@@ -61,9 +61,15 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 	WHERE p.id = p_pool
 $$;
 
+-- Whether a host's processors were nearly all taken when it last looked (88_usage.sql). What is old counts as nothing.
+CREATE FUNCTION pane.host_busy(p_host uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT coalesce((SELECT u.cpu >= 900 * h.cpus FROM pane.usage u JOIN pane.host h ON h.id = u.of
+		WHERE u.of = p_host AND u.step = 1 AND u.at > now() - interval '3 minutes' ORDER BY u.at DESC LIMIT 1), false)
+$$;
+
 -- The host for one more desktop; NULL with reasons when there is none. "spread" takes a host that has
 -- the image and then the emptiest one; "pack" the fullest that still has room, so that others can be
--- emptied. p_only: no other host will do, as it keeps the user's files.
+-- emptied; both one whose processors are busy only when there is no other. p_only: no other host will do, as it keeps the user's files.
 CREATE FUNCTION pane.place_host(p_pool uuid, p_only uuid DEFAULT NULL, OUT host uuid,
 	OUT reasons text[]) LANGUAGE plpgsql AS $$
 DECLARE v_image text; v_placement text;
@@ -71,7 +77,7 @@ BEGIN
 	SELECT p.image, p.placement INTO v_image, v_placement FROM pane.pool p WHERE p.id = p_pool;
 	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c WHERE c.why_not IS NULL
 		AND (p_only IS NULL OR c.host_id = p_only)
-		ORDER BY CASE v_placement WHEN 'pack' THEN c.free_mib END,
+		ORDER BY pane.host_busy(c.host_id), CASE v_placement WHEN 'pack' THEN c.free_mib END,
 			pane.host_holds(c.host_id, p_pool) DESC, c.free_mib DESC, c.host_id LIMIT 1;
 	IF host IS NOT NULL THEN
 		reasons := '{}';

@@ -39,6 +39,20 @@ class Pools(unittest.TestCase):
             self.assertEqual(self.b.call("PATCH", "/pools/office", {"name_pattern": bad}).status, 400, bad)
         self.assertEqual(self.b.call("PATCH", "/pools/office", {"size_min": 5}).status, 400)
 
+    def test_busy(self):
+        """a host whose processors were busy at its last look gets a desktop only where no other takes it; what it said long ago does not count"""
+        h1, h2 = self.site.host("h1", memory_mib=9000), self.site.host("h2", memory_mib=5000)
+        look = {"ago_s": 0, "host": [3900, 100], "desktops": []}
+        self.assertEqual(h1.sync({**h1.report(), "wait_s": 0, "usage": look}).status, 200)
+        self.site.pool("calm", memory_mib=1024, spare=2, size_max=5)
+        hosts = lambda: sorted(d["host"] or "" for d in self.b.get("/desktops?pool=calm").json["items"])
+        self.b.wait(lambda: hosts() == ["h2", "h2"], "both on the calm one")
+        self.b.call("PATCH", "/pools/calm", {"spare": 5})
+        self.b.wait(lambda: hosts() == ["h1"] + ["h2"] * 4, f"the last one on h1, as h2 is full: {hosts()}")
+        self.site.cluster.sql("UPDATE pane.usage SET at = at - interval '10 minutes'")
+        self.site.pool("later", memory_mib=512, spare=1)
+        self.b.wait(lambda: [d["host"] for d in self.b.get("/desktops?pool=later").json["items"]] == ["h1"], "the emptiest again")
+
     def test_hosts_and_packing(self):
         """a pool stays on its hosts and says so; packed desktops fill one host before the next"""
         self.site.host("h1"), self.site.host("h2"), self.site.host("h3", memory_mib=4000)
