@@ -13,7 +13,7 @@ BEGIN
 		EXECUTE 'DROP VIEW IF EXISTS ' || x.name || ' CASCADE'; -- views of views
 	END LOOP;
 	FOR x IN SELECT t.tgname, t.tgrelid::regclass AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-		WHERE c.relnamespace = 'pane'::regnamespace AND NOT t.tgisinternal
+		WHERE c.relnamespace = 'pane'::regnamespace AND NOT t.tgisinternal AND t.tgparentid = 0 -- of a whole, not of its parts
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', x.tgname, x.name);
 	END LOOP;

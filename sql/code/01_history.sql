@@ -22,6 +22,26 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.aud
 CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pane.event
 	FOR EACH STATEMENT EXECUTE FUNCTION pane.append_only();
 
+-- Makes the tables of this month and the next where they are missing (029_audit.sql). With the rights of their owner:
+-- the broker itself may neither make nor drop any. Taking old ones away is an administrator's: DROP TABLE pane.audit_2026_01.
+CREATE FUNCTION pane.audit_months() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE m timestamptz; v_name text; n integer := 0;
+BEGIN
+	FOR i IN 0 .. 1 LOOP
+		m := date_trunc('month', date_trunc('month', now(), 'UTC') + i * interval '32 days', 'UTC');
+		v_name := 'audit_' || to_char(m AT TIME ZONE 'UTC', 'YYYY_MM');
+		CONTINUE WHEN to_regclass('pane.' || v_name) IS NOT NULL;
+		BEGIN
+			EXECUTE format('CREATE TABLE pane.%I PARTITION OF pane.audit FOR VALUES FROM (%L) TO (%L)', v_name, m,
+				date_trunc('month', m + interval '32 days', 'UTC'));
+			n := n + 1;
+		EXCEPTION WHEN check_violation OR duplicate_table THEN
+			NULL; -- some of it is in audit_rest already, or another broker was quicker
+		END;
+	END LOOP;
+	RETURN n;
+END $$;
+
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.kind IN ('session', 'warning') THEN

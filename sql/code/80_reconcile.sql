@@ -211,6 +211,7 @@ BEGIN
 	PERFORM pane.recording_purge();
 	PERFORM pane.message_purge();
 	PERFORM pane.report_purge();
+	PERFORM pane.audit_months();
 	UPDATE pane.totp SET next_secret = NULL, next_at = NULL WHERE next_at < now() - interval '1 hour';
 	DELETE FROM pane.throttle WHERE last_at < now() - interval '15 minutes';
 	DELETE FROM pane.pool p WHERE p.deleted_at IS NOT NULL AND NOT EXISTS

@@ -26,7 +26,7 @@ BEGIN
 			THEN 'SELECT'
 		WHEN relname IN ('event', 'audit') THEN 'SELECT, INSERT'
 		ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS rights
-		FROM pg_class WHERE relnamespace = 'pane'::regnamespace AND relkind IN ('r', 'p', 'v')
+		FROM pg_class WHERE relnamespace = 'pane'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition
 	LOOP
 		EXECUTE format('GRANT %s ON pane.%I TO %I', t.rights, t.relname, p_role);
 	END LOOP;

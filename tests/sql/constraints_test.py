@@ -227,6 +227,22 @@ class Constraints(unittest.TestCase):
                 self.refused(text, "42501")
                 self.refused(text, "42501", user="pane_broker")
 
+    def test_audit_months(self):
+        """the audit is kept by months, which the runtime role adds to and has made, and can neither read around, change nor drop; what is of no month is kept, too"""
+        month = self.db.value("SELECT 'audit_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')")
+        self.db.sql("INSERT INTO pane.audit (action, outcome) VALUES ('now', 'ok')", user="pane_broker")
+        self.db.sql("INSERT INTO pane.audit (at, action, outcome) VALUES ('2001-02-03', 'once', 'ok')")
+        self.assertEqual(self.db.value(f"SELECT count(*) FROM pane.{month} WHERE action = 'now'"), "1")
+        self.assertEqual(self.db.value("SELECT count(*) FROM pane.audit_rest WHERE action = 'once'"), "1")
+        self.assertEqual(self.db.value("SELECT string_agg(action, ' ' ORDER BY at) FROM pane.audit WHERE action IN ('now', 'once')"), "once now")
+        for text in (f"DELETE FROM pane.{month}", f"UPDATE pane.{month} SET actor = ''", f"DROP TABLE pane.{month}", f"INSERT INTO pane.{month} (id, action, outcome) VALUES (1, 'x', 'ok')"):
+            self.refused(text, "42501", user="pane_broker")
+        self.db.sql(f"DROP TABLE pane.{month}")
+        self.assertEqual(self.db.value("SELECT pane.audit_months()", user="pane_broker"), "1")
+        self.assertEqual(self.db.value("SELECT pane.audit_months()", user="pane_broker"), "0")
+        self.db.sql("INSERT INTO pane.audit (action, outcome) VALUES ('again', 'ok')", user="pane_broker")
+        self.assertEqual(self.db.value(f"SELECT count(*) FROM pane.{month} WHERE action = 'again'"), "1")
+
     def test_runtime_role_has_no_ddl(self):
         """the runtime role can neither define, drop, grant nor rewrite the transition table"""
         for text in ("CREATE TABLE pane.x (a int)", "CREATE TABLE x (a int)", "DROP TABLE pane.users",
