@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A card of a pool's policy: one subject that is saved by itself and sends only what was changed.
 import { Button, Card, CardBody, CardTitle, Form, Split, SplitItem } from "@patternfly/react-core";
-import { useState, type ReactNode } from "react";
+import { type ReactNode } from "react";
 import type { Pool, PoolUpdate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh } from "../api/live";
 import { Problem, useAction } from "../ui/common";
+import { useDraft } from "../ui/draft";
 import { may } from "../ui/may";
 
 /** A number that cannot be sent, in a field or in one of its fields. */
@@ -15,15 +16,15 @@ export type Part = { value: Pool; set: (change: PoolUpdate) => void; off: boolea
 
 /** One subject with its own Save. What was not touched follows the server. */
 export function PolicyCard({ title, pool, children }: { title: string; pool: Pool; children: (part: Part) => ReactNode }) {
-  const [draft, setDraft] = useState<PoolUpdate>({});
+  const { draft, set, saved, done, undo } = useDraft<PoolUpdate>(pool, {});
   const action = useAction();
   const off = !may("PATCH /pools/{name}");
-  const changed = Object.entries(draft).some(([key, v]) => JSON.stringify(v) !== JSON.stringify(pool[key as keyof Pool]));
+  const changed = !saved && Object.entries(draft).some(([key, v]) => JSON.stringify(v) !== JSON.stringify(pool[key as keyof Pool]));
   const wrong = Object.values(draft).some(bad);
   const save = async () => {
     if (!changed || wrong) return;
     if (await action.run(() => api.patch(`/pools/${seg(pool.name)}`, draft), `${title} of ${pool.name}: saved`)) {
-      setDraft({});
+      done();
       refresh("pool");
     }
   };
@@ -33,11 +34,11 @@ export function PolicyCard({ title, pool, children }: { title: string; pool: Poo
       <CardBody>
         <Form onSubmit={(event) => { event.preventDefault(); void save(); }}>
           {action.error && <Problem error={action.error} />}
-          {children({ value: { ...pool, ...draft } as Pool, set: (change) => setDraft({ ...draft, ...change }), off })}
+          {children({ value: { ...pool, ...draft } as Pool, set: (change) => set({ ...draft, ...change }), off })}
           {!off && (
             <Split hasGutter>
               <SplitItem><Button type="submit" variant="secondary" aria-label={`Save: ${title}`} isDisabled={!changed || wrong || action.busy}>Save</Button></SplitItem>
-              {changed && <SplitItem><Button variant="link" aria-label={`Undo: ${title}`} onClick={() => { setDraft({}); action.clear(); }}>Undo</Button></SplitItem>}
+              {changed && <SplitItem><Button variant="link" aria-label={`Undo: ${title}`} onClick={() => { undo(); action.clear(); }}>Undo</Button></SplitItem>}
             </Split>
           )}
         </Form>

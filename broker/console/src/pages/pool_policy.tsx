@@ -7,6 +7,7 @@ import type { Policy, Pool, PoolUpdate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh } from "../api/live";
 import { plural, Problem, Reasons, useAction, When } from "../ui/common";
+import { useDraft } from "../ui/draft";
 import { NumberField, SelectField, TextField, TimeField } from "../ui/fields";
 import { may } from "../ui/may";
 import { linesOf, WeekGrid, type Week } from "../ui/week";
@@ -106,10 +107,10 @@ function QuotaCard({ pool }: { pool: Pool }) {
   const action = useAction();
   const who = `pool:${pool.name}`;
   const rule = live.data?.find((q) => q.who === who);
-  const [draft, setDraft] = useState<Record<string, number | undefined>>();
+  const { draft, set, saved, done } = useDraft<Record<string, number | undefined> | undefined>(live.data, undefined);
   const off = !may("POST /quotas");
   const save = async () => {
-    if (await action.run(async () => { await saveQuota(who, draft ?? {}, !!rule); live.reload(); }, `The quota of ${pool.name} is set`)) setDraft(undefined);
+    if (await action.run(async () => { await saveQuota(who, draft ?? {}, !!rule); live.reload(); }, `The quota of ${pool.name} is set`)) done();
   };
   return (
     <Card>
@@ -118,8 +119,8 @@ function QuotaCard({ pool }: { pool: Pool }) {
         <Form onSubmit={(event) => { event.preventDefault(); void save(); }}>
           {(action.error ?? live.error) && <Problem error={(action.error ?? live.error)!} />}
           <p>All its desktops together, spare ones too. {rule?.says}</p>
-          <Gallery hasGutter minWidths={{ default: "100%", md: "280px" }}><LimitFields value={draft ?? rule?.limits ?? {}} set={setDraft} off={off} /></Gallery>
-          {!off && <div><Button type="submit" variant="secondary" aria-label="Save: Quota of the pool" isDisabled={!draft || action.busy}>Save</Button></div>}
+          <Gallery hasGutter minWidths={{ default: "100%", md: "280px" }}><LimitFields value={draft ?? rule?.limits ?? {}} set={set} off={off} /></Gallery>
+          {!off && <div><Button type="submit" variant="secondary" aria-label="Save: Quota of the pool" isDisabled={!draft || saved || action.busy}>Save</Button></div>}
         </Form>
       </CardBody>
     </Card>
@@ -174,7 +175,7 @@ const RECORDING: Record<string, Policy> = {
 
 function Recording({ pool }: { pool: Pool }) {
   const action = useAction();
-  const [draft, setDraft] = useState<Policy>();
+  const { draft, set, saved, done: settled, undo } = useDraft<Policy | undefined>(pool, undefined);
   const off = !may("PATCH /pools/{name}");
   const p: Policy = { ...pool.policy, ...draft };
   const way = !p.recording ? "off" : p.recording_required ? "required" : "on";
@@ -188,7 +189,7 @@ function Recording({ pool }: { pool: Pool }) {
       await api.patch(`/pools/${seg(pool.name)}`, { policy: { ...now.policy, ...draft } } satisfies PoolUpdate);
     }, `Recording of ${pool.name}: saved`);
     if (!done) return;
-    setDraft(undefined);
+    settled();
     refresh("pool");
   };
   return (
@@ -198,15 +199,15 @@ function Recording({ pool }: { pool: Pool }) {
         <Form onSubmit={(event) => { event.preventDefault(); void save(); }}>
           {action.error && <Problem error={action.error} />}
           <SelectField
-            label="What is done in sessions" value={way} set={(v) => setDraft(RECORDING[v])} off={off}
+            label="What is done in sessions" value={way} set={(v) => set(RECORDING[v])} off={off}
             options={[{ value: "off", label: "is not recorded" }, { value: "on", label: "is recorded, where it can be" }, { value: "required", label: "is recorded, else nobody gets in" }]}
             help="While somebody is connected; the screen tells them."
           />
-          {p.recording && <NumberField label="Recordings are kept" unit="days" value={days} set={(recording_days) => setDraft({ ...draft, recording_days })} min={1} max={3650} off={off} help="Of those that begin from now on." />}
+          {p.recording && <NumberField label="Recordings are kept" unit="days" value={days} set={(recording_days) => set({ ...draft, recording_days })} min={1} max={3650} off={off} help="Of those that begin from now on." />}
           {!off && (
             <Split hasGutter>
-              <SplitItem><Button type="submit" variant="secondary" aria-label="Save: Recording" isDisabled={!draft || wrong || action.busy}>Save</Button></SplitItem>
-              {draft && <SplitItem><Button variant="link" aria-label="Undo: Recording" onClick={() => { setDraft(undefined); action.clear(); }}>Undo</Button></SplitItem>}
+              <SplitItem><Button type="submit" variant="secondary" aria-label="Save: Recording" isDisabled={!draft || saved || wrong || action.busy}>Save</Button></SplitItem>
+              {draft && !saved && <SplitItem><Button variant="link" aria-label="Undo: Recording" onClick={() => { undo(); action.clear(); }}>Undo</Button></SplitItem>}
             </Split>
           )}
         </Form>
