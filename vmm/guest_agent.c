@@ -38,7 +38,7 @@ struct guest_agent {
 	struct log_bucket log;
 };
 
-/* What is waited for now. */
+/* The events it listens for at this moment. */
 static void watch(struct guest_agent *a)
 {
 	unsigned events = 0;

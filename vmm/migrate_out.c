@@ -197,8 +197,8 @@ static int take_logs(struct migrate_out *m)
 	int r = vm_kvm_dirty_ram(&m->vm->kvm, m->vm->ram, m->dirty);
 
 	for (uint64_t i = 0; r == 0 && i < m->pages.pages / 64; i++)
-		m->pages.todo[i] |= m->dirty[i];
-	vm_mem_take_log(m->vm->ram, m->pages.todo);
+		m->pages.left[i] |= m->dirty[i];
+	vm_mem_take_log(m->vm->ram, m->pages.left);
 	migrate_pages_again(&m->pages);
 	return r;
 }

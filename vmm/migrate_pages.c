@@ -47,19 +47,19 @@ int migrate_pages_init(struct migrate_pages *p, const struct vm_mem *ram)
 	uint64_t at = 0, to;
 
 	*p = (struct migrate_pages){.ram = ram, .pages = ram->size / PAGE, .first = true};
-	p->todo = calloc((p->pages + 63) / 64, sizeof(*p->todo));
-	if (!p->todo)
+	p->left = calloc((p->pages + 63) / 64, sizeof(*p->left));
+	if (!p->left)
 		return -ENOMEM;
 	for (; next_data(ram, &at, &to); at = to)
 		for (uint64_t i = at; i < to; i++)
-			p->todo[i / 64] |= 1ull << i % 64;
+			p->left[i / 64] |= 1ull << i % 64;
 	return 0;
 }
 
 void migrate_pages_fini(struct migrate_pages *p)
 {
-	free(p->todo);
-	p->todo = NULL;
+	free(p->left);
+	p->left = NULL;
 }
 
 void migrate_pages_again(struct migrate_pages *p)
@@ -68,16 +68,16 @@ void migrate_pages_again(struct migrate_pages *p)
 	p->first = false;
 }
 
-static bool is_todo(const struct migrate_pages *p, uint64_t page)
+static bool is_left(const struct migrate_pages *p, uint64_t page)
 {
-	return page < p->pages && p->todo[page / 64] >> page % 64 & 1;
+	return page < p->pages && p->left[page / 64] >> page % 64 & 1;
 }
 
 /* From p->at on; whole words of nothing cost nothing. */
 static bool find(struct migrate_pages *p)
 {
-	while (p->at < p->pages && !is_todo(p, p->at))
-		p->at = p->todo[p->at / 64] >> p->at % 64 ? p->at + 1 : (p->at / 64 + 1) * 64;
+	while (p->at < p->pages && !is_left(p, p->at))
+		p->at = p->left[p->at / 64] >> p->at % 64 ? p->at + 1 : (p->at / 64 + 1) * 64;
 	if (p->at > p->pages)
 		p->at = p->pages;
 	return p->at < p->pages;
@@ -89,10 +89,10 @@ static void take(struct migrate_pages *p, struct migrate_run *run)
 
 	*run = (struct migrate_run){.page = p->at, .zeros = is_zero(base + p->at * PAGE)};
 	do {
-		p->todo[p->at / 64] &= ~(1ull << p->at % 64);
+		p->left[p->at / 64] &= ~(1ull << p->at % 64);
 		p->at++;
 		run->n++;
-	} while (run->n < MIGRATE_RUN && is_todo(p, p->at) &&
+	} while (run->n < MIGRATE_RUN && is_left(p, p->at) &&
 		 is_zero(base + p->at * PAGE) == run->zeros);
 }
 
@@ -112,7 +112,7 @@ uint64_t migrate_pages_left(const struct migrate_pages *p)
 	uint64_t n = 0;
 
 	for (uint64_t i = 0; i < (p->pages + 63) / 64; i++)
-		n += (uint64_t)__builtin_popcountll(p->todo[i]);
+		n += (uint64_t)__builtin_popcountll(p->left[i]);
 	return n;
 }
 

@@ -14,7 +14,7 @@ struct vm_mem;
 
 struct migrate_pages {
 	const struct vm_mem *ram; /* borrowed */
-	uint64_t *todo;		  /* owned; whole words */
+	uint64_t *left;		  /* owned; whole words */
 	uint64_t pages, at;	  /* how many; where the search goes on */
 	bool first;		  /* the receiver's memory is still zeros where nothing was sent */
 };
@@ -28,7 +28,7 @@ struct migrate_run {
 /* Everything that is not certainly zeros. 0 or -ENOMEM. */
 int migrate_pages_init(struct migrate_pages *p, const struct vm_mem *ram) must_check;
 void migrate_pages_fini(struct migrate_pages *p);
-/* Begins another round, after bits were added to todo. */
+/* Begins another round, after bits were added to left. */
 void migrate_pages_again(struct migrate_pages *p);
 /* The next pages, alike and one after the other, which are to be sent no more; looks at no more
  * than *budget pages and takes them off it. False: none found within it, or p->at == p->pages: none

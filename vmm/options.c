@@ -434,11 +434,41 @@ static const char **path_of(struct options *o, int opt)
 	}
 }
 
+/* What an option without a value switches on; NULL for the others. */
+static bool *flag_of(struct options *o, int opt)
+{
+	switch (opt) {
+	case O_MEMORY_MERGE:
+		return &o->memory_merge;
+	case O_MEMORY_HUGE:
+		return &o->memory_huge;
+	case O_BOOT_MENU:
+		return &o->boot_menu;
+	case O_WINDOWS:
+		return &o->windows;
+	case O_SOUND:
+		return &o->sound;
+	case O_CLIPBOARD:
+		return &o->clipboard;
+	case O_CLONE:
+		return &o->clone;
+	case O_IDENTITY:
+		return &o->identity;
+	default:
+		return NULL;
+	}
+}
+
 static int set(struct options *o, int opt, char *arg, struct err *e)
 {
+	bool *flag = flag_of(o, opt);
 	uint64_t v = 0;
 	int r;
 
+	if (flag) {
+		*flag = true;
+		return 0;
+	}
 	switch (opt) {
 	case O_CPUS:
 		r = number("--cpus", arg, 1, VM_CPUS_MAX, &v, e);
@@ -448,24 +478,12 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 	case O_MEMORY:
 		o->memory_given = true;
 		return number("--memory", arg, MEMORY_MIN_MIB, MEMORY_MAX_MIB, &o->memory_mib, e);
-	case O_MEMORY_MERGE:
-		o->memory_merge = true;
-		return 0;
-	case O_MEMORY_HUGE:
-		o->memory_huge = true;
-		return 0;
 	case O_FIRMWARE:
 		r = one_of("--firmware", arg, "bios", "efi", e);
 		o->firmware = r == 0 ? PC_BIOS : PC_EFI;
 		return r < 0 ? r : 0;
 	case O_BOOT:
 		return set_boot(o, arg, e);
-	case O_BOOT_MENU:
-		o->boot_menu = true;
-		return 0;
-	case O_WINDOWS:
-		o->windows = true;
-		return 0;
 	case O_DISK:
 		return set_disk(o, arg, e);
 	case O_DISK_BUS:
@@ -478,12 +496,6 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		return set_limit("--net-limit", &o->net_limit, arg, e);
 	case O_NET:
 		return set_net(o, arg, e);
-	case O_SOUND:
-		o->sound = true;
-		return 0;
-	case O_CLIPBOARD:
-		o->clipboard = true;
-		return 0;
 	case O_MAC:
 		return set_mac(o, arg, e);
 	case O_SIZE:
@@ -492,12 +504,6 @@ static int set(struct options *o, int opt, char *arg, struct err *e)
 		r = one_of("--ready", arg, "serial", "frame", e);
 		o->ready_is_frame = r == 1;
 		return r < 0 ? r : 0;
-	case O_CLONE:
-		o->clone = true;
-		return 0;
-	case O_IDENTITY:
-		o->identity = true;
-		return 0;
 	case O_WAKE:
 		r = number("--wake", arg, 0, WAKE_MAX_MS, &v, e);
 		o->wake_ms = (int64_t)v;

@@ -87,7 +87,7 @@ static void what_became_zeros_is_told(void **state)
 	assert_int_equal(migrate_pages_init(&p, m), 0);
 	expect_none(&p);
 	fill(m, 11, 1);
-	p.todo[0] = 7ull << 10;
+	p.left[0] = 7ull << 10;
 	migrate_pages_again(&p);
 	expect(&p, 10, 1, true);
 	expect(&p, 11, 1, false);
@@ -115,19 +115,19 @@ static void a_slice_is_no_longer_than_its_budget(void **state)
 
 static bool logged(struct vm_mem *m, uint64_t page)
 {
-	uint64_t todo[SIZE / PAGE / 64] = {0};
+	uint64_t left[SIZE / PAGE / 64] = {0};
 
-	vm_mem_take_log(m, todo);
+	vm_mem_take_log(m, left);
 	for (uint64_t i = 0; i < SIZE / PAGE; i++)
-		if (i != page && todo[i / 64] >> i % 64 & 1)
+		if (i != page && left[i / 64] >> i % 64 & 1)
 			return false;
-	return todo[page / 64] >> page % 64 & 1;
+	return left[page / 64] >> page % 64 & 1;
 }
 
 static void every_write_of_ours_is_logged_once(void **state)
 {
 	struct vm_mem *m = make(false);
-	uint64_t todo[SIZE / PAGE / 64] = {0}, v = 1;
+	uint64_t left[SIZE / PAGE / 64] = {0}, v = 1;
 
 	(void)state;
 	assert_int_equal(vm_mem_write(m, 5 * PAGE, &v, 8), 0);
@@ -139,8 +139,8 @@ static void every_write_of_ours_is_logged_once(void **state)
 	vm_mem_wrote(m, m->base + 8 * PAGE - 1, 1);
 	assert_true(logged(m, 7));
 	vm_mem_wrote(m, m->base + 8 * PAGE - 1, PAGE + 2);
-	vm_mem_take_log(m, todo);
-	assert_int_equal(todo[0], 7ull << 7);
+	vm_mem_take_log(m, left);
+	assert_int_equal(left[0], 7ull << 7);
 	assert_int_equal(vm_mem_release(m, 9 * PAGE, PAGE), PAGE);
 	assert_true(logged(m, 9));
 	assert_int_equal(vm_mem_write(m, 6 * PAGE, &v, 8), 0);

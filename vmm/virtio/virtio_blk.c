@@ -17,6 +17,7 @@
 #include <string.h>
 #include "common/wire.h"
 #include "vmm/snapshot/section.h"
+#include "vmm/virtio/block_problem.h"
 #include "vmm/virtio/virtio_blk_internal.h"
 
 enum {
@@ -84,11 +85,7 @@ struct virtio_blk {
 	pthread_t thread[MAX_WORKERS];
 	unsigned threads;
 
-	void (*on_problem)(void *arg);
-	void *on_problem_arg; /* borrowed */
-	pthread_mutex_t problem_lock;
-	char problem[160];
-	struct log_bucket log; /* problem_lock */
+	struct block_problem problem;
 };
 
 static struct virtio_blk *of(struct virtio_dev *d)
@@ -98,26 +95,11 @@ static struct virtio_blk *of(struct virtio_dev *d)
 
 /* ---- what a request does: worker threads, no lock ------------------------------------------- */
 
-static void report(struct virtio_blk *b, const char *what, int rc)
-{
-	bool tell;
-
-	pthread_mutex_lock(&b->problem_lock);
-	snprintf(b->problem, sizeof(b->problem), "disk %s failed: %s%s", what, strerror(-rc),
-		 rc == -ENOSPC ? " (the host's disk is full)" : "");
-	tell = log_allow(&b->log, 1);
-	if (tell)
-		log_warn("disk.error", "op=%s reason=%s", what, LOG_Q(strerror(-rc)));
-	pthread_mutex_unlock(&b->problem_lock);
-	if (tell && b->on_problem)
-		b->on_problem(b->on_problem_arg);
-}
-
 static int done(struct virtio_blk *b, const char *what, int rc)
 {
 	if (rc == 0)
 		return BLK_S_OK;
-	report(b, what, rc);
+	block_problem_report(&b->problem, what, rc);
 	return BLK_S_IOERR;
 }
 
@@ -516,13 +498,11 @@ static struct virtio_blk *make(const struct virtio_blk_config *c)
 	}
 	blk_jobs_init(&b->waiting);
 	b->block = c->block;
-	b->on_problem = c->problem;
-	b->on_problem_arg = c->arg;
+	block_problem_init(&b->problem, c->problem, c->arg);
 	if (c->serial)
 		memcpy(b->id, c->serial, strlen(c->serial));
 	pthread_cond_init(&b->work, NULL);
 	pthread_cond_init(&b->drained, NULL);
-	pthread_mutex_init(&b->problem_lock, NULL);
 	b->limiter.fd = -1;
 	fill_dev(b, c);
 	return b;
@@ -534,7 +514,7 @@ static void unmake(struct virtio_blk *b)
 	blk_io_free(b->io); /* after all that is in its loop */
 	pthread_cond_destroy(&b->work);
 	pthread_cond_destroy(&b->drained);
-	pthread_mutex_destroy(&b->problem_lock);
+	block_problem_fini(&b->problem);
 	free(b->jobs);
 	free(b);
 }
@@ -614,9 +594,7 @@ int virtio_blk_hand_over(struct virtio_blk *b, bool away)
 
 void virtio_blk_problem(struct virtio_blk *b, char *out, size_t n)
 {
-	pthread_mutex_lock(&b->problem_lock);
-	snprintf(out, n, "%s", b->problem);
-	pthread_mutex_unlock(&b->problem_lock);
+	block_problem_text(&b->problem, out, n);
 }
 
 struct virtio_dev *virtio_blk_dev(struct virtio_blk *b)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/wire.h"
+#include "tests/vmm/pc/fake_disk.h"
 #include "vmm/mem.h"
 #include "vmm/pc/ahci.h"
 #include "vmm/snapshot/section.h"
@@ -34,71 +35,14 @@ enum {
 	TASK_ERROR = 0x40000000
 };
 
-/* A disk in memory that counts and fails as it is told. */
-struct fake {
-	struct block block;
-	uint8_t bytes[SECTORS * SECTOR];
-	unsigned flushes, discards;
-	uint64_t discarded;
-	int error;
-};
-
 struct bench {
 	struct vm_mem *mem;
 	struct pci_bus *bus;
 	struct ahci *a;
-	struct fake *disk;
+	struct fake_disk *disk;
 	struct block_problem problem;
 	bool intx;
 };
-
-static struct fake *of(struct block *b)
-{
-	return (struct fake *)(void *)b;
-}
-
-static int fake_readv(struct block *b, const struct iovec *iov, int n, uint64_t off)
-{
-	for (int i = 0; i < n; off += iov[i++].iov_len) {
-		assert_true(range_ok(off, iov[i].iov_len, b->size));
-		memcpy(iov[i].iov_base, of(b)->bytes + off, iov[i].iov_len);
-	}
-	return of(b)->error;
-}
-
-static int fake_writev(struct block *b, const struct iovec *iov, int n, uint64_t off)
-{
-	for (int i = 0; i < n; off += iov[i++].iov_len) {
-		assert_true(range_ok(off, iov[i].iov_len, b->size));
-		memcpy(of(b)->bytes + off, iov[i].iov_base, iov[i].iov_len);
-	}
-	return of(b)->error;
-}
-
-static int fake_flush(struct block *b)
-{
-	of(b)->flushes++;
-	return of(b)->error;
-}
-
-static int fake_discard(struct block *b, uint64_t off, uint64_t len)
-{
-	assert_true(range_ok(off, len, b->size));
-	of(b)->discards++;
-	of(b)->discarded += len;
-	return 0;
-}
-
-static void fake_close(struct block *b)
-{
-	(void)b; /* the bench's */
-}
-
-static const struct block_ops fake_ops = {.readv = fake_readv,
-					  .writev = fake_writev,
-					  .flush = fake_flush,
-					  .discard = fake_discard,
-					  .close = fake_close};
 
 static void on_intx(void *arg, unsigned slot, bool level)
 {
@@ -138,8 +82,7 @@ static int setup(void **state)
 	assert_int_equal(ftruncate(fd, 2048), 0);
 	b->mem = vm_mem_new(1 << 20, NULL);
 	b->bus = pci_bus_new(&host);
-	b->disk = calloc(1, sizeof(*b->disk));
-	b->disk->block = (struct block){.ops = &fake_ops, .size = sizeof(b->disk->bytes)};
+	b->disk = fake_disk_new(SECTORS * SECTOR);
 	for (unsigned i = 0; i < SECTORS; i++)
 		memset(b->disk->bytes + (size_t)i * SECTOR, (int)i, SECTOR);
 	block_problem_init(&b->problem, NULL, NULL);

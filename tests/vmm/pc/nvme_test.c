@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/wire.h"
+#include "tests/vmm/pc/fake_disk.h"
 #include "vmm/mem.h"
 #include "vmm/pc/nvme.h"
 #include "vmm/pci.h"
@@ -37,20 +38,11 @@ enum {
 	DNR = 0x4000
 };
 
-/* A disk in memory that counts and fails as it is told. */
-struct fake {
-	struct block block;
-	uint8_t bytes[SECTORS * SECTOR];
-	unsigned flushes;
-	uint64_t discarded, zeroed;
-	int error;
-};
-
 struct bench {
 	struct vm_mem *mem;
 	struct pci_bus *bus;
 	struct nvme *n;
-	struct fake *disk[2];
+	struct fake_disk *disk[2];
 	struct block_problem problem;
 	bool intx;
 	struct ring {
@@ -58,62 +50,6 @@ struct bench {
 		bool phase;
 	} admin, io;
 };
-
-static struct fake *of(struct block *b)
-{
-	return (struct fake *)(void *)b;
-}
-
-static int fake_readv(struct block *b, const struct iovec *iov, int n, uint64_t off)
-{
-	for (int i = 0; i < n; off += iov[i++].iov_len) {
-		assert_true(range_ok(off, iov[i].iov_len, b->size));
-		memcpy(iov[i].iov_base, of(b)->bytes + off, iov[i].iov_len);
-	}
-	return of(b)->error;
-}
-
-static int fake_writev(struct block *b, const struct iovec *iov, int n, uint64_t off)
-{
-	for (int i = 0; i < n; off += iov[i++].iov_len) {
-		assert_true(range_ok(off, iov[i].iov_len, b->size));
-		memcpy(of(b)->bytes + off, iov[i].iov_base, iov[i].iov_len);
-	}
-	return of(b)->error;
-}
-
-static int fake_flush(struct block *b)
-{
-	of(b)->flushes++;
-	return of(b)->error;
-}
-
-static int fake_discard(struct block *b, uint64_t off, uint64_t len)
-{
-	assert_true(range_ok(off, len, b->size));
-	of(b)->discarded += len;
-	return 0;
-}
-
-static int fake_zeroes(struct block *b, uint64_t off, uint64_t len, bool may_unmap)
-{
-	(void)may_unmap;
-	assert_true(range_ok(off, len, b->size));
-	of(b)->zeroed += len;
-	return 0;
-}
-
-static void fake_close(struct block *b)
-{
-	(void)b; /* the bench's */
-}
-
-static const struct block_ops fake_ops = {.readv = fake_readv,
-					  .writev = fake_writev,
-					  .flush = fake_flush,
-					  .discard = fake_discard,
-					  .write_zeroes = fake_zeroes,
-					  .close = fake_close};
 
 static void on_intx(void *arg, unsigned slot, bool level)
 {
@@ -239,9 +175,7 @@ static int setup(void **state)
 	b->bus = pci_bus_new(&host);
 	block_problem_init(&b->problem, NULL, NULL);
 	for (unsigned i = 0; i < 2; i++) {
-		b->disk[i] = calloc(1, sizeof(*b->disk[i]));
-		b->disk[i]->block =
-			(struct block){.ops = &fake_ops, .size = i ? 8 * SECTOR : SECTORS * SECTOR};
+		b->disk[i] = fake_disk_new(i ? 8 * SECTOR : SECTORS * SECTOR);
 		for (unsigned s = 0; s < SECTORS; s++)
 			memset(b->disk[i]->bytes + (size_t)s * SECTOR, (int)(s % 251), SECTOR);
 		c.disk[i] = &b->disk[i]->block;
