@@ -318,6 +318,33 @@ class Steps(unittest.TestCase):
         web.press(name="Take away")
         web.see(text="everyone has no quota of its own now")
 
+    def test_one_pool(self):
+        """console: who runs one pool sees that pool, its desktops and sessions after the login, changes it, and nothing of the site's other pages"""
+        site = self.site
+        site.pool("elsewhere", size_max=1, spare=0, memory_mib=128)
+        password = site.admin.post("/users", {"name": "pia", "role": "user"})["password"]
+        site.admin.post("/pools/office/roles", {"who": "pia", "role": "operator"})
+        theirs = Browser(f"https://127.0.0.1:{site.ports['https']}", SHOTS)
+        self.addCleanup(theirs.close)
+        theirs.open(at="/")
+        theirs.fill(label="User name", text="pia")
+        theirs.fill(label="Password", text=password)
+        theirs.press(name="Log in")
+        theirs.see(text="office")
+        self.assertEqual(theirs.look(name="one-pool"), [])
+        theirs.gone(text="elsewhere")
+        theirs.gone(text="Events and audit")
+        theirs.open(at="/pools/office?tab=policy")
+        theirs.fill(label="Failed starts in a row that stop it", text="7")
+        theirs.press(name="Save: Breaker")
+        theirs.see(text="Breaker of office: saved")
+        self.assertEqual(site.admin.get("/pools/office")["breaker_failures"], 7)
+        self.assertEqual(theirs.look(name="one-pool-policy"), [])
+        theirs.open(at="/desktops")
+        theirs.see(text="office-1")
+        theirs.gone(text="This needs the role")
+        self.assertEqual(theirs.complaints(), [])
+
     def test_policy_breaker(self):
         """console: a pool whose breaker is open says why and until when, and goes on when a person says so"""
         web = self.web

@@ -67,6 +67,7 @@ const UNDER: Record<string, string> = { import: "users", upload: "images", logon
 function adminPage([section, name, more]: string[], leave: (everywhere?: boolean) => void): ReactNode {
   switch (section) {
     case undefined:
+      return may("GET /hosts") ? <Overview /> : <Pools />;
     case "overview":
       return <Overview />;
     case "new-employee":
@@ -193,7 +194,7 @@ function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void })
         <Viewer key={parts.join("/")} name={parts[3] ?? "session"} shadow={{ session: parts[1], mode: parts[2] }} />
       </Suspense>
     );
-  const section = UNDER[parts[0]] ?? parts[0] ?? (admin ? "overview" : "my");
+  const section = UNDER[parts[0]] ?? parts[0] ?? (!admin ? "my" : may("GET /hosts") ? "overview" : "pools");
   const masthead = (
     <Masthead>
       <MastheadMain>
@@ -271,6 +272,12 @@ export function App() {
     return () => window.clearTimeout(timer);
   }, []);
 
+  /** What the answer to a login does not say: in which pools one is more than elsewhere. */
+  const entered = async (who: Me) => {
+    const whole = await whoAmI().catch(() => undefined);
+    setEnded(false);
+    setMe(whole ?? who);
+  };
   const leave = async (everywhere = false) => {
     try {
       await (everywhere ? logoutEverywhere() : logout());
@@ -296,7 +303,7 @@ export function App() {
       </main>
     );
   else if (asking) body = <Loading what="your login" />;
-  else body = <Login ended={ended} onLogin={(who) => { setEnded(false); setMe(who); }} />;
+  else body = <Login ended={ended} onLogin={(who) => void entered(who)} />;
   return (
     <>
       {body}

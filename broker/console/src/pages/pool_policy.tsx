@@ -222,7 +222,7 @@ export function PolicyTab({ pool }: { pool: Pool }) {
       <StackItem><Timers pool={pool} /></StackItem>
       <StackItem><Access pool={pool} /></StackItem>
       <StackItem><Capacity pool={pool} /></StackItem>
-      <StackItem><QuotaCard pool={pool} /></StackItem>
+      {may("GET /quotas") && <StackItem><QuotaCard pool={pool} /></StackItem>}
       <StackItem><Economy pool={pool} /></StackItem>
       <StackItem>
         <Gallery hasGutter minWidths={{ default: "100%", md: "340px" }}>
