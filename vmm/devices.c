@@ -30,6 +30,7 @@
 #include "vmm/virtio/virtio_net.h"
 #include "vmm/virtio/virtio_pci.h"
 #include "vmm/virtio/virtio_rng.h"
+#include "vmm/vsock_door.h"
 
 #define VM_MORE_DISKS 3
 #define DISK_QUEUES   4
@@ -58,6 +59,7 @@ struct vm_devices {
 	struct virtio_balloon *balloon;
 	struct hda *hda;
 	struct agents *agents;
+	struct vsock_door *vsock;
 	uint8_t mac[6];
 	int tap; /* owned until net has it; -1: none */
 };
@@ -362,6 +364,14 @@ static int open_agents(struct vm_devices *d, struct err *e)
 	return d->agents ? 0 : -EIO;
 }
 
+static int open_vsock(struct vm_devices *d, struct err *e)
+{
+	if (!d->cfg.vsock)
+		return 0;
+	d->vsock = vsock_door_new(d->env.loop, d->cfg.vsock_socket, e);
+	return d->vsock ? 0 : -EIO;
+}
+
 static int add_agents(struct vm_devices *d, struct err *e)
 {
 	struct surface_server *surface = d->cfg.clipboard ? surface_of(d) : NULL;
@@ -401,9 +411,9 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	block_problem_init(&d->problem, c->problem, c->arg);
 	if ((r = open_disk(d, e)) < 0 || (r = open_more_disks(d, e)) < 0 ||
-	    (r = open_agents(d, e)) < 0 || (r = add_seat(d, vm, e)) < 0 ||
-	    (r = add_namespaces(d, e)) < 0 || (r = add_drives(d, e)) < 0 ||
-	    (r = load_net(d, e)) < 0 || (r = open_net(d, e)) < 0) {
+	    (r = open_agents(d, e)) < 0 || (r = open_vsock(d, e)) < 0 ||
+	    (r = add_seat(d, vm, e)) < 0 || (r = add_namespaces(d, e)) < 0 ||
+	    (r = add_drives(d, e)) < 0 || (r = load_net(d, e)) < 0 || (r = open_net(d, e)) < 0) {
 		vm_devices_free(d);
 		return r;
 	}
@@ -475,6 +485,8 @@ int vm_devices_start(struct vm_devices *d, struct err *e)
 		r = add_sound(d, e);
 	if (r == 0)
 		r = add_agents(d, e);
+	if (r == 0 && d->vsock)
+		r = vsock_door_start(d->vsock, &d->env, e);
 	if (r == 0 && d->ahci)
 		r = ahci_start(d->ahci, e);
 	if (r == 0 && d->nvme)
@@ -522,6 +534,7 @@ void vm_devices_free(struct vm_devices *d)
 {
 	if (!d)
 		return;
+	vsock_door_free(d->vsock);
 	agents_free(d->agents); /* before the seat, whose display it speaks to */
 	virtio_balloon_free(d->balloon);
 	virtio_blk_free(d->blk_identity);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The devices of one desktop: disk, seat (screen, keyboard, tablet), entropy, network, identity
- * disk, balloon, sound, agents' ports, put on the bus in that order so that a guest always finds
- * them in the same slots. Main thread.
+ * disk, balloon, sound, agents' ports, vsock, put on the bus in that order so that a guest always
+ * finds them in the same slots. Main thread.
  */
 #ifndef PANE_VMM_DEVICES_H
 #define PANE_VMM_DEVICES_H
@@ -48,6 +48,8 @@ struct vm_devices_cfg {
 	bool heard;		    /* and the display may listen to it */
 	bool agents;		    /* there are ports for the guest's agents */
 	const char *agent;	    /* socket of the guest agent's port, or NULL */
+	bool vsock;		    /* there is a virtio-vsock */
+	const char *vsock_socket;   /* where its other side is reached, or NULL */
 	bool clipboard;		    /* the display shares the guest's, through its port */
 	unsigned cpus;		    /* each has a queue of the system disk, up to four */
 	const char *surface;	    /* socket; NULL: no screen, no input */

@@ -31,6 +31,7 @@
 #include "vmm/snapshot/vcpu_state.h"
 #include "vmm/snapshot/working_set.h"
 #include "vmm/virtio/virtio_console.h"
+#include "vmm/virtio/virtio_vsock.h"
 
 #define BOOT_MENU_MS 5000
 
@@ -52,6 +53,7 @@ struct app {
 	uint64_t identity_bytes; /* size of the identity disk, 0: none */
 	bool sound;		 /* there is a sound card */
 	bool agents;		 /* there are ports for the guest's agents */
+	bool vsock;		 /* there is a virtio-vsock */
 	struct working_set set;	 /* of a clone */
 	struct vm *vm;
 	struct vm_devices *devices;
@@ -326,6 +328,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	a->identity_bytes = o->identity ? IDENTITY_BLANK : 0;
 	a->sound = o->sound;
 	a->agents = o->agent || o->clipboard;
+	a->vsock = o->vsock != NULL;
 	if (!o->restore && !o->incoming)
 		return 0;
 	r = o->incoming ? take_in(a, e) : open_files(a, &dir, e);
@@ -336,6 +339,7 @@ static int open_snapshot(struct app *a, struct err *e)
 	a->identity_bytes = saved.identity_bytes;
 	a->sound = hda_saved(a->snap);
 	a->agents = virtio_console_saved(a->snap);
+	a->vsock = virtio_vsock_saved(a->snap);
 	a->opt.firmware = pc_saved(a->snap);
 	if (!a->opt.firmware && (o->cdrom || o->variables || o->firmware_log))
 		return err_setw(e, -EINVAL, "snapshot.machine",
@@ -393,6 +397,8 @@ static int build(struct app *a, struct err *e)
 					       .heard = a->sound && o->sound,
 					       .agents = a->agents,
 					       .agent = o->agent,
+					       .vsock = a->vsock,
+					       .vsock_socket = o->vsock,
 					       .clipboard = o->clipboard,
 					       .cpus = o->cpus,
 					       .surface = o->surface,

@@ -60,6 +60,7 @@ static const char help[] =
 	"  --agent SOCKET      where whoever speaks with the guest's qemu-guest-agent connects\n"
 	"  --clipboard         the display shares the clipboard of the guest's spice-vdagent;\n"
 	"                      with --restore where the snapshot has its port\n"
+	"  --vsock SOCKET      where programs here meet those of the guest by AF_VSOCK\n"
 	"  --mac ADDRESS       network address of the desktop\n"
 	"  --surface SOCKET    where the display connects\n"
 	"  --control SOCKET    where the host agent connects\n"
@@ -115,6 +116,7 @@ enum {
 	O_SOUND,
 	O_AGENT,
 	O_CLIPBOARD,
+	O_VSOCK,
 	O_MAC,
 	O_SURFACE,
 	O_CONTROL,
@@ -158,6 +160,7 @@ static const struct option longs[] = {
 	{"net", required_argument, NULL, O_NET},
 	{"sound", no_argument, NULL, O_SOUND},
 	{"agent", required_argument, NULL, O_AGENT},
+	{"vsock", required_argument, NULL, O_VSOCK},
 	{"clipboard", no_argument, NULL, O_CLIPBOARD},
 	{"mac", required_argument, NULL, O_MAC},
 	{"surface", required_argument, NULL, O_SURFACE},
@@ -417,6 +420,8 @@ static const char **path_of(struct options *o, int opt)
 		return &o->tpm;
 	case O_AGENT:
 		return &o->agent;
+	case O_VSOCK:
+		return &o->vsock;
 	case O_SURFACE:
 		return &o->surface;
 	case O_CONTROL:

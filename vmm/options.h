@@ -52,6 +52,7 @@ struct options {
 	const char *restore;  /* directory of a snapshot, or NULL */
 	const char *incoming; /* where another process sends a machine from, or NULL */
 	const char *agent;    /* socket of the guest agent, or NULL */
+	const char *vsock;    /* socket of its virtio-vsock, or NULL */
 	bool clone, identity, sound, clipboard;
 	bool cpus_given, memory_given;
 	int64_t wake_ms; /* between nudges of halted processors; 0 never, -1 as the host needs */

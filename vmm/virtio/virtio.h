@@ -30,7 +30,8 @@ enum {
 	VIRTIO_ID_RNG = 4,
 	VIRTIO_ID_BALLOON = 5,
 	VIRTIO_ID_GPU = 16,
-	VIRTIO_ID_INPUT = 18
+	VIRTIO_ID_INPUT = 18,
+	VIRTIO_ID_VSOCK = 19
 };
 
 /* Device status (§2.1). */
