@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -151,10 +152,10 @@ class Rows(unittest.TestCase):
         self.assertEqual(guest.wait(60), (0, {"code": 0, "reason": "poweroff"}))
         self.assertRegex(guest.text("serial"), rf"hello from {release}\S* {machine} on Pane")
 
-    def initrd(self, script, *names):
-        """An initramfs that loads these modules of the generic kernel and runs script; its path."""
+    def initrd(self, script, *names, more=()):
+        """An initramfs that loads these modules of the generic kernel and runs script; more files are in its root. Its path."""
         files = media.modules(os.path.basename(media.GENERIC).removeprefix("vmlinuz-"), *names)
-        media.initramfs(self.path("initrd"), scripts.LOAD % " ".join(os.path.basename(f) for f in files) + script, files)
+        media.initramfs(self.path("initrd"), scripts.LOAD % " ".join(os.path.basename(f) for f in files) + script, [*files, *more])
         return self.path("initrd")
 
     def fetched(self, name):
@@ -234,6 +235,60 @@ class Rows(unittest.TestCase):
                     self.assertEqual(guest.event("unplugged", LONG)["reason"], name)
             guest.follow(lambda: all(guest.text("serial").count(f"{what} gone\n") == times for what in ("disk", "card")))
         self.assertNotRegex(guest.text("serial"), "ACPI.*Error|Firmware Bug|WARNING")
+
+    def peer(self, guest, word, text):
+        """A stream of the machine's vsock after this word, once it was answered."""
+        stream = guest.connect("vsock.sock")
+        self.addCleanup(stream.close)
+        stream.settimeout(LONG)
+        stream.sendall(f"{word}\n".encode())
+        self.assertRegex(self.line(stream), text)
+        return stream
+
+    @staticmethod
+    def line(stream):
+        said = b""
+        while not said.endswith(b"\n"):
+            byte = stream.recv(1)
+            if not byte:
+                break
+            said += byte
+        return said.decode()
+
+    @row
+    def test_vsock(self):
+        """programs in Linux and here meet by AF_VSOCK, both ways, megabytes; after a restore they are told it is over"""
+        subprocess.run(["gcc", "-O1", "-static", "-o", self.path("vsock_peer"), f"{vm.SOURCE}/tests/tools/vsock_peer.c"], check=True)
+        script = self.initrd("/vsock_peer wait\nbusybox poweroff -f\n", "virtio_pci", "vmw_vsock_virtio_transport", more=[self.path("vsock_peer")])
+        guest = self.kept(Vm("quiet console=ttyS0 panic=-1", "--initrd", script, "--vsock", "@/vsock.sock", kernel=media.GENERIC, memory=256))
+        echo, last = self.peer(guest, "LISTEN 1024", "OK 1024\n"), self.peer(guest, "LISTEN 1025", "OK 1025\n")
+        self.assertRegex(self.line(echo), r"ACCEPT \d+\n")
+        content, back = os.urandom(2 << 20), b""
+        sender = threading.Thread(target=lambda: (echo.sendall(content), echo.shutdown(socket.SHUT_WR)))
+        sender.start()
+        while part := echo.recv(1 << 16):
+            back += part
+        sender.join()
+        self.assertEqual(hashlib.md5(back).hexdigest(), hashlib.md5(content).hexdigest())
+        guest.serial("listening\n", LONG)
+        called = self.peer(guest, "CONNECT 52", r"OK \d+\n")
+        called.sendall(content[:100001])
+        called.shutdown(socket.SHUT_WR)
+        total = 0
+        for byte in content[:100001]:
+            total = (total * 31 + byte) & 0xffffffff
+        self.assertEqual(self.line(called), f"got 100001 sum {total}\n")
+        self.assertEqual(called.recv(1), b"")
+        self.assertRegex(self.line(last), r"ACCEPT \d+\n")
+        guest.serial("waiting\n", LONG)
+        said = guest.text("serial")
+        self.assertIn("cid 3\nport 9: Connection reset by peer\n", said)
+        self.assertIn(f"echoed {len(content)}\nlistening\n", said)
+        folder = guest.snapshot()
+        guest.ask(op="quit")
+        guest.wait(60)
+        again = self.kept(Vm("", "--vsock", "@/vsock.sock", restore=folder, disk=guest.path("base.raw"), overlay=guest.path("overlay")))
+        self.assertIn("then Connection reset by peer\n", self.ends(again))
 
     @row
     def test_smp16(self):
