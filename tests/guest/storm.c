@@ -146,9 +146,9 @@ void storm(void)
 {
 	static const struct {
 		uint8_t type, nth;
-	} devices[] = {
-		{2, 0},	 {1, 0},  {3, 0}, {4, 0}, {5, 0}, {16, 0},
-		{18, 0}, {18, 1}, {2, 1}, {1, 1}}; /* the last two where they are plugged in */
+	} devices[] = {{2, 0},	{1, 0},	 {3, 0},  {4, 0}, {5, 0}, {16, 0},
+		       {18, 0}, {18, 1}, {19, 0}, {2, 1}, {1, 1}}; /* the last two where they are
+								      plugged in */
 	unsigned met = 0;
 
 	for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {

@@ -13,10 +13,10 @@ TIMEOUT = 120
 class Storm(unittest.TestCase):
     def test_storm(self):
         """costs the guest its devices until it resets them, and the host neither the machine nor memory"""
-        machine = vm.Vm("run=storm noready", "--net", "user", "--agent", "@/agent.sock", "--clipboard")
+        machine = vm.Vm("run=storm noready", "--net", "user", "--agent", "@/agent.sock", "--clipboard", "--vsock", "@/vsock.sock")
         self.addCleanup(machine.close)
         machine.serial("screen 640x400", 60)
-        machine.serial("stormed 8\n", 90)
+        machine.serial("stormed 9\n", 90)
         machine.serial("disk 8 boot 2\n", 30)  # of one start, counted again after the storm
         self.assertIn("virtio.broken", machine.text("stderr"))
         self.assertEqual(machine.ask(op="status")["state"], "running")
