@@ -5,6 +5,7 @@
  */
 #include "display/rfb/flow.h"
 
+#include <errno.h>
 #include <rfb/rfbregion.h>
 #include <string.h>
 #include "common/loop.h"
@@ -19,15 +20,25 @@
 #define FENCE_PAYLOAD	    64
 #define FENCE_HEAD	    9
 #define MARK		    0x70616e65u /* our fences' payload begins with it */
+#define SOUND_MARK	    0x68656172u /* or with this */
 
-static void send_fence(rfbClientPtr cl, uint32_t flags, const uint8_t *payload, uint8_t n)
+static int send_fence(rfbClientPtr cl, uint32_t flags, const uint8_t *payload, uint8_t n)
 {
 	uint8_t m[FENCE_HEAD + FENCE_PAYLOAD] = {MESSAGE_FENCE};
 
 	put_be32(m + 4, flags);
 	m[8] = n;
 	memcpy(m + FENCE_HEAD, payload, n);
-	(void)rfbWriteExact(cl, (char *)m, FENCE_HEAD + n);
+	return rfbWriteExact(cl, (char *)m, FENCE_HEAD + n) < 0 ? -EPIPE : 0;
+}
+
+static int send_mark(rfbClientPtr cl, uint32_t kind, uint32_t number)
+{
+	uint8_t payload[8];
+
+	put_be32(payload, kind);
+	put_be32(payload + 4, number);
+	return send_fence(cl, FENCE_REQUEST, payload, sizeof(payload));
 }
 
 /* Says that continuous updates are known, or are over. */
@@ -48,7 +59,7 @@ static rfbBool on_encoding(rfbClientPtr cl, void **data, int encoding)
 		return FALSE;
 	if (encoding == ENCODING_FENCE && !f->fence) {
 		f->fence = true;
-		send_fence(cl, FENCE_REQUEST, (const uint8_t *)"", 0);
+		(void)send_fence(cl, FENCE_REQUEST, (const uint8_t *)"", 0);
 	}
 	/* Without fences there would be no telling how much is under way. */
 	if (encoding == ENCODING_CONTINUOUS && !f->offered) {
@@ -107,9 +118,11 @@ static rfbBool on_fence(rfbClientPtr cl, struct rfb_flow *f)
 		return gone(cl);
 	flags = get_be32(m + 3);
 	if (flags & FENCE_REQUEST)
-		send_fence(cl, flags & FENCE_FLAGS, payload, m[7]);
+		(void)send_fence(cl, flags & FENCE_FLAGS, payload, m[7]);
 	else if (m[7] == 8 && get_be32(payload) == MARK)
 		on_mark(f, get_be32(payload + 4));
+	else if (m[7] == 8 && get_be32(payload) == SOUND_MARK)
+		f->heard = get_be32(payload + 4);
 	return TRUE;
 }
 
@@ -162,13 +175,15 @@ void disp_rfb_flow_ask(rfbClientPtr cl)
 void disp_rfb_flow_sent(rfbClientPtr cl)
 {
 	struct rfb_flow *f = cl->clientData;
-	uint8_t payload[8];
 
 	if (!f->continuous)
 		return;
 	f->sent++;
 	f->at_ms[f->sent % FLOW_WINDOW_MAX] = clock_ms();
-	put_be32(payload, MARK);
-	put_be32(payload + 4, f->sent);
-	send_fence(cl, FENCE_REQUEST, payload, sizeof(payload));
+	(void)send_mark(cl, MARK, f->sent);
+}
+
+int disp_rfb_flow_mark(rfbClientPtr cl, uint32_t number)
+{
+	return send_mark(cl, SOUND_MARK, number);
 }

@@ -2,7 +2,7 @@
  *
  * Fence and ContinuousUpdates, rfbproto 7.4.7 and 7.4.8, which the library does not have: a client
  * that offers both gets updates without asking for each, as many under way as the round trip holds.
- * A fence after each update tells when the client has read it.
+ * A fence after each update tells when the client has read it, and one after each block of sound.
  */
 #ifndef PANE_DISPLAY_RFB_FLOW_H
 #define PANE_DISPLAY_RFB_FLOW_H
@@ -10,6 +10,7 @@
 #include <rfb/rfb.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/cleanup.h"
 
 #define FLOW_WINDOW_MAX 16 /* updates */
 
@@ -20,6 +21,7 @@ struct rfb_flow {
 	uint32_t sent, read;		/* updates; of the last fence that came back */
 	int64_t at_ms[FLOW_WINDOW_MAX]; /* when an update went out, by its number */
 	int64_t rtt_ms;			/* the shortest seen; 0 = none yet */
+	uint32_t heard; /* of the last mark of sound that came back */
 };
 
 /* Once, before threads. */
@@ -30,6 +32,8 @@ void disp_rfb_flow_attach(rfbClientPtr cl, struct rfb_flow *f);
 void disp_rfb_flow_ask(rfbClientPtr cl);
 /* An update went out. */
 void disp_rfb_flow_sent(rfbClientPtr cl);
+/* Marks where the client is in its sound: heard becomes number once it has read what is before. */
+int disp_rfb_flow_mark(rfbClientPtr cl, uint32_t number) must_check;
 /* How many updates may be under way. For tests too. */
 uint32_t disp_rfb_flow_window(const struct rfb_flow *f);
 

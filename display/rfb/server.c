@@ -15,7 +15,9 @@
 #include <sys/eventfd.h>
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/wire.h"
 #include "display/planner.h"
+#include "display/rfb/audio.h"
 #include "display/rfb/flow.h"
 #include "display/rfb/keyboard.h"
 #include "display/rfb/video.h"
@@ -52,6 +54,8 @@ struct rfb_server {
 	int quality;		       /* of JPEG now, in percent */
 	int64_t blur_ms;	       /* when something was blurred last */
 	struct rfb_video video;
+	struct rfb_audio audio;
+	bool heard; /* the client was told that there is sound */
 };
 
 static struct rfb_server *server_of(rfbClientPtr cl)
@@ -228,6 +232,77 @@ static void run_clipboard(struct rfb_server *s)
 	}
 	if (disp_clip_wanted(c, s->viewer))
 		disp_clip_give(c, s->viewer, s->viewer->source, s->text, s->text_n);
+}
+
+/* ---- sound --------------------------------------------------------------------------------- */
+
+static int send_audio(void *arg, const uint8_t *p, size_t n)
+{
+	struct rfb_server *s = arg;
+
+	return s->client && rfbWriteExact(s->client, (const char *)p, (int)n) >= 0 ? 0 : -EPIPE;
+}
+
+static int mark_audio(void *arg, uint32_t number)
+{
+	struct rfb_server *s = arg;
+
+	return s->client ? disp_rfb_flow_mark(s->client, number) : -EPIPE;
+}
+
+/* An update with nothing in it but the pseudo-encoding says that it is known. */
+static rfbBool on_audio_encoding(rfbClientPtr cl, void **data, int encoding)
+{
+	struct rfb_server *s = server_of(cl);
+	uint8_t m[16] = {rfbFramebufferUpdate, 0, 0, 1};
+
+	(void)data;
+	if (encoding != RFB_AUDIO_ENCODING || !disp_rfb_audio_allowed(&s->audio))
+		return FALSE;
+	put_be32(m + 12, (uint32_t)RFB_AUDIO_ENCODING);
+	if (!s->heard) {
+		(void)rfbWriteExact(cl, (char *)m, sizeof(m));
+		log_info("rfb.sound", "conn=%s", s->viewer->conn);
+	}
+	s->heard = true;
+	return TRUE;
+}
+
+static rfbBool on_audio_message(rfbClientPtr cl, void *data, const rfbClientToServerMsg *msg)
+{
+	uint8_t m[RFB_AUDIO_MESSAGE];
+	int rest;
+
+	(void)data;
+	if (msg->type != RFB_QEMU_MESSAGE)
+		return FALSE;
+	if (rfbReadExact(cl, (char *)m, RFB_AUDIO_HEAD) <= 0 ||
+	    (rest = disp_rfb_audio_rest(m)) < 0 ||
+	    (rest && rfbReadExact(cl, (char *)m + RFB_AUDIO_HEAD, rest) <= 0) ||
+	    disp_rfb_audio_receive(&server_of(cl)->audio, m, RFB_AUDIO_HEAD + (size_t)rest) < 0)
+		rfbCloseClient(cl);
+	return TRUE;
+}
+
+static void setup_audio(void)
+{
+	static int encodings[] = {RFB_AUDIO_ENCODING, 0};
+	static rfbProtocolExtension extension = {.pseudoEncodings = encodings,
+						 .enablePseudoEncoding = on_audio_encoding,
+						 .handleMessage = on_audio_message};
+
+	disp_pcm_setup();
+	rfbRegisterProtocolExtension(&extension);
+}
+
+static int run_audio(struct rfb_server *s)
+{
+	struct pollfd fd = {.fd = s->client->sock, .events = POLLOUT};
+
+	if (!s->audio.on)
+		return 0;
+	disp_rfb_audio_read(&s->audio, s->flow.heard, clock_ms());
+	return disp_rfb_audio_run(&s->audio, s->flow.fence, poll(&fd, 1, 0) > 0, clock_ms());
 }
 
 static void on_gone(rfbClientPtr cl)
@@ -430,6 +505,7 @@ static int setup_screen(struct rfb_server *s)
 
 static int setup(struct rfb_server *s)
 {
+	const struct rfb_audio_out out = {send_audio, mark_audio, s};
 	int fd, r = setup_screen(s);
 
 	if (r < 0)
@@ -440,6 +516,7 @@ static int setup(struct rfb_server *s)
 	r = disp_planner_step(&s->planner); /* so that the first size said is the right one */
 	if (r < 0)
 		return r;
+	disp_rfb_audio_init(&s->audio, s->viewer->sound, s->planner.feed.wake_fd, &out);
 	fd = dup(s->viewer->fd);
 	if (fd < 0)
 		return -errno;
@@ -464,6 +541,7 @@ static void teardown(struct rfb_server *s)
 		s->screen->frameBuffer = NULL;
 		rfbScreenCleanup(s->screen);
 	}
+	disp_rfb_audio_fini(&s->audio);
 	disp_planner_fini(&s->planner);
 	disp_rfb_video_fini(&s->video);
 	if (s->blur)
@@ -623,7 +701,9 @@ static int step(struct rfb_server *s)
 	note_wishes(s);
 	run_clipboard(s);
 	disp_rfb_flow_ask(s->client);
-	r = update(s);
+	r = run_audio(s);
+	if (r == 0)
+		r = update(s);
 	if (r < 0)
 		return r;
 	return s->client->sock == RFB_INVALID_SOCKET ? -EPIPE : 0;
@@ -644,6 +724,11 @@ void disp_rfb_run(struct disp_viewer *v)
 		r = step(s);
 	log_info("rfb.end", "conn=%s why=\"%s\" h264=%u", v->conn,
 		 r == -EPIPE ? "closed" : strerror(-r), s->video.pictures);
+	if (s->audio.blocks)
+		log_info("rfb.sound.end", "conn=%s blocks=%llu bytes=%llu lost=%llu best_ms=%lld",
+			 v->conn, (unsigned long long)s->audio.blocks,
+			 (unsigned long long)s->audio.bytes, (unsigned long long)s->audio.ear.lost,
+			 (long long)s->audio.best_ms);
 	teardown(s);
 	free(s);
 }
@@ -657,6 +742,7 @@ void disp_rfb_setup(void)
 {
 	disp_rfb_flow_setup();
 	disp_rfb_video_setup();
+	setup_audio();
 	/* The library logs clients' bytes as they come. */
 	if (!log_wants(LOG_DEBUG))
 		rfbLog = rfbErr = no_log;

@@ -19,6 +19,7 @@ const LOOKS = [["light", WIDE], ["dark", NARROW], ...(process.env.CONSOLE_SHOTS 
 const context = await chromium.launchPersistentContext(PROFILE, {
   executablePath: CHROMIUM,
   headless: true,
+  ignoreDefaultArgs: process.env.PULSE_SERVER ? ["--mute-audio"] : [],
   viewport: WIDE,
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -91,6 +92,14 @@ const verbs = {
   },
   async select({ label, value }) {
     await field(label).selectOption(value);
+  },
+  /** A slider, as by its keys; the keyboard stays there. */
+  async set({ label, value }) {
+    await page.getByLabel(label, { exact: true }).fill(String(value));
+  },
+  /** The keyboard back to the desktop. */
+  async focus() {
+    await page.locator(".pane-screen-view canvas").click();
   },
   async check({ label }) {
     await page.getByLabel(label, { exact: false }).first().check();

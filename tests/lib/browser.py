@@ -21,11 +21,12 @@ def missing():
 
 
 class Browser:
-    def __init__(self, base, shots=None):
+    def __init__(self, base, shots=None, **env):
+        """env: of its processes, besides this one's. With PULSE_SERVER it is not mute, as it is without."""
         self.profile = tempfile.mkdtemp(prefix="pane-chromium-")
         self.child = subprocess.Popen(["node", f"{TOP}/tests/console/browser.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       text=True, env=dict(os.environ, BASE=base, PROFILE=self.profile, SHOTS=shots or "",
-                                                          CHROMIUM=shutil.which("chromium") or ""))
+                                                          CHROMIUM=shutil.which("chromium") or "", **env))
         self.answer("start")
 
     def answer(self, what):

@@ -5,6 +5,8 @@ import io
 import math
 import os
 import shutil
+import subprocess
+import tempfile
 import wave
 
 from tools.display_rig import wait_for
@@ -26,6 +28,23 @@ def tone(hertz, seconds, loud=8000):
         file.setparams((2, 2, RATE, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
     return out.getvalue()
+
+
+class Room:
+    """What an Ear needs of a rig, for who has none."""
+
+    def __init__(self):
+        self.dir, self.env, self.children = tempfile.mkdtemp(prefix="pane-ear-"), dict(os.environ), []
+
+    def spawn(self, argv, log):
+        with open(f"{self.dir}/{log}", "ab") as out:
+            self.children.append(subprocess.Popen(argv, stdout=out, stderr=out, env=self.env))
+
+    def close(self):
+        for child in reversed(self.children):
+            child.terminate()
+            child.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Ear:
@@ -65,6 +84,12 @@ class Ear:
         samples = self.heard(since)
         loud = [i for i, sample in enumerate(samples) if sample]
         return (since + loud[0], since + loud[-1]) if loud else None
+
+    def whole(self, since, seconds=15):
+        """The samples from the first that is not silence to the last, once it has been silent again for half a second."""
+        wait_for("sound", lambda: self.sound(since), seconds)
+        first, last = wait_for("silence again", lambda: (self.sound(since)[1] + RATE // 2 < self.now()) and self.sound(since), seconds)
+        return self.heard(first)[:last - first]
 
 
 def pitch(samples):

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One person's connection to one desktop: ticket, WebSocket, noVNC; made anew with a new ticket when it is cut, for
 // as long as Pane promises (180 s), with a growing pause. What the desktop or its broker refuses is final.
-import RFB from "@novnc/novnc";
+import type RFB from "@novnc/novnc";
 import type { ShadowTicket } from "#schema";
 import { api, ApiError, seg } from "../api/client";
 import { asApiError } from "../ui/common";
+import { Client } from "./client";
+import type { Sound } from "./sound";
 import { getTicket, type Wait } from "./ticket";
 
 export type Phase =
@@ -65,6 +67,7 @@ export class Connection {
     private ask: Ask,
     private view: HTMLElement,
     private behind: HTMLElement,
+    private sound: Sound,
     private report: (phase: Phase, rfb: RFB | undefined) => void,
   ) {
     void this.run();
@@ -127,9 +130,10 @@ export class Connection {
       socket.addEventListener("close", (event) => {
         if (shown) keepPicture(this.view, this.behind);
         this.rfb = undefined;
+        this.sound.lost();
         done({ shown, ...endOf(event) });
       });
-      const rfb = new RFB(this.view, socket, { shared: true });
+      const rfb = new Client(this.view, socket, this.sound);
       this.socket = socket;
       this.rfb = rfb;
       rfb.scaleViewport = true;

@@ -8,6 +8,7 @@ import { navigate } from "../router";
 import { Problem, say } from "../ui/common";
 import { ClipboardPanel, useClipboard } from "./clipboard";
 import { Connection, otherSession, ownDesktop, type Phase } from "./connection";
+import { SoundControls, useSound } from "./sound";
 
 /** Keys that the browser or the system would keep for itself, where it lets a page in full screen have them. */
 async function captureKeys() {
@@ -48,15 +49,17 @@ export default function Viewer({ name, shadow }: { name: string; shadow?: { sess
   const [fits, setFits] = useState(true);
   const shown = phase.kind === "shown";
   const clip = useClipboard(rfb, shown);
+  const { sound, state: heard } = useSound();
 
   useEffect(() => {
+    if (!sound) return;
     document.title = `${name} · Pane`;
-    const connection = new Connection(session && mode ? otherSession(session, mode) : ownDesktop(name), view.current!, behind.current!, (next, client) => {
+    const connection = new Connection(session && mode ? otherSession(session, mode) : ownDesktop(name), view.current!, behind.current!, sound, (next, client) => {
       rfb.current = client;
       setPhase(next);
     });
     return () => connection.end();
-  }, [name, session, mode, attempt]);
+  }, [name, session, mode, attempt, sound]);
   // Whole pixels only: noVNC would ask for the same size again and again, and wait for an answer that never comes.
   useEffect(() => {
     const box = view.current!;
@@ -132,6 +135,7 @@ export default function Viewer({ name, shadow }: { name: string; shadow?: { sess
         {mode !== "view" && button("Ctrl+Alt+Del", () => { rfb.current?.sendCtrlAltDel(); rfb.current?.focus(); })}
         {mode !== "view" && button("All keys", toggleKeys, captured)}
         {!shadow && button("Fit window", toggleFits, fits)}
+        {sound && shown && <SoundControls sound={sound} state={heard} after={() => rfb.current?.focus()} />}
         <span className="pane-screen-hint">Ctrl+Alt+Shift: from the desktop to these buttons</span>
       </div>
       <div className="pane-screen-room">
