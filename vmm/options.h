@@ -43,7 +43,7 @@ struct options {
 	const char *net;   /* "user", "none", "tap" or "fd" */
 	const char *tap;   /* its name */
 	int net_fd[NET_FD_MAX];
-	unsigned net_queues; /* of the tap device, or how many descriptors */
+	unsigned net_queues;  /* of the tap device, or how many descriptors */
 	uint32_t net_ip;      /* of the desktop behind tap or fd, host byte order; 0: any */
 	const char *mac;      /* or NULL */
 	unsigned disk_engine; /* enum vm_disk_engine */

@@ -396,20 +396,10 @@ void snap_refuse(struct snap_in *in)
 	in->bad = true;
 }
 
-void snap_refuse_other(struct snap_in *in, const char *why)
-{
-	in->bad = true;
-	in->other = why;
-}
-
 int snap_done(const struct snap_in *in, struct err *e)
 {
 	if (!in->bad && in->at == in->n)
 		return 0;
-	if (in->other)
-		return err_setw(e, -EBADMSG, "snapshot.machine",
-				"the snapshot is of another machine: section %s %u: %s", in->name,
-				in->instance, in->other);
 	return err_setw(e, -EBADMSG, "snapshot.damaged",
 			"the snapshot is damaged: section %s %u holds what no machine of this kind "
 			"could have",

@@ -66,7 +66,6 @@ struct snap_in {
 	const uint8_t *p; /* borrowed */
 	size_t n, at;
 	bool bad; /* something did not fit */
-	const char *other; /* a constant: why it is of another machine; NULL: it is damaged */
 };
 
 /* Reads fd to its end and checks it. NULL with *e: snapshot.foreign, snapshot.newer,
@@ -89,8 +88,6 @@ const uint8_t *snap_view(struct snap_in *in, size_t n);
 void snap_text(struct snap_in *in, char *p, size_t n);
 /* For loaders: remembers that a value is none this machine could have. */
 void snap_refuse(struct snap_in *in);
-/* The same of a value that another machine could have; why is a constant that says what to do. */
-void snap_refuse_other(struct snap_in *in, const char *why);
 /* Everything was there, acceptable, and nothing is left over: 0, or -EBADMSG with a sentence. */
 int snap_done(const struct snap_in *in, struct err *e) must_check;
 

@@ -49,9 +49,9 @@ struct lane {
 	bool running;
 
 	/* The thread's. */
-	bool gone; /* nobody at the other end */
-	bool look; /* the guest may have sent, or have room again */
-	bool held; /* the guest had no room: the descriptor waits */
+	bool gone;			  /* nobody at the other end */
+	bool look;			  /* the guest may have sent, or have room again */
+	bool held;			  /* the guest had no room: the descriptor waits */
 	uint8_t frame[NET_BIG_FRAME + 1]; /* a longer one shows, and is dropped */
 };
 
@@ -89,7 +89,8 @@ static void lose(struct lane *l, int error)
 		 LOG_Q(error ? strerror(error) : "closed by the other end"));
 }
 
-/* ---- to the guest ----------------------------------------------------------------------------- */
+/* ---- to the guest -----------------------------------------------------------------------------
+ */
 
 static void from_outside(struct lane *l)
 {
@@ -140,7 +141,8 @@ static void let_in(struct lane *l)
 		loop_io_set(l->fd_io, LOOP_READ);
 }
 
-/* ---- from the guest --------------------------------------------------------------------------- */
+/* ---- from the guest ---------------------------------------------------------------------------
+ */
 
 /* The descriptor never blocks. */
 static void send_out(void *arg, const struct iovec *iov, int iovs)
@@ -181,7 +183,8 @@ static void set_offloads(struct lane *l)
 		log_warn("net.offload", "error=%s", strerrorname_np(errno));
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread -------------------------------------------------------------------------------
+ */
 
 static void before_wait(void *arg)
 {
@@ -261,7 +264,8 @@ static struct loop *loop_of(struct net_backend *b, unsigned pair)
 	return of(b)->lane[pair].loop;
 }
 
-/* ---- making one ------------------------------------------------------------------------------- */
+/* ---- making one -------------------------------------------------------------------------------
+ */
 
 /* All but the descriptors that were passed. */
 static void unmake(struct net_fd *n)

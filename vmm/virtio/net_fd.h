@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The network card's other end as descriptors that somebody passed, one for each queue pair: queues
- * of a tap device, or sockets that carry an Ethernet frame a message (a switch of the host's, passt,
- * a test).
+ * of a tap device, or sockets that carry an Ethernet frame a message (a switch of the host's,
+ * passt, a test).
  */
 #ifndef PANE_VMM_VIRTIO_NET_FD_H
 #define PANE_VMM_VIRTIO_NET_FD_H

@@ -6,8 +6,9 @@
  * a transport too.
  *
  * Threads: register accesses come from vCPU threads, queue notifications from the main loop (or the
- * loop of a device's own that queue_loop names), completions from wherever a device works. dev->lock orders them: every op runs with it held, and
- * so does everything that touches queues or device state. It nests inside pci_lock().
+ * loop of a device's own that queue_loop names), completions from wherever a device works.
+ * dev->lock orders them: every op runs with it held, and so does everything that touches queues or
+ * device state. It nests inside pci_lock().
  */
 #ifndef PANE_VMM_VIRTIO_VIRTIO_H
 #define PANE_VMM_VIRTIO_VIRTIO_H

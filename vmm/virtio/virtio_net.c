@@ -393,7 +393,8 @@ unsigned virtio_net_send(struct virtio_net *n, unsigned pair, net_out_fn out, vo
 	return frames;
 }
 
-/* ---- control queue ---------------------------------------------------------------------------- */
+/* ---- control queue ----------------------------------------------------------------------------
+ */
 
 static void use_pairs(struct virtio_net *n, unsigned pairs)
 {
@@ -445,7 +446,8 @@ static void control(struct virtio_net *n, unsigned q)
 		virtio_again(&n->dev, q);
 }
 
-/* ---- what the core tells ---------------------------------------------------------------------- */
+/* ---- what the core tells ----------------------------------------------------------------------
+ */
 
 static void empty_backlog(struct virtio_net *n, unsigned pair)
 {

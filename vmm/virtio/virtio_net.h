@@ -2,9 +2,9 @@
  *
  * The network card (virtio 1.2 §5.1): pairs of a receive and a transmit queue, and where there is
  * more than one pair a control queue, by which the driver says how many it uses. Behind it is a
- * struct net_backend; net_user.h is user-mode networking, net_fd.h a tap device or a socket. Checksums and
- * segmentation are left to a backend that can (`offloads`); a large frame then goes over several of
- * the guest's buffers.
+ * struct net_backend; net_user.h is user-mode networking, net_fd.h a tap device or a socket.
+ * Checksums and segmentation are left to a backend that can (`offloads`); a large frame then goes
+ * over several of the guest's buffers.
  *
  * Frames from the network are copied into the guest's buffers; while it has none, up to
  * VIRTIO_NET_BACKLOG wait for each pair, and more are dropped as a wire would. A backend that can

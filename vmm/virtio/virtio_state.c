@@ -106,10 +106,7 @@ void virtio_dev_load(struct virtio_dev *d, struct snap_in *in)
 	d->status = snap_u8(in);
 	d->generation = snap_u8(in);
 	d->accepted = snap_u64(in);
-	if (snap_u32(in) != d->queues)
-		snap_refuse_other(in, "it had another number of queues there: give the machine as "
-				      "many as then (--net queues=)");
-	else if (d->accepted & ~d->offered)
+	if ((d->accepted & ~d->offered) || snap_u32(in) != d->queues)
 		snap_refuse(in);
 	d->paused = true; /* until virtio_dev_resume() */
 	for (unsigned i = 0; i < d->queues && !in->bad; i++)

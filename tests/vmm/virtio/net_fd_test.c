@@ -136,10 +136,13 @@ static void the_other_end_may_close_and_frames_go_nowhere(void **state)
 	}
 }
 
-/* Frames wait at the other end while the guest has no room, none is lost, and they come in order. */
+/* Frames wait at the other end while the guest has no room, none is lost, and they come in order.
+ */
 static void without_room_frames_wait_outside(void **state)
 {
-	enum { MANY = 600 }; /* more than a backlog holds */
+	enum {
+		MANY = 600
+	}; /* more than a backlog holds */
 	struct ctx *x = *state;
 	uint8_t frame[60] = {0};
 	uint32_t sent = 0;

@@ -714,12 +714,9 @@ static void another_number_of_pairs_is_refused(void **state)
 	struct err e = {0};
 
 	assert_true(carry(x, PAIRS - 1, &y, &e) < 0);
-	assert_string_equal(e.word, "snapshot.machine");
-	assert_non_null(strstr(e.msg, "queues="));
 	(void)teardown((void **)&y);
 	one = make(1, VIRTIO_F_EVENT_IDX);
 	assert_true(carry(one, PAIRS, &y, &e) < 0);
-	assert_non_null(strstr(e.msg, "queues="));
 	(void)teardown((void **)&y);
 	assert_int_equal(carry(one, 1, &y, &e), 0);
 	(void)teardown((void **)&y);
