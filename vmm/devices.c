@@ -61,7 +61,8 @@ struct vm_devices {
 	struct agents *agents;
 	struct vsock_door *vsock;
 	uint8_t mac[6];
-	int tap; /* owned until net has it; -1: none */
+	int tap[NET_FD_MAX]; /* owned until net has them */
+	unsigned taps;
 };
 
 /* The ring a disk shall and can have. Only who insists on one is told an error. */
@@ -301,11 +302,12 @@ static int add_net(struct vm_devices *d, struct err *e)
 	if (c->mac && virtio_net_parse_mac(c->mac, d->mac, e) < 0)
 		return -EINVAL;
 	memcpy(net.mac, d->mac, sizeof(net.mac));
-	if (d->tap >= 0) {
-		net.backend = net_fd_new(d->tap, e);
+	if (d->taps > 0) {
+		net.pairs = d->taps;
+		net.backend = net_fd_new(d->tap, d->taps, e);
 		if (!net.backend)
 			return -EIO;
-		d->tap = -1;
+		d->taps = 0;
 		net.offloads = net_fd_offloads(net.backend);
 		net.guarded = true;
 		net.guard.ip = c->net_ip;
@@ -334,17 +336,21 @@ static struct surface_server *surface_of(struct vm_devices *d)
 
 static int open_net(struct vm_devices *d, struct err *e)
 {
+	int r = 0;
+
 	if (!strcmp(d->cfg.net, "tap"))
-		d->tap = net_fd_tap(d->cfg.tap, e);
+		r = net_fd_tap(d->cfg.tap, d->cfg.net_queues, d->tap, e);
 	else if (!strcmp(d->cfg.net, "fd"))
-		d->tap = d->cfg.net_fd;
+		memcpy(d->tap, d->cfg.net_fd, d->cfg.net_queues * sizeof(d->tap[0]));
 	else
 		return 0;
-	if (d->tap < 0)
-		return d->tap;
-	return fcntl(d->tap, F_SETFD, FD_CLOEXEC) < 0
-		       ? err_set(e, -errno, "--net: descriptor %d: %m", d->tap)
-		       : 0;
+	if (r < 0)
+		return r;
+	d->taps = d->cfg.net_queues;
+	for (unsigned i = 0; i < d->taps; i++)
+		if (fcntl(d->tap[i], F_SETFD, FD_CLOEXEC) < 0)
+			return err_set(e, -errno, "--net: descriptor %d: %m", d->tap[i]);
+	return 0;
 }
 
 static int add_sound(struct vm_devices *d, struct err *e)
@@ -406,7 +412,6 @@ int vm_devices_new(struct vm *vm, const struct vm_devices_cfg *c, struct vm_devi
 	if (!d)
 		return err_set(e, -ENOMEM, "out of memory");
 	d->cfg = *c;
-	d->tap = -1;
 	d->pc = vm_pc(vm);
 	d->env = (struct virtio_env){.mem = vm_ram(vm), .pci = vm_pci(vm), .loop = vm_loop(vm)};
 	block_problem_init(&d->problem, c->problem, c->arg);
@@ -552,7 +557,8 @@ void vm_devices_free(struct vm_devices *d)
 		virtio_blk_free(d->blk);
 	disk_ring_free(d->ring);
 	block_close(d->block);
-	cleanup_close_fn(&d->tap);
+	while (d->taps > 0)
+		close(d->tap[--d->taps]);
 	ahci_free(d->ahci);
 	nvme_free(d->nvme);
 	block_problem_fini(&d->problem);

@@ -41,7 +41,8 @@ struct vm_devices_cfg {
 	const char *boot_order;	    /* words disk, cdrom, net; NULL: in this order; in a PC only */
 	const char *net;	    /* "user", "none", "tap" or "fd" */
 	const char *tap;	    /* name of a tap device */
-	int net_fd;		    /* or a descriptor, which becomes ours */
+	const int *net_fd;	    /* or descriptors, which become ours */
+	unsigned net_queues;	    /* of the tap device, or how many descriptors */
 	uint32_t net_ip;	    /* what the guest may call itself there; 0: anything */
 	const char *mac;	    /* NULL: made from the name */
 	bool sound;		    /* there is a sound card */

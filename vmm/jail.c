@@ -103,6 +103,7 @@ static const int main_calls[] = {
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(set_robust_list), SCMP_SYS(unlink),
 	SCMP_SYS(uname),	   SCMP_SYS(io_uring_enter),
+	SCMP_SYS(epoll_create1), /* the loop of a network card that is plugged in */
 };
 
 /* A disk's thread with a ring: its loop, the guest's notifications and interrupts, a limiter's

@@ -391,6 +391,7 @@ static int build(struct app *a, struct err *e)
 					       .net = o->net,
 					       .tap = o->tap,
 					       .net_fd = o->net_fd,
+					       .net_queues = o->net_queues,
 					       .net_ip = o->net_ip,
 					       .mac = o->mac,
 					       .sound = a->sound,

@@ -52,9 +52,10 @@ static const char help[] =
 	"                      may be saved up (default: 100 ms); what is left out is free\n"
 	"  --net-limit SPEC    the same for the network, of either direction\n"
 	"  --net user|none     network (default: none)\n"
-	"  --net tap=NAME[,ip=ADDRESS]  a tap device that is there; the guest speaks from its\n"
-	"                      own addresses only\n"
-	"  --net fd=N[,ip=ADDRESS]  the same of a descriptor that was passed\n"
+	"  --net tap=NAME[,queues=N][,ip=ADDRESS]  a tap device that is there; the guest\n"
+	"                      speaks from its own addresses only; queues (1 to 8) as many as\n"
+	"                      processors use it at once, of a device with multi_queue\n"
+	"  --net fd=N[:N...][,ip=ADDRESS]  the same of descriptors that were passed, one a queue\n"
 	"  --sound             a sound card, heard where the display listens; with --restore\n"
 	"                      the snapshot's card is heard\n"
 	"  --agent SOCKET      where whoever speaks with the guest's qemu-guest-agent connects\n"
@@ -340,36 +341,80 @@ static int set_disk_bus(struct options *o, const char *s, struct err *e)
 	return err_set(e, -EINVAL, "--disk-bus %s: give virtio, ahci or nvme", s);
 }
 
-/* user, none, tap=NAME or fd=N, the last two with the desktop's address behind a comma. */
+static int set_net_fds(struct options *o, char *list, struct err *e)
+{
+	o->net_queues = 0;
+	for (char *at = list, *end; at; at = end) {
+		uint64_t fd = 0;
+
+		end = strchr(at, ':');
+		if (end)
+			*end++ = 0;
+		if (o->net_queues == NET_FD_MAX)
+			return err_set(e, -EINVAL, "--net fd=: give at most %d descriptors",
+				       NET_FD_MAX);
+		if (number("--net fd=", at, 3, INT_MAX, &fd, e) < 0)
+			return -EINVAL;
+		for (unsigned i = 0; i < o->net_queues; i++)
+			if (o->net_fd[i] == (int)fd)
+				return err_set(e, -EINVAL, "--net fd=: %s is there twice", at);
+		o->net_fd[o->net_queues++] = (int)fd;
+	}
+	return 0;
+}
+
+/* One of the words behind tap=NAME and fd=N: ip=ADDRESS, or of a tap queues=N. */
+static bool set_net_word(struct options *o, const char *word, bool tap)
+{
+	struct in_addr ip = {0};
+	uint64_t queues = 0;
+
+	if (!strncmp(word, "ip=", 3) && inet_pton(AF_INET, word + 3, &ip) == 1 && ip.s_addr)
+		o->net_ip = ntohl(ip.s_addr);
+	else if (tap && !strncmp(word, "queues=", 7) &&
+		 number("queues", word + 7, 1, NET_FD_MAX, &queues, NULL) == 0)
+		o->net_queues = (unsigned)queues;
+	else
+		return false;
+	return true;
+}
+
+/* user, none, tap=NAME or fd=N[:N…], the last two with words behind commas. */
 static int set_net(struct options *o, char *arg, struct err *e)
 {
-	char *comma = strchr(arg, ',');
-	struct in_addr ip = {0};
-	uint64_t fd = 0;
-	bool tap = !strncmp(arg, "tap=", 4), passed = !strncmp(arg, "fd=", 3);
+	bool tap = !strncmp(arg, "tap=", 4), passed = !strncmp(arg, "fd=", 3), good = tap || passed;
+	char *words = good ? strchr(arg, ',') : NULL;
+	const char *bad = "";
 
 	if (!strcmp(arg, "user") || !strcmp(arg, "none")) {
 		o->net = arg;
 		return 0;
 	}
-	if ((!tap && !passed) || (comma && (strncmp(comma, ",ip=", 4) != 0 ||
-					    inet_pton(AF_INET, comma + 4, &ip) != 1 || !ip.s_addr)))
+	o->net_ip = 0;
+	o->net_queues = 1;
+	if (words)
+		*words++ = 0;
+	while (good && words) {
+		char *next = strchr(words, ',');
+
+		if (next)
+			*next++ = 0;
+		good = set_net_word(o, words, tap);
+		bad = words;
+		words = next;
+	}
+	if (!good)
 		return err_set(e, -EINVAL,
-			       "--net %s: give user, none, tap=NAME or fd=N, the last two with "
-			       ",ip=ADDRESS or without",
-			       arg);
-	if (comma)
-		*comma = 0;
+			       "--net %s%s%s: give user, none, tap=NAME or fd=N[:N...], the last "
+			       "two with ,ip=ADDRESS or without, tap with ,queues=N (1 to %d) or "
+			       "without",
+			       arg, *bad ? "," : "", bad, NET_FD_MAX);
 	o->net = tap ? "tap" : "fd";
 	o->tap = arg + 4;
-	o->net_ip = ntohl(ip.s_addr);
 	if (tap && (!arg[4] || strlen(arg + 4) >= IF_NAMESIZE))
 		return err_set(e, -EINVAL, "--net %s: a name has 1 to %d characters", arg,
 			       IF_NAMESIZE - 1);
-	if (passed && number("--net fd=", arg + 3, 3, INT_MAX, &fd, e) < 0)
-		return -EINVAL;
-	o->net_fd = (int)fd;
-	return 0;
+	return passed ? set_net_fds(o, arg + 3, e) : 0;
 }
 
 /* Each word at most once; what is left out is not booted from. */

@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "vmm/virtio/limiter.h"
+#include "vmm/virtio/net_fd.h"
 
 enum options_action {
 	OPTIONS_RUN,
@@ -41,7 +42,8 @@ struct options {
 	const char *tpm;   /* control socket of an swtpm, or NULL */
 	const char *net;   /* "user", "none", "tap" or "fd" */
 	const char *tap;   /* its name */
-	int net_fd;
+	int net_fd[NET_FD_MAX];
+	unsigned net_queues;  /* of the tap device, or how many descriptors */
 	uint32_t net_ip;      /* of the desktop behind tap or fd, host byte order; 0: any */
 	const char *mac;      /* or NULL */
 	unsigned disk_engine; /* enum vm_disk_engine */

@@ -94,7 +94,8 @@ static int load_slot(struct pci_dev *d, struct snap_in *in, struct err *e)
 	if (strcmp(name, d->name) != 0 || !same_device(d, cfg) || snap_u32(in) != x->vectors)
 		return err_setw(e, -EINVAL, "snapshot.machine",
 				"the snapshot has %.20s in PCI slot %u, this machine has %s of "
-				"another kind: give it the same devices as before",
+				"another kind: give it the same devices as before, a network card "
+				"with as many queues=",
 				name, d->slot, d->name);
 	for (unsigned i = 0; i < x->vectors; i++)
 		snap_bytes(in, x->table[i], sizeof(x->table[i]));

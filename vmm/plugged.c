@@ -201,7 +201,7 @@ int plugged_net(struct plugged *p, const char *id, int passed, const uint8_t mac
 	if (!it)
 		return r;
 	memcpy(c.mac, mac, sizeof(c.mac));
-	c.backend = net_fd_new(fd, e);
+	c.backend = net_fd_new(&fd, 1, e);
 	if (!c.backend)
 		return -EINVAL;
 	(void)steal_fd(&fd);

@@ -30,6 +30,13 @@ static struct plug {
 	uint8_t frame[RING][2048];
 } plugs[VM_HOTPLUG_SLOTS], built_in;
 
+/* The built-in network card's second pair of queues, and the queue that switches it on. */
+static struct {
+	struct queue rx, tx, control;
+	bool used;
+	uint8_t frame[RING][2048];
+} second;
+
 static bool hold;
 
 /* The nth virtio device of a type is whose slot is which. */
@@ -114,6 +121,33 @@ static void use_net(struct plug *p, unsigned nth)
 	      mmio_read16(p->dev.device + 4));
 }
 
+/* virtio 1.2 §5.1.6.5.5 */
+static void use_two_pairs(struct plug *p)
+{
+	static uint8_t command[4] = {4, 0, 2, 0}, answer = 0xff;
+	const struct piece piece[] = {{command, sizeof(command), false}, {&answer, 1, true}};
+	unsigned pairs;
+
+	virtio_packed = false;
+	if (!virtio_open(&p->dev, 1, 0, 1 << 5 | 1 << 17 | 1 << 22))
+		return;
+	pairs = mmio_read16(p->dev.device + 8);
+	if (!virtio_queue(&p->dev, &p->rx, 0) || !virtio_queue(&p->dev, &p->tx, 1) ||
+	    !virtio_queue(&p->dev, &second.rx, 2) || !virtio_queue(&p->dev, &second.tx, 3) ||
+	    !virtio_queue(&p->dev, &second.control, (uint16_t)(2 * pairs)))
+		return;
+	virtio_go(&p->dev);
+	p->is_net = second.used = true;
+	for (unsigned i = 0; i < RING; i++) {
+		virtio_offer(&p->rx, p->frame, sizeof(p->frame[0]), i);
+		virtio_offer(&second.rx, second.frame, sizeof(second.frame[0]), i);
+	}
+	virtio_kick(&p->rx);
+	virtio_kick(&second.rx);
+	virtio_call(&second.control, piece, 2);
+	print("plugpairs %u answer %u\n", pairs, answer);
+}
+
 static void came(unsigned n)
 {
 	unsigned slot = VM_HOTPLUG_SLOT + n;
@@ -149,20 +183,26 @@ static uint8_t news(uint16_t port)
 	return v;
 }
 
-/* A frame goes back as it came, the 12 bytes before it included. */
-static void answer_frames(struct plug *p)
+/* A frame goes back as it came, the 12 bytes before it included, by the queue beside. */
+static void answer_by(struct queue *rx, struct queue *tx, uint8_t frame[][2048], const char *said)
 {
 	int i;
 
-	while (p->is_net && (i = virtio_take(&p->rx)) >= 0) {
-		uint32_t len = p->rx.used.ring[(p->rx.seen - 1) % RING].len;
-		const struct piece piece = {p->frame[i], len, false};
+	while ((i = virtio_take(rx)) >= 0) {
+		uint32_t len = rx->used.ring[(rx->seen - 1) % RING].len;
+		const struct piece piece = {frame[i], len, false};
 
-		print("frame %u\n", len - 12);
-		virtio_call(&p->tx, &piece, 1);
-		virtio_offer(&p->rx, p->frame, sizeof(p->frame[0]), (unsigned)i);
-		virtio_kick(&p->rx);
+		print("%s %u\n", said, len - 12);
+		virtio_call(tx, &piece, 1);
+		virtio_offer(rx, frame, sizeof(frame[0]), (unsigned)i);
+		virtio_kick(rx);
 	}
+}
+
+static void answer_frames(struct plug *p)
+{
+	if (p->is_net)
+		answer_by(&p->rx, &p->tx, p->frame, "frame");
 }
 
 void hotplug_look(void)
@@ -170,6 +210,8 @@ void hotplug_look(void)
 	for (unsigned n = 0; n < VM_HOTPLUG_SLOTS; n++)
 		answer_frames(&plugs[n]);
 	answer_frames(&built_in);
+	if (second.used)
+		answer_by(&second.rx, &second.tx, second.frame, "second");
 	if (!hotplug_changed)
 		return;
 	hotplug_changed = false;
@@ -193,6 +235,10 @@ bool hotplug_obey(const char *s)
 
 	if (!strcmp(s, "echo")) { /* the card that was there from the start */
 		use_net(&built_in, 0);
+		return true;
+	}
+	if (!strcmp(s, "pairs")) { /* the same card by two pairs of queues */
+		use_two_pairs(&built_in);
 		return true;
 	}
 	if (!strcmp(s, "hold")) {

@@ -8,11 +8,11 @@
  * DOWN", "wheel N", "line TEXT" for each typed line, which it then obeys:
  *   poweroff reboot panic triple halt spin clear, "note TEXT" tells the host, play (sound.h), storm
  * (storm.h), clock (clock.h), tpm (tpm.h), churn churned (churn.h; the disk is written and read
- * meanwhile), fill report check (balloon.h), hold letgo echo (hotplug.h), anything else is just
- * echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready" once
- * more. One that could become a clone says "pane.waits" behind "pane.ready". Kernel command line:
- * "run=COMMAND" obeys it once ready; "noready" never says pane.ready, "nowaits" never pane.waits,
- * "packed" uses packed rings.
+ * meanwhile), fill report check (balloon.h), hold letgo echo pairs (hotplug.h), anything else is
+ * just echoed. In a clone it prints "generation X", the text of its identity disk, and "pane.ready"
+ * once more. One that could become a clone says "pane.waits" behind "pane.ready". Kernel command
+ * line: "run=COMMAND" obeys it once ready; "noready" never says pane.ready, "nowaits" never
+ * pane.waits, "packed" uses packed rings.
  */
 #include "tests/guest/balloon.h"
 #include "tests/guest/churn.h"

@@ -37,6 +37,13 @@ class Lab(unittest.TestCase):
         self.assertNotIn("not ok", output)
         self.assertNotIn("SKIP", output)
 
+    def test_tap(self):
+        """desktops on a tap device, with one pair of queues and with two, on hardware-like KVM"""
+        status, output = run("tests/vmm/tap_test.py")
+        self.assertEqual(status, 0)
+        self.assertNotIn("not ok", output)
+        self.assertNotIn("SKIP", output)
+
     def test_debian(self):
         """stock Debian on two processors: desktop, typing, network, panic, reboot"""
         status, output = run("tests/lab/debian_guest.py")

@@ -55,10 +55,20 @@ static void accepted(void **state)
 	assert_string_equal(o.net, "tap");
 	assert_string_equal(o.tap, "desk0");
 	assert_int_equal(o.net_ip, 0x0a090007);
+	assert_int_equal(o.net_queues, 1);
+	assert_int_equal(parse(&o, NULL, "--net", (char[]){"tap=desk0,ip=10.9.0.7,queues=4"}), 0);
+	assert_string_equal(o.tap, "desk0");
+	assert_int_equal(o.net_queues, 4);
+	assert_int_equal(o.net_ip, 0x0a090007);
 	assert_int_equal(parse(&o, NULL, "--net", (char[]){"fd=17"}), 0);
 	assert_string_equal(o.net, "fd");
-	assert_int_equal(o.net_fd, 17);
+	assert_int_equal(o.net_fd[0], 17);
+	assert_int_equal(o.net_queues, 1);
 	assert_int_equal(o.net_ip, 0);
+	assert_int_equal(parse(&o, NULL, "--net", (char[]){"fd=17:3:5,ip=10.9.0.7"}), 0);
+	assert_int_equal(o.net_queues, 3);
+	assert_int_equal(o.net_fd[2], 5);
+	assert_int_equal(o.net_ip, 0x0a090007);
 	assert_false(o.sound);
 	assert_false(o.clipboard);
 	assert_null(o.agent);
@@ -156,6 +166,13 @@ static void refused(void **state)
 		{"--net", "tap=t,ip=1.2.3"},
 		{"--net", "tap=t,ip=0.0.0.0"},
 		{"--net", "tap=t,mac=1"},
+		{"--net", "tap=t,queues=0"},
+		{"--net", "tap=t,queues=9"},
+		{"--net", "tap=t,queues=2,"},
+		{"--net", "fd=3,queues=2"},
+		{"--net", "fd=3:"},
+		{"--net", "fd=3:3"},
+		{"--net", "fd=3:4:5:6:7:8:9:10:11"},
 		{"--net", "fd=2"},
 		{"--net", "fd=x"},
 		{"--net", "user,ip=10.0.0.1"},

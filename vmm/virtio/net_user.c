@@ -246,8 +246,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void wake(struct net_backend *b)
+static void wake(struct net_backend *b, unsigned pair)
 {
+	(void)pair;
 	wake_up((struct net_user *)(void *)b);
 }
 

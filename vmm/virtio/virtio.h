@@ -5,9 +5,10 @@
  * virtio_ops; how the guest reaches it is the transport's business (virtio_pci.h), and tests are
  * a transport too.
  *
- * Threads: register accesses come from vCPU threads, queue notifications from the main loop,
- * completions from wherever a device works. dev->lock orders them: every op runs with it held, and
- * so does everything that touches queues or device state. It nests inside pci_lock().
+ * Threads: register accesses come from vCPU threads, queue notifications from the main loop (or the
+ * loop of a device's own that queue_loop names), completions from wherever a device works.
+ * dev->lock orders them: every op runs with it held, and so does everything that touches queues or
+ * device state. It nests inside pci_lock().
  */
 #ifndef PANE_VMM_VIRTIO_VIRTIO_H
 #define PANE_VMM_VIRTIO_VIRTIO_H
@@ -20,7 +21,7 @@
 #include "common/log.h"
 #include "vmm/virtio/virtq.h"
 
-#define VIRTIO_QUEUES 8 /* per device, at most */
+#define VIRTIO_QUEUES 17 /* per device, at most: eight pairs and a control queue */
 
 /* Device types (§5). */
 enum {
@@ -75,7 +76,7 @@ struct virtio_ops {
 	void (*config_write)(struct virtio_dev *d, uint32_t off, const void *src, uint32_t n);
 	/* The driver said DRIVER_OK. May be NULL. */
 	void (*start)(struct virtio_dev *d);
-	/* Queue q may have new chains. Main loop only. */
+	/* Queue q may have new chains. In the queue's loop, or the main one. */
 	void (*notify)(struct virtio_dev *d, unsigned q);
 	/* Forget everything, requests in flight included; queues are reset afterwards. May drop
 	 * and retake d->lock while it waits for them. */
@@ -99,6 +100,9 @@ struct virtio_dev {
 	uint32_t config_bytes;		    /* size of the configuration space */
 	unsigned queues;
 	uint16_t queue_size[VIRTIO_QUEUES];
+	/* Where queue q is notified; borrowed, NULL: env.loop. One whose thread stops before
+	 * virtio_dev_stop(). */
+	struct loop *queue_loop[VIRTIO_QUEUES];
 
 	/* virtio.c's; guarded by lock. */
 	pthread_mutex_t lock;
@@ -113,7 +117,7 @@ struct virtio_dev {
 	/* The transport; called with lock held. */
 	void (*signal_queue)(void *arg, unsigned q);
 	void (*signal_config)(void *arg);
-	void (*kick)(void *arg, unsigned q); /* calls ops->notify from the main loop soon */
+	void (*kick)(void *arg, unsigned q); /* calls ops->notify from the queue's loop soon */
 	void *transport;
 	struct virtio_pci *pci; /* owned; NULL without env.pci */
 };
@@ -142,7 +146,7 @@ void virtio_push(struct virtio_dev *d, unsigned q, const struct virtq_chain *c, 
 void virtio_broken(struct virtio_dev *d, const char *why);
 /* The configuration space changed: new generation and interrupt. */
 void virtio_config_changed(struct virtio_dev *d);
-/* Looks at queue q again from the main loop soon, so that one guest cannot hold the loop. */
+/* Looks at queue q again from its loop soon, so that one guest cannot hold the loop. */
 void virtio_again(struct virtio_dev *d, unsigned q);
 
 /* For transports and tests; they take the lock themselves. */

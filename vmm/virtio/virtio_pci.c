@@ -4,8 +4,8 @@
  * ISR byte, the device's configuration and one notification address a queue; BAR 1 is the MSI-X
  * table. The same structures are reachable through configuration space (§4.1.4.9).
  *
- * Threads: the bar_* and config_* operations run on vCPU threads under pci_lock(); on_kick() on the
- * main loop; the signal functions on any thread under the device lock, which also guards
+ * Threads: the bar_* and config_* operations run on vCPU threads under pci_lock(); on_kick() in the
+ * queue's loop; the signal functions on any thread under the device lock, which also guards
  * everything in struct virtio_pci.
  */
 #include "vmm/virtio/virtio_pci.h"
@@ -511,6 +511,11 @@ static int add_caps(struct virtio_pci *vp)
 	return rc < 0 ? rc : 0;
 }
 
+static struct loop *loop_of(const struct virtio_dev *d, unsigned q)
+{
+	return d->queue_loop[q] ? d->queue_loop[q] : d->env.loop;
+}
+
 static int add_kicks(struct virtio_pci *vp)
 {
 	for (unsigned i = 0; i < vp->dev->queues; i++) {
@@ -522,7 +527,7 @@ static int add_kicks(struct virtio_pci *vp)
 		k->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (k->fd < 0)
 			return -errno;
-		k->io = loop_io_add(vp->dev->env.loop, k->fd, LOOP_READ, on_kick, k);
+		k->io = loop_io_add(loop_of(vp->dev, i), k->fd, LOOP_READ, on_kick, k);
 		if (!k->io)
 			return -ENOMEM;
 		rc = pci_bar_eventfd(&vp->pci, BAR_REGS, AT_NOTIFY + NOTIFY_STEP * i, 2, k->fd);

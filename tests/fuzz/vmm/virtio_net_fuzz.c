@@ -2,7 +2,7 @@
  *
  * Fuzzes the network card, the frame filters behind it, and the entropy device. Each frame that
  * comes out is checked by the filter (on an exact copy, so that over-reads are seen) and given
- * back; of a card with offloads, with its header.
+ * back; of a card with offloads, with its header, and on each of its queue pairs.
  */
 #include "tests/fuzz/vmm/virtio_fuzz.h"
 #include "vmm/virtio/net_filter.h"
@@ -50,7 +50,7 @@ static void keep(void *arg, const struct iovec *iov, int iovs)
 	}
 }
 
-static void echo(struct virtio_net *net)
+static void echo(struct virtio_net *net, unsigned pair)
 {
 	static struct echo e; /* large */
 
@@ -61,7 +61,7 @@ static void echo(struct virtio_net *net)
 		size_t lead;
 
 		e.len = 0;
-		if (!virtio_net_send(net, keep, &e))
+		if (virtio_net_send(net, pair, keep, &e) == 0)
 			break;
 		if (e.len == 0)
 			continue;
@@ -73,9 +73,9 @@ static void echo(struct virtio_net *net)
 		own.ip = 0;
 		(void)!net_guard_check(&own, copy, lead, e.len, &layout);
 		free(copy);
-		virtio_net_receive(net, e.head, e.frame, e.len);
+		(void)virtio_net_receive(net, pair, e.head, e.frame, e.len);
 	}
-	virtio_net_flush(net);
+	virtio_net_flush(net, pair);
 }
 
 static void fuzz_rng(struct guest *g, const uint8_t *p, size_t n)
@@ -111,15 +111,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	features |= c.offloads ? 1ull << 15 | NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 |
 					 NET_F_GUEST_TSO6 | NET_F_HOST_TSO4 | NET_F_HOST_TSO6
 			       : 0;
+	c.pairs = first & 32 ? 3 : 1;
+	features |= first & 32 ? 1ull << 17 | (first & 64 ? 0 : 1ull << 22) : 0;
 	net = virtio_net_new(&env, &c, NULL);
 	if (!net)
 		abort();
 	guest_start(g, virtio_net_dev(net), features);
 	for (int i = 0; i < 200 && f.n; i++) {
 		fuzz_step(g, &f, features);
-		if (c.offloads)
-			echo(net);
-		else
+		for (unsigned pair = 0; c.offloads && pair < c.pairs; pair++)
+			echo(net, pair);
+		if (!c.offloads)
 			drain(net);
 	}
 	virtio_net_free(net);

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import re
+import select
 import shutil
 import socket
 import struct
@@ -208,6 +209,38 @@ class Rows(unittest.TestCase):
     def ends(self, guest):
         self.assertEqual(guest.wait(LONG), (0, {"code": 0, "reason": "poweroff"}))
         return guest.text("serial")
+
+    @first
+    def test_net_pairs(self):
+        """Linux on two processors uses the network card's two pairs of queues: each processor sends by its own and is answered by it"""
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+        for here, there in pairs:
+            self.addCleanup(here.close)
+            os.set_inheritable(there.fileno(), True)
+        popen, subprocess.Popen = subprocess.Popen, lambda *a, **k: popen(*a, close_fds=False, **k)
+        try:
+            guest = self.linux(scripts.PAIRS, "virtio_pci", "virtio_net", memory=256, machine=(
+                "--cpus", "2", "--net", "fd=" + ":".join(str(there.fileno()) for _, there in pairs)))
+        finally:
+            subprocess.Popen = popen
+        asked, lines = [0, 0], [here for here, _ in pairs]
+        for _, there in pairs:
+            there.close()
+        while lines and guest.process.poll() is None:
+            for here in select.select(lines, [], [], 1)[0]:
+                frame = here.recv(2000)
+                if not frame:
+                    lines.remove(here)
+                elif answer := scripts.pong(frame):
+                    asked[[h for h, _ in pairs].index(here)] += 1
+                    here.send(answer)
+        text = self.ends(guest)
+        self.assertIn("queues rx-0 rx-1 tx-0 tx-1 ", text)
+        for number in (0, 1):
+            self.assertIn(f"processor {number} answered", text)
+            self.assertGreaterEqual(asked[number], 5)
+            interrupts = re.search(rf"\n *\d+: +(\d+) +(\d+) .*virtio\d-input\.{number}\r?\n", text)
+            self.assertGreaterEqual(sum(map(int, interrupts.groups())), 5)
 
     @row
     def test_hotplug(self):

@@ -42,6 +42,17 @@ HOTPLUG = '''while true; do
 done
 '''
 
+# Each processor pings by the network card's queues of its own; then what interrupted whom.
+PAIRS = '''busybox ifconfig eth0 192.0.2.2 up
+busybox arp -s 192.0.2.1 52:54:00:00:00:01
+echo "queues $(busybox ls /sys/class/net/eth0/queues | busybox tr '\n' ' ')"
+for c in 0 1; do
+	busybox taskset -c $c busybox ping -c 5 -W 60 192.0.2.1 >/dev/null && echo "processor $c answered"
+done
+busybox grep 'virtio.*put' /proc/interrupts
+busybox poweroff -f
+'''
+
 # Each processor runs a program of its own and has been interrupted by its own timer.
 PROCESSORS = '''echo "processors $(busybox nproc)"
 for c in $(busybox seq 0 15); do

@@ -40,7 +40,7 @@ static int setup(void **state)
 	env = guest_env(&x->g);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	x->there = pair[1];
-	c.backend = net_fd_new(pair[0], NULL);
+	c.backend = net_fd_new(pair, 1, NULL);
 	assert_non_null(c.backend);
 	x->net = virtio_net_new(&env, &c, NULL);
 	assert_non_null(x->net);
@@ -136,6 +136,77 @@ static void the_other_end_may_close_and_frames_go_nowhere(void **state)
 	}
 }
 
+/* Frames wait at the other end while the guest has no room, none is lost, and they come in order.
+ */
+static void without_room_frames_wait_outside(void **state)
+{
+	enum {
+		MANY = 600
+	}; /* more than a backlog holds */
+	struct ctx *x = *state;
+	uint8_t frame[60] = {0};
+	uint32_t sent = 0;
+
+	for (uint32_t got = 0; got < MANY; got++) {
+		while (sent < MANY) {
+			put_le32(frame, sent);
+			if (send(x->there, frame, sizeof(frame), MSG_DONTWAIT) < 0)
+				break;
+			sent++;
+		}
+		if (got == 0) /* all that will fit */
+			assert_true(sent > 2);
+		offer(x);
+		assert_int_equal(wait_for(x, 0), HEAD + sizeof(frame));
+		assert_int_equal(get_le32((uint8_t *)guest_at(&x->g, x->buf) + HEAD), got);
+	}
+	assert_int_equal(sent, MANY);
+}
+
+/* Two pairs are two descriptors: what is sent by the second leaves by the second. */
+static void each_pair_has_a_descriptor(void **state)
+{
+	struct virtio_net_config c = {.mac = {2}, .pairs = 2};
+	struct ctx *x = calloc(1, sizeof(*x));
+	int pair[2][2], here[2];
+	struct virtio_env env;
+	uint8_t got[100];
+
+	(void)state;
+	guest_init(&x->g);
+	env = guest_env(&x->g);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair[i]), 0);
+		here[i] = pair[i][0];
+	}
+	c.backend = net_fd_new(here, 2, NULL);
+	assert_non_null(c.backend);
+	x->net = virtio_net_new(&env, &c, NULL);
+	assert_non_null(x->net);
+	guest_start(&x->g, virtio_net_dev(x->net), 1ull << 17 | 1ull << 22);
+	x->buf = guest_alloc(&x->g, 8192);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct guest_buf b = {x->buf + 4096, HEAD + 60 + i, false};
+
+		memset(guest_at(&x->g, b.gpa), 0, HEAD);
+		guest_add(&x->g, 2 * i + 1, &b, 1);
+		virtio_notify(virtio_net_dev(x->net), 2 * i + 1);
+		assert_int_equal(recv(pair[i][1], got, sizeof(got), 0), 60 + i);
+	}
+	/* Of the two only the first is used yet, and gets what comes by either. */
+	offer(x);
+	offer(x);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(send(pair[i][1], got, 60 + i, 0), 60 + i);
+		assert_int_equal(wait_for(x, 0), HEAD + 60 + i);
+	}
+	virtio_net_free(x->net);
+	for (unsigned i = 0; i < 2; i++)
+		close(pair[i][1]);
+	guest_fini(&x->g);
+	free(x);
+}
+
 static void other_descriptors_are_refused(void **state)
 {
 	struct err e = {0};
@@ -143,10 +214,10 @@ static void other_descriptors_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_null(net_fd_new(pair[0], &e));
+	assert_null(net_fd_new(pair, 1, &e));
 	assert_non_null(strstr(e.msg, "tap"));
-	assert_null(net_fd_new(null, &e));
-	assert_null(net_fd_new(-1, &e));
+	assert_null(net_fd_new(&null, 1, &e));
+	assert_null(net_fd_new((int[]){-1}, 1, &e));
 	close(pair[0]);
 	close(pair[1]);
 	close(null);
@@ -160,6 +231,8 @@ int main(void)
 		T(frames_go_out_as_messages),
 		T(messages_come_in_as_frames_and_long_ones_do_not),
 		T(the_other_end_may_close_and_frames_go_nowhere),
+		T(without_room_frames_wait_outside),
+		cmocka_unit_test(each_pair_has_a_descriptor),
 		cmocka_unit_test(other_descriptors_are_refused),
 	};
 

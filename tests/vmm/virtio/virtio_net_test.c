@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The network card with a backend that only counts: frames both ways, the bounded backlog, frames
- * of bad length, reset.
+ * of bad length, reset; several queue pairs and the queue that sets their number.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <sys/mman.h>
 #include "tests/vmm/virtio/guest.h"
+#include "vmm/snapshot/section.h"
 #include "vmm/virtio/virtio_net.h"
 
 struct fake {
 	struct net_backend b;
 	int started, woken, closed;
+	unsigned woken_pair; /* the last one */
 };
 
 static int start(struct net_backend *b)
@@ -21,9 +24,10 @@ static int start(struct net_backend *b)
 	return 0;
 }
 
-static void wake(struct net_backend *b)
+static void wake(struct net_backend *b, unsigned pair)
 {
 	((struct fake *)(void *)b)->woken++;
+	((struct fake *)(void *)b)->woken_pair = pair;
 }
 
 static void close_it(struct net_backend *b)
@@ -40,7 +44,7 @@ struct ctx {
 	uint64_t buf;
 };
 
-static int setup(void **state)
+static struct ctx *make(unsigned pairs, uint64_t features)
 {
 	struct ctx *x = calloc(1, sizeof(*x));
 	struct virtio_env env;
@@ -50,13 +54,19 @@ static int setup(void **state)
 	env = guest_env(&x->g);
 	x->fake.b.ops = &ops;
 	c.offloads = true;
+	c.pairs = pairs;
 	c.backend = &x->fake.b;
 	x->net = virtio_net_new(&env, &c, NULL);
 	assert_non_null(x->net);
 	assert_int_equal(x->fake.started, 1);
-	guest_start(&x->g, virtio_net_dev(x->net), VIRTIO_F_EVENT_IDX);
+	guest_start(&x->g, virtio_net_dev(x->net), features);
 	x->buf = guest_alloc(&x->g, 4096);
-	*state = x;
+	return x;
+}
+
+static int setup(void **state)
+{
+	*state = make(1, VIRTIO_F_EVENT_IDX);
 	return 0;
 }
 
@@ -240,8 +250,8 @@ static void a_large_frame_takes_several_buffers(void **state)
 	for (unsigned i = 0; i < 30000; i++)
 		f[i] = (uint8_t)(i * 7);
 	post_many(x, at, 1000, 30);
-	virtio_net_receive(x->net, head, f, 30000);
-	virtio_net_flush(x->net);
+	(void)virtio_net_receive(x->net, 0, head, f, 30000);
+	virtio_net_flush(x->net, 0);
 	/* One buffer too few: it waits, whole. */
 	assert_false(guest_used(&x->g, 0, NULL, NULL));
 	post_many(x, at + 30 * 1000, 1000, 1);
@@ -266,7 +276,7 @@ static void what_the_guest_did_not_accept_is_not_given(void **state)
 	uint8_t head[NET_HEAD] = {1, 1, 54, 0, 0xb4, 5, 34, 0, 16}, f[60] = {0};
 
 	post(x, 1526);
-	virtio_net_receive(x->net, head, f, sizeof(f));
+	(void)virtio_net_receive(x->net, 0, head, f, sizeof(f));
 	assert_false(guest_used(&x->g, 0, NULL, NULL));
 	assert_int_equal(virtio_net_accepted(x->net) & NET_F_GUEST_CSUM, 0);
 	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
@@ -326,7 +336,7 @@ static void headers_are_sent_as_they_were_checked(void **state)
 	guest_start(&x->g, virtio_net_dev(x->net), OFFLOADS);
 	make_tcp(x, 3054);
 	send_large(x, 3054);
-	assert_true(virtio_net_send(x->net, keep, &s));
+	assert_true(virtio_net_send(x->net, 0, keep, &s));
 	assert_int_equal(s.len, NET_HEAD + 3054);
 	assert_int_equal(s.bytes[1], 1);
 	assert_int_equal(get_le16(s.bytes + 2), 54);
@@ -334,7 +344,7 @@ static void headers_are_sent_as_they_were_checked(void **state)
 	assert_int_equal(s.bytes[12 + 23], 6);
 	assert_int_equal(s.bytes[s.len - 1], 0x77);
 	assert_true(guest_used(&x->g, 1, NULL, NULL));
-	assert_false(virtio_net_send(x->net, keep, &s));
+	assert_false(virtio_net_send(x->net, 0, keep, &s));
 }
 
 /* It has its buffer back, and nothing went out. */
@@ -356,11 +366,361 @@ static void frames_that_lie_stay_here(void **state)
 		else
 			h[0] = 0;
 		send_large(x, 3054);
-		assert_true(virtio_net_send(x->net, keep, &s));
+		assert_true(virtio_net_send(x->net, 0, keep, &s));
 		assert_int_equal(s.len, 0);
 		assert_true(guest_used(&x->g, 1, NULL, NULL));
 	}
 	assert_false(guest_needs_reset(&x->g));
+}
+
+/* ---- several pairs ----------------------------------------------------------------------------
+ */
+
+enum {
+	PAIRS = 3,
+	CTRL = 2 * PAIRS,
+	CTRL_ONE_PAIR = 2
+};
+
+#define MQ (VIRTIO_F_EVENT_IDX | 1ull << 17 | 1ull << 22)
+
+static int setup_pairs(void **state)
+{
+	*state = make(PAIRS, MQ);
+	return 0;
+}
+
+/* Puts a control command there; what the device answered, -1: not a byte. */
+static int command_by(struct ctx *x, unsigned q, const void *bytes, uint32_t n)
+{
+	struct guest_buf b[2] = {{x->buf + 2048, n, false}, {x->buf + 3072, 1, true}};
+	uint8_t *answer = guest_at(&x->g, b[1].gpa);
+	uint32_t len = 0;
+
+	*answer = 0xaa;
+	memcpy(guest_at(&x->g, b[0].gpa), bytes, n);
+	guest_add(&x->g, q, b, 2);
+	virtio_notify(x->g.dev, q);
+	if (!guest_used(&x->g, q, NULL, &len))
+		return -1;
+	assert_int_equal(len, 1);
+	return *answer;
+}
+
+static int set_pairs(struct ctx *x, unsigned pairs)
+{
+	uint8_t c[4] = {4, 0};
+
+	put_le16(c + 2, (uint16_t)pairs);
+	return command_by(x, CTRL, c, sizeof(c));
+}
+
+static void post_to(struct ctx *x, unsigned pair)
+{
+	struct guest_buf b = {x->buf, 1526, true};
+
+	guest_add(&x->g, 2 * pair, &b, 1);
+}
+
+static void give_to(struct ctx *x, unsigned pair)
+{
+	uint8_t head[NET_HEAD] = {0}, f[60] = {0};
+
+	(void)virtio_net_receive(x->net, pair, head, f, sizeof(f));
+	virtio_net_flush(x->net, pair);
+}
+
+/* Before the driver says how many it uses, and after a reset, it is one: whatever pair a frame came
+ * for, it goes there. */
+static void frames_go_to_the_pairs_in_use(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t c[2];
+
+	virtio_config_read(x->g.dev, 8, c, 2);
+	assert_int_equal(get_le16(c), PAIRS);
+	for (unsigned i = 0; i < PAIRS; i++)
+		for (unsigned k = 0; k < 2 * PAIRS; k++)
+			post_to(x, i);
+	for (unsigned used = 1; used <= PAIRS; used++) {
+		if (used > 1)
+			assert_int_equal(set_pairs(x, used), 0);
+		for (unsigned i = 0; i < PAIRS; i++) {
+			int before = x->g.signals[i < used ? 2 * i : 0];
+
+			give_to(x, i);
+			assert_true(guest_used(&x->g, i < used ? 2 * i : 0, NULL, NULL));
+			assert_int_equal(x->g.signals[i < used ? 2 * i : 0], before + 1);
+		}
+		for (unsigned i = 0; i < PAIRS; i++)
+			assert_false(guest_used(&x->g, 2 * i, NULL, NULL));
+	}
+	assert_int_equal(set_pairs(x, 2), 0);
+	guest_start(&x->g, x->g.dev, MQ);
+	post_to(x, 0);
+	post_to(x, 1);
+	give_to(x, 1);
+	assert_true(guest_used(&x->g, 0, NULL, NULL));
+	assert_false(guest_used(&x->g, 2, NULL, NULL));
+}
+
+static void count(void *arg, const struct iovec *iov, int iovs)
+{
+	(void)iov;
+	(void)iovs;
+	++*(unsigned *)arg;
+}
+
+static void send_by(struct ctx *x, unsigned pair, unsigned frames)
+{
+	struct guest_buf b = {x->buf, NET_HEAD + 600, false};
+
+	for (unsigned i = 0; i < frames; i++)
+		guest_add(&x->g, 2 * pair + 1, &b, 1);
+}
+
+static void each_pair_sends(void **state)
+{
+	struct ctx *x = *state;
+	unsigned sent = 0;
+
+	memset(guest_at(&x->g, x->buf), 0, NET_HEAD + 600);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		send_by(x, i, i + 1);
+		virtio_notify(x->g.dev, 2 * i + 1);
+		assert_int_equal(x->fake.woken_pair, i);
+	}
+	for (unsigned i = 0; i < PAIRS; i++) {
+		sent = 0;
+		assert_int_equal(virtio_net_send(x->net, i, count, &sent), i + 1);
+		assert_int_equal(sent, i + 1);
+		for (unsigned k = 0; k <= i; k++)
+			assert_true(guest_used(&x->g, 2 * i + 1, NULL, NULL));
+		assert_int_equal(virtio_net_send(x->net, i, count, &sent), 0);
+	}
+}
+
+/* What one pair sent the others pay for. */
+static void a_limit_is_of_all_pairs_together(void **state)
+{
+	struct limit limit = {.bytes_per_s = 6000, .burst_ms = 1};
+	struct ctx *x = *state;
+	unsigned sent = 0;
+
+	virtio_net_limit(x->net, &limit);
+	memset(guest_at(&x->g, x->buf), 0, NET_HEAD + 600);
+	for (unsigned i = 0; i < PAIRS; i++)
+		send_by(x, i, 2);
+	for (unsigned i = PAIRS; i-- > 0;)
+		assert_int_equal(virtio_net_send(x->net, i, count, &sent), i == PAIRS - 1 ? 1 : 0);
+	x->fake.woken = 0;
+	assert_true(guest_wait(&x->g, woken_again, x, 5000));
+	assert_int_equal(x->fake.woken, PAIRS); /* each is told that it may go on */
+	assert_int_equal(virtio_net_send(x->net, 0, count, &sent), 1);
+	assert_int_equal(virtio_net_send(x->net, 1, count, &sent), 0);
+	assert_int_equal(sent, 2);
+}
+
+/* A backend is told to wait, and to go on when the guest has room. */
+static void who_waits_for_room_is_woken(void **state)
+{
+	struct ctx *x = *state;
+	uint8_t head[NET_HEAD] = {0}, f[60] = {0};
+
+	assert_int_equal(set_pairs(x, PAIRS), 0);
+	post_to(x, 1);
+	assert_true(virtio_net_receive(x->net, 1, head, f, sizeof(f)));
+	assert_false(virtio_net_receive(x->net, 1, head, f, sizeof(f)));
+	post_to(x, 2);
+	assert_true(virtio_net_receive(x->net, 2, head, f, sizeof(f)));
+	x->fake.woken = 0;
+	post_to(x, 1);
+	virtio_notify(x->g.dev, 2);
+	assert_int_equal(x->fake.woken, 1);
+	assert_int_equal(x->fake.woken_pair, 1);
+	/* What waits for a pair that is given up is dropped, and nobody waits for it. */
+	assert_false(virtio_net_receive(x->net, 1, head, f, sizeof(f)));
+	x->fake.woken = 0;
+	assert_int_equal(set_pairs(x, 1), 0);
+	assert_int_equal(x->fake.woken, 1);
+	assert_int_equal(set_pairs(x, 2), 0);
+	while (guest_used(&x->g, 2, NULL, NULL))
+		;
+	post_to(x, 1);
+	virtio_notify(x->g.dev, 2);
+	assert_false(guest_used(&x->g, 2, NULL, NULL));
+}
+
+static void bad_commands_are_refused(void **state)
+{
+	static const uint8_t bad[][5] = {{4, 0, 0, 0}, {4, 0, PAIRS + 1, 0}, {4, 0, 0xff, 0xff},
+					 {4, 1, 1, 0}, {0, 0, 1, 0},	     {1, 1, 1, 0},
+					 {5, 0, 1, 0}, {255, 255, 1, 0}};
+	struct ctx *x = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(command_by(x, CTRL, bad[i], 4), 1);
+	for (uint32_t n = 2; n <= 5; n++)
+		assert_int_equal(command_by(x, CTRL, (uint8_t[]){4, 0, 1, 0, 0}, n),
+				 n == 4 ? 0 : 1);
+	assert_false(guest_needs_reset(&x->g));
+}
+
+static void a_command_without_head_or_answer_breaks_the_device(void **state)
+{
+	struct ctx *x = *state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct guest_buf head = {x->buf, i == 1 ? 1 : 4, false};
+		struct guest_buf answer = {x->buf + 64, 1, true}, b[2] = {head, answer};
+
+		guest_start(&x->g, x->g.dev, MQ);
+		guest_add(&x->g, CTRL, i == 2 ? &answer : b, i == 1 ? 2 : 1);
+		virtio_notify(x->g.dev, CTRL);
+		assert_true(guest_needs_reset(&x->g));
+		assert_false(guest_used(&x->g, CTRL, NULL, NULL));
+	}
+	guest_start(&x->g, x->g.dev, MQ);
+	assert_int_equal(set_pairs(x, 2), 0);
+}
+
+/* virtio 1.2 §5.1.2: its control queue is the third one, and more pairs there are not. */
+static void a_driver_that_knows_one_pair_has_one(void **state)
+{
+	struct ctx *x = *state;
+	unsigned sent = 0;
+
+	guest_start(&x->g, x->g.dev, VIRTIO_F_EVENT_IDX | 1ull << 17);
+	assert_int_equal(command_by(x, CTRL_ONE_PAIR, (uint8_t[]){4, 0, 1, 0}, 4), 1);
+	assert_int_equal(command_by(x, CTRL, (uint8_t[]){4, 0, 1, 0}, 4), -1);
+	send_by(x, 1, 1);
+	assert_int_equal(virtio_net_send(x->net, 1, count, &sent), 0);
+	send_by(x, 0, 1);
+	assert_int_equal(virtio_net_send(x->net, 0, count, &sent), 1);
+	post_to(x, 0);
+	give_to(x, 2);
+	assert_true(guest_used(&x->g, 0, NULL, NULL));
+}
+
+/* A thread for each pair, as a backend has them, against resets and changes of pairs. */
+struct sender {
+	struct ctx *x;
+	unsigned pair;
+	bool *stop;
+	pthread_t thread;
+};
+
+static void *send_and_receive(void *arg)
+{
+	struct sender *s = arg;
+	unsigned sent = 0;
+
+	while (!__atomic_load_n(s->stop, __ATOMIC_ACQUIRE)) {
+		(void)!virtio_net_send(s->x->net, s->pair, count, &sent);
+		give_to(s->x, s->pair);
+	}
+	return NULL;
+}
+
+static void resets_while_all_pairs_run(void **state)
+{
+	struct ctx *x = *state;
+	struct sender s[PAIRS];
+	uint64_t top = x->g.top;
+	bool stop = false;
+
+	for (unsigned i = 0; i < PAIRS; i++) {
+		s[i] = (struct sender){.x = x, .pair = i, .stop = &stop};
+		assert_int_equal(pthread_create(&s[i].thread, NULL, send_and_receive, &s[i]), 0);
+	}
+	for (unsigned round = 0; round < 300; round++) {
+		virtio_status_set(x->g.dev, 0);
+		x->g.top = top; /* nobody uses the rings: they come to lie where they did */
+		guest_start(&x->g, x->g.dev, MQ);
+		for (unsigned i = 0; i < PAIRS; i++) {
+			send_by(x, i, 5);
+			for (unsigned k = 0; k < 5; k++)
+				post_to(x, i);
+		}
+		assert_int_equal(set_pairs(x, 1 + round % PAIRS), 0);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < PAIRS; i++)
+		pthread_join(s[i].thread, NULL);
+	assert_false(guest_needs_reset(&x->g));
+}
+
+/* ---- snapshots --------------------------------------------------------------------------------
+ */
+
+/* Saves x's card and loads it into one of so many pairs: what loading says. */
+static int carry(struct ctx *x, unsigned pairs, struct ctx **to, struct err *e)
+{
+	cleanup_close int fd = memfd_create("state", MFD_CLOEXEC);
+	struct virtio_dev *d = x->g.dev;
+	struct snap_out out;
+	struct snap_in in;
+	struct snap *s;
+	int r;
+
+	virtio_dev_pause(d);
+	snap_out_init(&out, fd);
+	snap_begin(&out, d->name, 1, virtio_dev_state_version(d));
+	virtio_dev_save(d, &out);
+	snap_end(&out);
+	assert_int_equal(snap_finish(&out), 0);
+	snap_out_fini(&out);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	s = snap_read(fd, e);
+	assert_non_null(s);
+	*to = make(pairs, 0);
+	memcpy(guest_at(&(*to)->g, 0), guest_at(&x->g, 0), x->g.top);
+	d = (*to)->g.dev;
+	virtio_status_set(d, 0);
+	r = snap_find(s, d->name, 1, virtio_dev_state_version(d), &in, e);
+	if (r == 0) {
+		virtio_dev_load(d, &in);
+		r = snap_done(&in, e);
+	}
+	snap_free(s);
+	memcpy((*to)->g.q, x->g.q, sizeof(x->g.q));
+	(*to)->buf = x->buf;
+	return r;
+}
+
+static void a_saved_card_goes_on_with_its_pairs(void **state)
+{
+	struct ctx *x = *state, *y;
+	struct err e = {0};
+
+	assert_int_equal(set_pairs(x, 2), 0);
+	for (unsigned i = 0; i < PAIRS; i++)
+		post_to(x, i);
+	assert_int_equal(carry(x, PAIRS, &y, &e), 0);
+	virtio_dev_resume(y->g.dev);
+	give_to(y, 1);
+	assert_true(guest_used(&y->g, 2, NULL, NULL));
+	give_to(y, 2);
+	assert_false(guest_used(&y->g, 4, NULL, NULL));
+	assert_true(guest_used(&y->g, 0, NULL, NULL));
+	assert_int_equal(set_pairs(y, 3), 0);
+	(void)teardown((void **)&y);
+}
+
+/* Whose state is of another number of pairs, or (as one pair's is) of before there were several. */
+static void another_number_of_pairs_is_refused(void **state)
+{
+	struct ctx *x = *state, *one, *y;
+	struct err e = {0};
+
+	assert_true(carry(x, PAIRS - 1, &y, &e) < 0);
+	(void)teardown((void **)&y);
+	one = make(1, VIRTIO_F_EVENT_IDX);
+	assert_true(carry(one, PAIRS, &y, &e) < 0);
+	(void)teardown((void **)&y);
+	assert_int_equal(carry(one, 1, &y, &e), 0);
+	(void)teardown((void **)&y);
+	(void)teardown((void **)&one);
 }
 
 static void config_has_mac_and_link(void **state)
@@ -394,6 +754,7 @@ static void mac_addresses_are_checked(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define P(f) cmocka_unit_test_setup_teardown(f, setup_pairs, teardown)
 	const struct CMUnitTest tests[] = {
 		T(frames_leave),
 		T(frames_arrive),
@@ -406,6 +767,16 @@ int main(void)
 		T(headers_are_sent_as_they_were_checked),
 		T(frames_that_lie_stay_here),
 		T(config_has_mac_and_link),
+		P(frames_go_to_the_pairs_in_use),
+		P(each_pair_sends),
+		P(a_limit_is_of_all_pairs_together),
+		P(who_waits_for_room_is_woken),
+		P(bad_commands_are_refused),
+		P(a_command_without_head_or_answer_breaks_the_device),
+		P(a_driver_that_knows_one_pair_has_one),
+		P(resets_while_all_pairs_run),
+		P(a_saved_card_goes_on_with_its_pairs),
+		P(another_number_of_pairs_is_refused),
 		cmocka_unit_test(mac_addresses_are_checked),
 	};
 
