@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a desktop of the golden Debian image costs that begins as a clone or goes on from a snapshot, beside its cold
-boot on the same host. `make bench-clones`.
+boot on the same host, and beside the same image under QEMU (debian_qemu.py). `make bench-clones`; ARGS="--clones 1,10,50" has
+so many at once, each of which is asked who it is, and `--memory` gives them less memory.
 
 KVM has to be hardware-like: where this machine's is not, all of it runs in a lab host, minutes for each boot. Before a
 machine is saved a command is typed without its Enter: "answers" is the moment when Enter has been pressed in the machine
 that goes on and what the command writes has come. Clones answer by pane.ready, which their own identity precedes. Figures
-are of this machine; the ratios are what counts. QEMU's restores are measured beside pane-vmm's by vmm_clone_bench.py."""
+are of this machine; the ratios are what counts."""
 import argparse
 import contextlib
 import json
@@ -18,6 +19,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "vmm")]
 
+import debian_qemu
 import vm
 import vmm_clone_bench as bench
 
@@ -27,7 +29,12 @@ PACE = 0.1  # seconds between keys
 ROUNDS = 3
 TYPED = "echo A$((6*7)) >/dev/ttyS0"
 ANSWER = "A42"
-WHO = "cat /etc/hostname /etc/machine-id /sys/class/net/e*/address >/dev/ttyS0; echo WHO$((1+1)) >/dev/ttyS0\n"
+# What each is asked: its parent's shell knows how, so that every clone needs but a few keys, which say a number of its own.
+HOW = "who() { cat /etc/hostname /etc/machine-id /sys/class/net/e*/address; od -An -tx8 -N8 /dev/urandom; echo WHO$1; } >/dev/ttyS0; " \
+      "echo HOW$((1+1)) >/dev/ttyS0\n"
+WHO = "who {}\n"
+LOOK_S = 0.05  # how often a new process is looked for, which takes time from it
+ECHO_S = 10  # within which a key is seen, or never
 TYPING_S = 60
 
 
@@ -46,16 +53,19 @@ def cmdline():
 class Parent:
     """Booted, parked as a host agent parks it, with half a line typed, saved."""
 
-    def __init__(self):
+    def __init__(self, memory_mib):
+        self.memory_mib = memory_mib
         began = time.monotonic()
         self.machine = vm.Vm(cmdline(), "--net", "user", "--initrd", f"{IMAGE}/initrd.img", "--cpus", "2", "--identity",
-                             disk=f"{IMAGE}/disk.raw", kernel=f"{IMAGE}/vmlinuz", memory=MEMORY_MIB)
+                             disk=f"{IMAGE}/disk.raw", kernel=f"{IMAGE}/vmlinuz", memory=memory_mib)
         display = self.machine.surface()
         display.wait(lambda: display.scanout, 900)
         self.frame_s = time.monotonic() - began
         self.machine.ready(900)
         self.ready_s = time.monotonic() - began
         self.machine.serial("pane.waits", 300)
+        display.type(HOW, PACE)
+        self.machine.serial("HOW2", 120)
         display.type(TYPED, PACE)
         time.sleep(1)  # the terminal draws it
         display.close()
@@ -78,6 +88,7 @@ def restored(parent):
     began = time.monotonic()
     machine = parent.start("office")
     with contextlib.closing(machine):
+        machine.connect("control.sock", 60, 0.01).close()
         machine.ask(op="status")
         cpu = bench.cpu_ms(machine.process.pid)
         display = machine.surface()
@@ -92,69 +103,85 @@ def first_frame_s(parent):
     began = time.monotonic()
     machine = parent.clone(250)
     with contextlib.closing(machine):
+        machine.connect("control.sock", 60, 0.01).close()
         display = machine.surface()
         display.wait(lambda: display.scanout, 60)
         return time.monotonic() - began
 
 
-def type_all(displays, text):
-    """The same keys to all of them, in step."""
-    for character in text:
-        time.sleep(PACE)
-        for display in displays:
+def type_all(displays, texts):
+    """The keys of each, in step: the next one when the one before has changed every picture."""
+    for characters in zip(*texts):
+        for display, character in zip(displays, characters):
+            display.damage.clear()
             display.type(character)
+        for display in displays:
+            with contextlib.suppress(TimeoutError):
+                display.wait(lambda d=display: d.damage, ECHO_S)
 
 
 def check(machines, displays):
     """Each is somebody of its own, and has heard nothing but its own keys."""
     told = []
-    type_all(displays, WHO)
-    for machine in machines:
-        machine.serial("WHO2", 600)
+    type_all(displays, [WHO.format(1000 + n) for n in range(1, len(machines) + 1)])
+    for n, machine in enumerate(machines, 1):
+        machine.serial(f"WHO{1000 + n}", 600)
         words = machine.text("serial").split("pane.ready")[-1].split()
-        told.append(tuple(words[:3]))
-        assert words.count("WHO2") == 1, words
-    names = [t[0] for t in told]
-    assert names == [f"office-{n}" for n in range(1, len(machines) + 1)], names
+        told.append(tuple(words[:4]))
+        assert [word for word in words if word.startswith("WHO")] == [f"WHO{1000 + n}"], words
+    assert [t[0] for t in told] == [f"office-{n}" for n in range(1, len(machines) + 1)], told
     assert [t[2] for t in told] == [f"52:54:00:00:07:{n:02x}" for n in range(1, len(machines) + 1)], told
     assert len({t[1] for t in told}) == len(machines), "two machines have one machine id"
+    assert len({t[3] for t in told}) == len(machines), "two machines have one sequence of random numbers"
 
 
 def memory(machines):
-    columns = zip(*[bench.memory_kib(m.process.pid) for m in machines])
-    return [statistics.median(c) / 1024 for c in columns]
+    rows = [bench.memory_kib(m.process.pid) for m in machines]
+    return [statistics.median(column) / 1024 for column in zip(*rows)], sum(own + alone for own, _, alone in rows) / 1024
 
 
-def memory_row(machines, when):
-    own, shared, alone = memory(machines)
-    verdict = f" {bench.bar('2 %', own <= MEMORY_MIB * 0.02)}" if when == "at ready" else ""
+def memory_row(parent, machines, when):
+    (own, shared, alone), everything = memory(machines)
+    verdict = f" {bench.bar('2 %', own <= parent.memory_mib * 0.02)}" if when == "at ready" else ""
     row(f"  guest RAM of its own {when}", own, "MiB",
-        f"{own / MEMORY_MIB * 100:.2f} %{verdict}; {shared:.0f} MiB seen of the parent's; {alone:.1f} MiB beside it, its pictures among them")
+        f"{own / parent.memory_mib * 100:.2f} %{verdict}; {shared:.0f} MiB seen of the parent's; {alone:.1f} MiB beside it, its pictures among them")
+    if len(machines) > 1:
+        row(f"  all of them {when}", everything, "MiB", f"and the parent's memory once; {len(machines) * parent.memory_mib} MiB is what the guests see")
+
+
+def wait_ready(machines):
+    began = told = time.monotonic()
+    for n, machine in enumerate(machines, 1):
+        machine.connect("control.sock", 600, LOOK_S).close()
+        machine.ready(600)
+        if time.monotonic() > told + 10:
+            told = time.monotonic()
+            print(f"  ... {n} of {len(machines)} are ready after {told - began:.0f} s", flush=True)
 
 
 def clones(parent, n):
+    """The median clone's seconds to ready."""
     began = time.monotonic()
     machines = [parent.clone(number) for number in range(1, n + 1)]
     try:
-        for machine in machines:
-            machine.connect("control.sock", 600).close()
-            machine.ready(600)
+        wait_ready(machines)
         all_s = time.monotonic() - began
         each_s = statistics.median(m.ask(op="status")["ready_ms"] for m in machines) / 1000
-        row(f"{n} clones at once: all ready", all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
+        row(f"{n} clones at once: all ready" if n > 1 else "1 clone: ready", all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
         row("  each, start to ready (median)", each_s, "s",
             f"1/{parent.ready_s / each_s:.0f} of its cold boot" + (f"; {bench.bar('1/200', each_s * 200 <= parent.ready_s)}" if n == 1 else ""))
-        memory_row(machines, "at ready")
+        memory_row(parent, machines, "at ready")
         displays = [m.surface() for m in machines]
         for display in displays:
             display.wait(lambda d=display: d.scanout, 60)
         check(machines, displays)
-        print(f"  {n} clones: names, machine ids and addresses are their own, none heard another's keys", flush=True)
-        if n <= 10:
+        print(f"  {n} clones: names, machine ids, addresses and random numbers are their own, none heard another's keys", flush=True)
+        if n == 1:
             end = time.monotonic() + TYPING_S
             while time.monotonic() < end:
-                type_all(displays, "echo a minute\n")
-            memory_row(machines, "after a minute of typing")
+                type_all(displays, ["echo a minute\n"])
+            memory_row(parent, machines, "after a minute of typing")
+        return each_s
     finally:
         for machine in machines:
             machine.close()
@@ -164,8 +191,8 @@ def clones(parent, n):
 
 
 def here(args):
-    print(f"Debian of {MEMORY_MIB} MiB and two processors: {subprocess.check_output([vm.PROGRAM, '--probe'], text=True).strip()}", flush=True)
-    parent = Parent()
+    print(f"Debian of {args.memory} MiB and two processors: {subprocess.check_output([vm.PROGRAM, '--probe'], text=True).strip()}", flush=True)
+    parent = Parent(args.memory)
     try:
         row("cold boot: first frame", parent.frame_s, "s")
         row("cold boot: ready", parent.ready_s, "s")
@@ -174,39 +201,45 @@ def here(args):
         row("restore: exec to first frame", frame, "s", f"{cpu:.1f} ms CPU to running")
         row("restore: exec to its answer", answer, "s", f"1/{parent.ready_s / answer:.0f} of its cold boot")
         teach(parent)
-        for n in args.clones:
-            clones(parent, n)
+        each = [clones(parent, n) for n in args.clones]
         row("clone: exec to first frame", statistics.median(first_frame_s(parent) for _ in range(ROUNDS)), "s")
     finally:
         parent.machine.close()
+    if args.qemu:
+        debian_qemu.rows(row, IMAGE, cmdline(), args.memory, TYPED, ANSWER, PACE, ROUNDS, (parent.ready_s, answer, each[0]))
 
 
 def teach(parent):
     """The first clone records which pages it wrote; the others have them before they begin."""
     machine = parent.clone(1)
     with contextlib.closing(machine):
-        machine.ready(600)
+        wait_ready([machine])
         row("the first clone, which teaches the others: ready", machine.ask(op="status")["ready_ms"] / 1000, "s")
 
 
-def in_lab():
+def in_lab(args):
+    """Its files are in memory, which each clone needs some of, too."""
+    mib = 4096 + max(args.memory, MEMORY_MIB) * (4 if args.qemu else 0) + 100 * max(args.clones)
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD)}
-    return subprocess.call([os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "env", *[f"{k}={v}" for k, v in env.items()],
-                            sys.executable, os.path.abspath(__file__), "--here", *sys.argv[1:]])
+    return subprocess.call([os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "--memory", str(args.lab_memory or mib),
+                            "env", *[f"{k}={v}" for k, v in env.items()], sys.executable, os.path.abspath(__file__), "--here", *sys.argv[1:]])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--here", action="store_true", help="this is the lab")
-    parser.add_argument("--clones", default=[1], type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...", help="how many at once: 1")
+    parser.add_argument("--clones", default=[1], type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...", help="how many at once: 1; 250 at most")
+    parser.add_argument("--memory", default=MEMORY_MIB, type=int, metavar="MiB", help=f"of each desktop: {MEMORY_MIB}")
+    parser.add_argument("--no-qemu", dest="qemu", action="store_false", help="nothing beside it")
+    parser.add_argument("--lab-memory", type=int, metavar="MiB", help="of the lab host, where one is needed: what it takes")
     args = parser.parse_args()
-    if vm.why_not():
-        sys.exit(f"debian clones: {vm.why_not()}")
     if not os.path.exists(f"{IMAGE}/image.json"):
         sys.exit("debian clones: there is no golden image: make demo builds it")
     kind = json.loads(subprocess.check_output([vm.PROGRAM, "--probe"]))["kvm"]
     if kind != "hardware" and not args.here:
-        sys.exit(in_lab())
+        sys.exit(in_lab(args))
+    if vm.why_not():
+        sys.exit(f"debian clones: {vm.why_not()}")
     here(args)
 
 

@@ -141,14 +141,14 @@ def pane_halted(folder):
 
 
 class Qemu:
-    def __init__(self, machine, folder, *more):
+    def __init__(self, machine, folder, *more, memory=MEMORY_MIB, pass_fds=()):
         self.path = os.path.join(folder, "qmp.sock")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-M", f"{machine},accel=kvm", "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config",
+            ["qemu-system-x86_64", "-M", f"{machine},accel=kvm", "-m", str(memory), "-nodefaults", "-no-user-config",
              "-display", "none", "-qmp", f"unix:{self.path},server=on,wait=off", *more],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=pass_fds)
         end = time.monotonic() + 20
         self.sock = socket.socket(socket.AF_UNIX)
         while True:
@@ -170,8 +170,8 @@ class Qemu:
             if "return" in answer or "error" in answer:
                 return answer.get("return", answer)
 
-    def until(self, what, key, value):
-        end = time.monotonic() + 60
+    def until(self, what, key, value, timeout=60):
+        end = time.monotonic() + timeout
         while (answer := self.ask(what)).get(key) != value:
             if time.monotonic() > end or answer.get(key) == "failed":
                 raise RuntimeError(f"QEMU: {what} says {answer}")

@@ -140,8 +140,8 @@ class Vm:
         except FileNotFoundError:
             return ""
 
-    def connect(self, name, timeout=60):
-        """The stream of a unix socket that may not be there yet."""
+    def connect(self, name, timeout=60, pause_s=0.001):
+        """The stream of a unix socket that may not be there yet; looking for it costs a slow processor some of its time."""
         end = time.monotonic() + timeout
         while True:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -152,7 +152,7 @@ class Vm:
                 sock.close()
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise RuntimeError(f"pane-vmm does not listen (status {self.process.poll()}): {self.text('stderr')}") from None
-                time.sleep(0.001)
+                time.sleep(pause_s)
 
     def ask(self, **order):
         """One order on the control socket; events that come meanwhile are kept in self.events."""
