@@ -79,6 +79,7 @@ CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGU
 		WHEN 'user' THEN (SELECT to_jsonb(u) - '{password,id,last_login_at}'::text[] FROM pane.users u
 			WHERE u.name = p_name)
 		WHEN 'pool' THEN pane.pool_file(p_name)
+		WHEN 'branding' THEN pane.get_branding()::jsonb
 		WHEN 'quota' THEN pane.get_quota(p_name)::jsonb - '{used,says}'::text[]
 		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
 		WHEN 'terminal' THEN (SELECT pane.terminal_config(t) - 'exit_pin' FROM pane.terminal t WHERE t.name = p_name)
