@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What is of the whole site: its gateways, as they tell of themselves over internal.sock, and what
- * the site looks like. Branding is read by whoever is not logged in yet: nothing else is in it.
+ * What is of the whole site: its gateways, as they tell of themselves over internal.sock, what is
+ * under way, and what the site looks like. Branding is read by whoever is not logged in yet:
+ * nothing else is in it.
  */
 #include "broker/api.h"
 #include "broker/branding.h"
@@ -132,6 +133,15 @@ enum req_step api_gateway_forget(struct broker *b, struct db *db, struct req *r)
 	if (db_exec(db, "SELECT pane.gateway_forget($1)", r->arg[0]))
 		return req_fail_db(r, db);
 	return api_empty(r);
+}
+
+/* ---- what is under way ---- */
+
+enum req_step api_task_list(struct broker *b, struct db *db, struct req *r)
+{
+	(void)b;
+	return api_text(r, db, 200, db_text_n(db, "SELECT pane.list_tasks()", 0, NULL), "not.found",
+			"list");
 }
 
 /* ---- what the site looks like ---- */

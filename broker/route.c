@@ -144,6 +144,7 @@ static const struct route routes[] = {
 	{A, "GET", V "/gateways", ROLE_READONLY, api_gateway_list, NULL, false},
 	{A, "DELETE", V "/gateways/{name}", ROLE_ADMIN, api_gateway_forget, "gateway.forget",
 	 false},
+	{A, "GET", V "/tasks", ROLE_READONLY, api_task_list, NULL, false},
 	{A, "GET", V "/branding", ROLE_ANYONE, api_branding_get, NULL, false},
 	{A, "PATCH", V "/branding", ROLE_ADMIN, api_branding_update, "branding.update", true},
 	{A, "GET", V "/branding/logo", ROLE_ANYONE, api_logo_get, NULL, false},

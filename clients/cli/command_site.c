@@ -20,6 +20,20 @@ static const struct cli_column gateway_columns[] = {
 	END,
 };
 
+static const struct cli_column task_columns[] = {
+	{"TASK", "kind", CLI_TEXT},
+	{"OF", "name", CLI_TEXT},
+	{"WHAT", "what", CLI_TEXT},
+	{"STATE", "state", CLI_TEXT},
+	{"DONE", "done", CLI_TEXT},
+	{"ALL", "total", CLI_TEXT},
+	{"%", "percent", CLI_TEXT},
+	{"SINCE", "since", CLI_TIME},
+	{"BY", "by", CLI_TEXT},
+	{"REASON", "reason", CLI_TEXT},
+	END,
+};
+
 static const struct cli_option branding_options[] = {
 	{"name", "TEXT", CLI_STRING, "name", NULL, false,
 	 "what the site is called in the console and its titles; \"\" for Pane"},
@@ -53,6 +67,16 @@ const struct cli_command cli_site[] = {
 	 .path = V "/gateways/{1}",
 	 .done = "gateway {1} is forgotten",
 	 .help = "take one that is gone off the list; one that runs is back within a minute"},
+	{.noun = "tasks",
+	 .verb = "list",
+	 .args = "",
+	 .method = "GET",
+	 .path = V "/tasks",
+	 .show = CLI_SHOW_TABLE,
+	 .columns = task_columns,
+	 .help = "list what is under way, with how far it is: updates of pools, images on their "
+		 "way, "
+		 "hosts that are emptied, pools that fill up"},
 	{.noun = "branding",
 	 .verb = "show",
 	 .args = "",

@@ -44,7 +44,7 @@ END $$;
 
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.kind IN ('session', 'warning') THEN
+	IF NEW.kind IN ('session', 'warning', 'role') THEN
 		NEW.user_name := NEW.name;
 	ELSIF NEW.kind = 'machine' THEN
 		NEW.user_name := coalesce((SELECT u.name FROM pane.desktop d JOIN pane.users u ON u.id = d.user_id

@@ -80,3 +80,31 @@ CREATE FUNCTION pane.get_logo() RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('etag', left(encode(sha256(b.logo), 'hex'), 16), 'png',
 		translate(encode(b.logo, 'base64'), E'\n', ''))::text FROM pane.branding b WHERE b.logo IS NOT NULL
 $$;
+
+-- ---- what is under way ----
+
+-- Every long action with how far it is: updates of pools, images on their way into the store and to hosts, hosts that are
+-- emptied, pools that fill up. "percent" is null where nobody can tell.
+CREATE FUNCTION pane.list_tasks() RETURNS text LANGUAGE sql STABLE AS $$
+	WITH rollouts AS (SELECT DISTINCT ON (r.pool_id) r.id, p.name, r.version, r.state::text, r.reason, r.created_by, r.created_at
+			FROM pane.rollout r JOIN pane.pool p ON p.id = r.pool_id AND p.deleted_at IS NULL ORDER BY r.pool_id, r.id DESC),
+	tasks AS (
+		SELECT 'rollout' AS kind, r.name, r.version AS what, r.state, r.reason, r.created_by AS by, r.created_at AS since,
+			count(x.name) FILTER (WHERE x.state = 'done') AS done, count(x.name) AS total,
+			coalesce(100 * count(x.name) FILTER (WHERE x.state = 'done') / nullif(count(x.name), 0), 100) AS percent
+			FROM rollouts r LEFT JOIN pane.rollout_desktop x ON x.rollout_id = r.id
+			WHERE r.state IN ('running', 'paused', 'failed') GROUP BY 1, 2, 3, 4, 5, 6, 7
+		UNION ALL SELECT 'image', i.name, v.version, v.state::text, v.reason, v.created_by, v.created_at, NULL, NULL,
+			CASE WHEN v.state = 'uploading' THEN 100 * v.received_bytes / nullif(v.size_bytes, 0) ELSE v.percent END
+			FROM pane.image_version v JOIN pane.image i ON i.id = v.image_id WHERE v.state IN ('uploading', 'verifying', 'converting')
+		UNION ALL SELECT 'copy', v.name, h.name, 'running', v.reason, '', NULL, NULL, NULL, v.percent
+			FROM pane.host_version v JOIN pane.host h ON h.id = v.host_id AND h.online WHERE v.state = 'pulling'
+		UNION ALL SELECT 'drain', h.name, '', 'draining', h.drain_reason, coalesce(h.drained_by, ''), h.drained_at, NULL, count(d.id), NULL
+			FROM pane.host h JOIN pane.desktop d ON d.host_id = h.id AND d.state <> 'deleted' WHERE h.maintenance GROUP BY h.id
+		UNION ALL SELECT 'fill', p.name, '', CASE WHEN p.blocked = '{}' THEN 'running' ELSE 'waiting' END, coalesce(p.blocked[1], ''), '', min(d.since),
+			count(d.id) FILTER (WHERE d.state = 'ready'), count(d.id),
+			100 * count(d.id) FILTER (WHERE d.state = 'ready') / count(d.id)
+			FROM pane.pool p JOIN pane.desktop d ON d.pool_id = p.id AND d.user_id IS NULL AND d.state IN ('requested', 'cloning', 'booting', 'ready')
+			WHERE p.deleted_at IS NULL GROUP BY p.id HAVING count(d.id) FILTER (WHERE d.state <> 'ready') > 0)
+	SELECT jsonb_build_object('items', coalesce(jsonb_agg(to_jsonb(t) ORDER BY kind, name, what), '[]'))::text FROM tasks t
+$$;

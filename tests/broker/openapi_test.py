@@ -329,6 +329,7 @@ class OpenApi(unittest.TestCase):
         self.assertEqual(self.ask("GET", v + "/gateways", expect=200).json["items"][0]["certificates"][0]["state"], "good")
         self.ask("DELETE", v + "/gateways/{name}", None, 204, values=["gw1"])
         self.ask("DELETE", v + "/gateways/{name}", None, 404, values=["gw1"])
+        self.ask("GET", v + "/tasks", expect=200)
         self.ask("GET", v + "/branding", expect=200, token="")
         self.ask("GET", v + "/branding/logo", expect=404, token="")
         self.ask("PATCH", v + "/branding", {"accent": "#ffff00"}, 400)

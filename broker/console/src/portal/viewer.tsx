@@ -8,6 +8,7 @@ import { navigate } from "../router";
 import { Problem, say } from "../ui/common";
 import { ClipboardPanel, useClipboard } from "./clipboard";
 import { Connection, otherSession, ownDesktop, type Phase } from "./connection";
+import { setTitle } from "../ui/branding";
 
 /** Keys that the browser or the system would keep for itself, where it lets a page in full screen have them. */
 async function captureKeys() {
@@ -50,7 +51,7 @@ export default function Viewer({ name, shadow }: { name: string; shadow?: { sess
   const clip = useClipboard(rfb, shown);
 
   useEffect(() => {
-    document.title = `${name} · Pane`;
+    setTitle(name);
     const connection = new Connection(session && mode ? otherSession(session, mode) : ownDesktop(name), view.current!, behind.current!, (next, client) => {
       rfb.current = client;
       setPhase(next);
