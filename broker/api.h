@@ -168,6 +168,14 @@ enum req_step api_terminal_list(struct broker *b, struct db *db, struct req *r);
 enum req_step api_terminal_get(struct broker *b, struct db *db, struct req *r);
 enum req_step api_terminal_update(struct broker *b, struct db *db, struct req *r);
 enum req_step api_terminal_delete(struct broker *b, struct db *db, struct req *r);
+/* api_site.c */
+enum req_step api_gateway_put(struct broker *b, struct db *db, struct req *r);
+enum req_step api_gateway_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_gateway_forget(struct broker *b, struct db *db, struct req *r);
+enum req_step api_task_list(struct broker *b, struct db *db, struct req *r);
+enum req_step api_branding_get(struct broker *b, struct db *db, struct req *r);
+enum req_step api_branding_update(struct broker *b, struct db *db, struct req *r);
+enum req_step api_logo_get(struct broker *b, struct db *db, struct req *r);
 /* enroll.c */
 enum req_step api_enroll(struct broker *b, struct db *db, struct req *r);
 

@@ -235,6 +235,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, struct req *r)
 	/* What has an ETag may be kept, and is asked for each time all the same. */
 	MHD_add_response_header(res, "Cache-Control",
 				r->etag[0] ? "private, no-cache" : "no-store");
+	MHD_add_response_header(res, "X-Content-Type-Options", "nosniff");
 	if (r->etag[0])
 		MHD_add_response_header(res, "ETag", r->etag);
 	if (r->retry_after_s) {

@@ -141,6 +141,13 @@ static const struct route routes[] = {
 	 true},
 	{A, "DELETE", V "/terminals/{name}", ROLE_OPERATOR, api_terminal_delete, "terminal.delete",
 	 false},
+	{A, "GET", V "/gateways", ROLE_READONLY, api_gateway_list, NULL, false},
+	{A, "DELETE", V "/gateways/{name}", ROLE_ADMIN, api_gateway_forget, "gateway.forget",
+	 false},
+	{A, "GET", V "/tasks", ROLE_READONLY, api_task_list, NULL, false},
+	{A, "GET", V "/branding", ROLE_ANYONE, api_branding_get, NULL, false},
+	{A, "PATCH", V "/branding", ROLE_ADMIN, api_branding_update, "branding.update", true},
+	{A, "GET", V "/branding/logo", ROLE_ANYONE, api_logo_get, NULL, false},
 	{A, "GET", V "/images", ROLE_READONLY, api_image_list, NULL, false},
 	{A, "POST", V "/images", ROLE_OPERATOR, api_image_create, "image.create", true},
 	{A, "GET", V "/images/{name}", ROLE_READONLY, api_image_get, NULL, false},
@@ -180,6 +187,7 @@ static const struct route routes[] = {
 	 api_host_image, NULL, false},
 	{REQ_INTERNAL, "POST", "/internal/v1/connections", ROLE_GATEWAY, api_connect, NULL, true},
 	{REQ_INTERNAL, "POST", "/internal/v1/proofs", ROLE_GATEWAY, api_proof, NULL, true},
+	{REQ_INTERNAL, "POST", "/internal/v1/gateways", ROLE_GATEWAY, api_gateway_put, NULL, true},
 };
 
 /* What the first segment names whose pool counts; AT_LIST: each row's. */
@@ -348,10 +356,17 @@ static const char *object_of(const struct req *r)
 	return r->object[0] ? r->object : r->arg[0];
 }
 
+/* What is about to be changed; "" where it is only being made. There is one branding, without a
+ * name. */
+static const char *subject_of(const struct route *t, const struct req *r)
+{
+	return t->fn == api_branding_update ? "branding" : r->arg[0];
+}
+
 /* The handler and its audit entry, within a transaction. */
 static enum req_step change(const struct route *t, struct broker *b, struct db *db, struct req *r)
 {
-	cleanup_free char *before = audit_state(db, t->audit, r->arg[0]), *after = NULL;
+	cleanup_free char *before = audit_state(db, t->audit, subject_of(t, r)), *after = NULL;
 	enum req_step step = t->fn(b, db, r);
 
 	if (step != REQ_DONE)

@@ -28,6 +28,7 @@ static const struct cfg_key keys[] = {
 	KEY(host_key, CFG_STR, 0, 0, true),
 	KEY(broker_api, CFG_STR, 0, 0, true),
 	KEY(broker_internal, CFG_STR, 0, 0, true),
+	KEY(name, CFG_STR, 0, 0, false),
 	KEY(console, CFG_STR, 0, 0, false),
 	KEY(lobby, CFG_STR, 0, 0, false),
 	KEY(lobby_max, CFG_INT, 1, 1000, false),

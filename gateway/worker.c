@@ -5,6 +5,7 @@
  * on for retire_ms, or as long as they like.
  */
 #include "gateway/worker.h"
+#include "gateway/announce.h"
 #include "gateway/certs.h"
 #include "gateway/conn.h"
 #include "gateway/door.h"
@@ -36,6 +37,7 @@ static void on_hup(void *arg, int signo)
 		log_err("tls.reload", "worker=%u result=kept-old why=%s", w->index, LOG_Q(e.msg));
 	else
 		log_info("tls.reload", "worker=%u result=ok", w->index);
+	gw_announce_soon(w->announce);
 }
 
 /* ---- accepting ---- */
@@ -121,6 +123,7 @@ static void close_ports(struct gw_worker *w)
 		close(w->listeners[i].fd);
 	}
 	w->draining = true;
+	gw_announce_free(steal_ptr(&w->announce)); /* a successor speaks for us, or nobody */
 	if (!w->conns)
 		loop_stop(w->loop);
 }
@@ -171,12 +174,15 @@ int gw_worker_init(struct gw_worker *w, struct err *e)
 		if (!w->listen_io[i])
 			return err_set(e, -ENOMEM, "out of memory");
 	}
+	if (w->index == 0 && !(w->announce = gw_announce_start(w)))
+		return err_set(e, -ENOMEM, "out of memory");
 	return gw_certs_load(w, e);
 }
 
 void gw_worker_fini(struct gw_worker *w)
 {
 	end_all(w);
+	gw_announce_free(w->announce);
 	for (unsigned i = 0; i < w->n_listeners; i++)
 		loop_io_del(w->listen_io[i]);
 	loop_timer_del(w->drain);

@@ -31,6 +31,7 @@ struct gw_listener {
 	const char *addr; /* borrowed: as the configuration names it */
 };
 
+struct gw_announce;
 struct gw_conn;
 struct gw_files;
 struct gw_ticket_keys;
@@ -46,9 +47,10 @@ struct gw_worker {
 	/* Owned, one a certificate, ended by NULL; a handshake begins with the first. With https, a
 	 * client certificate is asked for. */
 	SSL_CTX *public_tls[GW_FRONTS_MAX + 1], *https_tls[GW_FRONTS_MAX + 1];
-	SSL_CTX *host_tls;	  /* owned */
-	struct gw_conn *conns;	  /* every connection of this worker */
-	struct loop_timer *drain; /* armed while draining */
+	SSL_CTX *host_tls;	      /* owned */
+	struct gw_announce *announce; /* owned; of the first worker only */
+	struct gw_conn *conns;	      /* every connection of this worker */
+	struct loop_timer *drain;     /* armed while draining */
 	bool draining;
 	bool retiring; /* draining for a successor: sessions may take their time */
 	struct log_bucket drops, refusals;   /* lines a stranger can cause */

@@ -4,8 +4,8 @@
  */
 #include "clients/cli/part.h"
 
-static const struct cli_command *const parts[] = {cli_people, cli_pool,	  cli_desktop,
-						  cli_image,  cli_record, cli_thin};
+static const struct cli_command *const parts[] = {cli_people, cli_pool, cli_desktop, cli_image,
+						  cli_record, cli_thin, cli_site};
 
 const struct cli_command *cli_command_at(size_t i)
 {

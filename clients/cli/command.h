@@ -17,6 +17,8 @@ enum cli_kind {
 	CLI_NUMBER, /* the same, as a number */
 	CLI_LIST,   /* the same, as a list: its value is separated by commas */
 	CLI_FILE,   /* the same, as the text of the file of that name */
+	CLI_BASE64, /* the same, as the bytes of the file of that name, in base64 */
+	CLI_NULL,   /* a flag: the key becomes null */
 	CLI_TRUE,   /* a flag: the key becomes true */
 	CLI_FALSE,  /* a flag: the key becomes false */
 	CLI_FORCE,  /* a flag: ?force=true */

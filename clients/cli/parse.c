@@ -6,6 +6,7 @@
 #include "clients/cli/command.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +336,21 @@ static int read_text(const struct cli_option *o, const char *path, json_t *body,
 	return r < 0 ? r : put(body, o->key, json_stringn(text, n));
 }
 
+static int read_bytes(const struct cli_option *o, const char *path, json_t *body, struct err *e)
+{
+	cleanup_free char *bytes = NULL, *text = NULL;
+	size_t n;
+	int r = file_read(path, CLI_FILE_MAX / 2, &bytes, &n, e);
+
+	if (r < 0)
+		return r;
+	text = malloc(n / 3 * 4 + 8);
+	if (!text)
+		return err_set(e, -ENOMEM, "out of memory");
+	EVP_EncodeBlock((uint8_t *)text, (uint8_t *)bytes, (int)n);
+	return put(body, o->key, json_string(text));
+}
+
 static int body_option(const struct cli_option *o, const char *given, json_t *body, struct err *e)
 {
 	const char *v = given ? given : o->fallback;
@@ -350,6 +366,10 @@ static int body_option(const struct cli_option *o, const char *given, json_t *bo
 		return put(body, o->key, list_of(v));
 	case CLI_FILE:
 		return read_text(o, v, body, e);
+	case CLI_BASE64:
+		return read_bytes(o, v, body, e);
+	case CLI_NULL:
+		return put(body, o->key, json_null());
 	case CLI_TRUE:
 	case CLI_FALSE:
 		return put(body, o->key, json_boolean(o->kind == CLI_TRUE));

@@ -14,7 +14,7 @@
 #define V "/api/v1"
 
 extern const struct cli_command cli_people[], cli_pool[], cli_desktop[], cli_image[], cli_record[],
-	cli_thin[];
+	cli_thin[], cli_site[];
 
 extern const struct cli_option cli_force_options[], cli_bin_options[];
 

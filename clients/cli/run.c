@@ -273,6 +273,54 @@ int cli_run_usage(struct cli_call *c, struct err *e)
 	return r < 0 ? err_set(e, r, "out of memory") : 0;
 }
 
+/* A row for each certificate, with its gateway's own fields beside it. */
+static json_t *certificate_rows(json_t *gateways)
+{
+	json_t *rows = json_array(), *g, *k;
+	size_t i, j;
+
+	json_array_foreach(gateways, i, g)
+		json_array_foreach(json_object_get(g, "certificates"), j, k)
+	{
+		json_t *row = json_copy(k);
+
+		if (!row || json_object_set(row, "gateway", json_object_get(g, "name")) ||
+		    json_object_set(row, "state", json_object_get(g, "state")) ||
+		    json_object_set(row, "seen_s", json_object_get(g, "seen_s")) ||
+		    json_array_append_new(rows, row))
+			break;
+	}
+	return rows;
+}
+
+int cli_run_gateways(struct cli_call *c, struct err *e)
+{
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_json json_t *list = NULL, *rows = NULL;
+	json_t *row;
+	size_t i;
+	int r;
+
+	if ((r = cli_open_session(c, &s, &h, e)) < 0 ||
+	    (r = get_list(h, c->command->path, 0, &list, e)) < 0)
+		return r;
+	rows = certificate_rows(json_object_get(list, "items"));
+	if (c->json || !json_array_size(rows))
+		return show_list(c, list);
+	if (cli_table(stdout, rows, c->command->columns) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
+	json_array_foreach(rows, i, row)
+	{
+		cleanup_free char *next = cli_value(json_object_get(row, "next"), CLI_TEXT);
+		cleanup_free char *name = cli_value(json_object_get(row, "gateway"), CLI_TEXT);
+
+		if (next && name && json_string_length(json_object_get(row, "next")))
+			printf("%s: %s\n", name, next);
+	}
+	return 0;
+}
+
 static const struct cli_column step_columns[] = {
 	{"STEP", "step", CLI_TEXT}, {"OK", "ok", CLI_TEXT}, {"DETAIL", "detail", CLI_TEXT}, {0}};
 

@@ -22,6 +22,7 @@ int cli_run_directory_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_oidc_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_audit(struct cli_call *c, struct err *e);
 int cli_run_usage(struct cli_call *c, struct err *e) must_check;
+int cli_run_gateways(struct cli_call *c, struct err *e) must_check;
 
 /* shadow.c */
 int cli_run_shadow(struct cli_call *c, struct err *e) must_check;

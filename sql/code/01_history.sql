@@ -44,7 +44,7 @@ END $$;
 
 CREATE FUNCTION pane.event_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.kind IN ('session', 'warning') THEN
+	IF NEW.kind IN ('session', 'warning', 'role') THEN
 		NEW.user_name := NEW.name;
 	ELSIF NEW.kind = 'machine' THEN
 		NEW.user_name := coalesce((SELECT u.name FROM pane.desktop d JOIN pane.users u ON u.id = d.user_id
@@ -79,6 +79,7 @@ CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGU
 		WHEN 'user' THEN (SELECT to_jsonb(u) - '{password,id,last_login_at}'::text[] FROM pane.users u
 			WHERE u.name = p_name)
 		WHEN 'pool' THEN pane.pool_file(p_name)
+		WHEN 'branding' THEN pane.get_branding()::jsonb
 		WHEN 'quota' THEN pane.get_quota(p_name)::jsonb - '{used,says}'::text[]
 		WHEN 'group' THEN pane.get_group(p_name)::jsonb - '{created_at,users}'::text[]
 		WHEN 'terminal' THEN (SELECT pane.terminal_config(t) - 'exit_pin' FROM pane.terminal t WHERE t.name = p_name)

@@ -36,6 +36,20 @@ CREATE FUNCTION pane.delegations_of(p_user uuid) RETURNS jsonb LANGUAGE sql STAB
 	FROM pane.delegated g JOIN pane.pool p ON p.id = g.pool_id WHERE g.user_id = p_user
 $$;
 
+-- The same for who looks at the user: "direct" is by their own name, others come by a group.
+CREATE FUNCTION pane.roles_of(p_user text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT coalesce(jsonb_agg(jsonb_build_object('pool', p.name, 'role', g.role, 'direct', EXISTS (SELECT FROM pane.delegation d
+		WHERE d.pool_id = g.pool_id AND d.user_id = u.id)) ORDER BY p.name), '[]')
+	FROM pane.users u JOIN pane.delegated g ON g.user_id = u.id JOIN pane.pool p ON p.id = g.pool_id WHERE u.name = p_user
+$$;
+
+-- Whoever it is of hears of it at once, wherever they are logged in.
+CREATE FUNCTION pane.role_event(p_pool text, p_who text, p_role text) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO pane.event (kind, name, to_state, reason) SELECT 'role', u.name, p_role, 'in pool ' || p_pool FROM pane.users u
+		WHERE u.name = p_who OR EXISTS (SELECT FROM pane.membership m JOIN pane.groups g ON g.id = m.group_id
+			WHERE m.user_id = u.id AND 'group:' || g.name = p_who)
+$$;
+
 -- NULL for an unknown pool.
 CREATE FUNCTION pane.list_delegations(p_pool text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('items', (SELECT coalesce(jsonb_agg(jsonb_build_object('who', coalesce(u.name, 'group:' || g.name),
@@ -51,6 +65,7 @@ BEGIN
 		CASE WHEN p_who NOT LIKE 'group:%' THEN pane.need_user(p_who) END,
 		CASE WHEN p_who LIKE 'group:%' THEN pane.need_group(substr(p_who, 7)) END, p_role::pane.role)
 		ON CONFLICT (pool_id, user_id, group_id) DO UPDATE SET role = excluded.role;
+	PERFORM pane.role_event(p_pool, p_who, p_role);
 	RETURN jsonb_build_object('who', p_who, 'role', p_role)::text;
 END $$;
 
@@ -62,4 +77,5 @@ BEGIN
 	IF NOT FOUND THEN
 		PERFORM pane.refuse(404, 'delegation.unknown', format('%s has no role of pool %s''s own.', p_who, p_pool));
 	END IF;
+	PERFORM pane.role_event(p_pool, p_who, 'none');
 END $$;

@@ -15,7 +15,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pane.get_user(p_name text) RETURNS text LANGUAGE sql STABLE AS
-	$$ SELECT to_jsonb(x)::text FROM pane.user_view x WHERE name = p_name $$;
+	$$ SELECT (to_jsonb(x) || jsonb_build_object('roles', pane.roles_of(x.name)))::text FROM pane.user_view x WHERE name = p_name $$;
 
 CREATE FUNCTION pane.list_users(p_after text, p_limit integer) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (SELECT *

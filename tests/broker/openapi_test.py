@@ -9,6 +9,7 @@ import urllib.parse
 
 import broker as broker_mod
 import panesite
+import png
 import totp
 from provider import Provider
 from tools import credssp
@@ -18,6 +19,9 @@ try:
 except ImportError:
     yaml = None
 
+GATEWAY = {"name": "gw1", "version": "1", "listen": ["https 0.0.0.0:443"], "certificates": [{
+    "use": "clients", "file": "/etc/pane/tls.crt", "names": ["desks.example.org"], "subject": "CN=desks.example.org", "issuer": "CN=Example CA",
+    "not_before": "2026-01-01T00:00:00Z", "not_after": "2046-01-01T00:00:00Z", "key": "RSA 2048", "fingerprint": "ab" * 32}]}
 METHODS = ("get", "post", "patch", "delete", "put")
 
 
@@ -306,6 +310,7 @@ class OpenApi(unittest.TestCase):
         self.ask("POST", v + "/users/{name}/restore", {}, 200, values=["zoe"])
         self.ask("GET", v + "/audit/export", expect=200, query="?format=csv")
         self.ask("GET", v + "/logons", expect=200)
+        self.walk_site(v)
         self.ask("GET", "/metrics", expect=200, sock=self.b.internal)
         self.seen.add(("GET", v + "/events")) # never ends: tests/broker/events_test.py
         made = self.ask("POST", v + "/tokens", {"name": "t", "scope": "readonly"}, 201).json
@@ -315,6 +320,22 @@ class OpenApi(unittest.TestCase):
             self.b.post("/login", {"user": "zoe", "password": "no"}, token="")
         self.ask("GET", v + "/lockouts", expect=200)
         self.ask("DELETE", v + "/lockouts/{user}/{source}", None, 204, values=["zoe", "-"])
+
+    def walk_site(self, v):
+        """Gateways and their certificates; what the site looks like."""
+        tell = "/internal/v1/gateways"
+        self.ask("POST", tell, GATEWAY, 200, sock=self.b.internal, token="")
+        self.ask("POST", tell, {**GATEWAY, "name": "-"}, 400, sock=self.b.internal, token="")
+        self.assertEqual(self.ask("GET", v + "/gateways", expect=200).json["items"][0]["certificates"][0]["state"], "good")
+        self.ask("DELETE", v + "/gateways/{name}", None, 204, values=["gw1"])
+        self.ask("DELETE", v + "/gateways/{name}", None, 404, values=["gw1"])
+        self.ask("GET", v + "/tasks", expect=200)
+        self.ask("GET", v + "/branding", expect=200, token="")
+        self.ask("GET", v + "/branding/logo", expect=404, token="")
+        self.ask("PATCH", v + "/branding", {"accent": "#ffff00"}, 400)
+        self.ask("PATCH", v + "/branding", {"name": "Example", "logo": base64.b64encode(png.picture(32, 16)).decode()}, 200)
+        seen = self.ask("GET", v + "/branding/logo", expect=200, token="")
+        self.ask("GET", v + "/branding/logo", expect=304, token="", more={"If-None-Match": seen.headers["ETag"]})
 
     def walk_totp(self, v):
         """A second factor from its beginning to its end."""

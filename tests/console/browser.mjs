@@ -233,6 +233,15 @@ const verbs = {
       return Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", rgb)), (b) => b.toString(16).padStart(2, "0")).join("");
     });
   },
+  async title() {
+    return page.title();
+  },
+  async colour({ selector }) {
+    return page.locator(selector).first().evaluate((e) => getComputedStyle(e).backgroundColor);
+  },
+  async off({ label }) {
+    return field(label).isDisabled();
+  },
   async fullscreen() {
     return page.evaluate(() => !!document.fullscreenElement);
   },

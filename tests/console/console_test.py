@@ -101,7 +101,7 @@ class Console(unittest.TestCase):
 
     # ---- making a pool, an employee -----------------------------------------------------------
     def test_wizard(self):
-        """console: the wizard makes a pool from its real image and shows the first desktop come up"""
+        """console: the wizard makes a pool from its real image, with one test desktop first, and lets it have the others when that one is ready"""
         web = self.web
         web.open(at="/pools/new")
         web.fill(label="Name", text="Bad Name")
@@ -122,7 +122,13 @@ class Console(unittest.TestCase):
         web.press(name="Create")
         web.heading(text="Pool office is made")
         web.see(text="office-1")
-        web.see(text="ready", timeout=40000)
+        web.see(text="The test desktop is ready", timeout=40000)
+        self.assertEqual(self.site.admin.call("GET", "/pools/office")[1]["size_max"], 1)
+        web.reload()
+        web.see(text="The test desktop is ready")
+        self.clean("wizard-trial")
+        web.press(name="Go on with up to 4 desktops")
+        web.see(text="Pool office may have 4 desktops now")
         pool = self.site.admin.call("GET", "/pools/office")[1]
         self.assertEqual((pool["image"], pool["memory_mib"], pool["size_max"], pool["spare"]), ("card", 128, 4, 1))
 

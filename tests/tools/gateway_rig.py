@@ -87,7 +87,7 @@ class Broker:
         self.host_address, self.host = host_address, HOST
         self.users = {"alice": "wonderland"}
         self.tickets = {}
-        self.asked, self.proofs = [], []
+        self.asked, self.proofs, self.told = [], [], []
         self.api_heads = []
         self.delay_s = 0
         self.special = None  # (status, object) for every request
@@ -172,6 +172,10 @@ class Broker:
     def connection(self, s):
         head, body = self.head(s)
         q = json.loads(body)
+        if head.startswith("POST /internal/v1/gateways "):
+            self.told.append(q)
+            self.reply(s, 200, {"again_s": 60})
+            return
         if head.startswith("POST /internal/v1/proofs "):
             self.proofs.append(q)
             self.reply(s, *self.proof(q))

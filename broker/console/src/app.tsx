@@ -5,10 +5,9 @@ import {
   Nav, NavItem, NavList, Page as Frame, PageSidebar, PageSidebarBody, PageToggleButton, SkipToContent, Toolbar, ToolbarContent, ToolbarItem,
 } from "@patternfly/react-core";
 import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
-import type { Me } from "#schema";
+import type { Branding, Me } from "#schema";
 import { logout, logoutEverywhere, whenLoginEnds, whoAmI } from "./api/client";
-import { forget, useFlowing, useLiveUpdates } from "./api/live";
-import icon from "./icon.svg";
+import { forget, useFlowing, useItem, useLiveUpdates } from "./api/live";
 import { Login } from "./login";
 import { Audit } from "./pages/audit";
 import { DesktopPage, Desktops } from "./pages/desktops";
@@ -28,6 +27,7 @@ import { Recordings } from "./pages/recordings";
 import { Sessions } from "./pages/sessions";
 import { Settings } from "./pages/settings";
 import { ThinClients } from "./pages/thin_clients";
+import { UsageReportPage } from "./pages/usage_report";
 import { UserPage, Users } from "./pages/users";
 import { Welcome } from "./pages/welcome";
 import { Logins } from "./portal/logins";
@@ -35,6 +35,8 @@ import { Password } from "./portal/password";
 import { Portal } from "./portal/portal";
 import { SecondFactor } from "./portal/second_factor";
 import { Link, navigate, useRoute } from "./router";
+import { Brand } from "./ui/brand";
+import { setBranding, siteName, useBranding } from "./ui/branding";
 import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
 import { forgetPictures } from "./ui/pictures";
 import { may, setRole } from "./ui/may";
@@ -56,6 +58,7 @@ const NAV: [string, string, string][] = [
   ["images", "Images", "GET /images"],
   ["hosts", "Hosts", "GET /hosts"],
   ["thin-clients", "Thin clients", "GET /terminals"],
+  ["usage", "Usage report", "GET /usage"],
   ["audit", "Events and audit", "GET /audit"],
   ["settings", "Settings", "GET /lockouts"],
 ];
@@ -101,6 +104,8 @@ function adminPage([section, name, more]: string[], leave: (everywhere?: boolean
       return name ? <HostPage key={name} name={name} /> : <Hosts />;
     case "thin-clients":
       return <ThinClients />;
+    case "usage":
+      return <UsageReportPage />;
     case "audit":
       return <Audit />;
     case "my":
@@ -177,8 +182,19 @@ function Cut() {
   return <Alert component="h2" variant="warning" isInline title="Live updates are cut: what is shown may be old. Connecting again" />;
 }
 
-function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
+/** Who is here and what the site looks like, as they are now and not as they were at the login. */
+function useNews(first: Me) {
+  const me = useItem<Me>("/me", ["me"]), branding = useItem<Branding>("/branding", ["site"]);
+  useEffect(() => {
+    if (branding.data) setBranding(branding.data);
+  }, [branding.data]);
+  return me.data ?? first;
+}
+
+function Shell({ me: first, leave }: { me: Me; leave: (everywhere?: boolean) => void }) {
   const { parts } = useRoute();
+  const me = useNews(first);
+  useBranding();
   setRole(me.role, me.pools);
   const admin = me.role !== "user" || Boolean(me.pools?.length);
   useLiveUpdates(true);
@@ -204,7 +220,7 @@ function Shell({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void })
           </MastheadToggle>
         )}
         <MastheadBrand>
-          <Link to="/" className="pane-brand"><img src={icon} alt="" />Pane</Link>
+          <Link to="/" className="pane-home"><Brand>{siteName()}</Brand></Link>
         </MastheadBrand>
       </MastheadMain>
       <MastheadContent>

@@ -4,7 +4,8 @@ import { ActionGroup, Button, Card, CardBody, CardTitle, Divider, Form, FormGrou
 import { useEffect, useState, type ReactNode } from "react";
 import type { Login as LoginAnswer, LoginWays, Me } from "#schema";
 import { api, ApiError, backFromProvider, finishAtProvider, goToProvider, login, type Back } from "./api/client";
-import icon from "./icon.svg";
+import { Brand, Support } from "./ui/brand";
+import { setTitle, siteName, useBranding } from "./ui/branding";
 import { Loading, Problem, useAction } from "./ui/common";
 import { CodeField, Enrol, enrolmentOf, RecoveryCodes } from "./ui/totp";
 
@@ -17,13 +18,18 @@ function Frame({ title, children }: { title: ReactNode; children: ReactNode }) {
     <main className="pane-login">
       <Card className="pane-login-card">
         <CardTitle component="h1">{title}</CardTitle>
-        <CardBody>{children}</CardBody>
+        <CardBody>{children}<Support /></CardBody>
       </Card>
     </main>
   );
 }
 
-const BRAND = <span className="pane-brand"><img src={icon} alt="" />Log in to Pane</span>;
+function Heading() {
+  useBranding(); // its name
+  return <Brand>Log in to {siteName()}</Brand>;
+}
+
+const BRAND = <Heading />;
 
 /** Runs a login; what is missing of a second factor is asked for beside it. */
 function useFactor(onLogin: (me: Me) => void, setEnrolled: (answer: LoginAnswer) => void) {
@@ -89,6 +95,7 @@ function Password({ onLogin, setEnrolled, ended }: Part & { ended: boolean }) {
   const [provider, setProvider] = useState<string>();
   const { action, run, fields } = useFactor(onLogin, setEnrolled);
   const away = useAction();
+  const { login_text: text } = useBranding();
   useEffect(() => {
     api.get<LoginWays>("/login").then((ways) => setProvider(ways.oidc?.name), () => undefined); // a password always goes
   }, []);
@@ -96,6 +103,7 @@ function Password({ onLogin, setEnrolled, ended }: Part & { ended: boolean }) {
   return (
     <Frame title={BRAND}>
       <Form onSubmit={(event) => { event.preventDefault(); void run((code) => login(user.trim(), password, code)); }}>
+        {text && <p className="pane-lines-kept">{text}</p>}
         {ended && !error && <p role="status">Your login has ended. Log in again; you come back to the same page.</p>}
         {error && <Problem error={error} />}
         {provider && (
@@ -123,7 +131,7 @@ export function Login({ onLogin, ended }: { onLogin: (me: Me) => void; ended: bo
   const [enrolled, setEnrolled] = useState<LoginAnswer>();
   const [from, setFrom] = useState(back);
   back = undefined; // an ended login later begins anew
-  document.title = "Log in · Pane";
+  useEffect(() => setTitle("Log in"), []);
   if (enrolled)
     return (
       <Frame title="Your recovery codes">

@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api, ApiError, raw } from "./client";
 
-export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | "audit" | "recording";
+export type Kind = "desktop" | "session" | "pool" | "host" | "image" | "user" | "audit" | "recording" | "site" | "me";
 
 export type Live<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
@@ -21,7 +21,7 @@ type Entry = {
   again: boolean;
 };
 
-const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user", "audit", "recording"];
+const ALL: Kind[] = ["desktop", "session", "pool", "host", "image", "user", "audit", "recording", "site", "me"];
 /** What an event of the stream may have changed. Others (lost, what is yet to come): anything. */
 const TOUCHES: Record<string, Kind[]> = {
   machine: ["desktop", "pool", "host"],
@@ -30,6 +30,8 @@ const TOUCHES: Record<string, Kind[]> = {
   host: ["host", "desktop"],
   image: ["image", "pool"],
   recording: ["recording"],
+  gateway: ["site"],
+  role: ["me", "user", "pool", "desktop", "session"],
 };
 /** The same of what somebody changed, by the first word of its action. */
 const CHANGES: Record<string, Kind[]> = {
@@ -37,7 +39,7 @@ const CHANGES: Record<string, Kind[]> = {
   entitlement: ["user", "pool", "desktop", "audit"], pool: ["pool", "audit"], rollout: ["pool", "audit"], image: ["image", "pool", "audit"],
   version: ["image", "pool", "audit"], host: ["host", "pool", "audit"], desktop: ["desktop", "audit"], session: ["session", "audit"],
   login: ["user", "audit"], logins: ["user", "audit"], token: ["user", "audit"], password: ["audit"], lockout: ["user", "audit"], home: ["user", "audit"],
-  recording: ["recording", "audit"],
+  recording: ["recording", "audit"], role: ["user", "pool", "audit"], branding: ["site", "audit"], gateway: ["site", "audit"],
 };
 
 const GATHER_MS = 100; // what belongs together is read once

@@ -5,9 +5,12 @@ import type { AuditEntry, Desktop, Host, Image, Pool, Session, User } from "#sch
 import { useItem, useList } from "../api/live";
 import { Link } from "../router";
 import { Bar, mib, Page, plural, Problem, Reasons, State } from "../ui/common";
+import { may } from "../ui/may";
 import type { ServerPage } from "../ui/table";
 import { LogonCard } from "./logons";
 import { poolState, Usage } from "./pools";
+import { TasksCard } from "./tasks";
+import { CertificateWarnings } from "./tls";
 
 function Figure({ title, n, to, text }: { title: string; n: number | undefined; to: string; text: ReactNode }) {
   return (
@@ -84,6 +87,7 @@ export function Overview() {
     <Page title="Overview">
       <Stack hasGutter>
         {broken && <Problem error={broken} retry={desktops.reload} />}
+        {may("GET /gateways") && <CertificateWarnings link />}
         <FirstSteps hosts={hosts.data} images={images.data} pools={pools.data} users={users.data} />
         <Gallery hasGutter minWidths={{ default: "130px" }}>
           <Figure title="Sessions" n={sessions.data?.length} to="/sessions" text={`${count(sessions.data, (s) => s.state === "connected") ?? "…"} connected now`} />
@@ -94,6 +98,7 @@ export function Overview() {
           <Figure title="Users" n={users.data?.length} to="/users" text={`${count(users.data, (u) => u.disabled) ?? "…"} disabled`} />
         </Gallery>
         <Gallery hasGutter minWidths={{ default: "100%", md: "400px" }}>
+          {may("GET /tasks") && <TasksCard />}
           {failed > 0 && (broken_ones.data?.items.length ?? 0) > 0 && (
             <Card isFullHeight>
               <CardTitle component="h2">Failed desktops</CardTitle>

@@ -17,6 +17,7 @@ import { PoolState, Usage } from "./pools";
 import { may } from "../ui/may";
 import { EntitlementAccess, ruleText } from "./access";
 import { PolicyTab, Stopped } from "./pool_policy";
+import { RolesTab } from "./roles";
 
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
@@ -64,6 +65,7 @@ export function PoolPage({ name }: { name: string }) {
               <Tab eventKey="image" title={<TabTitleText>Image and update</TabTitleText>}>{tab === "image" && <ImageTab pool={pool} />}</Tab>
               <Tab eventKey="policy" title={<TabTitleText>Policy</TabTitleText>}>{tab === "policy" && <PolicyTab pool={pool} />}</Tab>
               <Tab eventKey="people" title={<TabTitleText>Entitlements</TabTitleText>}>{tab === "people" && <People name={name} />}</Tab>
+              {may("GET /pools/{name}/roles") && <Tab eventKey="roles" title={<TabTitleText>Roles</TabTitleText>}>{tab === "roles" && <RolesTab pool={name} />}</Tab>}
             </Tabs>
             {editing && <Edit pool={pool} close={() => setEditing(false)} />}
           </>

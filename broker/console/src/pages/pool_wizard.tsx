@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A pool in five steps. The last one shows what each host says to it; after the pool is made the server's own verdict
 // (a desktop under way, or a refusal with a reason per host) is awaited and shown.
-import { Alert, Button, Form, Stack, StackItem, Wizard, WizardStep } from "@patternfly/react-core";
+import { Alert, Button, Checkbox, Form, Progress, Stack, StackItem, Wizard, WizardStep } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useEffect, useState } from "react";
 import type { Desktop, Host, Image, Pool, PoolCreate } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
-import { Link, navigate } from "../router";
+import { Link, navigate, useQuery } from "../router";
+import { Picture } from "../ui/pictures";
 import { ChoiceField, NumberField, SelectField, TextField } from "../ui/fields";
 import { Loading, mib, Nothing, Page, plural, Problem, Reasons, Shown, State, useAction } from "../ui/common";
+import type { ServerPage } from "../ui/table";
 import { Facts } from "./desktops";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
@@ -51,15 +53,46 @@ function Capacity({ draft, hosts }: { draft: Draft; hosts: Host[] }) {
   );
 }
 
-/** After creation: what the server does with it. */
-function Verdict({ name }: { name: string }) {
+/** How far a new desktop is, as far as its states tell. */
+const STEPS: Record<string, number> = { requested: 10, cloning: 35, booting: 70, ready: 100 };
+
+/** The one desktop a pool was begun with: once it is ready, the rest follows on a person's word. */
+function Trial({ pool, desktop, size, spare }: { pool: Pool; desktop: Desktop | undefined; size: number; spare: number }) {
+  const action = useAction();
+  const rest = () => action.run(async () => { await api.patch(`/pools/${seg(pool.name)}`, { size_max: size, spare }); refresh("pool"); }, `Pool ${pool.name} may have ${size} desktops now`);
+  if (pool.size_max !== 1 || size <= 1) return null;
+  const state = desktop?.state ?? "requested";
+  return (
+    <Stack hasGutter>
+      {action.error && <Problem error={action.error} />}
+      <Progress aria-label="The test desktop" title={`Test desktop: ${state}`} value={STEPS[state] ?? 0} variant={state === "failed" ? "danger" : state === "ready" ? "success" : undefined} />
+      {state === "failed" && (
+        <Alert component="h2" variant="danger" isInline title="The test desktop did not start">
+          <p>{desktop?.reason}</p>
+          <p>Nothing else was made. Change the pool, or delete it and begin again.</p>
+        </Alert>
+      )}
+      {state === "ready" && (
+        <Alert component="h2" variant="success" isInline title="The test desktop is ready: does its screen look right?">
+          <p><Button isDisabled={action.busy} isLoading={action.busy} onClick={() => void rest()}>Go on with up to {size} desktops</Button></p>
+        </Alert>
+      )}
+      {desktop && <div className="pane-trial"><Picture of={desktop.name} what={state === "ready" ? "No picture yet" : "Not running yet"} old={state !== "ready"} /></div>}
+    </Stack>
+  );
+}
+
+/** After creation: what the server does with it. size and spare are those that were asked for. */
+function Verdict({ name, size, spare }: { name: string; size: number; spare: number }) {
   const pool = useItem<Pool>(`/pools/${seg(name)}`, ["pool", "desktop"]);
-  const desktops = useList<Desktop>("/desktops", ["desktop"]);
-  const mine = (desktops.data ?? []).filter((d) => d.pool === name);
+  const desktops = useItem<ServerPage<Desktop>>(`/desktops?sort=name&limit=50&pool=${seg(name)}`, ["desktop"]);
+  const mine = desktops.data?.items ?? [];
   const p = pool.data;
   return (
-    <Page title={`Pool ${name} is made`} actions={<><Button onClick={() => navigate(`/pools/${name}`)}>Open the pool</Button><Button variant="secondary" onClick={() => navigate("/new-employee")}>Give somebody a desktop</Button></>}>
+    <Page title={`Pool ${name} is made`} actions={<><Button variant={p?.size_max === 1 && size > 1 ? "secondary" : "primary"} onClick={() => navigate(`/pools/${seg(name)}`)}>Open the pool</Button><Button variant="secondary" onClick={() => navigate("/new-employee")}>Give somebody a desktop</Button></>}>
       <Stack hasGutter>
+        {pool.error && <Problem error={pool.error} retry={pool.reload} />}
+        {p && <Trial pool={p} desktop={mine[0]} size={size} spare={spare} />}
         {p && p.blocked.length > 0 && (
           <Alert component="h2" variant="warning" isInline title="No desktop could be added">
             <Reasons reasons={p.blocked} />
@@ -69,7 +102,7 @@ function Verdict({ name }: { name: string }) {
         {p && p.spare === 0 && <Alert component="h2" variant="info" isInline title="It keeps no spare desktop: the first login of an entitled user makes one" />}
         {mine.map((d) => (
           <StackItem key={d.name}>
-            <Link to={`/desktops/${d.name}`}>{d.name}</Link> <State of={d.state} /> {d.reason}
+            <Link to={`/desktops/${seg(d.name)}`}>{d.name}</Link> <State of={d.state} /> {d.reason}
           </StackItem>
         ))}
         {p && !mine.length && !p.blocked.length && p.spare > 0 && <Loading what="the first desktop" />}
@@ -82,15 +115,15 @@ export function PoolWizard() {
   const images = useList<Image>("/images", ["image"]);
   const hosts = useList<Host>("/hosts", ["host"]);
   const pools = useList<Pool>("/pools", ["pool"]);
-  const [made, setMade] = useState<string>();
-  if (made) return <Verdict name={made} />;
+  const [made] = useQuery("made"), [size] = useQuery("size"), [spare] = useQuery("spare"); // stays over a reload
+  if (made) return <Verdict name={made} size={Number(size) || 1} spare={Number(spare) || 0} />;
   return (
     <Page title="Create pool" crumb={["/pools", "Pools"]}>
       <Shown live={images} what="images">
         {(list) =>
           list.length ? (
             <Shown live={hosts} what="hosts">
-              {(found) => <Steps images={list} hosts={found} taken={(pools.data ?? []).map((p) => p.name)} done={setMade} />}
+              {(found) => <Steps images={list} hosts={found} taken={(pools.data ?? []).map((p) => p.name)} />}
             </Shown>
           ) : (
             <Nothing title="There is no image yet" action={<Link to="/images">To the images</Link>}>
@@ -103,13 +136,14 @@ export function PoolWizard() {
   );
 }
 
-function Steps({ images, hosts, taken, done }: { images: Image[]; hosts: Host[]; taken: string[]; done: (name: string) => void }) {
+function Steps({ images, hosts, taken }: { images: Image[]; hosts: Host[]; taken: string[] }) {
   const containers = hosts.length > 0 && hosts.every((h) => !h.vm) && hosts.some((h) => h.container);
   const [d, setD] = useState<Draft>({
     name: "", image: images[0].name, image_tag: "stable", cpus: 2, memory_mib: 2048, size_max: 10, spare: 1,
     assignment: "dedicated", isolation: containers ? "container" : "vm", home_mib: 0, logoff_after_s: 3600,
   });
   const set = <K extends keyof Draft>(key: K) => (value: Draft[K]) => setD((old) => ({ ...old, [key]: value }));
+  const [first, setFirst] = useState(true);
   const action = useAction();
   const tags = Object.keys((images.find((i) => i.name === d.image)?.tags as Record<string, string>) ?? {});
   const nameError = d.name && !NAME.test(d.name) ? "Small letters, digits and dashes; at most 40." : taken.includes(d.name) ? "There is a pool of this name." : undefined;
@@ -118,9 +152,9 @@ function Steps({ images, hosts, taken, done }: { images: Image[]; hosts: Host[];
   const create = () =>
     action.run(async () => {
       const { logoff_after_s, ...rest } = d;
-      await api.post("/pools", d.assignment === "floating" ? { ...rest, logoff_after_s } : rest);
+      await api.post("/pools", { ...rest, ...(d.assignment === "floating" ? { logoff_after_s } : {}), ...(first ? { size_max: 1, spare: 1 } : {}) });
       refresh("pool");
-      done(d.name);
+      navigate(`/pools/new?made=${seg(d.name)}&size=${d.size_max}&spare=${d.spare}`);
     });
   // PatternFly names the narrow screen's step list "Wizard toggle" over the text it shows; the text is the better name.
   useEffect(() => document.querySelector(".pf-v6-c-wizard__toggle")?.removeAttribute("aria-label"));
@@ -180,6 +214,7 @@ function Steps({ images, hosts, taken, done }: { images: Image[]; hosts: Host[];
             ["Each", `${plural(d.cpus, "processor")}, ${mib(d.memory_mib)}${d.home_mib ? `, home disk ${mib(d.home_mib)}` : ""}`],
           ]} />
           <Capacity draft={d} hosts={hosts} />
+          <Checkbox id="first" label="Make one test desktop first" description="The pool begins with one desktop. When it is ready and looks right, you let it have the others." isChecked={first} onChange={(_, on) => setFirst(on)} />
         </Stack>
       </WizardStep>
     </Wizard>

@@ -13,8 +13,10 @@ import { NumberField, SelectField, TextField } from "../ui/fields";
 import { may } from "../ui/may";
 import { DataTable, download } from "../ui/table";
 import { GROUP_NAME } from "./groups";
+import { Look } from "./look";
 import { Providers } from "./providers";
 import { Quotas } from "./quotas";
+import { Tls } from "./tls";
 
 function NewToken({ close }: { close: () => void }) {
   const [name, setName] = useState("");
@@ -216,6 +218,8 @@ const TABS: [string, string, string, ComponentType][] = [
   ["lockouts", "Slowed logins", "GET /lockouts", Lockouts],
   ["quotas", "Quotas", "GET /quotas", Quotas],
   ["providers", "Login providers", "GET /directory", Providers],
+  ["tls", "TLS", "GET /gateways", Tls],
+  ["look", "Name and look", "GET /branding", Look],
   ["bin", "Bin", "GET /bin", Bin],
   ["homes", "Homes", "GET /homes", Homes],
   ["configuration", "Configuration", "GET /export", Configuration],

@@ -11,6 +11,7 @@ import { SelectField, TextField } from "../ui/fields";
 import { LoginRows } from "../portal/logins";
 import { DataTable, type ServerPage } from "../ui/table";
 import { dangerOf, Facts } from "./desktops";
+import { RolesCard } from "./roles";
 import { welcomeLink } from "./welcome";
 import { may } from "../ui/may";
 
@@ -245,6 +246,7 @@ export function UserPage({ name }: { name: string }) {
                   </Split>
                 </Form>
               )}
+              <RolesCard user={user} />
               {logins.data && logins.data.items.length > 0 && (
                 <Card>
                   <CardTitle component="h2">Logged in</CardTitle>

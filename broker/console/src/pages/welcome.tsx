@@ -5,8 +5,9 @@ import { Button, Card, CardBody, CardTitle, Form } from "@patternfly/react-core"
 import { useEffect, useState } from "react";
 import type { Welcomed } from "#schema";
 import { api, login } from "../api/client";
-import icon from "../icon.svg";
 import { navigate } from "../router";
+import { Brand, Support } from "../ui/brand";
+import { setTitle, siteName } from "../ui/branding";
 import { Problem, useAction } from "../ui/common";
 import { TextField } from "../ui/fields";
 import { CodeField, Enrol, enrolmentOf, RecoveryCodes } from "../ui/totp";
@@ -25,7 +26,7 @@ export function Welcome({ token }: { token: string }) {
   const [codes, setCodes] = useState<string[]>();
   const action = useAction();
   useEffect(() => {
-    document.title = "Welcome · Pane";
+    setTitle("Welcome");
     window.history.replaceState(null, "", "#/welcome/");
   }, []);
   const ok = fresh.length >= 10 && fresh === again;
@@ -52,7 +53,7 @@ export function Welcome({ token }: { token: string }) {
   return (
     <main className="pane-login">
       <Card className="pane-login-card">
-        <CardTitle component="h1"><span className="pane-brand"><img src={icon} alt="" />{done ? `Welcome, ${done}` : "Welcome to Pane"}</span></CardTitle>
+        <CardTitle component="h1"><Brand>{done ? `Welcome, ${done}` : `Welcome to ${siteName()}`}</Brand></CardTitle>
         <CardBody>
           {codes ? (
             <RecoveryCodes codes={codes} done={enter} />
@@ -79,6 +80,7 @@ export function Welcome({ token }: { token: string }) {
               <Button type="submit" isBlock isDisabled={!ok || action.busy} isLoading={action.busy}>Set password</Button>
             </Form>
           )}
+          <Support />
         </CardBody>
       </Card>
     </main>

@@ -8,6 +8,7 @@ import { refresh, useItem } from "../api/live";
 import { useConfirm } from "../ui/confirm";
 import { navigate } from "../router";
 import { Nothing, Page, Problem, say, Shown, State, useAction } from "../ui/common";
+import { Support } from "../ui/brand";
 import { Picture } from "../ui/pictures";
 import { download } from "../ui/table";
 import { getTicket, type Wait } from "./ticket";
@@ -89,6 +90,7 @@ export function Portal() {
           )
         }
       </Shown>
+      <Support />
     </Page>
   );
 }

@@ -9,6 +9,7 @@ import { Problem, say } from "../ui/common";
 import { ClipboardPanel, useClipboard } from "./clipboard";
 import { Connection, otherSession, ownDesktop, type Phase } from "./connection";
 import { SoundControls, useSound } from "./sound";
+import { setTitle } from "../ui/branding";
 
 /** Keys that the browser or the system would keep for itself, where it lets a page in full screen have them. */
 async function captureKeys() {
@@ -53,7 +54,7 @@ export default function Viewer({ name, shadow }: { name: string; shadow?: { sess
 
   useEffect(() => {
     if (!sound) return;
-    document.title = `${name} · Pane`;
+    setTitle(name);
     const connection = new Connection(session && mode ? otherSession(session, mode) : ownDesktop(name), view.current!, behind.current!, sound, (next, client) => {
       rfb.current = client;
       setPhase(next);

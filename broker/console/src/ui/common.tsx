@@ -22,10 +22,12 @@ import {
 } from "@patternfly/react-core";
 import { useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { ApiError } from "../api/client";
+import { setTitle, useBranding } from "./branding";
 
 // ---- problems and news ----
 
 export function Problem({ error, title, retry }: { error: ApiError; title?: string; retry?: () => void }) {
+  const { support } = useBranding();
   return (
     <Alert
       component="h2"
@@ -44,7 +46,7 @@ export function Problem({ error, title, retry }: { error: ApiError; title?: stri
       <Reasons reasons={error.reasons} />
       {error.id && (
         <p className="pane-quiet">
-          Ask for help with this id: <code>{error.id}</code>
+          Ask for help with this id: <code>{error.id}</code>{support && <> ({support})</>}
         </p>
       )}
     </Alert>
@@ -147,7 +149,7 @@ export function Page({ title, lead, crumb, actions, children }: {
   children: ReactNode;
 }) {
   useEffect(() => {
-    if (typeof title === "string") document.title = `${title} · Pane`;
+    if (typeof title === "string") setTitle(title);
   }, [title]);
   return (
     <>

@@ -4,7 +4,7 @@ import { ROLE_OF } from "#schema";
 
 const RANK = ["anyone", "user", "readonly", "helpdesk", "operator", "admin"];
 /** Calls for which a role in one pool does, too. */
-const PLACED = /^(GET \/pools$|\w+ \/pools\/\{name\}(\/(entitlements|rollout|retry).*)?$|\w+ \/desktops(\/|$)|\w+ \/sessions(\/|$))/;
+const PLACED = /^(GET \/pools$|\w+ \/pools\/\{name\}(\/(entitlements|rollout|retry|roles).*)?$|\w+ \/desktops(\/|$)|\w+ \/sessions(\/|$))/;
 let rank = 0;
 let placed = 0;
 

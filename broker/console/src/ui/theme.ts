@@ -10,9 +10,19 @@ export function theme(): Theme {
   return kept === "light" || kept === "dark" ? kept : "system";
 }
 
+let told: () => void = () => {};
+
+export function isDark() {
+  return theme() === "dark" || (theme() === "system" && system.matches);
+}
+
+export function whenThemeChanges(fn: () => void) {
+  told = fn;
+}
+
 function apply() {
-  const dark = theme() === "dark" || (theme() === "system" && system.matches);
-  document.documentElement.classList.toggle("pf-v6-theme-dark", dark);
+  document.documentElement.classList.toggle("pf-v6-theme-dark", isDark());
+  told();
 }
 
 export function setTheme(value: Theme) {
