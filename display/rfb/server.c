@@ -528,10 +528,22 @@ static int setup(struct rfb_server *s)
 	return 0;
 }
 
+/* The library leaves its notes of what the client extends to nobody. */
+static void drop_extensions(rfbClientPtr cl)
+{
+	while (cl->extensions) {
+		rfbExtensionData *e = cl->extensions;
+
+		cl->extensions = e->next;
+		free(e);
+	}
+}
+
 static void teardown(struct rfb_server *s)
 {
 	if (s->client) {
 		rfbCloseClient(s->client);
+		drop_extensions(s->client);
 		rfbClientConnectionGone(s->client);
 	}
 	if (s->screen) {

@@ -13,6 +13,7 @@ from tools import ear
 TIMEOUT = 400
 SHOTS = f"{TOP}/build/console/shots"
 HERTZ, SECONDS, LOUD = 1000, 2, 8000
+RATE = 48000  # what the page asks for, so that nothing is made of it on the way to the ear
 
 
 class Sound(unittest.TestCase):
@@ -22,7 +23,7 @@ class Sound(unittest.TestCase):
         if why:
             raise unittest.SkipTest(why)
         cls.room = ear.Room()
-        cls.ear = ear.Ear(cls.room)
+        cls.ear = ear.Ear(cls.room, rate=RATE)
         cls.site = whole.cell_site().up()
         cls.site.pool("loud", image="debian", isolation="container", memory_mib=512)
         cls.site.pool("quiet", image="debian", isolation="container", memory_mib=512)
@@ -81,17 +82,17 @@ class Sound(unittest.TestCase):
 
     def expect_tone(self, since, loud=LOUD):
         samples = self.ear.whole(since)
-        self.assertAlmostEqual(ear.pitch(samples), HERTZ, delta=5)
-        self.assertAlmostEqual(max(samples), loud, delta=loud / 10)
+        self.assertAlmostEqual(ear.pitch(samples, RATE), HERTZ, delta=10)
+        self.assertAlmostEqual(ear.level(samples), loud, delta=loud / 10)
         # A machine that is busy with other tests may lose some of it, and never adds to it.
-        self.assertGreater(ear.loud_s(samples), 0.3)
-        self.assertLess(ear.loud_s(samples), SECONDS + 0.1)
+        self.assertGreater(ear.loud_s(samples, RATE), 0.3)
+        self.assertLess(ear.loud_s(samples, RATE), SECONDS + 0.2)
 
     def test_heard(self):
         """viewer: a tone that a program plays is what the browser plays, that tone at its time and else silence"""
         for _ in range(2):
             self.expect_tone(self.play())
-        self.assertIsNone(self.ear.sound(self.ear.now() - ear.RATE // 4))
+        self.assertIsNone(self.ear.sound(self.ear.now() - RATE // 4))
 
     def test_toolbar(self):
         """viewer: the toolbar turns the sound off, then nobody listens to the desktop, and on again, and sets how loud it is; it has no accessibility faults"""

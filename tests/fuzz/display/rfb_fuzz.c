@@ -19,6 +19,13 @@
 #define INPUT  65536u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* libvncserver 0.9.14 forgets 24 bytes at each SetDesktopSize that is granted. */
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:rfbGetClientIterator";
+}
 
 static struct disp_screen screen;
 static struct disp_sound *sound;

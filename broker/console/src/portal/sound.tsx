@@ -9,9 +9,11 @@ import type { ToWorklet } from "./worklet";
 import worklet from "./worklet.ts?worker&url";
 
 const IDLE_MS = 3000;
-const LOCKED_MS = 500; // a context that does not run by then is not allowed to
 
 export type SoundState = { known: boolean; on: boolean; volume: number; locked: boolean };
+
+/** Whether the browser lets this page sound: once its user has pressed something in it. */
+const allowed = () => navigator.userActivation?.hasBeenActive ?? true;
 
 export class Sound implements Ear {
   private client: Client | undefined;
@@ -57,6 +59,7 @@ export class Sound implements Ear {
 
   known(client: Client) {
     this.client = client;
+    if (allowed()) this.open(); // now, so that the first sound does not wait for it
     if (this.state.on) client.hear(true);
     this.set({ known: true });
   }
@@ -64,9 +67,9 @@ export class Sound implements Ear {
   begin() {
     this.plays = true;
     window.clearTimeout(this.timer);
+    if (allowed()) this.unlock();
+    else this.set({ locked: true });
     this.post({ begin: true });
-    this.unlock();
-    this.timer = window.setTimeout(() => this.set({ locked: this.context?.state !== "running" }), LOCKED_MS);
   }
 
   data(samples: ArrayBuffer) {
@@ -77,9 +80,13 @@ export class Sound implements Ear {
     if (!this.plays) return;
     this.plays = false;
     this.post({ end: true });
+    this.rest();
+    this.set({ locked: false });
+  }
+
+  private rest() {
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.context?.suspend(), IDLE_MS);
-    this.set({ locked: false });
   }
 
   private set(some: Partial<SoundState>) {
@@ -90,7 +97,9 @@ export class Sound implements Ear {
   private unlock = () => {
     if (!this.plays) return;
     this.open();
-    void this.context?.resume().then(() => this.set({ locked: false }), () => undefined);
+    window.clearTimeout(this.timer);
+    void this.context?.resume();
+    if (this.state.locked) this.set({ locked: false });
   };
 
   private open() {
@@ -105,6 +114,7 @@ export class Sound implements Ear {
       node.connect(gain);
       return node;
     });
+    this.rest();
   }
 
   private post(message: ToWorklet, moved: Transferable[] = []) {
