@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Allow-lists by libseccomp and Landlock. A call that is not listed is our bug or an attack: it
- * raises SIGSYS, which says its number and ends the process with status 5. openat() and its like
- * fail with EACCES instead, as libraries try them for optional files.
- * Sanitizer builds need calls of their own and run without the filter, and say so.
+ * Allow-lists by seccomp (jail_filter.h) and Landlock. A call that is not listed is our bug or an
+ * attack: it raises SIGSYS, which says its number and ends the process with status 5. openat() and
+ * its like fail with EACCES instead, as libraries try them for optional files. Sanitizer builds
+ * need calls of their own and run without the filter, and say so.
  */
 #include "vmm/jail.h"
 
@@ -12,8 +12,6 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
-#include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +22,7 @@
 #include <ucontext.h>
 #include "common/landlock.h"
 #include "common/log.h"
+#include "vmm/jail_filter.h"
 
 #define OPEN_FILES 1024 /* a user-mode network connection is one descriptor */
 
@@ -35,36 +34,15 @@
 
 /* What a vCPU thread needs: the run loop, device registers (eventfds, the console log), malloc. */
 static const int vcpu_calls[] = {
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(pread64),
-	SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(futex),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(mmap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(brk),
-	SCMP_SYS(mprotect),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(sigaltstack),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(time),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rseq),
-	SCMP_SYS(close),
+	SYS_read,	 SYS_write,	    SYS_pread64,      SYS_lseek,	SYS_ftruncate,
+	SYS_futex,	 SYS_sched_yield,   SYS_mmap,	      SYS_munmap,	SYS_mremap,
+	SYS_madvise,	 SYS_brk,	    SYS_mprotect,     SYS_rt_sigreturn, SYS_rt_sigprocmask,
+	SYS_sigaltstack, SYS_exit,	    SYS_exit_group,   SYS_getpid,	SYS_gettid,
+	SYS_tgkill,	 SYS_clock_gettime, SYS_gettimeofday, SYS_time,		SYS_restart_syscall,
+	SYS_rseq,	 SYS_close,
 };
 
-static const unsigned long vcpu_ioctls[] = {
+static const uint32_t vcpu_ioctls[] = {
 	KVM_RUN,	   KVM_IRQ_LINE,
 	KVM_SIGNAL_MSI,	   KVM_IOEVENTFD,
 	KVM_GET_REGS,	   KVM_SET_USER_MEMORY_REGION, /* a framebuffer moves with its BAR */
@@ -74,7 +52,7 @@ static const unsigned long vcpu_ioctls[] = {
 
 /* A snapshot reads what KVM keeps; a descriptor that was passed says what it is. The main thread's
  * alone. */
-static const unsigned long main_ioctls[] = {
+static const uint32_t main_ioctls[] = {
 	BLKGETSIZE64,	   TUNGETIFF,		TUNSETOFFLOAD,		TUNSETVNETHDRSZ,
 	KVM_GET_CPUID2,	   KVM_GET_MP_STATE,	KVM_GET_SREGS,		KVM_GET_XSAVE,
 	KVM_GET_XSAVE2,	   KVM_GET_XCRS,	KVM_GET_DEBUGREGS,	KVM_GET_LAPIC,
@@ -84,72 +62,71 @@ static const unsigned long main_ioctls[] = {
 
 /* The main thread and I/O threads besides: the loop, disks, the surface and control sockets. */
 static const int main_calls[] = {
-	SCMP_SYS(epoll_wait),	   SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_ctl),	   SCMP_SYS(accept4),
-	SCMP_SYS(sendmsg),	   SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),	   SCMP_SYS(recvfrom),
-	SCMP_SYS(pwrite64),	   SCMP_SYS(preadv),
-	SCMP_SYS(pwritev),	   SCMP_SYS(readv),
-	SCMP_SYS(writev),	   SCMP_SYS(preadv2),
-	SCMP_SYS(pwritev2),	   SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync),	   SCMP_SYS(fallocate),
-	SCMP_SYS(fstat),	   SCMP_SYS(fcntl),
-	SCMP_SYS(memfd_create),	   SCMP_SYS(timerfd_settime),
-	SCMP_SYS(timerfd_create), /* from here: a device that is plugged in later */
-	SCMP_SYS(flock),	   SCMP_SYS(eventfd2),
-	SCMP_SYS(getrandom),	   SCMP_SYS(poll),
-	SCMP_SYS(ppoll),	   SCMP_SYS(getsockopt),
-	SCMP_SYS(shutdown),	   SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(set_robust_list), SCMP_SYS(unlink),
-	SCMP_SYS(uname),	   SCMP_SYS(io_uring_enter),
-	SCMP_SYS(epoll_create1), /* the loop of a network card that is plugged in */
+	SYS_epoll_wait,	     SYS_epoll_pwait,
+	SYS_epoll_ctl,	     SYS_accept4,
+	SYS_sendmsg,	     SYS_recvmsg,
+	SYS_sendto,	     SYS_recvfrom,
+	SYS_pwrite64,	     SYS_preadv,
+	SYS_pwritev,	     SYS_readv,
+	SYS_writev,	     SYS_preadv2,
+	SYS_pwritev2,	     SYS_fsync,
+	SYS_fdatasync,	     SYS_fallocate,
+	SYS_fstat,	     SYS_fcntl,
+	SYS_memfd_create,    SYS_timerfd_settime,
+	SYS_timerfd_create, /* from here: a device that is plugged in later */
+	SYS_flock,	     SYS_eventfd2,
+	SYS_getrandom,	     SYS_poll,
+	SYS_ppoll,	     SYS_getsockopt,
+	SYS_shutdown,	     SYS_nanosleep,
+	SYS_clock_nanosleep, SYS_sched_getaffinity,
+	SYS_set_robust_list, SYS_unlink,
+	SYS_uname,	     SYS_io_uring_enter,
+	SYS_epoll_create1, /* the loop of a network card that is plugged in */
 };
 
 /* A disk's thread with a ring: its loop, the guest's notifications and interrupts, a limiter's
  * timer, small writes (virtio_blk_io.c), the log, malloc. It opens and reads no file but by the
  * ring. */
 static const int disk_calls[] = {
-	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(pwritev),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(futex),
-	SCMP_SYS(timerfd_settime),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(mmap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(brk),
-	SCMP_SYS(mprotect),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rseq),
+	SYS_io_uring_enter,
+	SYS_pwritev,
+	SYS_pwrite64,
+	SYS_epoll_wait,
+	SYS_epoll_pwait,
+	SYS_read,
+	SYS_write,
+	SYS_futex,
+	SYS_timerfd_settime,
+	SYS_sched_yield,
+	SYS_mmap,
+	SYS_munmap,
+	SYS_mremap,
+	SYS_madvise,
+	SYS_brk,
+	SYS_mprotect,
+	SYS_rt_sigreturn,
+	SYS_rt_sigprocmask,
+	SYS_exit,
+	SYS_exit_group,
+	SYS_getpid,
+	SYS_gettid,
+	SYS_tgkill,
+	SYS_clock_gettime,
+	SYS_gettimeofday,
+	SYS_restart_syscall,
+	SYS_rseq,
 };
 
-static const unsigned long disk_ioctls[] = {KVM_IRQ_LINE, KVM_SIGNAL_MSI};
+static const uint32_t disk_ioctls[] = {KVM_IRQ_LINE, KVM_SIGNAL_MSI};
 
 static const int net_calls[] = {
-	SCMP_SYS(socket),      SCMP_SYS(connect),    SCMP_SYS(bind),
-	SCMP_SYS(listen),      SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername), SCMP_SYS(recvmmsg),   SCMP_SYS(ioctl), /* FIONREAD, FIONBIO */
+	SYS_socket,	 SYS_connect,	  SYS_bind,	SYS_listen, SYS_setsockopt,
+	SYS_getsockname, SYS_getpeername, SYS_recvmmsg, SYS_ioctl, /* FIONREAD, FIONBIO */
 };
 
 /* Denied, not fatal: Landlock decides where a resolver is allowed, EACCES where not. */
 static const int file_calls[] = {
-	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(access),
+	SYS_openat, SYS_open, SYS_newfstatat, SYS_stat, SYS_access,
 };
 
 /* ---- files and limits ---------------------------------------------------------------------------
@@ -194,54 +171,10 @@ static void on_violation(int signo, siginfo_t *info, void *context)
 	_exit(5);
 }
 
-static int allow(scmp_filter_ctx f, const int *calls, size_t n)
+static void allow_vcpu(struct jail_filter *f)
 {
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
-	return r;
-}
-
-static int allow_ioctls(scmp_filter_ctx f, const unsigned long *ioctls, size_t n)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
-	return r;
-}
-
-static int allow_vcpu(scmp_filter_ctx f)
-{
-	int r = allow(f, vcpu_calls, ARRAY_LEN(vcpu_calls));
-
-	return r == 0 ? allow_ioctls(f, vcpu_ioctls, ARRAY_LEN(vcpu_ioctls)) : r;
-}
-
-/* Threads of a device that is plugged in later: a thread of this process, in no new namespace.
- * What clone3 is to do lies in memory, where no filter looks; without it glibc takes clone. */
-static int allow_threads(scmp_filter_ctx f)
-{
-	const uint64_t needs = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-	const uint64_t never = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
-			       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE |
-			       CLONE_PARENT;
-	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				 SCMP_A0(SCMP_CMP_MASKED_EQ, needs | never, needs));
-
-	return r == 0 ? seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) : r;
-}
-
-static int load(scmp_filter_ctx f, bool whole_process)
-{
-	int r = whole_process ? seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) : 0;
-
-	if (r == 0)
-		r = seccomp_load(f);
-	seccomp_release(f);
-	return r;
+	jail_filter_allow(f, vcpu_calls, ARRAY_LEN(vcpu_calls));
+	jail_filter_ioctls(f, vcpu_ioctls, ARRAY_LEN(vcpu_ioctls));
 }
 
 int jail_process(bool net, struct err *e)
@@ -255,52 +188,44 @@ int jail_process(bool net, struct err *e)
 	if (sigaction(SIGSYS, &sa, NULL) < 0)
 		return err_set(e, -errno, "sigaction: %m");
 
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_TRAP);
-	int r = f ? allow_vcpu(f) : -ENOMEM;
+	struct jail_filter f = {0};
+	const int seccomp_again = SYS_seccomp; /* jail_vcpu() and jail_disk() add their own */
 
-	if (r == 0)
-		r = allow(f, main_calls, ARRAY_LEN(main_calls));
-	if (r == 0)
-		r = allow_ioctls(f, main_ioctls, ARRAY_LEN(main_ioctls));
-	if (r == 0)
-		r = allow_threads(f);
-	if (r == 0 && net)
-		r = allow(f, net_calls, ARRAY_LEN(net_calls));
-	for (size_t i = 0; i < ARRAY_LEN(file_calls) && r == 0; i++)
-		r = seccomp_rule_add(f, net ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES),
-				     file_calls[i], 0);
-	/* jail_vcpu() adds its own filter afterwards. */
-	if (r == 0)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 0);
-	if (r == 0)
-		r = load(f, true);
+	allow_vcpu(&f);
+	jail_filter_allow(&f, main_calls, ARRAY_LEN(main_calls));
+	jail_filter_ioctls(&f, main_ioctls, ARRAY_LEN(main_ioctls));
+	jail_filter_threads(&f);
+	jail_filter_allow(&f, &seccomp_again, 1);
+	if (net)
+		jail_filter_allow(&f, net_calls, ARRAY_LEN(net_calls));
+	for (size_t i = 0; i < ARRAY_LEN(file_calls); i++)
+		if (net)
+			jail_filter_allow(&f, &file_calls[i], 1);
+		else
+			jail_filter_refuse(&f, file_calls[i], EACCES);
+
+	int r = jail_filter_load(&f, true);
+
 	return r < 0 ? err_set(e, r, "seccomp: %s", strerrorname_np(-r)) : 0;
 }
 
 int jail_vcpu(void)
 {
+	struct jail_filter f = {0};
+
 	if (!FILTERED)
 		return 0;
-
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_TRAP);
-	int r = f ? seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
-
-	if (r == 0)
-		r = allow_vcpu(f);
-	return r == 0 ? load(f, false) : r;
+	allow_vcpu(&f);
+	return jail_filter_load(&f, false);
 }
 
 int jail_disk(void)
 {
+	struct jail_filter f = {0};
+
 	if (!FILTERED)
 		return 0;
-
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_TRAP);
-	int r = f ? seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
-
-	if (r == 0)
-		r = allow(f, disk_calls, ARRAY_LEN(disk_calls));
-	if (r == 0)
-		r = allow_ioctls(f, disk_ioctls, ARRAY_LEN(disk_ioctls));
-	return r == 0 ? load(f, false) : r;
+	jail_filter_allow(&f, disk_calls, ARRAY_LEN(disk_calls));
+	jail_filter_ioctls(&f, disk_ioctls, ARRAY_LEN(disk_ioctls));
+	return jail_filter_load(&f, false);
 }

@@ -5,7 +5,8 @@
  * it can, in a thread of its own, and the workers do the rest. A request is copied in once (16-byte
  * head, discard segments), and checked against the disk's size before anything is done with it.
  *
- * Threads: dev.lock guards the job lists and the queues. A job on its way through a worker belongs
+ * Threads: dev.lock guards the job lists, the queues and how many workers there are: one, and a
+ * further one, up to a bound, whenever all are at work. A job on its way through a worker belongs
  * to that worker alone. At most BLK_JOBS requests are out; with none free the queues are left alone
  * until a worker has finished one. reset waits until no job is out, so that after it nothing of
  * ours touches guest RAM (§2.4.1).
@@ -75,15 +76,17 @@ struct virtio_blk {
 	bool other_disk;      /* than the one the loaded state is about */
 
 	/* dev.lock */
-	struct blk_job *idle;	 /* free */
+	struct blk_job *idle;	 /* free, used before */
+	unsigned fresh;		 /* jobs from here on were never used: their pages are not there */
 	struct blk_jobs waiting; /* for a worker */
-	unsigned out;		 /* not free */
+	unsigned busy;		 /* workers at work */
+	unsigned out;		 /* jobs that are not free */
 	bool stop;
 	struct limiter limiter;
 	pthread_cond_t work, drained;
 
 	pthread_t thread[MAX_WORKERS];
-	unsigned threads;
+	unsigned threads, most; /* workers there are, may be */
 
 	struct block_problem problem;
 };
@@ -246,15 +249,30 @@ void blk_to_worker(struct virtio_blk *b, struct blk_job *j)
 	pthread_cond_signal(&b->work);
 }
 
+static struct blk_job *free_job(struct virtio_blk *b)
+{
+	if (b->idle)
+		return b->idle;
+	return b->fresh < BLK_JOBS ? &b->jobs[b->fresh] : NULL;
+}
+
+static void take_job(struct virtio_blk *b, struct blk_job *j)
+{
+	if (j == b->idle)
+		b->idle = j->next;
+	else
+		b->fresh++;
+}
+
 static void take_jobs(struct virtio_blk *b, unsigned q)
 {
-	while (b->idle && limiter_ready(&b->limiter)) {
-		struct blk_job *j = b->idle;
+	struct blk_job *j;
 
+	while (limiter_ready(&b->limiter) && (j = free_job(b))) {
 		if (!virtio_pop(&b->dev, q, &j->chain) || !parse(b, j))
 			return;
 		limiter_charge(&b->limiter, payload(j));
-		b->idle = j->next;
+		take_job(b, j);
 		j->queue = q;
 		b->out++;
 		if (!b->io || !blk_io_add(b->io, j))
@@ -290,7 +308,7 @@ struct virtio_dev *blk_dev(struct virtio_blk *b)
 
 bool blk_starved(const struct virtio_blk *b)
 {
-	return !b->idle;
+	return !b->idle && b->fresh == BLK_JOBS;
 }
 
 void blk_retire(struct virtio_blk *b, struct blk_job *j)
@@ -321,6 +339,8 @@ static void finish(struct virtio_blk *b, struct blk_job *j)
 	blk_retired(b, queue, starved);
 }
 
+static int start_worker(struct virtio_blk *b);
+
 static void *worker(void *arg)
 {
 	struct virtio_blk *b = arg;
@@ -335,13 +355,33 @@ static void *worker(void *arg)
 			pthread_cond_wait(&b->work, &b->dev.lock);
 			continue;
 		}
+		/* Somebody must be there for the next one: the thread with the ring could not
+		 * start him (jail_disk). If it fails, that one waits. */
+		if (++b->busy == b->threads && b->threads < b->most && !b->stop)
+			(void)start_worker(b);
 		pthread_mutex_unlock(&b->dev.lock);
 		run(b, j);
 		pthread_mutex_lock(&b->dev.lock);
+		b->busy--;
 		finish(b, j);
 	}
 	pthread_mutex_unlock(&b->dev.lock);
 	return NULL;
+}
+
+/* dev.lock held, once there are others. */
+static int start_worker(struct virtio_blk *b)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	rc = pthread_create(&b->thread[b->threads], &attr, worker, b);
+	pthread_attr_destroy(&attr);
+	if (rc == 0)
+		pthread_setname_np(b->thread[b->threads++], "blk");
+	return rc;
 }
 
 static void reset(struct virtio_dev *d)
@@ -442,17 +482,12 @@ static void stop_workers(struct virtio_blk *b)
 
 static int start_workers(struct virtio_blk *b, unsigned n, struct err *e)
 {
-	pthread_attr_t attr;
-	int rc = 0;
+	int rc;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK);
-	while (rc == 0 && b->threads < n) {
-		rc = pthread_create(&b->thread[b->threads], &attr, worker, b);
-		if (rc == 0)
-			pthread_setname_np(b->thread[b->threads++], "blk");
-	}
-	pthread_attr_destroy(&attr);
+	pthread_mutex_lock(&b->dev.lock);
+	b->most = n;
+	rc = start_worker(b);
+	pthread_mutex_unlock(&b->dev.lock);
 	return rc ? err_set(e, -rc, "virtio-blk: cannot start a thread: %s", strerror(rc)) : 0;
 }
 
@@ -491,10 +526,6 @@ static struct virtio_blk *make(const struct virtio_blk_config *c)
 	if (!b || !b->jobs) {
 		free(b);
 		return NULL;
-	}
-	for (unsigned i = 0; i < BLK_JOBS; i++) {
-		b->jobs[i].next = b->idle;
-		b->idle = &b->jobs[i];
 	}
 	blk_jobs_init(&b->waiting);
 	b->block = c->block;

@@ -37,6 +37,7 @@ struct blk_job {
 	int n, file;
 	uint64_t len, at;
 	bool by_hand; /* a write without the ring */
+	bool missed;  /* a write the ring would not do at once */
 
 	uint32_t written; /* bytes, once done */
 	struct virtq_chain chain;

@@ -12,8 +12,9 @@
  *
  * Some file systems (ext4) never write into the page cache for a ring. There a small write, which
  * is a copy of a few microseconds, is done by this thread itself: to hand it to a worker costs ten
- * times that. When they take long (a throttled host, a journal that commits) the next ones are done
- * by workers, so that reads do not wait behind them.
+ * times that. The ring is asked again now and then, ever more seldom, and what it would not do is
+ * done here, too. When writes take long (a throttled host, a journal that commits) the next ones
+ * are done by workers, so that reads do not wait behind them.
  *
  * dev.lock guards `waiting` and the pauses, `lock` guards step and its result.
  */
@@ -29,9 +30,11 @@
 enum {
 	STACK = 256 * 1024,
 	MAX_TRANSFER = 1 << 30, /* the kernel moves no more than INT_MAX at once */
-	/* A file system that never writes without waiting is asked again after so many writes. */
+	/* A file system that does not write without waiting is asked again after so many writes,
+	 * each time four times as many. */
 	WRITE_PAUSE = 256,
-	WRITE_MISSES = 4,    /* in a row */
+	WRITE_PAUSE_MOST = 65536,
+	WRITE_MISSES = 4,    /* in a row; one, once there was a pause */
 	BY_HAND_MAX = 65536, /* bytes */
 	BY_HAND_PAUSE = 64   /* writes, after two that took long */
 };
@@ -59,7 +62,7 @@ struct blk_io {
 	unsigned begun;	  /* the thread's: transfers in the ring */
 
 	struct blk_jobs waiting; /* for the thread */
-	unsigned write_pause, write_misses, by_hand_pause, by_hand_long;
+	unsigned write_pause, next_pause, write_misses, by_hand_pause, by_hand_long;
 
 	pthread_mutex_t lock;
 	pthread_cond_t stepped;
@@ -110,7 +113,7 @@ bool blk_io_add(struct blk_io *io, struct blk_job *j)
 {
 	bool write = j->type == BLK_T_OUT;
 
-	j->by_hand = false;
+	j->by_hand = j->missed = false;
 	if ((j->type != BLK_T_IN && !write) || !plain(j) ||
 	    !range_ok(j->off, j->len, io->block->size))
 		return false;
@@ -124,16 +127,21 @@ bool blk_io_add(struct blk_io *io, struct blk_job *j)
 }
 
 /* Whether writes of this file end at once. */
-static void learn(struct blk_io *io, const struct blk_job *j, int res)
+static void learn(struct blk_io *io, const struct blk_job *j)
 {
-	if (j->type != BLK_T_OUT || j->by_hand)
+	if (j->type != BLK_T_OUT || (j->by_hand && !j->missed))
 		return;
-	if (res != -EAGAIN) {
-		io->write_misses = 0;
-	} else if (++io->write_misses >= WRITE_MISSES) {
-		io->write_misses = 0;
-		io->write_pause = WRITE_PAUSE;
+	if (!j->missed) {
+		io->write_misses = io->next_pause = 0;
+		return;
 	}
+	/* Of several at once that missed the first one says it all. */
+	if (io->write_pause > 0 || (++io->write_misses < WRITE_MISSES && !io->next_pause))
+		return;
+	io->write_misses = 0;
+	io->write_pause = io->next_pause ? io->next_pause : WRITE_PAUSE;
+	io->next_pause =
+		io->write_pause < WRITE_PAUSE_MOST ? 4 * io->write_pause : WRITE_PAUSE_MOST;
 }
 
 /* ---- the thread ----------------------------------------------------------------------------- */
@@ -198,14 +206,22 @@ static void write_by_hand(struct blk_io *io, struct blk_jobs *own, struct ended 
 	}
 }
 
-static void reap(struct blk_io *io, struct ended *d)
+/* A small write that would have had to wait in the ring is added to *own. */
+static void reap(struct blk_io *io, struct blk_jobs *own, struct ended *d)
 {
 	void *tag;
 	int res;
 
 	while (d->n < BLK_JOBS && disk_ring_reap(io->ring, &tag, &res)) {
-		ended_add(d, tag, res);
+		struct blk_job *j = tag;
+
 		io->begun--;
+		j->missed = j->type == BLK_T_OUT && res == -EAGAIN;
+		j->by_hand = j->missed && j->len <= BY_HAND_MAX;
+		if (j->by_hand)
+			blk_jobs_add(own, j);
+		else
+			ended_add(d, j, res);
 	}
 }
 
@@ -246,7 +262,7 @@ static void answer(struct blk_io *io, const struct ended *d)
 	starved = blk_starved(io->b);
 	learn_by_hand(io, d->longest_ns);
 	for (unsigned i = 0; i < d->n; i++) {
-		learn(io, d->job[i], d->res[i]);
+		learn(io, d->job[i]);
 		if (!went_well(d, i)) {
 			blk_to_worker(io->b, d->job[i]);
 			continue;
@@ -276,7 +292,7 @@ static void before_wait(void *arg)
 		/* Out of memory, at worst: what was put down is begun by the next try. */
 		if (disk_ring_submit(io->ring) < 0)
 			wake(io);
-		reap(io, &d);
+		reap(io, &own, &d);
 	}
 	write_by_hand(io, &own, &d);
 	if (d.n == 0)

@@ -431,6 +431,35 @@ static bool all_done(void *arg)
 	return __atomic_load_n(&x->disk->flushes, __ATOMIC_SEQ_CST) == 30;
 }
 
+static bool four_run(void *arg)
+{
+	struct ctx *x = arg;
+	int n;
+
+	pthread_mutex_lock(&x->disk->lock);
+	n = x->disk->running;
+	pthread_mutex_unlock(&x->disk->lock);
+	return n == 4;
+}
+
+/* One worker is there at first; slow requests that come one by one do not wait for each other. */
+static void workers_come_as_they_are_needed(void **state)
+{
+	struct ctx *x = *state;
+
+	x->disk->hold = true;
+	for (unsigned i = 0; i < 6; i++) {
+		submit(x, i & 1, 4, 0, 0, false);
+		virtio_notify(x->g.dev, i & 1);
+	}
+	assert_true(guest_wait(&x->g, four_run, x, 30000));
+	assert_false(guest_wait(&x->g, all_done, x, 100)); /* four is what there may be */
+	assert_true(four_run(x));
+	let_go(x->disk);
+	for (unsigned i = 0; i < 6; i++)
+		complete(x, i & 1);
+}
+
 /* Of thirty requests at once a bucket of ten lets so many through, the others follow at its pace.
  */
 static void a_limit_makes_requests_wait(void **state)
@@ -508,6 +537,7 @@ int main(void)
 		T(read_only_disk_refuses_writes),
 		T(many_requests_over_both_queues),
 		T(outstanding_requests_are_bounded),
+		T(workers_come_as_they_are_needed),
 		T(a_limit_makes_requests_wait),
 		T(reset_waits_for_requests),
 		T(config_space),
