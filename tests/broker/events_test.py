@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import socket
 import threading
 import unittest
 
 import broker as broker_mod
 import panesite
+import promtext
 from eventstream import Stream
 
 
@@ -144,6 +146,17 @@ class Events(unittest.TestCase):
         for line in r.text.splitlines():
             self.assertRegex(line, r"^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+=\"[^\"]*\",?)*\})? \d+)$")
         self.assertEqual(broker_mod.request(self.b.api, "GET", "/metrics").status, 404)
+        self.assertEqual(promtext.promtool("check", "metrics", stdin=r.text), "")
+
+    def test_metrics_listen(self):
+        """a loopback port tells the same metrics and leads to nothing else of the broker"""
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        with panesite.Site(metrics_listen=f"127.0.0.1:{port}"):
+            self.assertIsNotNone(promtext.scrape(("127.0.0.1", port))("pane_users"))
+            for path in ("/api/v1/health", "/internal/v1/connections", "/"):
+                self.assertEqual(promtext.ask(("127.0.0.1", port), path)[0], 404)
+            self.assertEqual(promtext.ask(("127.0.0.1", port), "/internal/v1/connections", "POST")[0], 404)
 
 
 if __name__ == "__main__":
