@@ -15,7 +15,9 @@ from eventstream import Stream
 
 class Events(unittest.TestCase):
     def setUp(self):
-        self.site = panesite.Site().__enter__()
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            self.port = s.getsockname()[1]
+        self.site = panesite.Site(metrics_listen=f"127.0.0.1:{self.port}").__enter__()
         self.addCleanup(self.site.close)
         self.b = self.site.broker
 
@@ -135,7 +137,7 @@ class Events(unittest.TestCase):
         self.assertIsNone(self.b.get("/logons").json["items"][0]["auth_ms"])
 
     def test_metrics(self):
-        """the internal socket gives Prometheus its text, with desktops by state and answers by status; the public one nothing"""
+        """the internal socket gives Prometheus its text, with desktops by state and answers by status; a loopback port the same and nothing else; the public one nothing"""
         self.site.host()
         self.site.pool()
         self.site.wait_state("office-1", "ready")
@@ -147,16 +149,11 @@ class Events(unittest.TestCase):
             self.assertRegex(line, r"^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+=\"[^\"]*\",?)*\})? \d+)$")
         self.assertEqual(broker_mod.request(self.b.api, "GET", "/metrics").status, 404)
         self.assertEqual(promtext.promtool("check", "metrics", stdin=r.text), "")
-
-    def test_metrics_listen(self):
-        """a loopback port tells the same metrics and leads to nothing else of the broker"""
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            port = s.getsockname()[1]
-        with panesite.Site(metrics_listen=f"127.0.0.1:{port}"):
-            self.assertIsNotNone(promtext.scrape(("127.0.0.1", port))("pane_users"))
-            for path in ("/api/v1/health", "/internal/v1/connections", "/"):
-                self.assertEqual(promtext.ask(("127.0.0.1", port), path)[0], 404)
-            self.assertEqual(promtext.ask(("127.0.0.1", port), "/internal/v1/connections", "POST")[0], 404)
+        there = "127.0.0.1", self.port
+        self.assertEqual(promtext.scrape(there)("pane_desktops", pool="office", state="ready"), 1)
+        for path in ("/api/v1/health", "/internal/v1/connections", "/"):
+            self.assertEqual(promtext.ask(there, path)[0], 404)
+        self.assertEqual(promtext.ask(there, "/internal/v1/connections", "POST")[0], 404)
 
 
 if __name__ == "__main__":
