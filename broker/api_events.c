@@ -10,12 +10,14 @@
 
 #define EXPORT_MAX 10000
 
-/* People without a role see what happens to their own desktops. */
+/* People without a role see what happens to their own desktops, and in the pools where they have
+ * one, as far as their login reaches. */
 enum req_step api_events(struct broker *b, struct db *db, struct req *r)
 {
 	const char *user = r->role < ROLE_READONLY ? r->user : NULL;
 	const char *last = r->last_event[0] ? r->last_event : r->after;
-	int e = event_stream_open(b->events, db, user, last, r->pictures, &r->stream);
+	int e = event_stream_open(b->events, db, user, r->scope >= ROLE_READONLY, last, r->pictures,
+				  &r->stream);
 
 	if (e == -EIO)
 		return req_fail_db(r, db);

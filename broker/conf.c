@@ -7,6 +7,7 @@
 #include "broker/helpers.h"
 #include "broker/oidc.h"
 #include "common/cfg.h"
+#include "common/metrics_server.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -39,6 +40,7 @@
 static const struct cfg_key keys[] = {
 	STR("broker", api_socket, true),
 	STR("broker", internal_socket, true),
+	{"broker", "metrics_listen", CFG_LIST, OFF(metrics_listen), 0, 0, false},
 	INT("broker", workers, 2, 64),
 	INT("broker", max_waiting, 16, 100000),
 	STR("database", conninfo, true),
@@ -149,6 +151,21 @@ static int broker_defaults(struct broker_conf *c)
 	return c->sql_dir && c->pane_image ? directory_defaults(&c->directory) : -ENOMEM;
 }
 
+static int check_metrics(const char *path, const struct broker_conf *c, struct err *e)
+{
+	unsigned n = 0;
+	int r = 0;
+
+	for (; !r && c->metrics_listen && c->metrics_listen[n]; n++)
+		r = metrics_address_check(c->metrics_listen[n], e);
+	if (!r && n > METRICS_LISTEN_MAX)
+		r = err_set(e, -EINVAL, "metrics_listen names %u addresses; there may be %d", n,
+			    METRICS_LISTEN_MAX);
+	if (r)
+		err_prefix(e, "%s", path);
+	return r;
+}
+
 int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
 {
 	int r = broker_defaults(c);
@@ -167,6 +184,8 @@ int broker_conf_read(const char *path, struct broker_conf *c, struct err *e)
 		r = oidc_check(&c->oidc, e);
 	if (!r && !strcmp(c->api_socket, c->internal_socket))
 		r = err_set(e, -EINVAL, "%s: api_socket and internal_socket must differ", path);
+	if (!r)
+		r = check_metrics(path, c, e);
 	if (r)
 		broker_conf_free(c);
 	return r;

@@ -45,6 +45,7 @@ struct broker_conf {
 	struct oidc_conf oidc;
 	/* [broker] */
 	char *api_socket, *internal_socket; /* unix paths only gateways may reach */
+	char **metrics_listen;		    /* where /metrics is told besides; NULL = nowhere */
 	int workers;			    /* threads, and connections to the database */
 	int max_waiting;		    /* requests queued or held, beyond which 503 */
 	/* [database] */

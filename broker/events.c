@@ -34,7 +34,8 @@ struct position {
 struct event {
 	struct position at;
 	char user[72];
-	char *text; /* owned; ready to send */
+	char *heard_by; /* owned; who hears of it by a role in its pool, each between line feeds */
+	char *text;	/* owned; ready to send */
 };
 
 /* Which pictures changed: of no position, as it says nothing that would be missed for long. */
@@ -66,6 +67,7 @@ struct event_stream {
 	struct event_stream *next;
 	struct position at;
 	char user[72]; /* "" = sees everything */
+	bool pools;    /* also what its user hears by roles in pools */
 	bool suspended, listed, pictures;
 	uint64_t next_picture;
 	int64_t sent_ms;
@@ -102,10 +104,12 @@ static void push(struct event_hub *h, const PGresult *res, int row)
 		h->behind = e->at;
 		h->first++;
 		free(e->text);
+		free(e->heard_by);
 	}
 	e->at = row_position(res, row);
 	snprintf(e->user, sizeof(e->user), "%s", PQgetvalue(res, row, 2));
 	e->text = event_text(res, row);
+	e->heard_by = strdup(PQgetvalue(res, row, 5));
 	h->newest = e->at;
 	h->next++;
 }
@@ -128,7 +132,7 @@ static void read_new(struct event_hub *h, struct db *db)
 	cleanup_pgresult PGresult *res =
 		db_query(db,
 			 "SELECT * FROM pane.events_after($1, $2, NULL, NULL, NULL, " /* all */
-			 "500)",
+			 "true, 500)",
 			 DB_ARGS(DB_INT(h->newest.txid), DB_INT(h->newest.id)));
 	int n = res ? PQntuples(res) : 0;
 
@@ -295,8 +299,10 @@ void event_hub_free(struct event_hub *h)
 {
 	if (!h)
 		return;
-	for (uint64_t i = h->first; i < h->next; i++)
+	for (uint64_t i = h->first; i < h->next; i++) {
 		free(h->ring[i % RING].text);
+		free(h->ring[i % RING].heard_by);
+	}
 	for (int i = 0; i < PICTURES; i++)
 		free(h->pictures[i].text);
 	pthread_mutex_destroy(&h->lock);
@@ -347,10 +353,11 @@ static int say_lost(struct event_stream *s)
  * now. */
 static int backlog(struct event_stream *s, struct db *db, struct position to)
 {
-	cleanup_pgresult PGresult *res = db_query(
-		db, "SELECT * FROM pane.events_after($1, $2, $3, $4, $5, $6)",
-		DB_ARGS(DB_INT(s->at.txid), DB_INT(s->at.id), DB_INT(to.txid), DB_INT(to.id),
-			s->user[0] ? s->user : NULL, DB_INT(BACKLOG_MAX + 1)));
+	cleanup_pgresult PGresult *res =
+		db_query(db, "SELECT * FROM pane.events_after($1, $2, $3, $4, $5, $6, $7)",
+			 DB_ARGS(DB_INT(s->at.txid), DB_INT(s->at.id), DB_INT(to.txid),
+				 DB_INT(to.id), s->user[0] ? s->user : NULL,
+				 s->pools ? "true" : "false", DB_INT(BACKLOG_MAX + 1)));
 	int n = res ? PQntuples(res) : 0;
 
 	if (!res)
@@ -377,8 +384,8 @@ static bool read_position(const char *s, struct position *p)
 	return !*end && p->id >= 0;
 }
 
-int event_stream_open(struct event_hub *h, struct db *db, const char *user, const char *last,
-		      bool pictures, struct event_stream **out)
+int event_stream_open(struct event_hub *h, struct db *db, const char *user, bool pools,
+		      const char *last, bool pictures, struct event_stream **out)
 {
 	struct event_stream *s = calloc(1, sizeof(*s));
 	struct position from, to;
@@ -389,6 +396,7 @@ int event_stream_open(struct event_hub *h, struct db *db, const char *user, cons
 	s->hub = h;
 	buf_init(&s->pending, PENDING_MAX);
 	snprintf(s->user, sizeof(s->user), "%s", user ? user : "");
+	s->pools = pools;
 	pthread_mutex_lock(&h->lock);
 	if (h->streams >= STREAMS_MAX || !h->started || h->stopping)
 		r = -EBUSY;
@@ -419,6 +427,16 @@ int event_stream_open(struct event_hub *h, struct db *db, const char *user, cons
 	return 0;
 }
 
+static bool hears(const struct event_stream *s, const struct event *e)
+{
+	char between[sizeof(s->user) + 3];
+
+	if (!s->user[0] || !strcmp(s->user, e->user))
+		return true;
+	snprintf(between, sizeof(between), "\n%s\n", s->user);
+	return s->pools && e->heard_by && strstr(e->heard_by, between);
+}
+
 /* Under the lock: moves what the ring has for s into its buffer. */
 static void take_events(struct event_stream *s)
 {
@@ -441,8 +459,7 @@ static void take_events(struct event_stream *s)
 	for (; lo < h->next; lo++) {
 		const struct event *e = &h->ring[lo % RING];
 
-		if ((!s->user[0] || !strcmp(s->user, e->user)) && e->text &&
-		    buf_append(&s->pending, e->text, strlen(e->text)))
+		if (hears(s, e) && e->text && buf_append(&s->pending, e->text, strlen(e->text)))
 			return; /* full: the rest when this has gone out */
 		s->at = e->at;
 	}

@@ -26,11 +26,12 @@ void event_hub_free(struct event_hub *h);
 /* There may be something new: any thread. */
 void event_hub_poke(struct event_hub *h);
 
-/* A stream of what user may see (NULL: everything) behind last, an id it sent before, or from now
- * on; with pictures also which pictures of desktops changed, as far as it listens. -EBUSY: too
- * many. -EIO: see db->fail. Owned by the caller until event_stream_response(). */
-int event_stream_open(struct event_hub *h, struct db *db, const char *user, const char *last,
-		      bool pictures, struct event_stream **out) must_check;
+/* A stream of what user may see (NULL: everything; pools: also by roles in pools, as they are when
+ * something happens) behind last, an id it sent before, or from now on; with pictures also which
+ * pictures of desktops changed, as far as it listens. -EBUSY: too many. -EIO: see db->fail. Owned
+ * by the caller until event_stream_response(). */
+int event_stream_open(struct event_hub *h, struct db *db, const char *user, bool pools,
+		      const char *last, bool pictures, struct event_stream **out) must_check;
 void event_stream_free(struct event_stream *s);
 /* The never-ending response; takes s. */
 struct MHD_Response *event_stream_response(struct event_stream *s,

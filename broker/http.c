@@ -10,6 +10,7 @@
 #include "broker/work.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/metrics_server.h"
 #include "common/sock.h"
 
 #include <errno.h>
@@ -158,11 +159,12 @@ static struct req *read_head(struct http_server *s, struct MHD_Connection *c, co
 		return NULL;
 	r->mhd = c;
 	r->fd = info ? info->connect_fd : -1;
-	r->listener = s->which;
 	if (strlen(method) < sizeof(r->method) && strlen(url) < sizeof(r->path)) {
 		snprintf(r->method, sizeof(r->method), "%s", method);
 		snprintf(r->path, sizeof(r->path), "%s", url);
 	}
+	r->listener =
+		s->which == REQ_METRICS && !strcmp(r->path, "/metrics") ? REQ_INTERNAL : s->which;
 	header(c, "X-Pane-Client", r->client, sizeof(r->client));
 	header(c, "X-Pane-Cert", r->cert, sizeof(r->cert));
 	header(c, "X-Pane-Conn", r->conn, sizeof(r->conn));
@@ -318,38 +320,42 @@ void http_answer(struct req *r)
 	MHD_resume_connection(r->mhd);
 }
 
-struct http_server *http_server_new(const char *path, enum req_listener which, struct work *w,
+static int listen_at(struct http_server *s, const char *addr, struct err *e)
+{
+	char path[SOCK_ADDR_MAX];
+
+	if (addr[0] != '/')
+		return metrics_listen(addr, e);
+	if (strlen(addr) >= sizeof(s->path))
+		return err_set(e, -ENAMETOOLONG, "socket path %s is too long", addr);
+	snprintf(s->path, sizeof(s->path), "%s", addr);
+	snprintf(path, sizeof(path), "unix:%s", addr);
+	return sock_listen(path, SOCK_STREAM, false, 0660, e);
+}
+
+struct http_server *http_server_new(const char *addr, enum req_listener which, struct work *w,
 				    struct err *e)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
-	char addr[160];
-	cleanup_close int fd = -1;
+	cleanup_close int fd = s ? listen_at(s, addr, e) : err_set(e, -ENOMEM, "out of memory");
 
-	if (!s || strlen(path) >= sizeof(s->path)) {
+	if (fd < 0) {
 		free(s);
-		err_set(e, -ENAMETOOLONG, "socket path %s is too long", path);
 		return NULL;
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	s->which = which;
 	s->work = w;
-	snprintf(s->path, sizeof(s->path), "%s", path);
-	snprintf(addr, sizeof(addr), "unix:%s", path);
-	fd = sock_listen(addr, SOCK_STREAM, false, 0660, e);
-	if (fd >= 0) {
-		s->daemon = MHD_start_daemon(
-			MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-				MHD_USE_ERROR_LOG,
-			0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-			MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-			MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 * 1024), MHD_OPTION_END);
-		if (!s->daemon)
-			err_set(e, -EIO, "cannot serve HTTP on %s", path);
-	}
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 * 1024), MHD_OPTION_END);
 	if (!s->daemon) {
+		err_set(e, -EIO, "cannot serve HTTP on %s", addr);
 		free(s);
 		return NULL;
 	}
@@ -363,7 +369,8 @@ void http_server_quiesce(struct http_server *s)
 
 	if (fd >= 0)
 		close(fd);
-	unlink(s->path);
+	if (s->path[0])
+		unlink(s->path);
 }
 
 /* Answers already made go out first; a peer that does not read cannot hold us up for long. */

@@ -12,7 +12,8 @@
 struct http_server;
 struct work;
 
-struct http_server *http_server_new(const char *path, enum req_listener which, struct work *w,
+/* addr: the path of a unix socket, or as metrics_listen() takes it. */
+struct http_server *http_server_new(const char *addr, enum req_listener which, struct work *w,
 				    struct err *e) must_check;
 /* Stops taking new connections; requests under way stay. */
 void http_server_quiesce(struct http_server *s);

@@ -29,6 +29,7 @@
 #include "common/file.h"
 #include "common/grant.h"
 #include "common/log.h"
+#include "common/metrics_server.h"
 #include "common/notify.h"
 #include "common/secret.h"
 
@@ -64,7 +65,7 @@ static const char usage[] =
 
 struct server {
 	struct broker broker;
-	struct http_server *api, *internal;
+	struct http_server *api, *internal, *metrics[METRICS_LISTEN_MAX];
 	struct reconciler *reconciler;
 	struct notifier *notifier;
 };
@@ -156,6 +157,12 @@ static int server_start(struct server *s, struct err *e)
 	if (!s->internal)
 		return -EIO;
 	s->api = http_server_new(c->api_socket, REQ_API, s->broker.work, e);
+	for (int i = 0; s->api && c->metrics_listen && c->metrics_listen[i]; i++) {
+		s->metrics[i] =
+			http_server_new(c->metrics_listen[i], REQ_METRICS, s->broker.work, e);
+		if (!s->metrics[i])
+			return -EIO;
+	}
 	return s->api ? 0 : -EIO;
 }
 
@@ -165,6 +172,8 @@ static void server_stop(struct server *s)
 		http_server_quiesce(s->api);
 	if (s->internal)
 		http_server_quiesce(s->internal);
+	for (int i = 0; i < METRICS_LISTEN_MAX && s->metrics[i]; i++)
+		http_server_quiesce(s->metrics[i]);
 	notifier_stop(s->notifier);
 	event_hub_stop(s->broker.events);
 	reconciler_stop(s->reconciler);
@@ -175,6 +184,8 @@ static void server_stop(struct server *s)
 		work_stop(s->broker.work); /* every suspended connection is answered */
 	http_server_free(s->api);
 	http_server_free(s->internal);
+	for (int i = 0; i < METRICS_LISTEN_MAX; i++)
+		http_server_free(s->metrics[i]);
 	event_hub_free(s->broker.events);
 	work_free(s->broker.work);
 	hash_pool_free(s->broker.hashes);

@@ -20,7 +20,8 @@ struct broker;
 
 enum req_listener {
 	REQ_API,
-	REQ_INTERNAL
+	REQ_INTERNAL,
+	REQ_METRICS /* /metrics of REQ_INTERNAL and nothing else */
 };
 enum req_role {
 	ROLE_ANYONE,

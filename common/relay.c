@@ -15,6 +15,7 @@
 #include "common/buf.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -29,10 +30,11 @@ struct side {
 	struct loop_io *io;  /* owned; NULL while nothing is asked of a peer that hung up */
 	struct buf spill;    /* bytes to be written to this side */
 	uint64_t *read_bytes;
-	bool eof;	       /* nothing more will be read */
-	bool shut;	       /* its end of stream has been sent to it */
-	bool hung;	       /* the peer is gone: a watch would only spin */
-	bool read_wants_write; /* TLS: the read waits for room to write */
+	_Atomic uint64_t *total; /* borrowed; NULL: nobody adds up */
+	bool eof;		 /* nothing more will be read */
+	bool shut;		 /* its end of stream has been sent to it */
+	bool hung;		 /* the peer is gone: a watch would only spin */
+	bool read_wants_write;	 /* TLS: the read waits for room to write */
 	bool write_wants_read;
 };
 
@@ -185,6 +187,8 @@ static int side_pump(struct side *s, struct side **bad)
 		if (n < 0)
 			return (int)n;
 		*s->read_bytes += (uint64_t)n;
+		if (s->total)
+			atomic_fetch_add_explicit(s->total, (uint64_t)n, memory_order_relaxed);
 		if (s == &s->relay->b && s->relay->seen)
 			s->relay->seen(s->relay->arg, scratch, (size_t)n);
 		s->relay->st.last_ms = clock_ms();
@@ -313,6 +317,14 @@ void relay_last_words(struct relay *r, relay_seen_fn seen, relay_words_fn words)
 	r->words = words;
 	if (r->a.spill.len)
 		seen(r->arg, buf_head(&r->a.spill), r->a.spill.len);
+}
+
+void relay_totals(struct relay *r, _Atomic uint64_t *a_to_b, _Atomic uint64_t *b_to_a)
+{
+	r->a.total = a_to_b;
+	r->b.total = b_to_a;
+	atomic_fetch_add_explicit(a_to_b, r->st.a_to_b, memory_order_relaxed);
+	atomic_fetch_add_explicit(b_to_a, r->st.b_to_a, memory_order_relaxed);
 }
 
 void relay_stop(struct relay *r)

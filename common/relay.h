@@ -43,6 +43,9 @@ struct relay *relay_start(struct loop *l, struct tlsconn *a, struct tlsconn *b, 
 typedef void (*relay_seen_fn)(void *arg, const uint8_t *p, size_t n);
 typedef void (*relay_words_fn)(void *arg, struct buf *b);
 void relay_last_words(struct relay *r, relay_seen_fn seen, relay_words_fn words);
+/* Counters that this relay's bytes are added to as they come, borrowed; other relays may add to the
+ * same. Call at once after relay_start(). */
+void relay_totals(struct relay *r, _Atomic uint64_t *a_to_b, _Atomic uint64_t *b_to_a);
 void relay_stop(struct relay *r); /* ends it; the callback runs with RELAY_STOPPED */
 const struct relay_stats *relay_stats(const struct relay *r);
 

@@ -3,6 +3,7 @@
  * Configuration; see config.h. Defaults are here, their meaning in pane-gateway(8).
  */
 #include "gateway/config.h"
+#include "common/metrics_server.h"
 #include "gateway/limits.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ static const struct cfg_key keys[] = {
 	KEY(broker_api, CFG_STR, 0, 0, true),
 	KEY(broker_internal, CFG_STR, 0, 0, true),
 	KEY(name, CFG_STR, 0, 0, false),
+	KEY(metrics_listen, CFG_LIST, 0, 0, false),
 	KEY(console, CFG_STR, 0, 0, false),
 	KEY(lobby, CFG_STR, 0, 0, false),
 	KEY(lobby_max, CFG_INT, 1, 1000, false),
@@ -69,6 +71,20 @@ static int read_nla(const char *path, struct gw_config *c, struct err *e)
 		       c->nla);
 }
 
+static int check_metrics(const char *path, const struct gw_config *c, struct err *e)
+{
+	int r = 0;
+
+	if (count(c->metrics_listen) > METRICS_LISTEN_MAX)
+		return err_set(e, -EINVAL, "%s: metrics_listen names %u addresses; there may be %d",
+			       path, count(c->metrics_listen), METRICS_LISTEN_MAX);
+	for (char **a = c->metrics_listen; !r && a && *a; a++)
+		r = metrics_address_check(*a, e);
+	if (r)
+		err_prefix(e, "%s", path);
+	return r;
+}
+
 static int check(const char *path, struct gw_config *c, struct err *e)
 {
 	char v4[] = "127.0.0.0/8", v6[] = "::1", *const home[] = {v4, v6, NULL};
@@ -86,6 +102,8 @@ static int check(const char *path, struct gw_config *c, struct err *e)
 			"in the same order, and there may be %d",
 			path, count(c->cert), count(c->key), GW_FRONTS_MAX);
 	r = read_nla(path, c, e);
+	if (!r)
+		r = check_metrics(path, c, e);
 	if (r)
 		return r;
 	r = gw_networks_parse(&c->balancers, c->proxy_from, e);

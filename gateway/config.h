@@ -25,6 +25,7 @@ struct gw_config {
 	char *host_cert, *host_key;	    /* OU=gateway, shown to hosts */
 	char *broker_api, *broker_internal; /* unix socket paths */
 	char *name;			    /* told to the broker; NULL = this machine's */
+	char **metrics_listen;		    /* "unix:/path" or loopback; NULL = told nowhere */
 	char *console;			    /* directory of the web console's files; NULL = none */
 	char *lobby;			    /* socket of pane-lobby; NULL = refusals are words */
 	int lobby_max;			    /* connections in it, of one worker */

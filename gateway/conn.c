@@ -4,6 +4,7 @@
  */
 #include "gateway/conn.h"
 #include "gateway/claim.h"
+#include "gateway/stats.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,14 +19,15 @@
 	1000 /* the broker throttles accounts and sources by itself, and better                    \
 	      */
 
-static void log_refused(struct gw_worker *w, enum gw_proto proto, const char *peer, const char *why)
+static const char *const refusals[] = {"", "per_source_max", "penalty", "max_connections"};
+
+static void refused(struct gw_worker *w, enum gw_proto proto, const char *peer, enum gw_admission a)
 {
+	gw_stats_refused(a);
 	if (log_allow(&w->refusals, DROP_LINES_PER_S))
 		log_warn("conn.refused", "proto=%s client=%s why=%s", gw_proto_name(proto), peer,
-			 why);
+			 refusals[a]);
 }
-
-static const char *const refusals[] = {"", "per_source_max", "penalty", "max_connections"};
 
 static void enlist(struct gw_conn *c)
 {
@@ -43,7 +45,7 @@ struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char
 	enum gw_admission a = gw_limits_take(w->limits, w->index, proxied ? NULL : peer, &slot);
 
 	if (a != GW_ADMIT) {
-		log_refused(w, proto, peer, refusals[a]);
+		refused(w, proto, peer, a);
 		return NULL;
 	}
 	c = calloc(1, sizeof(*c));
@@ -51,10 +53,12 @@ struct gw_conn *gw_conn_new(struct gw_worker *w, enum gw_proto proto, const char
 		gw_limits_drop(w->limits, w->index, slot);
 		return NULL;
 	}
-	*c = (struct gw_conn){.w = w, .proto = proto, .slot = slot, .since_ms = clock_ms()};
+	*c = (struct gw_conn){.w = w, .door = proto, .proto = proto, .slot = slot};
+	c->since_ms = clock_ms();
 	random_id(c->id);
 	memcpy(c->peer, peer, strnlen(peer, sizeof(c->peer) - 1));
 	enlist(c);
+	gw_stats_open(c->door);
 	return c;
 }
 
@@ -65,6 +69,7 @@ struct gw_conn *gw_conn_inner(struct gw_conn *outer, struct gw_claim *claim)
 	if (!c)
 		return NULL;
 	*c = (struct gw_conn){.w = outer->w, .proto = GW_RDP, .inner = true, .claim = claim};
+	c->door = outer->door;
 	c->since_ms = clock_ms();
 	memcpy(c->id, outer->id, sizeof(c->id));
 	memcpy(c->peer, outer->peer, sizeof(c->peer));
@@ -77,7 +82,7 @@ int gw_conn_readdress(struct gw_conn *c, const char *peer)
 	enum gw_admission a = gw_limits_move(c->w->limits, c->w->index, peer, &c->slot);
 
 	if (a != GW_ADMIT) {
-		log_refused(c->w, c->proto, peer, refusals[a]);
+		refused(c->w, c->proto, peer, a);
 		return -EACCES;
 	}
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
@@ -91,12 +96,23 @@ int gw_conn_left(const struct gw_conn *c)
 	return left > 0 ? (int)left : 1;
 }
 
+void gw_conn_lobby(struct gw_conn *c, enum gw_lobby_place place)
+{
+	if ((place != GW_NO_LOBBY) != (c->lobby != GW_NO_LOBBY))
+		gw_stats_lobby(place != GW_NO_LOBBY);
+	c->lobby = place;
+}
+
 void gw_conn_free(struct gw_conn *c)
 {
 	struct gw_worker *w = c->w;
 
-	if (!c->inner)
+	gw_conn_lobby(c, GW_NO_LOBBY);
+
+	if (!c->inner) {
 		gw_limits_drop(w->limits, w->index, c->slot);
+		gw_stats_close(c->door);
+	}
 	gw_claim_free(c->claim);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -126,6 +142,7 @@ void gw_conn_welcome(struct gw_conn *c)
 
 void gw_conn_blame_login(struct gw_conn *c, const char *code)
 {
+	gw_stats_login(c->proto, code);
 	if (!strcmp(code, "login.failed"))
 		blame(c, PENALTY_LOGIN_MS);
 }
@@ -141,6 +158,7 @@ static int penalty(const char *why)
 void gw_conn_log_drop(struct gw_conn *c, const char *why, const char *detail)
 {
 	blame(c, penalty(why));
+	gw_stats_dropped(c->door, why);
 	if (log_allow(&c->w->drops, DROP_LINES_PER_S))
 		log_warn("conn.drop", "conn=%s proto=%s client=%s why=%s detail=%s ms=%lld", c->id,
 			 gw_proto_name(c->proto), c->peer, why, LOG_Q(detail),

@@ -26,6 +26,7 @@ struct gw_conn {
 	struct gw_conn *prev, *next;
 	char id[ID_LEN + 1];
 	char peer[SOCK_ADDR_MAX];
+	enum gw_proto door; /* the port it came in by */
 	enum gw_proto proto;
 	int slot;	  /* in the limits */
 	bool inner;	  /* travels in another's tunnel, and counts as that one does */
@@ -49,6 +50,8 @@ struct gw_conn *gw_conn_inner(struct gw_conn *outer, struct gw_claim *claim);
 int gw_conn_readdress(struct gw_conn *c, const char *peer) must_check;
 /* Milliseconds left of the login's deadline, at least 1. */
 int gw_conn_left(const struct gw_conn *c);
+/* Enters the lobby, or leaves it. */
+void gw_conn_lobby(struct gw_conn *c, enum gw_lobby_place place);
 void gw_conn_free(struct gw_conn *c);
 /* The login succeeded: what its source did wrong before is forgotten. */
 void gw_conn_welcome(struct gw_conn *c);

@@ -16,6 +16,7 @@
 
 #define ENV_SOCKETS "PANE_GATEWAY_SOCKETS"
 #define ENV_READY   "PANE_GATEWAY_READY"
+#define ENV_COUNT   "PANE_GATEWAY_UPGRADES"
 
 static int proto_of(const char *name, enum gw_proto *out)
 {
@@ -53,6 +54,7 @@ static int take_line(struct gw_inherited *in, const char *line, struct err *e)
 int gw_handover_take(struct gw_inherited *in, struct err *e)
 {
 	const char *ready = getenv(ENV_READY), *list = getenv(ENV_SOCKETS);
+	const char *count = getenv(ENV_COUNT);
 	cleanup_free char *copy = list ? strdup(list) : NULL;
 	char *save = NULL;
 	int r = 0;
@@ -62,11 +64,14 @@ int gw_handover_take(struct gw_inherited *in, struct err *e)
 		in->ready = atoi(ready);
 		fcntl(in->ready, F_SETFD, FD_CLOEXEC);
 	}
+	if (ready && count)
+		in->upgrades = (unsigned)strtoul(count, NULL, 10);
 	for (char *l = copy ? strtok_r(copy, "\n", &save) : NULL; l && !r;
 	     l = strtok_r(NULL, "\n", &save))
 		r = take_line(in, l, e);
 	unsetenv(ENV_SOCKETS);
 	unsetenv(ENV_READY);
+	unsetenv(ENV_COUNT);
 	return r;
 }
 
@@ -105,23 +110,25 @@ static int keep_open(int fd)
 
 /* In the child; returns only when that failed. */
 static void become(const char *program, char *const argv[], const char *list,
-		   const struct gw_listener *socks, unsigned n, int ready)
+		   const struct gw_listener *socks, unsigned n, unsigned upgrades, int ready)
 {
 	sigset_t none;
-	char fd[16];
+	char fd[16], count[16];
 
 	snprintf(fd, sizeof(fd), "%d", ready);
+	snprintf(count, sizeof(count), "%u", upgrades);
 	for (unsigned i = 0; i < n; i++)
 		if (keep_open(socks[i].fd))
 			return;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!keep_open(ready) && !setenv(ENV_SOCKETS, list, 1) && !setenv(ENV_READY, fd, 1))
+	if (!keep_open(ready) && !setenv(ENV_SOCKETS, list, 1) && !setenv(ENV_READY, fd, 1) &&
+	    !setenv(ENV_COUNT, count, 1))
 		execv(program, argv);
 }
 
 pid_t gw_handover_start(const char *program, char *const argv[], const struct gw_listener *socks,
-			unsigned n, int *ready, struct err *e)
+			unsigned n, unsigned upgrades, int *ready, struct err *e)
 {
 	cleanup_free char *list = NULL;
 	size_t size;
@@ -137,7 +144,7 @@ pid_t gw_handover_start(const char *program, char *const argv[], const struct gw
 		return err_set(e, -errno, "pipe: %s", strerror(errno));
 	pid = fork();
 	if (pid == 0) {
-		become(program, argv, list, socks, n, p[1]);
+		become(program, argv, list, socks, n, upgrades, p[1]);
 		_exit(127);
 	}
 	close(p[1]);

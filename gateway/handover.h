@@ -20,7 +20,8 @@ struct gw_inherited {
 		int fd; /* owned until taken, then -1 */
 		char addr[SOCK_ADDR_MAX];
 	} socks[GW_HANDOVER_MAX];
-	int ready; /* owned: where the predecessor waits; -1 = there is none */
+	int ready;	   /* owned: where the predecessor waits; -1 = there is none */
+	unsigned upgrades; /* how many programs there were before this one */
 };
 
 /* What a predecessor left in the environment, which is cleared of it. */
@@ -30,9 +31,9 @@ int gw_handover_next(struct gw_inherited *in, enum gw_proto proto, const char *a
 /* All workers serve: closes what was not taken, tells the predecessor and the service manager. */
 void gw_handover_ready(struct gw_inherited *in);
 
-/* Starts program with argv and these sockets. Returns its pid; *ready is where its word arrives:
- * a byte, or the end when it failed. */
+/* Starts program with argv and these sockets, as the upgrades'th after the first. Returns its pid;
+ * *ready is where its word arrives: a byte, or the end when it failed. */
 pid_t gw_handover_start(const char *program, char *const argv[], const struct gw_listener *socks,
-			unsigned n, int *ready, struct err *e) must_check;
+			unsigned n, unsigned upgrades, int *ready, struct err *e) must_check;
 
 #endif

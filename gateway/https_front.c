@@ -7,7 +7,7 @@
  * connection's id. docs/contracts.md "HTTPS relay".
  */
 #include "gateway/files.h"
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 #include "gateway/login.h"
 #include "gateway/session.h"
 #include "gateway/tsgu.h"

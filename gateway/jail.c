@@ -46,6 +46,12 @@ int gw_jail_keeper(struct err *e)
 	(void)e;
 	return 0;
 }
+
+int gw_jail_metrics(struct err *e)
+{
+	(void)e;
+	return 0;
+}
 #else
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -119,11 +125,18 @@ static const int basic[] = {
 	SCMP_SYS(restart_syscall),
 };
 
-/* What a relay does besides; connect(2) is bounded by the families of socket(2). */
+/* What a server does besides. */
+static const int serving[] = {
+	SCMP_SYS(accept4),    SCMP_SYS(shutdown),    SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl),
+};
+
+/* What a relay does besides that; connect(2) is bounded by the families of socket(2). */
 static const int network[] = {
-	SCMP_SYS(accept4),     SCMP_SYS(connect),     SCMP_SYS(shutdown),    SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockopt),  SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl),   SCMP_SYS(ioctl),	     SCMP_SYS(uname),
+	SCMP_SYS(connect),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(uname),
 };
 
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
@@ -154,12 +167,21 @@ static int allow_bounded(scmp_filter_ctx f)
 				    SCMP_A1_64(SCMP_CMP_LE, F_SETFL, 0));
 }
 
-static int add_rules(scmp_filter_ctx f, bool net)
+enum role {
+	KEEPS,
+	SERVES,
+	RELAYS
+};
+
+static int add_rules(scmp_filter_ctx f, enum role role)
 {
 	int r = allow(f, basic, ARRAY_LEN(basic));
+	bool net = role == RELAYS;
 
 	if (!r)
 		r = allow_bounded(f);
+	if (!r && role >= SERVES)
+		r = allow(f, serving, ARRAY_LEN(serving));
 	if (!r && net)
 		r = allow(f, network, ARRAY_LEN(network));
 	for (size_t i = 0; !r && net && i < ARRAY_LEN(families); i++)
@@ -173,10 +195,10 @@ static int add_rules(scmp_filter_ctx f, bool net)
 	return r;
 }
 
-static int filter(bool net, struct err *e)
+static int filter(enum role role, struct err *e)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r = f ? add_rules(f, net) : -ENOMEM;
+	int r = f ? add_rules(f, role) : -ENOMEM;
 
 	if (!r)
 		r = seccomp_load(f);
@@ -194,11 +216,18 @@ int gw_jail_worker(struct err *e)
 {
 	int r = landlock_files(resolver_files, ARRAY_LEN(resolver_files), e);
 
-	return r ? r : filter(true, e);
+	return r ? r : filter(RELAYS, e);
 }
 
 int gw_jail_keeper(struct err *e)
 {
-	return filter(false, e);
+	return filter(KEEPS, e);
+}
+
+int gw_jail_metrics(struct err *e)
+{
+	int r = landlock_files(NULL, 0, e);
+
+	return r ? r : filter(SERVES, e);
 }
 #endif

@@ -16,5 +16,7 @@ int gw_jail_limits(struct err *e) must_check;
 int gw_jail_worker(struct err *e) must_check;
 /* The keeper: may answer on the sockets it has, and read files (a reload); no new sockets. */
 int gw_jail_keeper(struct err *e) must_check;
+/* Who tells Prometheus: may answer on the sockets it has; no files, no new sockets. */
+int gw_jail_metrics(struct err *e) must_check;
 
 #endif

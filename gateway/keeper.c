@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "common/tls.h"
 #include "gateway/jail.h"
+#include "gateway/stats.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define GENERATIONS 2
 #define EXPIRY_DAYS 30
@@ -45,6 +47,7 @@ struct generation {
 
 struct keeper {
 	const struct gw_config *conf; /* borrowed */
+	struct gw_stats *stats;	      /* borrowed, shared */
 	struct generation gens[GENERATIONS];
 };
 
@@ -154,6 +157,20 @@ int gw_keeper_check(const struct gw_config *c, struct err *e)
 	return r;
 }
 
+/* Unix time; 0 = no certificate. */
+static int64_t not_after(const char *text)
+{
+	X509 *x = text ? tls_first_certificate(text) : NULL;
+	struct tm tm = {0};
+	int64_t at = 0;
+
+	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
+		at = timegm(&tm);
+	X509_free(x);
+	ERR_clear_error();
+	return at;
+}
+
 static int reload(struct keeper *k, struct err *e)
 {
 	struct generation g = {0};
@@ -166,6 +183,8 @@ static int reload(struct keeper *k, struct err *e)
 	generation_free(&k->gens[1]);
 	k->gens[1] = k->gens[0];
 	k->gens[0] = g;
+	for (unsigned i = 0; i < GW_KEEPER_FILES; i++)
+		gw_stats_certificate(k->stats, i, not_after(g.files[i]));
 	return 0;
 }
 
@@ -281,7 +300,7 @@ static bool serve(struct keeper *k, int sock, bool supervisor, struct gw_keeper_
 	return true;
 }
 
-int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n)
+int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n, struct gw_stats *stats)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	struct gw_keeper_answer *a = calloc(1, sizeof(*a));
@@ -291,6 +310,7 @@ int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n)
 
 	if (!r) {
 		k->conf = c;
+		k->stats = stats;
 		r = reload(k, &e);
 		say_failure(a, r, &e);
 		send_answer(socks[0], a);
@@ -357,8 +377,8 @@ int gw_keeper_socket(int sock)
 	return setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ? -errno : 0;
 }
 
-int gw_keeper_call(int sock, const struct gw_keeper_ask *ask, void *data, size_t size, size_t *len,
-		   struct err *e)
+static int call(int sock, const struct gw_keeper_ask *ask, void *data, size_t size, size_t *len,
+		struct err *e)
 {
 	static _Thread_local struct gw_keeper_answer a; /* does not outlive this call */
 	static _Thread_local uint32_t numbers;
@@ -380,6 +400,15 @@ int gw_keeper_call(int sock, const struct gw_keeper_ask *ask, void *data, size_t
 	memcpy(data, a.data, a.len);
 	*len = a.len;
 	return 0;
+}
+
+int gw_keeper_call(int sock, const struct gw_keeper_ask *ask, void *data, size_t size, size_t *len,
+		   struct err *e)
+{
+	int r = call(sock, ask, data, size, len, e);
+
+	gw_stats_keeper(r < 0);
+	return r;
 }
 
 int gw_keeper_reload(int sock, struct err *e)

@@ -18,6 +18,8 @@
 #include "gateway/config.h"
 #include "gateway/limits.h"
 
+struct gw_stats;
+
 #define GW_KEY_ID    32	  /* bytes: SHA-256 of the public key's DER */
 #define GW_SIGN_MAX  1024 /* bytes to be signed, or of a signature: RSA of 8192 bits */
 #define GW_FILE_MAX  (96 * 1024)
@@ -55,8 +57,10 @@ struct gw_keeper_answer {
 /* Reads the keys once in this process, to say what is wrong with them (--check). */
 int gw_keeper_check(const struct gw_config *c, struct err *e) must_check;
 /* Serves the n sockets until killed or until socket 0, the supervisor's, is closed. Answers there
- * once at the start as if asked to reload. */
-int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n) must_check;
+ * once at the start as if asked to reload. stats (borrowed): learns until when each file is good.
+ */
+int gw_keeper_run(const struct gw_config *c, const int *socks, unsigned n,
+		  struct gw_stats *stats) must_check;
 
 /* ---- the other side ---- */
 

@@ -116,6 +116,17 @@ unsigned gw_limits_total(const struct gw_limits *l)
 	return n;
 }
 
+unsigned gw_limits_penalised(const struct gw_limits *l)
+{
+	int64_t now = clock_ms();
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ROWS; i++)
+		n += atomic_load_explicit(&l->rows[i].until, memory_order_relaxed) - now >
+		     GW_TOLERATED_MS;
+	return n;
+}
+
 /* Random early drop: from none at 9/10 of the maximum to all at the maximum. */
 static bool crowded(const struct gw_limits *l)
 {

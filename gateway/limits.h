@@ -45,6 +45,8 @@ void gw_limits_forgive(struct gw_limits *l, const char *peer);
 void gw_limits_drop(struct gw_limits *l, unsigned worker, int slot);
 void gw_limits_forget(struct gw_limits *l, unsigned worker);
 unsigned gw_limits_total(const struct gw_limits *l);
+/* Sources that are refused just now for what they did. */
+unsigned gw_limits_penalised(const struct gw_limits *l);
 /* Stable number of a source: the address without the port, an IPv6 one cut to its /64. Never 0. */
 uint64_t gw_limits_source(const char *peer);
 

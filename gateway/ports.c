@@ -5,6 +5,7 @@
  */
 #include "gateway/ports.h"
 #include "common/log.h"
+#include "common/metrics_server.h"
 
 #include <errno.h>
 
@@ -82,13 +83,28 @@ int gw_ports_open(struct gw_ports *workers, unsigned n, const struct gw_config *
 	char **const lists[GW_PROTOS] = {c->rdp_listen, c->rfb_listen, c->https_listen,
 					 c->shared_listen};
 
-	for (enum gw_proto p = 0; p < GW_PROTOS; p++)
+	for (enum gw_proto p = 0; p < GW_METRICS; p++)
 		for (char **a = lists[p]; a && *a; a++) {
 			int r = open_one(workers, n, p, *a, in, e);
 
 			if (r)
 				return r;
 		}
+	return 0;
+}
+
+int gw_ports_open_metrics(struct gw_ports *p, const struct gw_config *c, struct gw_inherited *in,
+			  struct err *e)
+{
+	for (char **a = c->metrics_listen; a && *a; a++) {
+		int fd = gw_handover_next(in, GW_METRICS, *a), r;
+
+		if (fd < 0)
+			fd = metrics_listen(*a, e);
+		r = fd < 0 ? fd : add(p, GW_METRICS, *a, fd, e);
+		if (r)
+			return r;
+	}
 	return 0;
 }
 

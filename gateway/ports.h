@@ -16,6 +16,9 @@ struct gw_ports {
 /* Opens what c names for workers 0..n-1. */
 int gw_ports_open(struct gw_ports *workers, unsigned n, const struct gw_config *c,
 		  struct gw_inherited *in, struct err *e) must_check;
+/* Opens where metrics are told. */
+int gw_ports_open_metrics(struct gw_ports *p, const struct gw_config *c, struct gw_inherited *in,
+			  struct err *e) must_check;
 void gw_ports_close(struct gw_ports *p);
 
 #endif

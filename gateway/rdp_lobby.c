@@ -121,7 +121,7 @@ static void farewell(struct rdp_lobby *l, uint32_t info, const char *why)
 	gw_route_fini(&l->route);
 	l->asking = l->replaying = false;
 	l->state = LOBBY_ENDING;
-	l->conn->lobby = GW_NO_LOBBY;
+	gw_conn_lobby(l->conn, GW_NO_LOBBY);
 	loop_timer_set(l->again, -1);
 	loop_timer_set(l->deadline, LINGER_MS);
 	buf_init(&b, 1024);
@@ -187,7 +187,7 @@ static void take_resume(struct rdp_lobby *l, const char *code, json_t *error)
 
 	if (resume && strlen(resume) < sizeof(l->cred.resume)) {
 		memcpy(l->cred.resume, resume, strlen(resume) + 1);
-		l->conn->lobby = GW_LOBBY_KNOWN;
+		gw_conn_lobby(l->conn, GW_LOBBY_KNOWN);
 	} else if (!ours) { /* what the broker refused is not asked again */
 		explicit_bzero(l->cred.resume, sizeof(l->cred.resume));
 	}
@@ -483,7 +483,7 @@ static bool leave(struct rdp_lobby *l)
 	gw_stream_fini(&l->room);
 	gw_stream_none(&l->room);
 	l->state = LOBBY_LEAVE;
-	l->conn->lobby = GW_NO_LOBBY;
+	gw_conn_lobby(l->conn, GW_NO_LOBBY);
 	loop_timer_set(l->deadline, LEAVE_MS);
 	buf_init(&b, 64);
 	r = rdp_write_deactivate_all(&b, l->share);
@@ -726,7 +726,7 @@ int rdp_lobby_start(const struct rdp_lobby_guest *g, struct err *e)
 	l->conn = g->conn;
 	l->conn->end = end_lobby;
 	l->conn->holder = l;
-	l->conn->lobby = GW_LOBBY_STRANGER;
+	gw_conn_lobby(l->conn, GW_LOBBY_STRANGER);
 	gw_conn_blame_login(l->conn, g->why->code);
 	l->failures = !strcmp(g->why->code, "login.failed");
 	l->kept = *g->splice;

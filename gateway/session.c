@@ -7,6 +7,7 @@
 #include "common/relay.h"
 #include "gateway/rdp_framing.h"
 #include "gateway/rdp_pdu.h"
+#include "gateway/stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +56,8 @@ static void on_end(void *arg, enum relay_end why, const struct relay_stats *st)
 	struct gw_session *s = arg;
 	const struct gw_conn *c = s->conn;
 
+	if (!s->quiet)
+		gw_stats_session(c->proto, false);
 	log_event(s->quiet ? LOG_DEBUG : LOG_INFO, s->quiet ? "api.end" : "session.end",
 		  "conn=%s proto=%s user=%s desktop=%s why=%s in=%llu out=%llu ms=%lld", c->id,
 		  gw_proto_name(c->proto), LOG_Q(c->user), LOG_Q(c->desktop), why_name(why),
@@ -128,6 +131,11 @@ int gw_session_start(struct gw_conn *conn, struct gw_stream *client, struct gw_s
 	}
 	if (conn->proto == GW_RDP)
 		relay_last_words(s->relay, on_seen, on_lost);
+	gw_stats_relay(s->relay, quiet);
+	if (!quiet) {
+		gw_stats_session(conn->proto, true);
+		gw_stats_login(conn->proto, NULL);
+	}
 	s->conn = conn;
 	conn->end = end_session;
 	conn->holder = s;

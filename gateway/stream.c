@@ -5,6 +5,7 @@
  */
 #include "gateway/stream.h"
 #include "common/sock.h"
+#include "gateway/stats.h"
 
 #include <errno.h>
 #include <string.h>
@@ -111,6 +112,10 @@ static void handshake(struct gw_stream *s)
 		return;
 	}
 	s->handshaking = s->wants_write = false;
+	gw_stats_handshake(!SSL_is_server(s->c.ssl), r ? GW_HANDSHAKE_FAILED
+						     : SSL_session_reused(s->c.ssl)
+							     ? GW_HANDSHAKE_RESUMED
+							     : GW_HANDSHAKE_FULL);
 	if (r)
 		fail(s, r);
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The supervisor; see supervisor.h. Theory of operation: it opens the ports and starts the keeper
- * of the keys and the workers, and never touches a key or a connection itself. The ports stay open
- * here: connections that arrive while a crashed worker is being replaced wait in its sockets'
- * queues. So do the ends of the keeper's sockets, so that a new keeper answers what the old one
- * left. A process that dies young is replaced after a pause, so that a broken configuration does
- * not spin. A worker whose parent dies gets SIGTERM and drains.
+ * of the keys, the workers and who tells Prometheus of them, and never touches a key or a
+ * connection itself. The ports stay open here: connections that arrive while a crashed worker is
+ * being replaced wait in its sockets' queues. So do the ends of the keeper's sockets, so that a new
+ * keeper answers what the old one left. A process that dies young is replaced after a pause, so
+ * that a broken configuration does not spin. A worker whose parent dies gets SIGTERM and drains.
  *
  * An upgrade (SIGUSR2) starts the program that now lies where ours lay (handover.c); once it
  * serves, our ports are closed, our workers retire and we end with the last of them.
  */
 #include "gateway/supervisor.h"
+#include "common/metrics_server.h"
 #include "gateway/jail.h"
 #include "gateway/files.h"
 #include "gateway/keeper.h"
+#include "gateway/metrics.h"
 #include "gateway/ports.h"
+#include "gateway/stats.h"
 #include "gateway/ticket_keys.h"
 #include "gateway/worker.h"
 
@@ -52,12 +55,15 @@ struct supervisor {
 	const char *path;		    /* borrowed: of the configuration */
 	char program[4096];		    /* ours, as it was called at the start */
 	struct gw_limits *limits;	    /* owned */
+	struct gw_stats *stats;		    /* owned */
 	struct gw_ticket_keys *ticket_keys; /* owned */
 	struct gw_files *files;		    /* owned; NULL without a console */
 	int64_t rotate_at_ms;
 	struct gw_inherited inherited;
 	struct gw_ports ports[GW_WORKERS_MAX];
+	struct gw_ports metrics_ports;
 	struct child workers[GW_WORKERS_MAX], keeper;
+	struct child metrics; /* has no sockets to the keeper, and runs only with ports */
 	unsigned n;
 	int up[2]; /* owned: a byte from each worker that serves */
 	unsigned ups;
@@ -94,6 +100,8 @@ static void close_all_but(struct supervisor *s, const struct child *mine, bool k
 	close(s->keeper.keeper[OURS]);
 	if (!keeper)
 		close(s->keeper.keeper[KEEPERS]);
+	if (mine != &s->metrics)
+		gw_ports_close(&s->metrics_ports);
 	close(s->signal_fd);
 	close(s->up[0]);
 	if (s->successor)
@@ -114,6 +122,7 @@ static int worker_main(struct supervisor *s, struct child *c, struct err *e)
 	int r;
 
 	close_all_but(s, c, false);
+	gw_stats_worker(s->stats, index);
 	r = gw_worker_init(&w, e);
 	if (!r)
 		r = gw_jail_worker(e);
@@ -135,13 +144,36 @@ static int keeper_main(struct supervisor *s, struct child *c, struct err *e)
 		socks[i + 1] = s->workers[i].keeper[KEEPERS];
 	close_all_but(s, NULL, true);
 	close(s->up[1]);
-	return gw_keeper_run(s->conf, socks, s->n + 1);
+	return gw_keeper_run(s->conf, socks, s->n + 1, s->stats);
+}
+
+static int metrics_main(struct supervisor *s, struct child *c, struct err *e)
+{
+	const struct gw_metrics g = {
+		.conf = s->conf, .stats = s->stats, .limits = s->limits, .workers = s->n};
+	int fds[METRICS_LISTEN_MAX];
+	unsigned n = 0;
+
+	close_all_but(s, c, false);
+	close(s->up[1]);
+	for (; n < s->metrics_ports.n && n < ARRAY_LEN(fds); n++)
+		fds[n] = s->metrics_ports.list[n].fd;
+	return gw_metrics_run(&g, fds, n, e);
+}
+
+static enum gw_process child_kind(const struct supervisor *s, const struct child *c)
+{
+	return c == &s->keeper	  ? GW_PROCESS_KEEPER
+	       : c == &s->metrics ? GW_PROCESS_METRICS
+				  : GW_PROCESS_WORKER;
 }
 
 static const char *child_name(const struct supervisor *s, const struct child *c, char out[24])
 {
 	if (c == &s->keeper)
 		return "keeper";
+	if (c == &s->metrics)
+		return "metrics";
 	snprintf(out, 24, "worker=%u", (unsigned)(c - s->workers));
 	return out;
 }
@@ -149,15 +181,18 @@ static const char *child_name(const struct supervisor *s, const struct child *c,
 /* 1 in the new process, with its result in *result; 0 in the parent. */
 static int spawn(struct supervisor *s, struct child *c, int *result, struct err *e)
 {
-	bool keeper = c == &s->keeper;
+	static int (*const mains[GW_PROCESSES])(struct supervisor *, struct child *,
+						struct err *) = {worker_main, keeper_main,
+								 metrics_main};
+	static const char *const events[GW_PROCESSES] = {"worker.start", "keeper.start",
+							 "metrics.start"};
+	enum gw_process kind = child_kind(s, c);
 	pid_t parent = getpid(), pid = fork();
 	char name[24];
 
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, keeper ? SIGKILL : SIGTERM);
-		*result = getppid() != parent ? 0
-			  : keeper	      ? keeper_main(s, c, e)
-					      : worker_main(s, c, e);
+		prctl(PR_SET_PDEATHSIG, kind == GW_PROCESS_WORKER ? SIGTERM : SIGKILL);
+		*result = getppid() != parent ? 0 : mains[kind](s, c, e);
 		return 1;
 	}
 	c->started_ms = clock_ms();
@@ -167,8 +202,7 @@ static int spawn(struct supervisor *s, struct child *c, int *result, struct err 
 		return 0;
 	}
 	c->pid = pid;
-	log_info(keeper ? "keeper.start" : "worker.start", "%s pid=%d", child_name(s, c, name),
-		 (int)pid);
+	log_info(events[kind], "%s pid=%d", child_name(s, c, name), (int)pid);
 	return 0;
 }
 
@@ -189,6 +223,8 @@ static struct child *child_of(struct supervisor *s, pid_t pid)
 {
 	if (pid == s->keeper.pid)
 		return &s->keeper;
+	if (pid == s->metrics.pid)
+		return &s->metrics;
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->workers[i].pid == pid)
 			return &s->workers[i];
@@ -208,8 +244,11 @@ static void reap(struct supervisor *s)
 			continue; /* a successor: its pipe tells */
 		log_exit(s, c, status);
 		c->pid = 0;
-		if (c != &s->keeper)
+		gw_stats_death(s->stats, child_kind(s, c), status);
+		if (child_kind(s, c) == GW_PROCESS_WORKER) {
 			gw_limits_forget(s->limits, (unsigned)(c - s->workers));
+			gw_stats_forget(s->stats, (unsigned)(c - s->workers));
+		}
 		c->restart_at_ms = now - c->started_ms < YOUNG_MS ? now + RESTART_MS : now;
 	}
 }
@@ -231,6 +270,14 @@ static void signal_all(struct supervisor *s, int signo)
 }
 
 /* ---- what happens ---- */
+
+/* Metrics are told no more: by a successor, or by nobody. */
+static void end_metrics(struct supervisor *s)
+{
+	gw_ports_close(&s->metrics_ports);
+	if (s->metrics.pid > 0)
+		kill(s->metrics.pid, SIGKILL);
+}
 
 static void close_ports(struct supervisor *s)
 {
@@ -267,10 +314,14 @@ static void upgrade(struct supervisor *s)
 
 	if (s->draining || s->successor || !all)
 		return;
-	for (unsigned i = 0; i < s->n; i++)
-		for (unsigned j = 0; j < s->ports[i].n && n < GW_HANDOVER_MAX; j++)
-			all[n++] = s->ports[i].list[j];
-	pid = gw_handover_start(s->program, argv, all, n, &s->successor_fd, &e);
+	for (unsigned i = 0; i <= s->n; i++) {
+		const struct gw_ports *p = i < s->n ? &s->ports[i] : &s->metrics_ports;
+
+		for (unsigned j = 0; j < p->n && n < GW_HANDOVER_MAX; j++)
+			all[n++] = p->list[j];
+	}
+	pid = gw_handover_start(s->program, argv, all, n, s->stats->upgrades + 1, &s->successor_fd,
+				&e);
 	if (pid < 0) {
 		log_err("upgrade.failed", "why=%s", LOG_Q(e.msg));
 		return;
@@ -295,6 +346,7 @@ static void end_upgrade(struct supervisor *s, bool serves)
 	s->successor = 0;
 	s->draining = true;
 	close_ports(s);
+	end_metrics(s);
 	signal_all(s, SIGUSR2);
 }
 
@@ -330,15 +382,25 @@ static void on_up(struct supervisor *s)
 		}
 }
 
+/* It does not run and should. */
+static bool is_missing(const struct supervisor *s, const struct child *c)
+{
+	if (c->pid || (c == &s->metrics && !s->metrics_ports.n))
+		return false;
+	return !s->draining || c == &s->keeper;
+}
+
 /* When something is due by itself. */
 static int64_t next_due(const struct supervisor *s)
 {
 	int64_t due = s->rotate_at_ms;
 
-	for (unsigned i = 0; i <= s->n; i++) {
-		const struct child *c = i < s->n ? &s->workers[i] : &s->keeper;
+	for (unsigned i = 0; i <= s->n + 1; i++) {
+		const struct child *c = i < s->n    ? &s->workers[i]
+					: i == s->n ? &s->keeper
+						    : &s->metrics;
 
-		if (!c->pid && (!s->draining || c == &s->keeper) && c->restart_at_ms < due)
+		if (is_missing(s, c) && c->restart_at_ms < due)
 			due = c->restart_at_ms;
 	}
 	if (s->drain_end_ms && s->drain_end_ms < due)
@@ -403,6 +465,9 @@ static int supervise(struct supervisor *s, int *result, struct err *e)
 			if (!s->workers[i].pid && s->workers[i].restart_at_ms <= clock_ms() &&
 			    spawn(s, &s->workers[i], result, e))
 				return 1;
+		if (is_missing(s, &s->metrics) && s->metrics.restart_at_ms <= clock_ms() &&
+		    spawn(s, &s->metrics, result, e))
+			return 1;
 		wait_event(s);
 		do_due(s);
 		if (!s->keeper.pid && s->keeper.restart_at_ms <= clock_ms()) {
@@ -454,14 +519,17 @@ static int supervisor_open(struct supervisor *s, const struct gw_config *c, stru
 	s->limits = gw_limits_new(&(struct gw_limits_params){
 		.per_source_max = c->per_source_max, .max_connections = c->max_connections});
 	s->ticket_keys = gw_ticket_keys_new();
-	if (!s->limits || !s->ticket_keys)
+	s->stats = gw_stats_new();
+	if (!s->limits || !s->ticket_keys || !s->stats)
 		return err_set(e, -ENOMEM, "out of memory");
 	if (c->console) {
 		s->files = gw_files_load(c->console, e);
 		if (!s->files)
 			return e->code;
 	}
-	return gw_ports_open(s->ports, s->n, c, &s->inherited, e);
+	s->stats->upgrades = s->inherited.upgrades;
+	n = gw_ports_open(s->ports, s->n, c, &s->inherited, e);
+	return n ? (int)n : gw_ports_open_metrics(&s->metrics_ports, c, &s->inherited, e);
 }
 
 static void supervisor_close(struct supervisor *s)
@@ -471,7 +539,11 @@ static void supervisor_close(struct supervisor *s)
 		waitpid(s->keeper.pid, NULL, 0);
 	}
 	close_ports(s);
+	end_metrics(s);
+	if (s->metrics.pid > 0)
+		waitpid(s->metrics.pid, NULL, 0);
 	gw_limits_free(s->limits);
+	gw_stats_free(s->stats);
 	gw_files_free(s->files);
 	gw_ticket_keys_free(s->ticket_keys);
 	free(s);

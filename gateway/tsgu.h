@@ -9,7 +9,7 @@
 #define PANE_GATEWAY_TSGU_H
 
 #include "gateway/conn.h"
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 #include "gateway/stream.h"
 
 struct tsgu;

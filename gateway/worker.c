@@ -20,7 +20,7 @@
 
 const char *gw_proto_name(enum gw_proto p)
 {
-	static const char *const names[GW_PROTOS] = {"rdp", "rfb", "https", "shared"};
+	static const char *const names[GW_PROTOS] = {"rdp", "rfb", "https", "shared", "metrics"};
 
 	return names[p];
 }

@@ -20,8 +20,9 @@ enum gw_proto {
 	GW_RDP,
 	GW_RFB,
 	GW_HTTPS,
-	GW_SHARED, /* RDP or HTTPS, as the client's first byte says; of a port, and of a connection
-		      until then */
+	GW_SHARED,  /* RDP or HTTPS, as the client's first byte says; of a port, and of a connection
+		       until then */
+	GW_METRICS, /* of a port only: the supervisor's, where it tells Prometheus */
 	GW_PROTOS
 };
 

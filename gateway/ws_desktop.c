@@ -8,6 +8,7 @@
  */
 #include "gateway/ws_desktop.h"
 #include "gateway/route.h"
+#include "gateway/stats.h"
 #include "gateway/ws_frame.h"
 
 #include <errno.h>
@@ -178,13 +179,15 @@ struct ws_desktop *ws_desktop_start(struct gw_conn *conn, struct gw_stream *clie
 
 void ws_desktop_free(struct ws_desktop *d)
 {
-	if (d && d->routed)
+	if (d && d->routed) {
+		gw_stats_session(d->conn->proto, false);
 		log_info("session.end",
 			 "conn=%s proto=rfb user=%s desktop=%s via=browser in=%llu out=%llu "
 			 "ms=%lld",
 			 d->conn->id, LOG_Q(d->conn->user), LOG_Q(d->conn->desktop),
 			 (unsigned long long)d->in, (unsigned long long)d->out,
 			 (long long)(clock_ms() - d->since_ms));
+	}
 	if (d)
 		gw_route_fini(&d->route);
 	free(d);
@@ -193,6 +196,8 @@ void ws_desktop_free(struct ws_desktop *d)
 static void begin(struct ws_desktop *d)
 {
 	d->routed = true;
+	gw_stats_session(d->conn->proto, true);
+	gw_stats_login(d->conn->proto, NULL);
 	d->since_ms = clock_ms();
 	d->route.host.s.in.cap = QUEUE_MAX;
 	sock_keepalive(d->client->c.fd, CLIENT_DEAD_MS);
@@ -209,6 +214,7 @@ static bool on_piece(struct ws_desktop *d, const struct ws_piece *piece)
 	switch (piece->kind) {
 	case WS_DATA:
 		d->in += piece->n;
+		gw_stats_bytes(true, piece->n);
 		return piece->n && gw_stream_send(&d->route.host.s, piece->p, piece->n) &&
 		       lost(d, "The desktop does not take input");
 	case WS_PING:
@@ -254,6 +260,7 @@ static bool pump_out(struct ws_desktop *d)
 		if (send_frame(d, WS_DATA, buf_head(&h->in), n))
 			return true;
 		d->out += n;
+		gw_stats_bytes(false, n);
 		buf_consume(&h->in, n);
 		gw_stream_pull(h);
 	}

@@ -8,7 +8,7 @@
 #define PANE_GATEWAY_WS_DESKTOP_H
 
 #include "gateway/conn.h"
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 #include "gateway/stream.h"
 
 struct ws_desktop;

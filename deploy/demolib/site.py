@@ -118,6 +118,7 @@ class Site:
             "broker_api": f"{self.sockets}/broker/api.sock",
             **({"console": CONSOLE} if os.path.exists(f"{CONSOLE}/index.html") else {}),
             "broker_internal": f"{self.sockets}/broker/internal.sock",
+            "metrics_listen": f"unix:{self.sockets}/gateway-metrics.sock",
             **({"lobby": self.lobby_socket()} if self.lobby else {}), **self.gateway_options}})
         self.write_host_conf()
 
@@ -140,7 +141,8 @@ class Site:
             "host": {"name": "lab" if self.lab else "local",
                      "listen": "0.0.0.0:7443" if self.lab else f"127.0.0.1:{port}",
                      "advertise": f"127.0.0.1:{port}", "state_dir": state,
-                     "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host"},
+                     "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host",
+                     "metrics_listen": f"unix:{LAB_RUN if self.lab else self.sockets}/{'' if self.lab else 'host-'}metrics.sock"},
             "desktops": {"pane_image": self.program("pane-image"), "vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
                          "cell": self.program("pane-cell"), "memory_reserve_mib": 256,
                          # An emulated host boots for minutes: a parent would take them from the desktop somebody waits for.

@@ -59,20 +59,6 @@ CREATE FUNCTION pane.event_now() RETURNS bigint LANGUAGE sql STABLE AS $$
 	SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
 $$;
 
--- (txid, id, user, kind, json) after one position, up to another (NULL: all that is settled).
-CREATE FUNCTION pane.events_after(p_txid bigint, p_id bigint, p_to_txid bigint, p_to_id bigint,
-	p_user text, p_limit integer)
-RETURNS TABLE (txid bigint, id bigint, user_name text, kind text, data text) LANGUAGE sql STABLE AS $$
-	SELECT e.txid, e.id, e.user_name, e.kind, jsonb_strip_nulls(jsonb_build_object('at', e.at, 'kind', e.kind,
-		'name', e.name, 'desktop', d.name, 'host', h.name, 'user', nullif(e.user_name, ''),
-		'from', e.from_state, 'to', e.to_state, 'reason', e.reason))::text
-	FROM pane.event e LEFT JOIN pane.desktop d ON d.id = e.desktop_id LEFT JOIN pane.host h ON h.id = e.host_id
-	WHERE (e.txid, e.id) > (p_txid, p_id) AND e.txid <= pane.event_now()
-	AND (p_to_txid IS NULL OR (e.txid, e.id) <= (p_to_txid, p_to_id))
-	AND (p_user IS NULL OR e.user_name = p_user)
-	ORDER BY e.txid, e.id LIMIT p_limit
-$$;
-
 -- An object as the audit keeps it; NULL when there is none (yet, any more) of that name.
 CREATE FUNCTION pane.audit_state(p_action text, p_name text) RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT CASE split_part(p_action, '.', 1)

@@ -3,6 +3,7 @@
 import unittest
 
 import panesite
+from eventstream import Stream
 
 
 class Delegation(unittest.TestCase):
@@ -64,6 +65,49 @@ class Delegation(unittest.TestCase):
         self.assertEqual(self.call("POST", f"/sessions/{ids['olaf']}/message", {"text": "hello"}).code, "role.missing")
         self.assertEqual(self.call("DELETE", f"/sessions/{ids['olaf']}").code, "role.missing")
         self.assertEqual(self.call("DELETE", f"/sessions/{ids['vera']}").status // 100, 2)
+
+    def stream(self, token=None, last=None):
+        s = Stream(self.b, token or self.hana, last)
+        self.addCleanup(s.close)
+        return s
+
+    def test_events(self):
+        """live events are those of the person's pools, their desktops and what is changed there, and of no other; a role given or taken back counts for what happens next; a narrow token hears nothing of them"""
+        everything = self.stream(self.b.token)
+        narrow = self.stream(self.call("POST", "/tokens", {"name": "narrow", "scope": "user"}).json["token"])
+        s = self.stream()
+
+        def change(pool, seconds):
+            """In one pool, and then something that an administrator hears of last."""
+            self.assertEqual(self.b.call("PATCH", f"/pools/{pool}", {"idle_s": seconds}).status, 200)
+            self.b.post("/groups", {"name": f"g{seconds}"})
+            self.b.wait(lambda: everything.seen(name=f"g{seconds}"), f"g{seconds}", 10)
+
+        change("lab", 61)
+        self.assertEqual(s.events, [])
+        self.give("readonly")
+        change("office", 62)
+        change("lab", 63)
+        self.b.wait(lambda: s.seen(name="lab", to="pool.update"), "the pool's change", 10)
+        name = self.b.get("/desktops?pool=lab").json["items"][0]["name"]
+        other = self.b.get("/desktops?pool=office").json["items"][0]["name"]
+        for each in (other, name):
+            self.assertEqual(self.b.call("POST", f"/desktops/{each}/restart").status // 100, 2)
+            self.site.wait_state(each, "ready")
+        self.b.wait(lambda: everything.seen(kind="machine", desktop=other, to="ready"), "the other desktop", 10)
+        self.b.wait(lambda: s.seen(kind="machine", desktop=name, to="ready"), "the desktop", 10)
+        self.assertTrue(s.seen(kind="change", name=name, to="desktop.restart"))
+        heard = {(e[2].get("desktop") or e[2].get("name")) for e in s.events}
+        self.assertEqual(heard, {"lab", name})
+        at = s.events[0][0]
+        again = self.stream(last=at)
+        self.b.wait(lambda: again.seen(kind="machine", desktop=name, to="ready"), "what was missed", 10)
+        self.assertEqual([e[0] for e in again.events], [e[0] for e in s.events[1:]])
+        self.assertEqual(self.b.call("DELETE", "/pools/lab/roles/hana").status, 204)
+        n = len(s.events)
+        change("lab", 64)
+        self.assertEqual(len(s.events), n)
+        self.assertEqual([x.events for x in (narrow, self.stream(last=at))], [[], []])
 
     def test_each(self):
         """help desk restarts desktops there, and neither changes the pool nor restarts desktops of another one; an operator changes it, entitles, and deletes nothing but desktops"""

@@ -3,17 +3,21 @@
 import csv
 import io
 import json
+import socket
 import threading
 import unittest
 
 import broker as broker_mod
 import panesite
+import promtext
 from eventstream import Stream
 
 
 class Events(unittest.TestCase):
     def setUp(self):
-        self.site = panesite.Site().__enter__()
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            self.port = s.getsockname()[1]
+        self.site = panesite.Site(metrics_listen=f"127.0.0.1:{self.port}").__enter__()
         self.addCleanup(self.site.close)
         self.b = self.site.broker
 
@@ -133,7 +137,7 @@ class Events(unittest.TestCase):
         self.assertIsNone(self.b.get("/logons").json["items"][0]["auth_ms"])
 
     def test_metrics(self):
-        """the internal socket gives Prometheus its text, with desktops by state and answers by status; the public one nothing"""
+        """the internal socket gives Prometheus its text, with desktops by state and answers by status; a loopback port the same and nothing else; the public one nothing"""
         self.site.host()
         self.site.pool()
         self.site.wait_state("office-1", "ready")
@@ -144,6 +148,12 @@ class Events(unittest.TestCase):
         for line in r.text.splitlines():
             self.assertRegex(line, r"^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+=\"[^\"]*\",?)*\})? \d+)$")
         self.assertEqual(broker_mod.request(self.b.api, "GET", "/metrics").status, 404)
+        self.assertEqual(promtext.promtool("check", "metrics", stdin=r.text), "")
+        there = "127.0.0.1", self.port
+        self.assertEqual(promtext.scrape(there)("pane_desktops", pool="office", state="ready"), 1)
+        for path in ("/api/v1/health", "/internal/v1/connections", "/"):
+            self.assertEqual(promtext.ask(there, path)[0], 404)
+        self.assertEqual(promtext.ask(there, "/internal/v1/connections", "POST")[0], 404)
 
 
 if __name__ == "__main__":

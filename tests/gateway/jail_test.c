@@ -174,12 +174,27 @@ static void test_keeper(void **state)
 	assert_int_equal(inside(gw_jail_keeper, read_a_file), 0); /* a reload */
 }
 
+static void test_metrics(void **state)
+{
+	(void)state;
+	NEEDS_JAIL;
+	assert_int_equal(inside(gw_jail_metrics, run_a_program), KILLED);
+	assert_int_equal(inside(gw_jail_metrics, trace), KILLED);
+	assert_int_equal(inside(gw_jail_metrics, inet_socket), EPERM);
+	assert_int_equal(inside(gw_jail_metrics, unix_socket), EPERM);
+	assert_int_equal(inside(gw_jail_metrics, write_a_file), EPERM);
+	assert_int_equal(inside(gw_jail_metrics, open_a_port), 254);
+	assert_int_equal(inside(gw_jail_metrics, unexecutable_memory), 0);
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 0)
+		assert_int_equal(inside(gw_jail_metrics, read_a_file), EACCES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker_dies),  cmocka_unit_test(test_worker_denied),
 		cmocka_unit_test(test_worker_files), cmocka_unit_test(test_worker_may),
-		cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_keeper),	     cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

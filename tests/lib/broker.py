@@ -85,13 +85,14 @@ class Broker:
         os.makedirs(self.dir, exist_ok=True)
         make_pki(self.pki)
         workers = policy.pop("workers", 8)
+        metrics = policy.pop("metrics_listen", "")
         directory = policy.pop("directory", {})
         oidc = policy.pop("oidc", {})
         self.store = os.path.join(self.root, "images") # shared by brokers of one site
         images = policy.pop("pane_image", os.path.join(SOURCE, "tests", "lib", "standin_image.py"))
         lines = [
             "[broker]", f"api_socket = {self.api}", f"internal_socket = {self.internal}",
-            f"workers = {workers}",
+            f"workers = {workers}", *([f"metrics_listen = {metrics}"] if metrics else []),
             "[database]", f"conninfo = {cluster.conninfo('pane_broker')}",
             f"owner_conninfo = {cluster.conninfo()}",
             f"sql_dir = {os.path.join(SOURCE, 'sql')}",

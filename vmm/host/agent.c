@@ -471,14 +471,17 @@ static void on_sync(void *arg, int r, json_t *reply, const struct err *err)
 	struct err e = *err;
 
 	if (r == -ECANCELED) {
+		host_count_sync(a, HOST_SYNC_CANCELLED);
 		sync_lost(a);
 		loop_timer_set(a->report, 0);
 		return;
 	}
 	if (r < 0 || orders_take(a, reply, &e) < 0) {
+		host_count_sync(a, HOST_SYNC_FAILED);
 		sync_failed(a, &e);
 		return;
 	}
+	host_count_sync(a, HOST_SYNC_OK);
 	if (a->telling)
 		a->recordings_ms = clock_ms();
 	a->telling = false;
@@ -628,6 +631,7 @@ int host_agent_init(struct host_agent *a, struct loop *l, const struct host_conf
 	int r;
 
 	*a = (struct host_agent){.loop = l, .config = c, .lock = -1};
+	a->begun_ms = clock_ms();
 	random_id(a->run);
 	if ((r = dir_make(c->state_dir, 0700, e)) < 0 ||
 	    (exclusive && (r = agent_lock(a, e)) < 0) || (r = adopt_all(a, e)) < 0) {
@@ -674,6 +678,9 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	a->parents = host_parents_new(a);
 	if (!a->parents)
 		return err_set(e, -ENOMEM, "%s/parents: cannot be used", a->config->state_dir);
+	a->metrics = host_metrics_new(a, e);
+	if (!a->metrics)
+		return e && e->code ? e->code : -ENOMEM;
 	a->usage = host_usage_new("/proc");
 	a->economy = host_economy_new(a);
 	snprintf(path, sizeof(path), "/internal/v1/hosts/%s/sync", a->identity.id);
@@ -709,6 +716,8 @@ void host_agent_drain(struct host_agent *a)
 
 void host_agent_fini(struct host_agent *a)
 {
+	host_metrics_free(a->metrics);
+	a->metrics = NULL;
 	host_sync_free(a->sync);
 	a->sync = NULL;
 	host_pull_free(a->pull);

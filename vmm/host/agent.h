@@ -19,6 +19,7 @@
 #include "vmm/host/door.h"
 #include "vmm/host/economy.h"
 #include "vmm/host/enroll.h"
+#include "vmm/host/metrics.h"
 #include "vmm/host/orders.h"
 #include "vmm/host/parents.h"
 #include "vmm/host/pictures.h"
@@ -41,6 +42,9 @@ struct host_agent {
 	struct host_pictures *pictures;	    /* owned; the same */
 	struct host_recordings *recordings; /* owned; the same */
 	struct host_courier *courier;	    /* owned; the same */
+	struct host_metrics *metrics;	    /* owned; the same */
+	struct host_counts counts;
+	int64_t begun_ms; /* clock_ms() of this agent's start */
 	bool recordings_told,
 		telling;       /* the broker knows what there is; will, if this report arrives */
 	int64_t recordings_ms; /* when it was told last */

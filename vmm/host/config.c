@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "common/cfg.h"
+#include "common/metrics_server.h"
 #include "vmm/host/cell_net.h"
 
 #define KEY(sec, field, t, lo, hi, req)                                                            \
@@ -26,6 +27,7 @@ static const struct cfg_key host_keys[] = {
 	KEY("host", advertise, CFG_STR, 0, 0, true),
 	KEY("host", state_dir, CFG_STR, 0, 0, true),
 	KEY("host", run_dir, CFG_STR, 0, 0, true),
+	KEY("host", metrics_listen, CFG_LIST, 0, 0, false),
 	KEY("host", max_connections, CFG_INT, 1, 65536, false),
 	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
 	KEY("desktops", vmm, CFG_STR, 0, 0, true),
@@ -65,6 +67,19 @@ static int need_absolute(const char *key, const char *path, struct err *e)
 	return 0;
 }
 
+static int check_metrics(const struct host_config *c, struct err *e)
+{
+	unsigned n = 0;
+	int r = 0;
+
+	for (; r == 0 && c->metrics_listen && c->metrics_listen[n]; n++)
+		r = metrics_address_check(c->metrics_listen[n], e);
+	if (r == 0 && n > METRICS_LISTEN_MAX)
+		r = err_set(e, -EINVAL, "metrics_listen names %u addresses; there may be %d", n,
+			    METRICS_LISTEN_MAX);
+	return r;
+}
+
 static int host_config_check(const struct host_config *c, struct err *e)
 {
 	char net[HOST_CELL_NET_MAX];
@@ -100,7 +115,7 @@ static int host_config_check(const struct host_config *c, struct err *e)
 			c->cell_net);
 	if (strlen(c->name) > 63)
 		return err_set(e, -EINVAL, "name is longer than 63 characters");
-	return 0;
+	return check_metrics(c, e);
 }
 
 int host_config_read(const char *path, struct host_config *c, struct err *e)

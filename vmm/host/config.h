@@ -24,6 +24,7 @@
 struct host_config {
 	char *broker_url, *broker_ca, *verify_name;
 	char *name, *listen, *advertise, *state_dir, *run_dir;
+	char **metrics_listen; /* "unix:/path" or loopback; NULL = told nowhere */
 	char *vmm, *cell, *display, *cgroup;
 	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
 	char *vm, *cell_net;

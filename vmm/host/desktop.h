@@ -49,6 +49,7 @@ struct host_desktop {
 	bool clone;	/* its machine began as a clone of rec.parent */
 	bool cold;	/* a clone of it failed: boot it */
 	bool resuming;	/* its machine began with its saved memory */
+	bool adopted;	/* its machine is one that an earlier agent started */
 	bool kept;	/* its memory is written, its machine about to end */
 	enum host_stopping stopping;
 	int64_t stage_ms, retry_ms, suspend_ms;

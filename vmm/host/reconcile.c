@@ -84,6 +84,8 @@ static void on_ready(void *arg)
 
 	d->rec.ready = true;
 	d->rec.reset_due = false;
+	if (!d->ready_ms && !d->adopted)
+		host_count_start(d);
 	if (!d->ready_ms)
 		d->ready_ms = clock_ms();
 	if (d->stopping == HOST_RUNS) {
@@ -224,6 +226,7 @@ static void on_ended(void *arg, const struct host_ended *end)
 
 	host_machine_free(d->machine);
 	d->machine = NULL;
+	host_count_end(d, end, asked);
 	if (!asked && (clone_failed(d, end) || resume_failed(d, end)))
 		machine_gone(d); /* and at once once more, by booting */
 	else
@@ -249,6 +252,7 @@ static int on_display(void *arg, const struct host_proc *p)
 
 static void refuse(struct host_desktop *d, const struct err *e)
 {
+	d->agent->counts.refused++;
 	d->retry_ms = clock_ms() + REFUSED_RETRY_MS;
 	desktop_state(d, HOST_FAILED, "%s", e->msg);
 }
@@ -465,6 +469,7 @@ static void step_start(struct host_desktop *d)
 		return;
 	}
 	d->stopping = HOST_RUNS;
+	d->adopted = false;
 	host_economy_begin(d);
 	d->started_ms = clock_ms();
 	/* What led to this start stays in sight while it boots. */
@@ -768,6 +773,7 @@ int host_reconcile_adopt(struct host_desktop *d)
 	if (r < 0 && r != -ESRCH)
 		return r;
 	if (r == 0) {
+		d->adopted = true;
 		d->started_ms = clock_ms();
 		d->ready_ms = d->rec.ready ? d->started_ms : 0;
 		desktop_state(d, d->rec.ready ? HOST_READY : HOST_BOOTING, "%s", d->rec.reason);

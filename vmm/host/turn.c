@@ -37,6 +37,15 @@ static bool before(const struct host_desktop *o, const struct host_desktop *d)
 	return o->turn_ms < d->turn_ms || (o->turn_ms == d->turn_ms && o < d);
 }
 
+void host_turn_count(const struct host_desktop *all, int64_t now_ms, int *starting, int *waiting)
+{
+	*starting = *waiting = 0;
+	for (const struct host_desktop *o = all; o; o = o->next) {
+		*starting += starts(o, now_ms);
+		*waiting += waits(o);
+	}
+}
+
 bool host_turn_waits(const struct host_desktop *all, struct host_desktop *d, int limit,
 		     int64_t now_ms, char *why, size_t n)
 {

@@ -16,6 +16,8 @@
 
 /* How many may, of the setting (0: by itself) and the host's processors. */
 int host_turn_limit(int setting, int cpus);
+/* How many start and how many wait for their turn. */
+void host_turn_count(const struct host_desktop *all, int64_t now_ms, int *starting, int *waiting);
 /* Whether d, which is to start, waits for its turn; then why says how long the line before it is.
  * all: every desktop of the host, d among them. now_ms: clock_ms(). */
 bool host_turn_waits(const struct host_desktop *all, struct host_desktop *d, int limit,

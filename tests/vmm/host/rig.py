@@ -258,6 +258,7 @@ class Host:
         self.port = free_port()
         self.settings = {"memory_reserve_mib": 0, "disk_reserve_mib": 0, "stop_timeout_s": 2, "display_idle_s": 0,
                          "vmm": f"{HERE}/standin_vmm.py", "cell": f"{HERE}/standin_cell.py", "display": f"{HERE}/standin_display.py", **settings}
+        self.metrics = f"{self.run}.metrics"
         self.config = f"{folder}/host.conf"
         self.log = f"{folder}/host.log"
         self.write_config()
@@ -268,6 +269,7 @@ class Host:
             file.write(f"[broker]\nurl = https://127.0.0.1:{self.broker.port}\nca = {self.broker.pki.path('ca.crt')}\n"
                        f"verify_name = gateway\n[host]\nname = h1\nlisten = 127.0.0.1:{self.port}\n"
                        f"advertise = 127.0.0.1:{self.port}\nstate_dir = {self.state}\nrun_dir = {self.run}\n"
+                       f"metrics_listen = unix:{self.metrics}\n"
                        f"[desktops]\n{desktops}\n")
 
     def command(self, *argv, **more):
@@ -344,6 +346,8 @@ class Host:
                 if record.get(part) and alive(record[part]["pid"]):
                     os.kill(record[part]["pid"], signal.SIGKILL)
         shutil.rmtree(self.run, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(self.metrics)
 
 
 def alive(pid):

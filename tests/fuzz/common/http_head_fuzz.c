@@ -3,7 +3,7 @@
  * The head of a request. What is accepted is rewritten, and the rewritten head must be accepted
  * again and hold exactly one X-Pane-Client.
  */
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * HTTP heads; see http_head.h. No state. What two parsers could read differently is refused rather
  * than repaired: bare LF, folded lines, blanks before a colon, control bytes, two framings.
  */
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 
 #include <ctype.h>
 #include <errno.h>

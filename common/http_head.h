@@ -3,8 +3,8 @@
  * The head of one HTTP/1.1 request, checked strictly and rewritten for the broker. Pure functions.
  * RFC 9112 §2-6; docs/contracts.md "HTTPS relay".
  */
-#ifndef PANE_GATEWAY_HTTP_HEAD_H
-#define PANE_GATEWAY_HTTP_HEAD_H
+#ifndef PANE_COMMON_HTTP_HEAD_H
+#define PANE_COMMON_HTTP_HEAD_H
 
 #include <stdbool.h>
 #include "common/buf.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
-#include "gateway/http_head.h"
+#include "common/http_head.h"
 
 #define LINE "GET /api/v1/health HTTP/1.1\r\n"
 
