@@ -86,14 +86,11 @@ enum req_step api_welcome(struct broker *b, struct db *db, struct req *r)
 
 static int import_row(json_t *row, struct err *e)
 {
-	static const char *const keys[] = {"user", "full_name", "email", "groups", "state", NULL};
 	const char *user = NULL, *s = NULL, *state = "active";
 	json_t *groups = json_object_get(row, "groups"), *g;
 	size_t i;
-	int r = valid_keys(row, keys, e);
+	int r = json_need_str(row, "user", 1, 200, &user, e);
 
-	if (!r)
-		r = json_need_str(row, "user", 1, 200, &user, e);
 	if (!r)
 		r = json_opt_str(row, "full_name", 400, &s, e);
 	if (!r)
@@ -109,21 +106,25 @@ static int import_row(json_t *row, struct err *e)
 	return r;
 }
 
-/* Every row gets a welcome token, of which the created ones' are used; tokens[i] is row i's. */
+/* Every row gets a welcome token, of which the created ones' are used; tokens[i] is row i's. What
+ * is wrong with a row is refused with this row alone; an unknown field is a wrong program. */
 static int import_prepare(json_t *rows, char (*tokens)[TICKET_LEN + 1], struct err *e)
 {
+	static const char *const keys[] = {"user", "full_name", "email", "groups", "state", NULL};
 	json_t *row;
 	size_t i;
 
 	json_array_foreach(rows, i, row)
 	{
 		char hash[DB_HASH_LEN];
-		int r;
+		struct err wrong = {0};
 
 		json_object_del(row, "welcome_hash"); /* of a run that met a deadlock */
-		r = import_row(row, e);
-		if (r)
+		json_object_del(row, "problem");
+		if (valid_keys(row, keys, e))
 			return err_prefix(e, "row %zu", i + 1);
+		if (import_row(row, &wrong))
+			json_object_set_new(row, "problem", json_string(wrong.msg));
 		ticket_make(WELCOME_PREFIX, tokens[i]);
 		db_hash(hash, tokens[i], TICKET_LEN);
 		json_object_set_new(row, "welcome_hash", json_string(hash + 2));

@@ -52,7 +52,7 @@ static void *run(void *arg)
 	struct db db;
 	bool stop = false;
 
-	db_init(&db, n->conf->conninfo, "pane-broker listener", 0);
+	db_init(&db, n->conf->conninfo, "pane-broker listener", n->conf->statement_timeout_ms);
 	while (!stop) {
 		if (db_ready(&db))
 			stop = wait_for(n, -1, 500);

@@ -48,6 +48,15 @@ static void purge(struct db *db, const struct broker_conf *c)
 		log_info("reconcile", "step=homes changed=%s", homes);
 }
 
+/* A step that failed is tried again next time, and holds the others up only while there is no
+ * database: one that takes too long must not be the end of those behind it. Whether to go on. */
+static bool failed(struct db *db, const char *step)
+{
+	if (!db->fail.retry)
+		log_warn("reconcile.failed", "step=%s reason=%s", step, db->fail.code);
+	return db->conn && PQstatus(db->conn) == CONNECTION_OK;
+}
+
 static void one_round(struct db *db, const struct broker_conf *c, unsigned round)
 {
 	if (db_ready(db))
@@ -57,7 +66,7 @@ static void one_round(struct db *db, const struct broker_conf *c, unsigned round
 
 		if (n && atoi(n) > 0)
 			log_info("reconcile", "step=%s changed=%s", steps[i].name, n);
-		else if (!n && !db->fail.retry)
+		else if (!n && !failed(db, steps[i].name))
 			return;
 	}
 	if (round % PURGE_EVERY == 0)

@@ -30,7 +30,7 @@ struct cli_option {
 	const char *name; /* without its dashes; NULL ends the list */
 	const char *arg;  /* what stands for its value in the help; NULL for flags */
 	enum cli_kind kind;
-	const char *key;      /* "a.b": the field b of an object a */
+	const char *key;      /* "a.b": the field b of an object a; deeper by more dots */
 	const char *fallback; /* sent when the option is not given; NULL = not sent */
 	bool required;
 	const char *help;
@@ -63,7 +63,7 @@ extern const struct cli_option cli_globals[];
 
 #define CLI_FILE_MAX	(1u << 20)
 #define CLI_ARGS_MAX	3
-#define CLI_OPTIONS_MAX 48
+#define CLI_OPTIONS_MAX 64
 
 /* A parsed command line. */
 struct cli_call {

@@ -88,6 +88,19 @@ static const struct cli_column home_columns[] = {
 	{"REASON", "reason", CLI_TEXT},	    END,
 };
 
+static const struct cli_column logon_columns[] = {
+	{"TIME", "at", CLI_TIME},
+	{"USER", "user", CLI_TEXT},
+	{"DESKTOP", "desktop", CLI_TEXT},
+	{"PROOF", "auth_ms", CLI_TEXT},
+	{"ASSIGN", "assign_ms", CLI_TEXT},
+	{"START", "start_ms", CLI_TEXT},
+	{"DISPLAY", "display_ms", CLI_TEXT},
+	{"CLIENT", "client", CLI_TEXT},
+	{"CONN", "conn", CLI_TEXT},
+	END,
+};
+
 static const struct cli_column audit_columns[] = {
 	{"TIME", "at", CLI_TIME},
 	{"ACTOR", "actor", CLI_TEXT},
@@ -180,10 +193,19 @@ const struct cli_command cli_image[] = {
 	{.noun = "audit",
 	 .verb = "list",
 	 .args = "",
+	 .path = V "/audit",
 	 .options = audit_options,
-	 .run = cli_run_audit,
+	 .run = cli_run_newest,
 	 .columns = audit_columns,
 	 .help = "list what was done, newest first"},
+	{.noun = "logons",
+	 .verb = "list",
+	 .args = "",
+	 .path = V "/logons",
+	 .options = audit_options,
+	 .run = cli_run_newest,
+	 .columns = logon_columns,
+	 .help = "where the time of logons went, in milliseconds, newest first"},
 	{.noun = "usage",
 	 .args = "",
 	 .options = usage_options,

@@ -104,6 +104,32 @@
 		       "never"),                                                                   \
 		OPTION("overcommit", "PERCENT", CLI_NUMBER, "overcommit",                          \
 		       "of a host's memory that may be promised (100)"),                           \
+		OPTION("hosts", "LIST", CLI_LIST, "hosts",                                         \
+		       "only on these hosts; empty is any"),                                       \
+		OPTION("placement", "HOW", CLI_STRING, "placement",                                \
+		       "spread over the hosts, or pack: fill one before the next"),                \
+		OPTION("names", "PATTERN", CLI_STRING, "name_pattern",                             \
+		       "of new desktops, as pc-{nnn}; {pool} is the pool's name"),                 \
+		OPTION("size-min", "N", CLI_NUMBER, "size_min", "never fewer desktops than this"), \
+		OPTION("provision", "WHOSE", CLI_STRING, "provision",                              \
+		       "whose dedicated desktops are made in advance: group (of entitled groups' " \
+		       "members), always (everybody's) or login (nobody's)"),                      \
+		OPTION("disk", "MIB", CLI_NUMBER, "disk_mib", "disk of a desktop beyond its image"), \
+		OPTION("memory-merge", NULL, CLI_TRUE, "memory.merge",                             \
+		       "virtual machines: equal pages are kept once; only where the pool's users " \
+		       "may trust each other"),                                                    \
+		OPTION("memory-huge", NULL, CLI_TRUE, "memory.huge",                               \
+		       "virtual machines: memory in huge pages. Without --memory-merge it is not " \
+		       "merged, and the other way round"),                                         \
+		OPTION("disk-rate", "BYTES", CLI_NUMBER, "limits.disk.bytes_per_s",                \
+		       "of a desktop's disk, each second, either way. Of the four rates those "    \
+		       "not given are free again"),                                                \
+		OPTION("disk-ops", "N", CLI_NUMBER, "limits.disk.ops_per_s",                       \
+		       "requests to its disk, each second"),                                       \
+		OPTION("net-rate", "BYTES", CLI_NUMBER, "limits.net.bytes_per_s",                  \
+		       "virtual machines: of its network, each second, either way"),               \
+		OPTION("net-ops", "N", CLI_NUMBER, "limits.net.ops_per_s",                         \
+		       "virtual machines: packets, each second"),                                  \
 		OPTION("zone", "ZONE", CLI_STRING, "timezone",                                     \
 		       "the time zone of hours and schedule, like Europe/Berlin (UTC)"),           \
 		ACCESS_OPTIONS
@@ -158,6 +184,8 @@ static const struct cli_option pool_set_options[] = {
 	{"reset", "WHEN", CLI_STRING, "reset", NULL, false, "on_logoff or never, as in create"},
 	FIRST_BOOT_OPTIONS,
 	{"sudo", NULL, CLI_TRUE, "customize.sudo", NULL, false, "undo --no-sudo"},
+	{"memory-plain", NULL, CLI_FALSE, "memory.merge", NULL, false,
+	 "undo --memory-merge and --memory-huge"},
 	POLICY_OPTIONS,
 	END,
 };

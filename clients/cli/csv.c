@@ -5,16 +5,44 @@
 #include "clients/cli/csv.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
+
+/* Of ',', ';' and tab the one the first line has most of, outside of quotes. */
+static char separator(const char *p)
+{
+	static const char seps[] = ",;\t";
+	int n[3] = {0}, best = 0;
+	bool quote = false;
+
+	for (; *p && (quote || (*p != '\r' && *p != '\n')); p++) {
+		const char *s = strchr(seps, *p);
+
+		quote = quote != (*p == '"');
+		if (s && !quote)
+			n[s - seps]++;
+	}
+	for (int i = 1; i < 3; i++)
+		if (n[i] > n[best])
+			best = i;
+	return seps[best];
+}
 
 void csv_init(struct csv *c, char *text, size_t n)
 {
 	*c = (struct csv){.p = text, .end = text + n, .line = 1};
 	if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		c->p += 3;
+	c->sep = separator(c->p);
 }
 
-/* The character behind the field, which ends it: ',', a line end, or NUL at the end of the text. */
+static bool ends_field(const struct csv *c, char x)
+{
+	return !x || x == c->sep || x == '\r' || x == '\n';
+}
+
+/* The character behind the field, which ends it: the separator, a line end, or NUL at the end of the
+ * text. */
 static int quoted(struct csv *c, char **field, char *after, struct err *e)
 {
 	int line = c->line;
@@ -26,7 +54,7 @@ static int quoted(struct csv *c, char **field, char *after, struct err *e)
 		} else if (*c->p == '"') {
 			*after = *++c->p;
 			*out = 0;
-			if (*after && !strchr(",\r\n", *after))
+			if (!ends_field(c, *after))
 				return err_set(e, -EINVAL, "line %d: text after a closing quote",
 					       c->line);
 			return 0;
@@ -40,7 +68,8 @@ static int quoted(struct csv *c, char **field, char *after, struct err *e)
 static void plain(struct csv *c, char **field, char *after)
 {
 	*field = c->p;
-	c->p += strcspn(c->p, ",\r\n");
+	while (!ends_field(c, *c->p))
+		c->p++;
 	*after = *c->p;
 	*c->p = 0;
 }
@@ -56,14 +85,14 @@ static void line_end(struct csv *c, char after)
 
 int csv_next(struct csv *c, struct csv_row *row, struct err *e)
 {
-	char after = ',';
+	char after = c->sep;
 
 	while (c->p < c->end && (*c->p == '\r' || *c->p == '\n'))
 		line_end(c, *c->p);
 	*row = (struct csv_row){.line = c->line};
 	if (c->p >= c->end)
 		return 0;
-	while (after == ',') {
+	while (after == c->sep) {
 		int r = 0;
 
 		if (row->n == CSV_FIELDS_MAX)
@@ -76,7 +105,7 @@ int csv_next(struct csv *c, struct csv_row *row, struct err *e)
 		if (r < 0)
 			return r;
 		row->n++;
-		if (after == ',')
+		if (after == c->sep)
 			c->p++;
 	}
 	line_end(c, after);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Comma separated values, RFC 4180: quoted fields may hold commas, quotes (doubled) and line ends.
- * Fields are unquoted in place.
+ * Fields are unquoted in place. Spreadsheets of some countries separate by semicolons, others by
+ * tabs: what separates the first line's fields does so in the whole text.
  */
 #ifndef PANE_CLI_CSV_H
 #define PANE_CLI_CSV_H
@@ -15,6 +16,7 @@
 struct csv {
 	char *p, *end; /* borrowed text, which is changed; end points at a NUL */
 	int line;
+	char sep; /* ',', ';' or a tab */
 };
 
 struct csv_row {

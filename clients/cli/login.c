@@ -257,28 +257,52 @@ static int post_secrets(struct http_client *h, const char *path, const char *fir
 	return r < 0 ? r : 0;
 }
 
-int cli_run_totp_enroll(struct cli_call *c, struct err *e)
+/* What enrolling and moving end with: the address for the app, and a code that it shows. */
+static int confirm_code(struct http_client *h, json_t *begun, bool from_stdin, struct err *e)
 {
-	cleanup_cli_session struct cli_session s = {0};
-	cleanup_http_client struct http_client *h = NULL;
-	cleanup_secret struct secret password = {0}, code = {0};
-	cleanup_json json_t *begun = NULL, *done = NULL;
-	bool from_stdin = cli_local(c, "password-stdin") != NULL;
+	cleanup_secret struct secret code = {0};
+	cleanup_json json_t *done = NULL;
 	const char *uri;
 	int r;
 
-	if ((r = logged_in(&s, &h, e)) < 0 ||
-	    (r = ask_password("Password: ", from_stdin, &password, e)) < 0 ||
-	    (r = post_secrets(h, "/api/v1/me/totp", "password", &password, NULL, &begun, e)) < 0 ||
-	    (r = json_need_str(begun, "uri", 1, 1000, &uri, e)) < 0)
+	if ((r = json_need_str(begun, "uri", 1, 1000, &uri, e)) < 0)
 		return r;
 	printf("Add this address to an authenticator app:\n  %s\n", uri);
 	fflush(stdout);
-	if ((r = ask_password("Code: ", from_stdin, &code, e)) < 0 ||
+	if ((r = ask_password("Code it shows: ", from_stdin, &code, e)) < 0 ||
 	    (r = post_secrets(h, "/api/v1/me/totp/confirm", "code", &code, NULL, &done, e)) < 0)
 		return r;
 	show_recovery(done);
 	return 0;
+}
+
+static int enroll(struct cli_call *c, bool moves, struct err *e)
+{
+	cleanup_cli_session struct cli_session s = {0};
+	cleanup_http_client struct http_client *h = NULL;
+	cleanup_secret struct secret password = {0}, code = {0};
+	cleanup_json json_t *begun = NULL;
+	bool from_stdin = cli_local(c, "password-stdin") != NULL;
+	int r;
+
+	if ((r = logged_in(&s, &h, e)) < 0 ||
+	    (r = ask_password("Password: ", from_stdin, &password, e)) < 0 ||
+	    (moves && (r = ask_password("Code of the device you have: ", from_stdin, &code, e)) < 0))
+		return r;
+	r = post_secrets(h, "/api/v1/me/totp", "password", &password, moves ? &code : NULL, &begun,
+			 e);
+	return r < 0 ? r : confirm_code(h, begun, from_stdin, e);
+}
+
+int cli_run_totp_enroll(struct cli_call *c, struct err *e)
+{
+	return enroll(c, false, e);
+}
+
+/* The device one has counts until the other one's first code. */
+int cli_run_totp_move(struct cli_call *c, struct err *e)
+{
+	return enroll(c, true, e);
 }
 
 int cli_run_totp_end(struct cli_call *c, struct err *e)

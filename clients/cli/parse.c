@@ -295,7 +295,7 @@ static int read_secret(json_t *body, const char *key, struct err *e)
 	return r < 0 ? err_set(e, -EINVAL, "the password is not text") : 0;
 }
 
-/* Takes v. */
+/* Takes v; the depth is the key's, of the table. */
 static int put(json_t *body, const char *key, json_t *v)
 {
 	const char *dot = strchr(key, '.');
@@ -310,7 +310,7 @@ static int put(json_t *body, const char *key, json_t *v)
 		json_decref(v);
 		return -1;
 	}
-	return json_object_set_new(o, dot + 1, v);
+	return put(o, dot + 1, v);
 }
 
 static json_t *list_of(const char *s)

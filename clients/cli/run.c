@@ -129,7 +129,7 @@ static int show_list(const struct cli_call *c, json_t *list)
 	return cli_table(stdout, items, c->command->columns);
 }
 
-static int show_done(const struct cli_call *c, json_t *reply)
+static int show_done(const struct cli_call *c, const char *server, json_t *reply)
 {
 	cleanup_free char *text = cli_fill(c->command->done, c, false);
 	static const char *const secrets[] = {"password", "welcome", "token"};
@@ -140,6 +140,8 @@ static int show_done(const struct cli_call *c, json_t *reply)
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
 		const char *v = json_string_value(json_object_get(reply, secrets[i]));
 
+		if (v && !strcmp(secrets[i], "welcome"))
+			printf("the link to send, good once: %s/#/welcome/%s\n", server, v);
 		if (v)
 			printf("%s: %s\nIt is shown only this once.\n", secrets[i], v);
 	}
@@ -171,7 +173,7 @@ int cli_run(struct cli_call *c, struct err *e)
 		return r;
 	if (c->command->show == CLI_SHOW_DETAILS)
 		return c->json ? cli_print(reply) : cli_details(stdout, reply);
-	return show_done(c, reply);
+	return show_done(c, s.server, reply);
 }
 
 int cli_run_logout(struct cli_call *c, struct err *e)
@@ -220,7 +222,7 @@ int cli_run_host_create(struct cli_call *c, struct err *e)
 	return 0;
 }
 
-int cli_run_audit(struct cli_call *c, struct err *e)
+int cli_run_newest(struct cli_call *c, struct err *e)
 {
 	cleanup_cli_session struct cli_session s = {0};
 	cleanup_http_client struct http_client *h = NULL;
@@ -231,7 +233,7 @@ int cli_run_audit(struct cli_call *c, struct err *e)
 	if (last < 1 || last > 10000)
 		return err_set(e, -EINVAL, "--last wants a number from 1 to 10000");
 	if ((r = cli_open_session(c, &s, &h, e)) < 0 ||
-	    (r = get_list(h, "/api/v1/audit", (size_t)last, &list, e)) < 0)
+	    (r = get_list(h, c->command->path, (size_t)last, &list, e)) < 0)
 		return r;
 	return show_list(c, list);
 }

@@ -15,12 +15,13 @@ int cli_run_login(struct cli_call *c, struct err *e);
 int cli_run_logout(struct cli_call *c, struct err *e);
 int cli_run_passwd(struct cli_call *c, struct err *e);
 int cli_run_totp_enroll(struct cli_call *c, struct err *e) must_check;
+int cli_run_totp_move(struct cli_call *c, struct err *e) must_check;
 int cli_run_totp_end(struct cli_call *c, struct err *e) must_check;
 int cli_run_ticket(struct cli_call *c, struct err *e);
 int cli_run_host_create(struct cli_call *c, struct err *e);
 int cli_run_directory_test(struct cli_call *c, struct err *e) must_check;
 int cli_run_oidc_test(struct cli_call *c, struct err *e) must_check;
-int cli_run_audit(struct cli_call *c, struct err *e);
+int cli_run_newest(struct cli_call *c, struct err *e);
 int cli_run_usage(struct cli_call *c, struct err *e) must_check;
 int cli_run_gateways(struct cli_call *c, struct err *e) must_check;
 

@@ -82,24 +82,29 @@ CREATE TRIGGER desktop_progress BEFORE UPDATE ON pane.desktop FOR EACH ROW
 		AND (NEW.reason LIKE 'fetching image %' OR NEW.reason LIKE 'waiting for its turn%'))
 	EXECUTE FUNCTION pane.desktop_progress();
 
--- "office-{nnn}" gives office-001: the lowest number whose name is free. {pool} is the pool's name.
-CREATE FUNCTION pane.desktop_named() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE p pane.pool; v_base text; v_width integer;
+-- "office-{nnn}" gives office-001: the lowest number whose name is free. {pool} is the pool's name. Looked for from the
+-- first gap in the numbers of the pool's own desktops on, so that the thousandth is named as fast as the first.
+CREATE FUNCTION pane.desktop_next_name(p pane.pool) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE v text; v_base text := replace(p.name_pattern, '{pool}', p.name); v_head text; v_tail text; v_width integer;
+	v_from integer;
 BEGIN
-	SELECT * INTO p FROM pane.pool WHERE id = NEW.pool_id;
-	IF NOT FOUND OR p.name_pattern = '{pool}-{n}' THEN
-		RETURN NEW;
-	END IF;
-	v_base := replace(p.name_pattern, '{pool}', p.name);
 	v_width := length(substring(v_base FROM '\{(n+)\}'));
-	SELECT x.name INTO NEW.name FROM generate_series(1, 20001) i, LATERAL (SELECT regexp_replace(v_base,
-		'\{n+\}', CASE WHEN length(i::text) >= v_width THEN i::text ELSE lpad(i::text, v_width, '0') END)
-		AS name) x WHERE NOT EXISTS (SELECT FROM pane.desktop d WHERE d.name = x.name
-		AND d.state <> 'deleted') ORDER BY i LIMIT 1;
-	RETURN NEW;
+	v_head := split_part(v_base, '{', 1);
+	v_tail := split_part(v_base, '}', 2);
+	SELECT coalesce(min(x.nth) FILTER (WHERE x.n <> x.nth), count(*) + 1) INTO v_from FROM (
+		SELECT y.n, row_number() OVER (ORDER BY y.n) AS nth FROM (
+			SELECT DISTINCT substr(d.name, length(v_head) + 1, length(d.name) - length(v_head) - length(v_tail))::integer AS n
+			FROM pane.desktop d WHERE d.pool_id = p.id AND d.state <> 'deleted' AND left(d.name, length(v_head)) = v_head
+			AND right(d.name, -length(v_head)) ~ ('^[0-9]{1,5}' || v_tail || '$')) y WHERE y.n > 0) x;
+	FOR i IN v_from .. 99999 LOOP -- another pool's may have the name
+		v := v_head || CASE WHEN length(i::text) >= v_width THEN i::text ELSE lpad(i::text, v_width, '0') END || v_tail;
+		PERFORM FROM pane.desktop d WHERE d.name = v AND d.state <> 'deleted';
+		IF NOT FOUND THEN
+			RETURN v;
+		END IF;
+	END LOOP;
+	RETURN NULL;
 END $$;
-CREATE TRIGGER desktop_named BEFORE INSERT ON pane.desktop FOR EACH ROW
-	EXECUTE FUNCTION pane.desktop_named();
 
 CREATE FUNCTION pane.session_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE v_old pane.session_state := 'none';

@@ -33,12 +33,14 @@ END $$;
 CREATE TRIGGER image_tag_guard BEFORE INSERT OR UPDATE ON pane.image_tag
 	FOR EACH ROW EXECUTE FUNCTION pane.image_tag_guard();
 
--- What new desktops of a pool are made from; NULL when its tag points nowhere.
-CREATE FUNCTION pane.pool_version(p_pool uuid) RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT v.version FROM pane.pool p JOIN pane.image i ON i.name = p.image
-	JOIN pane.image_tag t ON t.image_id = i.id AND t.tag = p.image_tag
-	JOIN pane.image_version v ON v.id = t.version_id WHERE p.id = p_pool
-$$;
+-- What new desktops of a pool are made from; NULL when its tag points nowhere. (In PL/pgSQL, which keeps the plan: each
+-- placement asks.)
+CREATE FUNCTION pane.pool_version(p_pool uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT v.version FROM pane.pool p JOIN pane.image i ON i.name = p.image
+		JOIN pane.image_tag t ON t.image_id = i.id AND t.tag = p.image_tag
+		JOIN pane.image_version v ON v.id = t.version_id WHERE p.id = p_pool);
+END $$;
 
 CREATE FUNCTION pane.boot_why_not(p_host uuid, p_host_name text, p_image text, p_version text)
 RETURNS text LANGUAGE sql STABLE AS $$

@@ -37,11 +37,12 @@ END $$;
 -- The host that keeps the user's files of a pool, while it answers: lost hosts must not keep
 -- people from working (they get an empty home elsewhere, and the old one back with the host).
 CREATE FUNCTION pane.home_host(p_user uuid, p_pool uuid) RETURNS uuid
-LANGUAGE sql STABLE AS $$
-	SELECT h.id FROM pane.home m JOIN pane.pool p ON p.id = m.pool_id
-	JOIN pane.host h ON h.id = m.host_id AND h.online
-	WHERE m.user_id = p_user AND m.pool_id = p_pool AND m.state = 'kept' AND pane.keeps_home(p)
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT h.id FROM pane.home m JOIN pane.pool p ON p.id = m.pool_id
+		JOIN pane.host h ON h.id = m.host_id AND h.online
+		WHERE m.user_id = p_user AND m.pool_id = p_pool AND m.state = 'kept' AND pane.keeps_home(p));
+END $$;
 
 -- A machine that runs already boots again with the home of whom it was given to; a home begins only where
 -- the pool has them. (A container is started again by pane.assignment_mirror().)

@@ -3,19 +3,19 @@
 -- Giving people desktops: placement of a machine on a host, and assignment of a machine to a user. Both
 -- answer with reasons when they cannot.
 
-CREATE FUNCTION pane.host_holds(p_host uuid, p_pool uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT EXISTS (SELECT FROM pane.host_version h JOIN pane.pool p ON p.image = h.name
-		WHERE h.host_id = p_host AND p.id = p_pool AND h.state = 'present'
-		AND h.version = pane.pool_version(p_pool))
+-- Passes of the reconciler end before their statement's time is over, whatever is left; the next one goes on at once.
+CREATE FUNCTION pane.pass_over() RETURNS boolean LANGUAGE sql VOLATILE AS $$
+	SELECT clock_timestamp() > statement_timestamp() + interval '500 ms'
 $$;
 
 -- Why each host can or cannot take one more desktop of a pool. Memory is what the host owns less
 -- what is already ordered there, and what it reports free less what is still starting. A pool with
 -- overcommit counts on its percentage of what the host owns instead, as long as that share of a
 -- desktop is really there: of what the host measures, less the same share of those still starting. What
--- clones have in common is there once, and counts as what it takes.
+-- clones have in common is there once, and counts as what it takes. What is suspended or off counts with its whole
+-- memory: its user may come for it at any moment, and it can go on on its host only. holds: has the version already.
 CREATE FUNCTION pane.candidates(p_pool uuid)
-RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (host_id uuid, free_mib bigint, holds boolean, why_not text) LANGUAGE sql STABLE AS $$
 	WITH used AS (
 		SELECT d.host_id, sum(d.memory_mib) AS placed,
 			sum(d.memory_mib) FILTER (WHERE d.state IN ('cloning', 'booting')) AS starting
@@ -28,11 +28,17 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 			ELSE greatest(0, least(h.memory_mib - coalesce(u.placed, 0),
 				h.memory_free_mib - coalesce(u.starting, 0))) END::bigint AS free_mib,
 			greatest(0, coalesce(h.memory_available_mib, h.memory_free_mib)
-				- coalesce(u.starting, 0) * 100 / p.overcommit)::bigint AS left_mib
+				- coalesce(u.starting, 0) * 100 / p.overcommit)::bigint AS left_mib,
+			w.host_id IS NOT NULL AS holds, iv.boot IS DISTINCT FROM 'firmware' OR h.firmware AS boots
 		FROM pane.host h CROSS JOIN pane.pool p LEFT JOIN used u ON u.host_id = h.id
+		CROSS JOIN pane.pool_version(p_pool) AS v (version)
+		LEFT JOIN pane.image i ON i.name = p.image
+		LEFT JOIN pane.image_version iv ON iv.image_id = i.id AND iv.version = v.version
+		LEFT JOIN pane.host_version w ON w.host_id = h.id AND w.name = p.image AND w.version = v.version
+			AND w.state = 'present'
 		WHERE p.id = p_pool
 	)
-	SELECT f.id, f.free_mib, CASE
+	SELECT f.id, f.free_mib, f.holds, CASE
 		WHEN p.hosts <> '{}' AND NOT f.name = ANY (p.hosts)
 			THEN format('host %s: pool %s is kept to %s', f.name, p.name, array_to_string(p.hosts, ', '))
 		WHEN f.enrolled_at IS NULL THEN format('host %s: not enrolled yet', f.name)
@@ -46,7 +52,7 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 		WHEN p.isolation = 'container' AND NOT f.container
 			THEN format('host %s cannot run container desktops%s', f.name,
 				CASE WHEN f.container_why <> '' THEN ': ' || f.container_why ELSE '' END)
-		WHEN pane.image_why_not(f.id, f.name, p.image, v.version) IS NOT NULL
+		WHEN NOT (f.holds AND f.boots) AND pane.image_why_not(f.id, f.name, p.image, v.version) IS NOT NULL
 			THEN pane.image_why_not(f.id, f.name, p.image, v.version)
 		WHEN f.free_mib < p.memory_mib THEN format('host %s: needs %s MiB, %s free%s', f.name,
 			p.memory_mib, f.free_mib, CASE WHEN p.overcommit > 100
@@ -61,24 +67,21 @@ RETURNS TABLE (host_id uuid, free_mib bigint, why_not text) LANGUAGE sql STABLE 
 	WHERE p.id = p_pool
 $$;
 
--- Whether a host's processors were nearly all taken when it last looked (88_usage.sql). What is old counts as nothing.
-CREATE FUNCTION pane.host_busy(p_host uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT coalesce((SELECT u.cpu >= 900 * h.cpus FROM pane.usage u JOIN pane.host h ON h.id = u.of
-		WHERE u.of = p_host AND u.step = 1 AND u.at > now() - interval '3 minutes' ORDER BY u.at DESC LIMIT 1), false)
-$$;
-
 -- The host for one more desktop; NULL with reasons when there is none. "spread" takes a host that has
 -- the image and then the emptiest one; "pack" the fullest that still has room, so that others can be
--- emptied; both one whose processors are busy only when there is no other. p_only: no other host will do, as it keeps the user's files.
+-- emptied; both one whose processors
+-- were nearly all taken when it last looked (88_usage.sql; what is old counts as nothing) only when there is no other. p_only: no other host will do, as it keeps the user's files.
 CREATE FUNCTION pane.place_host(p_pool uuid, p_only uuid DEFAULT NULL, OUT host uuid,
 	OUT reasons text[]) LANGUAGE plpgsql AS $$
 DECLARE v_image text; v_placement text;
 BEGIN
 	SELECT p.image, p.placement INTO v_image, v_placement FROM pane.pool p WHERE p.id = p_pool;
-	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c WHERE c.why_not IS NULL
-		AND (p_only IS NULL OR c.host_id = p_only)
-		ORDER BY pane.host_busy(c.host_id), CASE v_placement WHEN 'pack' THEN c.free_mib END,
-			pane.host_holds(c.host_id, p_pool) DESC, c.free_mib DESC, c.host_id LIMIT 1;
+	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c JOIN pane.host h ON h.id = c.host_id
+		LEFT JOIN LATERAL (SELECT u.cpu >= 900 * h.cpus AS all_taken FROM pane.usage u WHERE u.of = h.id AND u.step = 1
+			AND u.at > now() - interval '3 minutes' ORDER BY u.at DESC LIMIT 1) b ON true
+		WHERE c.why_not IS NULL AND (p_only IS NULL OR c.host_id = p_only)
+		ORDER BY coalesce(b.all_taken, false), CASE v_placement WHEN 'pack' THEN c.free_mib END,
+			c.holds DESC, c.free_mib DESC, c.host_id LIMIT 1;
 	IF host IS NOT NULL THEN
 		reasons := '{}';
 		RETURN;
@@ -123,11 +126,12 @@ $$;
 
 -- Desktops that count against size_max. A floating one on a lost host does not: its pool may
 -- replace it at once.
-CREATE FUNCTION pane.pool_size(p_pool uuid) RETURNS integer LANGUAGE sql STABLE AS $$
-	SELECT count(*)::integer FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
-	WHERE d.pool_id = p_pool AND d.state NOT IN ('deleted', 'deleting')
-	AND NOT (d.state = 'lost' AND p.assignment = 'floating')
-$$;
+CREATE FUNCTION pane.pool_size(p_pool uuid) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT count(*) FROM pane.desktop d JOIN pane.pool p ON p.id = d.pool_id
+		WHERE d.pool_id = p_pool AND d.state NOT IN ('deleted', 'deleting')
+		AND NOT (d.state = 'lost' AND p.assignment = 'floating'));
+END $$;
 
 -- Takes an idle spare of another host away, so that a full pool has room where a user's files are.
 CREATE FUNCTION pane.spare_give_up(p_pool uuid, p_keep uuid) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -156,7 +160,7 @@ $$;
 -- host that keeps the user's files.
 CREATE FUNCTION pane.desktop_create(p_pool uuid, p_only uuid DEFAULT NULL,
 	OUT desktop uuid, OUT reasons text[]) LANGUAGE plpgsql AS $$
-DECLARE v_host uuid; v_pool pane.pool; v_n integer; v_full boolean;
+DECLARE v_host uuid; v_pool pane.pool; v_full boolean;
 BEGIN
 	PERFORM pane.place_lock();
 	SELECT * INTO v_pool FROM pane.pool WHERE id = p_pool AND deleted_at IS NULL;
@@ -173,9 +177,11 @@ BEGIN
 		reasons := pane.pool_full(v_pool, p_only);
 		RETURN;
 	END IF;
-	reasons := pane.quota_pool_why_not(v_pool);
-	IF reasons <> '{}' THEN
-		RETURN;
+	IF EXISTS (SELECT FROM pane.quota WHERE pool_id = p_pool) THEN
+		reasons := pane.quota_pool_why_not(v_pool);
+		IF reasons <> '{}' THEN
+			RETURN;
+		END IF;
 	END IF;
 	SELECT p.host, p.reasons INTO v_host, reasons FROM pane.place_host(p_pool, p_only) p;
 	IF v_host IS NULL THEN
@@ -185,11 +191,7 @@ BEGIN
 		reasons := pane.pool_full(v_pool, p_only);
 		RETURN;
 	END IF;
-	SELECT min(n) INTO v_n FROM generate_series(1, 20001) n WHERE NOT EXISTS
-		(SELECT FROM pane.desktop d WHERE d.name = v_pool.name || '-' || n
-		 AND d.state <> 'deleted');
-	INSERT INTO pane.desktop (pool_id, name) VALUES (p_pool, v_pool.name || '-' || v_n)
-		RETURNING id INTO desktop;
+	INSERT INTO pane.desktop (pool_id, name) VALUES (p_pool, pane.desktop_next_name(v_pool)) RETURNING id INTO desktop;
 	PERFORM pane.place(desktop, v_host);
 END $$;
 

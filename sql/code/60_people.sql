@@ -398,7 +398,13 @@ CREATE FUNCTION pane.import_row(r jsonb, p_keep_s integer, OUT action text, OUT 
 DECLARE u pane.users; v_name text := r ->> 'user'; v_groups text[]; v_had text[]; v_bad text;
 BEGIN
 	changes := '{}';
+	IF r ? 'problem' THEN
+		PERFORM pane.refuse(400, 'request.invalid', r ->> 'problem');
+	END IF;
 	SELECT * INTO u FROM pane.users WHERE name = v_name FOR NO KEY UPDATE;
+	IF u.origin = 'directory' THEN
+		PERFORM pane.refuse(409, 'user.directory', format('%s comes from the directory: change them there', v_name));
+	END IF;
 	IF r ->> 'state' = 'left' THEN
 		action := CASE WHEN u.id IS NULL OR u.deleted_at IS NOT NULL THEN 'unchanged' ELSE 'retire' END;
 		IF action = 'retire' THEN
@@ -414,7 +420,11 @@ BEGIN
 	SELECT g INTO v_bad FROM unnest(v_groups) g WHERE NOT EXISTS (SELECT FROM pane.groups x WHERE x.name = g)
 		LIMIT 1;
 	IF FOUND THEN
-		PERFORM pane.refuse(404, 'group.unknown', format('there is no group %s', v_bad));
+		PERFORM pane.refuse(404, 'group.unknown', format('there is no group %s: pane groups create %s', v_bad, v_bad));
+	END IF;
+	SELECT name INTO v_bad FROM pane.groups WHERE name = ANY (v_groups) AND origin = 'directory' LIMIT 1;
+	IF FOUND THEN
+		PERFORM pane.refuse(409, 'group.directory', format('who is in group %s is said by the directory', v_bad));
 	END IF;
 	action := CASE WHEN u.id IS NULL THEN 'create' WHEN u.deleted_at IS NOT NULL THEN 'restore'
 		ELSE 'unchanged' END;
@@ -457,29 +467,29 @@ END $$;
 -- Rows that are refused change nothing and say why; the others are done. The same rows again are all
 -- "unchanged".
 CREATE FUNCTION pane.users_import(p_rows jsonb, p_keep_s integer) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE r jsonb; v_out jsonb := '[]'; x record; v_touched uuid[] := '{}'; v_seen text[] := '{}';
-	v_detail text; v_n bigint;
+DECLARE r jsonb; v_out jsonb[] := '{}'; x record; v_touched uuid[] := '{}'; v_detail text; v_rule text; v_n bigint; v_nth bigint;
 BEGIN
-	FOR r, v_n IN SELECT * FROM jsonb_array_elements(p_rows) WITH ORDINALITY LOOP
+	FOR r, v_n, v_nth IN SELECT e.o, e.n, row_number() OVER (PARTITION BY e.o ->> 'user' ORDER BY e.n)
+		FROM jsonb_array_elements(p_rows) WITH ORDINALITY e (o, n) ORDER BY e.n
+	LOOP
 		BEGIN
-			IF r ->> 'user' = ANY (v_seen) THEN
+			IF v_nth > 1 AND NOT r ? 'problem' THEN
 				PERFORM pane.refuse(409, 'import.twice', 'the same user is in an earlier row');
 			END IF;
-			v_seen := v_seen || (r ->> 'user');
 			SELECT * INTO x FROM pane.import_row(r, p_keep_s);
 			v_touched := v_touched || coalesce(ARRAY[x.touched], '{}');
 			v_out := v_out || jsonb_build_object('row', v_n, 'user', r ->> 'user', 'action', x.action,
 				'changes', to_jsonb(x.changes));
-		EXCEPTION WHEN sqlstate 'PN403' OR sqlstate 'PN404' OR sqlstate 'PN409' OR check_violation THEN
-			GET STACKED DIAGNOSTICS v_detail = MESSAGE_TEXT;
+		EXCEPTION WHEN sqlstate 'PN400' OR sqlstate 'PN403' OR sqlstate 'PN404' OR sqlstate 'PN409' OR check_violation THEN
+			GET STACKED DIAGNOSTICS v_detail = MESSAGE_TEXT, v_rule = CONSTRAINT_NAME;
 			v_out := v_out || jsonb_build_object('row', v_n, 'user', r ->> 'user', 'action', 'error',
-				'changes', '[]'::jsonb, 'message', CASE SQLSTATE WHEN '23514' THEN CASE
-				WHEN v_detail LIKE '%users_name%' THEN 'a user name has 1 to 64 of a-z, 0-9, ''.'', '
-				'''_'', ''@'' and ''-'', and begins with a letter or digit' ELSE 'a field is too long'
-				END ELSE v_detail END);
+				'changes', '[]'::jsonb, 'message', CASE WHEN SQLSTATE <> '23514' THEN v_detail
+				WHEN v_rule LIKE '%name_check' AND v_rule NOT LIKE '%full_name%' THEN 'a user name has 1 to 64 of a-z, 0-9, ''.'', '
+				'''_'', ''@'' and ''-'', and begins with a letter or digit' ELSE format('%s is longer than 200 characters',
+				replace(replace(v_rule, 'users_', ''), '_check', '')) END);
 		END;
 	END LOOP;
 	PERFORM pane.entitlements_settle(array_remove(v_touched, NULL), p_keep_s);
-	RETURN jsonb_build_object('items', v_out, 'counts', (SELECT coalesce(jsonb_object_agg(a, n), '{}')
-		FROM (SELECT o ->> 'action' AS a, count(*) AS n FROM jsonb_array_elements(v_out) o GROUP BY 1) c));
+	RETURN jsonb_build_object('items', to_jsonb(v_out), 'counts', (SELECT coalesce(jsonb_object_agg(a, n), '{}')
+		FROM (SELECT o ->> 'action' AS a, count(*) AS n FROM unnest(v_out) o GROUP BY 1) c));
 END $$;

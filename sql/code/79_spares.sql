@@ -86,7 +86,7 @@ BEGIN
 		EXIT WHEN v_id IS NULL;
 		v_running := v_running + 1;
 		n := n + 1;
-		EXIT WHEN n >= 50; -- a pass ends before its statement's time is over; the next goes on
+		EXIT WHEN n >= 50 OR pane.pass_over();
 	END LOOP;
 	n := n + pane.spares_put(p, p.spare_suspended - v_waiting)
 		+ pane.spares_less(p, v_running - p.spare - greatest(0, p.spare_suspended - v_waiting), v_waiting - p.spare_suspended);

@@ -101,6 +101,7 @@ BEGIN
 		WHERE x.state = 'requested' AND q.deleted_at IS NULL
 		ORDER BY x.user_id IS NULL, x.since LIMIT 50 FOR UPDATE OF x SKIP LOCKED
 	LOOP
+		EXIT WHEN n > 0 AND pane.pass_over();
 		v_host := NULL;
 		v_reasons := ARRAY[pane.pool_stopped_text(d.pool_id)];
 		IF pane.pool_may_make(d.pool_id) THEN
@@ -130,9 +131,14 @@ BEGIN
 		PERFORM pane.machine_remove(d.id, 'deleting', 'pool deleted');
 		n := n + 1;
 	END LOOP;
+	IF n > 0 AND pane.pass_over() THEN
+		PERFORM pg_notify('pane', 'reconcile');
+	END IF;
 	RETURN n;
 END $$;
 
+-- Whose dedicated desktops are made in advance gets one; how many did. A person whose row somebody works on (an import)
+-- has their turn the next time.
 CREATE FUNCTION pane.provision_pool(p pane.pool) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE e record; n integer := 0; o jsonb; v_why text[];
 BEGIN
@@ -143,8 +149,9 @@ BEGIN
 			WHERE m.user_id = x.user_id AND g.pool_id = p.id))
 		AND NOT EXISTS (SELECT FROM pane.assignment a WHERE a.user_id = x.user_id
 			AND a.pool_id = p.id AND a.released_at IS NULL)
-		ORDER BY x.created_at, x.user_id LIMIT 20 FOR UPDATE OF x SKIP LOCKED
+		ORDER BY x.created_at, x.user_id LIMIT 50 FOR UPDATE OF x SKIP LOCKED FOR NO KEY UPDATE OF u SKIP LOCKED
 	LOOP
+		EXIT WHEN n > 0 AND pane.pass_over();
 		o := pane.assign(e.user_id, p.id);
 		v_why := ARRAY(SELECT jsonb_array_elements_text(o -> 'reasons'));
 		IF o ->> 'id' IS NULL THEN -- the others would hear the same
@@ -168,6 +175,9 @@ BEGIN
 	LOOP
 		n := n + pane.provision_pool(p);
 	END LOOP;
+	IF n >= 50 OR (n > 0 AND pane.pass_over()) THEN
+		PERFORM pg_notify('pane', 'reconcile');
+	END IF;
 	RETURN n;
 END $$;
 

@@ -77,6 +77,13 @@ class Constraints(unittest.TestCase):
             t.join()
         return answers
 
+    def test_foreign_keys_are_indexed(self):
+        """every foreign key can be walked from its other end: what is deleted does not read a whole history"""
+        rows = self.db.sql(
+            "SELECT c.conrelid::regclass, c.conname FROM pg_constraint c WHERE c.contype = 'f' AND c.connamespace = 'pane'::regnamespace "
+            "AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND (i.indkey::smallint[])[0] = ANY (c.conkey))")
+        self.assertEqual(rows, [])
+
     def test_one_hundred_at_once_never_share(self):
         """R1: 100 concurrent assigns on 60 warm desktops: nobody shares, nobody has two, none is left over"""
         self.people(100)

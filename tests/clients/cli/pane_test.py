@@ -296,10 +296,47 @@ class Commands(Story):
         self.assertIn("1 rows were refused", out)
         self.assertNotIn("pw1_x", out)
         with open(f"{self.dir}/tokens", encoding="utf-8") as file:
-            self.assertEqual(file.read(), "user,welcome\nalice,pw1_x\n")
+            self.assertEqual(file.read(), f"user,welcome,link\nalice,pw1_x,{self.server.url}/#/welcome/pw1_x\n")
         self.assertEqual(os.stat(f"{self.dir}/tokens").st_mode & 0o777, 0o600)
         self.pane("users", "import", f"{self.dir}/staff.csv", "--dry-run", status=1)
         self.assertIn("dry_run=true", self.server.asked[-1][1])
+
+    def staff(self, data, status=0, *words):
+        with open(f"{self.dir}/odd.csv", "wb") as file:
+            file.write(data)
+        self.server.answers["POST /api/v1/users/import"] = (200, {"items": [], "counts": {}, "dry_run": False})
+        before = len(self.server.asked)
+        return self.pane("users", "import", f"{self.dir}/odd.csv", *words, status=status), [a[2]["rows"] for a in self.server.asked[before:]]
+
+    def test_odd_lists(self):
+        """staff lists as spreadsheets write them: semicolons, a byte order mark, heads with blanks; wrong rows are told by line"""
+        self.login()
+        out, sent = self.staff("\ufeffUser;Full Name;Groups\r\nzoë;Zoë;sales,dev\r\nalice;\"A; Alice\";dev\r\n".encode())
+        self.assertEqual(sent, [[{"user": "zoë", "full_name": "Zoë", "groups": ["sales", "dev"]},
+                                 {"user": "alice", "full_name": "A; Alice", "groups": ["dev"]}]])
+        out, sent = self.staff(b"user,email\na,x\nb\na,y\nc,z\n", 1)
+        self.assertEqual(sent, [[{"user": "a", "email": "x"}, {"user": "c", "email": "z"}]])
+        self.assertRegex(out, r"(?m)^3 +b +error +the line has 1 fields, the first line has 2$")
+        self.assertRegex(out, r"(?m)^4 +a +error +the same user is in line 2$")
+        self.assertIn("2 rows were refused; the others are done", out)
+        for data, why in ((b"user,full_name\na,J\xfcrgen\n", "line 2 is not UTF-8; nothing was sent"), (b"user,salary\na,1\n", 'column "salary" is unknown'),
+                          (b'user,email\na,x\nb,"y\n', "line 3: a quote is not closed"), (b"user,user\na,b\n", "is there twice"), (b"", "is empty")):
+            out, sent = self.staff(data, 2, "--tokens", f"{self.dir}/none")
+            self.assertIn(why, out)
+            self.assertEqual((sent, os.path.exists(f"{self.dir}/none")), ([], False))
+
+    def test_busy(self):
+        """a batch that meets too many other changes is sent again; one that is refused says how far it came"""
+        self.login()
+        with open(f"{self.dir}/many.csv", "w", encoding="ascii") as file:
+            file.write("user\n" + "".join(f"u{n}\n" for n in range(700)))
+        answers = [(200, {"items": [], "counts": {}}), (503, error("database.busy", "Too many changes at once.")), (200, {"items": [], "counts": {}}),
+                   (200, {"items": [], "counts": {}}), (403, error("role.needed", "No."))]
+        self.server.answers["POST /api/v1/users/import"] = lambda _: answers.pop(0)
+        self.pane("users", "import", f"{self.dir}/many.csv")
+        out = self.pane("users", "import", f"{self.dir}/many.csv", status=1)
+        self.assertIn("the first 500 people are done, then it stopped; import the same file again to go on: No.", out)
+        self.assertEqual(answers, [])
 
     def test_errors(self):
         """a refusal: cause, every reason, the id, status 1; an ended login says what to do"""
