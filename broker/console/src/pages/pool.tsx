@@ -17,6 +17,7 @@ import { PoolState, Usage } from "./pools";
 import { may } from "../ui/may";
 import { EntitlementAccess, ruleText } from "./access";
 import { PolicyTab, Stopped } from "./pool_policy";
+import { word } from "../ui/words";
 
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
@@ -84,7 +85,7 @@ function Summary({ pool }: { pool: Pool }) {
         ["Failed", pool.failed ? <Link to={`/desktops?only=state:failed,pool:${pool.name}`}>{pool.failed}</Link> : "none"],
       ]} />
       <Facts title="Desktops" facts={[
-        ["Assignment", pool.assignment],
+        ["Assignment", word(pool.assignment)],
         ["Kind", pool.isolation === "container" ? "containers" : "virtual machines"],
         ["Each", `${pool.cpus} processors, ${mib(pool.memory_mib)}`],
         ["Home disk", pool.home_mib ? mib(pool.home_mib) : "none"],
