@@ -6,7 +6,7 @@ CONSOLE     := broker/console
 CONSOLE_OUT := build/console
 CONSOLE_SRC := $(shell git ls-files -co --exclude-standard $(CONSOLE))
 
-.PHONY: console
+.PHONY: console messages
 ifneq ($(shell command -v npm),)
 all: console
 console: $(CONSOLE_OUT)/site/index.html ## build the web console (npm)
@@ -29,3 +29,6 @@ $(CONSOLE_OUT)/site/index.html: $(CONSOLE_OUT)/schema.ts $(CONSOLE_SRC)
 	@cd $(CONSOLE) && node node_modules/typescript/bin/tsc -p .
 	@echo "  VITE    $@"
 	@cd $(CONSOLE) && node node_modules/vite/bin/vite.js build --logLevel warn
+
+messages: $(CONSOLE)/node_modules/.package-lock.json ## bring the console's languages up to date with its pages (LANGUAGE=fr begins one)
+	@node $(CONSOLE)/tools/messages.mjs $(LANGUAGE)

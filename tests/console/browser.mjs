@@ -302,6 +302,57 @@ const verbs = {
     await still();
     return wrong;
   },
+  /** Chooses a language, as the menu does; x-pseudo marks every message. */
+  async language({ tag }) {
+    await page.evaluate((t) => localStorage.setItem("pane.language", t), tag);
+    await page.reload();
+    await settled();
+  },
+  async tongue() {
+    return page.evaluate(() => document.documentElement.lang);
+  },
+  async item({ name }) {
+    await page.getByRole("menuitem", { name, exact: true }).click();
+  },
+  async links({ selector }) {
+    return page.locator(selector).evaluateAll((all) => all.map((a) => a.getAttribute("href").replace(/^#/, "")).filter((at) => at.startsWith("/")));
+  },
+  /** The files of this page whose address has the pattern in it. */
+  async loaded({ pattern }) {
+    return page.evaluate((p) => performance.getEntriesByType("resource").map((e) => e.name).filter((n) => n.includes(p)), pattern);
+  },
+  /** Text with letters, in sight or said to screen readers, that is in no message marked as such (x-pseudo). */
+  async unmarked() {
+    return page.evaluate(() => {
+      const found = new Set();
+      let depth = 0;
+      const outside = (text) => {
+        let out = "";
+        for (const part of text.split(/(\[!!!|!!!\])/)) {
+          if (part === "[!!!") depth++;
+          else if (part === "!!!]") depth--;
+          else if (!depth) out += part;
+        }
+        return out.trim();
+      };
+      const tell = (text) => /\p{L}/u.test(text) && found.add(text);
+      const walk = (node) => {
+        if (node.nodeType === Node.TEXT_NODE) return void tell(outside(node.data));
+        if (node.nodeType !== Node.ELEMENT_NODE || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(node.tagName)) return;
+        const before = depth;
+        for (const name of ["aria-label", "title", "placeholder", "alt"])
+          if (node.hasAttribute(name) && !depth && node.checkVisibility()) {
+            tell(outside(node.getAttribute(name)));
+            depth = before;
+          }
+        // Times, code and the server's own sentences are no messages; nor is what is not there to see.
+        if (!depth && (node.matches("time, code, pre, .pane-reasons, [data-said]") || (!node.checkVisibility() && node.tagName !== "OPTION"))) return;
+        node.childNodes.forEach(walk);
+      };
+      walk(document.body);
+      return [...found];
+    });
+  },
   async complaints() {
     return complaints.splice(0);
   },

@@ -39,6 +39,7 @@ import { Brand } from "./ui/brand";
 import { setBranding, siteName, useBranding } from "./ui/branding";
 import { Loading, Nothing, Page, say, Toasts } from "./ui/common";
 import { forgetPictures } from "./ui/pictures";
+import { LanguageItems } from "./ui/language";
 import { may, setRole } from "./ui/may";
 import { setTheme, theme, type Theme } from "./ui/theme";
 
@@ -160,6 +161,7 @@ function UserMenu({ me, leave }: { me: Me; leave: (everywhere?: boolean) => void
             {{ system: "Appearance: as the system", light: "Appearance: light", dark: "Appearance: dark" }[value]}
           </DropdownItem>
         ))}
+        {LanguageItems()}
         <DropdownItem key="out" onClick={() => leave()}>Log out</DropdownItem>
       </DropdownList>
     </Dropdown>

@@ -7,19 +7,22 @@ import { api, ApiError, backFromProvider, finishAtProvider, goToProvider, login,
 import { Brand, Support } from "./ui/brand";
 import { setTitle, siteName, useBranding } from "./ui/branding";
 import { Loading, Problem, useAction } from "./ui/common";
+import { LanguageSelect } from "./ui/language";
 import { CodeField, Enrol, enrolmentOf, RecoveryCodes } from "./ui/totp";
 
 /** Once, when the page was opened: a reload does not finish a login again. */
 const arrived = backFromProvider();
 let back: Back | undefined = arrived;
 
-function Frame({ title, children }: { title: ReactNode; children: ReactNode }) {
+/** languages: offered where a page loaded anew loses nothing. */
+function Frame({ title, children, languages }: { title: ReactNode; children: ReactNode; languages?: boolean }) {
   return (
     <main className="pane-login">
       <Card className="pane-login-card">
         <CardTitle component="h1">{title}</CardTitle>
         <CardBody>{children}<Support /></CardBody>
       </Card>
+      {languages && <LanguageSelect />}
     </main>
   );
 }
@@ -101,7 +104,7 @@ function Password({ onLogin, setEnrolled, ended }: Part & { ended: boolean }) {
   }, []);
   const error = action.error ?? away.error;
   return (
-    <Frame title={BRAND}>
+    <Frame title={BRAND} languages>
       <Form onSubmit={(event) => { event.preventDefault(); void run((code) => login(user.trim(), password, code)); }}>
         {text && <p className="pane-lines-kept">{text}</p>}
         {ended && !error && <p role="status">Your login has ended. Log in again; you come back to the same page.</p>}

@@ -15,6 +15,8 @@ import { Picture } from "../ui/pictures";
 import { PagedTable } from "../ui/table";
 import { may } from "../ui/may";
 import { Usage } from "../ui/usage";
+import { t } from "../ui/text";
+import { word } from "../ui/words";
 
 type Verb = "restart" | "suspend" | "resume" | "off" | "release" | "recycle" | "delete";
 
@@ -99,7 +101,7 @@ export function dangerOf(verb: Verb, desktops: Desktop[]): Danger {
   const what = one ? one.name : plural(desktops.length, "desktop");
   const users = desktops.map((d) => d.user).filter((u) => u !== null);
   return {
-    title: `${title} ${what}?`,
+    title: t(`${title} ${what}?`),
     // A restart of one is undone by its user's patience; of many, by nobody's.
     word: grave || (verb === "restart" && !one) ? (one ? one.name : String(desktops.length)) : undefined,
     button: title,
@@ -153,7 +155,7 @@ const maySee = () => may("POST /desktops/{name}/restart");
 
 function why(d: Desktop) {
   if (!maySee()) return "Pictures are shown to help desk and above";
-  return d.state === "ready" ? "No picture yet" : d.state.replace("_", " ");
+  return d.state === "ready" ? "No picture yet" : word(d.state);
 }
 
 function WallCard({ desktop: d, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
@@ -259,7 +261,7 @@ function Events({ events }: { events: Record<string, any>[] }) {
         {events.map((e, i) => (
           <Tr key={i}>
             <Td dataLabel="When"><When at={e.at} /></Td>
-            <Td dataLabel="What">{e.kind}: {e.from_state && `${e.from_state} → `}{e.to_state}</Td>
+            <Td dataLabel="What">{word(e.kind)}: {e.from_state && `${word(e.from_state)} → `}{word(e.to_state)}</Td>
             <Td dataLabel="Reason">{e.reason}</Td>
           </Tr>
         ))}
@@ -304,7 +306,7 @@ export function DesktopPage({ name }: { name: string }) {
                 facts={[
                   ["Machine", <State of={x.state} />],
                   ["For", <Age at={x.since} seconds={x.since_s} />],
-                  ["Session", x.session],
+                  ["Session", word(x.session)],
                   ["User", x.user ? <Link to={`/users/${encodeURIComponent(x.user)}`}>{x.user}</Link> : "nobody"],
                   ["Used since made", x.dirty ? "yes: nobody else gets it before it is recycled" : "no"],
                   ...(x.retries ? [["Retries", <>{x.retries}, next <When at={x.retry_at} /></>] as [string, ReactNode]] : []),

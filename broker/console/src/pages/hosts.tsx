@@ -12,6 +12,7 @@ import { DataTable } from "../ui/table";
 import { DesktopTable, Facts } from "./desktops";
 import { may } from "../ui/may";
 import { Usage } from "../ui/usage";
+import { t } from "../ui/text";
 
 const HOST_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 
@@ -21,8 +22,8 @@ function Memory({ host }: { host: Host }) {
 }
 
 function kinds(h: Host) {
-  const runs = [...(h.vm ? ["virtual machines"] : []), ...(h.container ? ["containers"] : [])];
-  return runs.length ? runs.join(", ") : "nothing";
+  const runs = [...(h.vm ? ["virtual machines"] : []), ...(h.container ? [t("containers")] : [])];
+  return runs.length ? runs.join(", ") : t("nothing");
 }
 
 function Enrol({ close }: { close: () => void }) {

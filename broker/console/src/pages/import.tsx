@@ -11,6 +11,7 @@ import { Page, plural, Problem, useAction } from "../ui/common";
 import { parseCsv } from "../ui/csv";
 import { csvOf, download } from "../ui/table";
 import { welcomeLink } from "./welcome";
+import { word } from "../ui/words";
 
 type Row = UserImport["rows"][number];
 const SHOWN_MAX = 200;
@@ -45,7 +46,7 @@ function Counts({ result }: { result: UserImported }) {
   return (
     <p>
       {Object.entries(result.counts as Record<string, number>).filter(([, n]) => n > 0).map(([action, n]) => (
-        <span key={action}><Label isCompact color={COLOUR[action] ?? "grey"}>{action}: {n}</Label>{" "}</span>
+        <span key={action}><Label isCompact color={COLOUR[action] ?? "grey"}>{word(action)}: {n}</Label>{" "}</span>
       ))}
     </p>
   );
@@ -64,7 +65,7 @@ function Outcome({ result }: { result: UserImported }) {
             <Tr key={x.row}>
               <Td dataLabel="Row">{x.row}</Td>
               <Td dataLabel="User">{x.user}</Td>
-              <Td dataLabel="What"><Label isCompact color={COLOUR[x.action] ?? "grey"}>{x.action}</Label></Td>
+              <Td dataLabel="What"><Label isCompact color={COLOUR[x.action] ?? "grey"}>{word(x.action)}</Label></Td>
               <Td dataLabel="Changes">{x.message ?? x.changes.join(", ")}</Td>
             </Tr>
           ))}

@@ -7,6 +7,7 @@ import { useItem } from "../api/live";
 import { Link } from "../router";
 import { Page, When } from "../ui/common";
 import { DataTable } from "../ui/table";
+import { number } from "../ui/text";
 
 const SEGMENTS = [
   { key: "auth_ms", title: "Login", kind: "a" },
@@ -20,7 +21,7 @@ function total(x: Logon) {
 }
 
 function ms(n: number) {
-  return n < 1000 ? `${Math.round(n)} ms` : `${(n / 1000).toFixed(1)} s`;
+  return n < 1000 ? `${Math.round(n)} ms` : `${number(n / 1000, 1)} s`;
 }
 
 function Segments({ parts, whole }: { parts: number[]; whole: number }) {

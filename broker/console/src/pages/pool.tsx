@@ -18,6 +18,7 @@ import { may } from "../ui/may";
 import { EntitlementAccess, ruleText } from "./access";
 import { PolicyTab, Stopped } from "./pool_policy";
 import { RolesTab } from "./roles";
+import { word } from "../ui/words";
 
 export function PoolPage({ name }: { name: string }) {
   const path = `/pools/${seg(name)}`;
@@ -86,7 +87,7 @@ function Summary({ pool }: { pool: Pool }) {
         ["Failed", pool.failed ? <Link to={`/desktops?only=state:failed,pool:${pool.name}`}>{pool.failed}</Link> : "none"],
       ]} />
       <Facts title="Desktops" facts={[
-        ["Assignment", pool.assignment],
+        ["Assignment", word(pool.assignment)],
         ["Kind", pool.isolation === "container" ? "containers" : "virtual machines"],
         ["Each", `${pool.cpus} processors, ${mib(pool.memory_mib)}`],
         ["Home disk", pool.home_mib ? mib(pool.home_mib) : "none"],

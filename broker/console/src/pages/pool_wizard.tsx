@@ -13,6 +13,7 @@ import { ChoiceField, NumberField, SelectField, TextField } from "../ui/fields";
 import { Loading, mib, Nothing, Page, plural, Problem, Reasons, Shown, State, useAction } from "../ui/common";
 import type { ServerPage } from "../ui/table";
 import { Facts } from "./desktops";
+import { word } from "../ui/words";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
 
@@ -20,7 +21,7 @@ type Draft = Required<Pick<PoolCreate, "name" | "image" | "image_tag" | "cpus" |
 
 /** Why a host cannot run a desktop of the draft, or null; what the broker decides by, as far as hosts tell it. */
 function whyNot(h: Host, d: Draft): string | null {
-  if (h.state !== "online") return `is ${h.state}`;
+  if (h.state !== "online") return `is ${word(h.state)}`;
   if (d.isolation === "vm" && !h.vm) return h.vm_why || "takes no virtual machines";
   if (d.isolation === "container" && !h.container) return h.container_why || "takes no containers";
   if (h.memory_free_mib < d.memory_mib) return `needs ${d.memory_mib} MiB, ${h.memory_free_mib} free`;
@@ -208,7 +209,7 @@ function Steps({ images, hosts, taken }: { images: Image[]; hosts: Host[]; taken
         <Stack hasGutter>
           {action.error && <Problem error={action.error} title="The pool was not made" />}
           <Facts title={d.name || "Unnamed"} facts={[
-            ["Kind", `${d.assignment}, ${d.isolation === "vm" ? "virtual machines" : "containers"}`],
+            ["Kind", `${word(d.assignment)}, ${d.isolation === "vm" ? "virtual machines" : "containers"}`],
             ["Image", `${d.image}:${d.image_tag}`],
             ["Size", `at most ${plural(d.size_max, "desktop")}, ${d.spare} kept ready`],
             ["Each", `${plural(d.cpus, "processor")}, ${mib(d.memory_mib)}${d.home_mib ? `, home disk ${mib(d.home_mib)}` : ""}`],

@@ -6,6 +6,7 @@ import { Link, navigate } from "../router";
 import { Bar, Page, State } from "../ui/common";
 import { DataTable } from "../ui/table";
 import { may } from "../ui/may";
+import { word } from "../ui/words";
 
 /** How a pool does, in one word. */
 export function poolState(p: Pool) {
@@ -43,7 +44,7 @@ export function Pools() {
           { key: "use", title: "Use", value: (p) => p.assigned, cell: (p) => <Usage pool={p} /> },
           { key: "assigned", title: "Assigned", value: (p) => p.assigned, cell: (p) => `${p.assigned} of ${p.size_max}` },
           { key: "ready", title: "Ready", value: (p) => p.ready, cell: (p) => `${p.ready} (keeps ${p.spare})` },
-          { key: "kind", title: "Kind", value: (p) => `${p.assignment} ${p.isolation}`, cell: (p) => `${p.assignment}, ${p.isolation === "vm" ? "virtual machine" : "container"}` },
+          { key: "kind", title: "Kind", value: (p) => `${p.assignment} ${p.isolation}`, cell: (p) => `${word(p.assignment)}, ${p.isolation === "vm" ? "virtual machine" : "container"}` },
           { key: "image", title: "Image", value: (p) => `${p.image} ${p.image_tag ?? ""}`, cell: (p) => <Link to={`/images/${encodeURIComponent(p.image)}`}>{p.image}{p.image_tag ? `:${p.image_tag}` : ""}</Link> },
         ]}
         choices={[
@@ -63,6 +64,5 @@ export function Pools() {
 export function PoolState({ pool }: { pool: Pool }) {
   const state = poolState(pool);
   const like = { stopped: "failed", blocked: "failed", failing: "failed", filling: "booting", healthy: "ready" }[state];
-  const label = state === "filling" ? "filling up" : state;
-  return <span title={[pool.stopped_reason, ...pool.blocked].filter(Boolean).join("\n")}>{like && <State of={like} label={label} />}</span>;
+    return <span title={[pool.stopped_reason, ...pool.blocked].filter(Boolean).join("\n")}>{like && <State of={like} label={state} />}</span>;
 }

@@ -12,6 +12,7 @@ import { useConfirm } from "../ui/confirm";
 import { may } from "../ui/may";
 import { DataTable, download } from "../ui/table";
 import { useTransfer } from "../ui/transfer";
+import { when } from "../ui/text";
 
 const TRIES = 6; // without a byte, of 20 s each: the broker waits that long for the host
 
@@ -84,7 +85,7 @@ function Fetching({ step, cancel }: { step: Step; cancel: () => void }) {
 
 /** Where it lies, until when, and why it ended where nobody left. */
 function Standing({ of: r }: { of: Recording }) {
-  const until = r.state === "kept" && r.kept_until ? ` until ${new Date(r.kept_until).toLocaleDateString(undefined, { dateStyle: "short" })}` : "";
+  const until = r.state === "kept" && r.kept_until ? ` until ${when(new Date(r.kept_until), { dateStyle: "short" })}` : "";
   return (
     <>
       <State of={r.state} /> <span className="pane-quiet">on {r.host}{until}{r.reason && `; ended: ${r.reason}`}</span>

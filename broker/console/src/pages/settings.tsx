@@ -17,6 +17,7 @@ import { Look } from "./look";
 import { Providers } from "./providers";
 import { Quotas } from "./quotas";
 import { Tls } from "./tls";
+import { word } from "../ui/words";
 
 function NewToken({ close }: { close: () => void }) {
   const [name, setName] = useState("");
@@ -33,7 +34,7 @@ function NewToken({ close }: { close: () => void }) {
           <Form id="token" onSubmit={(event) => { event.preventDefault(); void create(); }}>
             {action.error && <Problem error={action.error} />}
             <TextField label="Token name" value={name} set={setName} required autoFocus help="Which program it is for." error={name && !GROUP_NAME.test(name) ? "Small letters, digits and . _ -." : undefined} />
-            <SelectField label="It may do what this role may" value={scope} set={setScope} options={["user", "readonly", "helpdesk", "operator", "admin"].map((r) => ({ value: r, label: r }))} help="Never more than you." />
+            <SelectField label="It may do what this role may" value={scope} set={setScope} options={["user", "readonly", "helpdesk", "operator", "admin"].map((r) => ({ value: r, label: word(r) }))} help="Never more than you." />
             <NumberField label="Ends after" unit="days" value={days} set={setDays} min={1} max={366} />
           </Form>
         )}
@@ -69,7 +70,7 @@ function Tokens() {
         columns={[
           { key: "name", title: "Name", value: (t) => t.name },
           { key: "user", title: "Of", value: (t) => t.user },
-          { key: "scope", title: "May", value: (t) => t.scope },
+          { key: "scope", title: "May", value: (t) => t.scope, cell: (t) => word(t.scope) },
           { key: "made", title: "Made", value: (t) => t.created_at, cell: (t) => <When at={t.created_at} /> },
           { key: "used", title: "Last used", value: (t) => t.last_used_at, cell: (t) => <When at={t.last_used_at} /> },
           { key: "ends", title: "Ends", value: (t) => t.expires_at, cell: (t) => <When at={t.expires_at} /> },
@@ -123,7 +124,7 @@ function Bin() {
         rowKey={(x) => `${x.kind} ${x.name}`}
         columns={[
           { key: "name", title: "Name", value: (x) => x.name },
-          { key: "kind", title: "What", value: (x) => x.kind, cell: (x) => <Label isCompact>{x.kind}</Label> },
+          { key: "kind", title: "What", value: (x) => x.kind, cell: (x) => <Label isCompact>{word(x.kind)}</Label> },
           { key: "user", title: "Of", value: (x) => x.user },
           { key: "reason", title: "Why", value: (x) => x.reason },
           { key: "since", title: "Since", value: (x) => x.since, cell: (x) => <When at={x.since} /> },
@@ -153,7 +154,7 @@ function Homes() {
         columns={[
           { key: "user", title: "Of", value: (h) => h.user },
           { key: "pool", title: "Pool", value: (h) => h.pool },
-          { key: "state", title: "State", value: (h) => h.state, cell: (h) => (h.state === "left" ? `left: ${h.reason}` : h.state) },
+          { key: "state", title: "State", value: (h) => h.state, cell: (h) => (h.state === "left" ? `left: ${h.reason}` : word(h.state)) },
           { key: "used", title: "Takes", value: (h) => h.used_mib, cell: (h) => mib(h.used_mib) },
           { key: "size", title: "May take", value: (h) => h.mib, cell: (h) => (h.mib ? mib(h.mib) : "no limit") },
           { key: "host", title: "On", value: (h) => h.on_hosts.join(" ") },
@@ -204,7 +205,7 @@ function Configuration() {
           <Table aria-label="What would change" variant="compact">
             <Thead><Tr><Th>What</Th><Th>Name</Th><Th>Would</Th><Th>Changes</Th></Tr></Thead>
             <Tbody>
-              {preview.items.map((x) => <Tr key={`${x.kind} ${x.name}`}><Td dataLabel="What">{x.kind}</Td><Td dataLabel="Name">{x.name}</Td><Td dataLabel="Would">{x.action}</Td><Td dataLabel="Changes">{changes(x)}</Td></Tr>)}
+              {preview.items.map((x) => <Tr key={`${x.kind} ${x.name}`}><Td dataLabel="What">{word(x.kind)}</Td><Td dataLabel="Name">{x.name}</Td><Td dataLabel="Would">{word(x.action)}</Td><Td dataLabel="Changes">{changes(x)}</Td></Tr>)}
             </Tbody>
           </Table>
         </StackItem>

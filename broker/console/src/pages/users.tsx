@@ -14,6 +14,7 @@ import { dangerOf, Facts } from "./desktops";
 import { RolesCard } from "./roles";
 import { welcomeLink } from "./welcome";
 import { may } from "../ui/may";
+import { word } from "../ui/words";
 
 export const USER_NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
 const ROLES = [
@@ -86,7 +87,7 @@ export function Users() {
         columns={[
           { key: "name", title: "Name", value: (u) => u.name, cell: (u) => <Link to={`/users/${encodeURIComponent(u.name)}`}>{u.name}</Link> },
           { key: "full", title: "Full name", value: (u) => u.full_name ?? "" },
-          { key: "role", title: "Role", value: (u) => u.role },
+          { key: "role", title: "Role", value: (u) => u.role, cell: (u) => word(u.role) },
           { key: "groups", title: "Groups", value: (u) => u.groups.join(" "), cell: (u) => u.groups.map((g, i) => <span key={g}>{i > 0 && ", "}<Link to={`/groups/${seg(g)}`}>{g}</Link></span>) },
           { key: "state", title: "State", value: (u) => (u.disabled ? "disabled" : "enabled"), cell: (u) => <State of={u.disabled ? "disabled" : "enabled"} /> },
           { key: "pools", title: "Pools", value: (u) => u.pools.join(" "), cell: (u) => u.pools.length ? u.pools.map((p, i) => <span key={p}>{i > 0 && ", "}<Link to={`/pools/${encodeURIComponent(p)}`}>{p}</Link></span>) : <span className="pane-quiet">none</span> },
@@ -195,10 +196,10 @@ export function UserPage({ name }: { name: string }) {
                   ...(user.full_name ? [["Full name", user.full_name] as [string, string]] : []),
                   ...(user.email ? [["E-mail", user.email] as [string, string]] : []),
                   ["Role", may("POST /hosts") ? (
-                    <FormSelect aria-label="Role" value={user.role} isDisabled={action.busy} onChange={(_, role) => void change({ role }, `${name} is ${role} now`)}>
+                    <FormSelect aria-label="Role" value={user.role} isDisabled={action.busy} onChange={(_, role) => void change({ role }, `${name} is ${word(role)} now`)}>
                       {ROLES.map((r) => <FormSelectOption key={r.value} value={r.value} label={r.label} />)}
                     </FormSelect>
-                  ) : user.role],
+                  ) : word(user.role)],
                   ["Groups", user.groups.length ? user.groups.map((g, i) => <span key={g}>{i > 0 && ", "}<Link to={`/groups/${seg(g)}`}>{g}</Link></span>) : "none"],
                   ["Created", <When at={user.created_at} />],
                   ["Last login", <When at={user.last_login_at} />],

@@ -23,6 +23,8 @@ import {
 import { useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 import { setTitle, useBranding } from "./branding";
+import { number, when } from "./text";
+import { word } from "./words";
 
 // ---- problems and news ----
 
@@ -223,7 +225,7 @@ export function State({ of, label }: { of: string; label?: string }) {
   return (
     <span>
       <Label isCompact color={COLOURS[of] ?? "grey"} className="pane-nowrap">
-        {(label ?? of).replace("_", " ")}
+        {word(label ?? of)}
       </Label>
     </span>
   );
@@ -242,7 +244,7 @@ export function When({ at }: { at: string | null | undefined }) {
   const date = new Date(at);
   return (
     <time dateTime={at} title={at} className="pane-nowrap">
-      {date.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" })}
+      {when(date, { dateStyle: "short", timeStyle: "medium" })}
     </time>
   );
 }
@@ -276,7 +278,7 @@ export function Age({ at, seconds: start }: { at: string; seconds: number }) {
 }
 
 export function mib(n: number) {
-  return n >= 1024 ? `${(n / 1024).toFixed(n >= 10240 ? 0 : 1)} GiB` : `${n} MiB`;
+  return n >= 1024 ? `${number(n / 1024, n >= 10240 ? 0 : 1)} GiB` : `${n} MiB`;
 }
 
 export function plural(n: number, one: string, many = `${one}s`) {

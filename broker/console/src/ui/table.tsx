@@ -8,6 +8,7 @@ import { api, type ApiError } from "../api/client";
 import { useItem, type Kind, type Live } from "../api/live";
 import { useQuery } from "../router";
 import { Nothing, plural, say, Shown } from "./common";
+import { word } from "./words";
 
 export type Column<T> = {
   key: string;
@@ -272,7 +273,7 @@ export function DataTable<T>(props: DataProps<T>) {
             state, shown: rows.slice((at - 1) * state.per, at * state.per), total: rows.length, all: all.length,
             choices: choices.map((choice) => ({
               key: choice.key, title: choice.title,
-              options: [...new Set(all.map(choice.value))].filter(Boolean).sort().map((value) => ({ value, label: value.replace("_", " ") })),
+              options: [...new Set(all.map(choice.value))].filter(Boolean).sort().map((value) => ({ value, label: word(value) })),
             })),
             everything: async () => rows,
           }}
@@ -325,7 +326,7 @@ export function PagedTable<T>(props: PagedProps<T>) {
             choices: choices.map((choice) => ({
               ...choice,
               options: Object.entries((page.counts?.[choice.key] ?? {}) as Record<string, number>).sort(([a], [b]) => compare(a, b))
-                .map(([value, n]) => ({ value, label: `${value.replace("_", " ")} (${n})` })),
+                .map(([value, n]) => ({ value, label: `${word(value)} (${n})` })),
             })),
           }}
         />

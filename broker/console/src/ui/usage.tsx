@@ -6,6 +6,7 @@ import { useEffect, useState } from "react";
 import type { Usage as Answer, UsageSample } from "#schema";
 import { useItem } from "../api/live";
 import { mib, Nothing, Shown } from "./common";
+import { number, when } from "./text";
 
 const AGAIN_MS = 60000;
 const WIDTH = 600, HEIGHT = 140; // of a drawing, in its own units
@@ -13,8 +14,8 @@ const WIDTH = 600, HEIGHT = 140; // of a drawing, in its own units
 type Line = { title: string; kind: "a" | "b" | "c"; of: (s: UsageSample) => number | null };
 type Chart = { title: string; lines: Line[]; unit: (n: number) => string; stacked?: boolean; most?: number; none?: string };
 
-const thousandths = (n: number) => `${(n / 1000).toFixed(n < 1000 ? 2 : 1)}`;
-const speed = (kib: number) => (kib >= 1024 ? `${(kib / 1024).toFixed(1)} MiB/s` : `${Math.round(kib)} KiB/s`);
+const thousandths = (n: number) => number(n / 1000, n < 1000 ? 2 : 1);
+const speed = (kib: number) => (kib >= 1024 ? `${number(kib / 1024, 1)} MiB/s` : `${Math.round(kib)} KiB/s`);
 
 function chartsOf(answer: Answer, host: boolean): Chart[] {
   const processors: Chart = { title: "Processors", unit: thousandths, stacked: true, lines: [] };
@@ -103,7 +104,7 @@ function Panel({ answer, chart }: { answer: Answer; chart: Chart }) {
   const known = values.some((v) => v.length);
   const top = chart.most && chart.most >= Math.max(...sums, 0) ? chart.most : ceiling(Math.max(...sums, 1));
   const begin = new Date(new Date(answer.until).getTime() - answer.range_s * 1000);
-  const hour = (date: Date) => date.toLocaleString(undefined, { hour: "2-digit", minute: "2-digit", ...(answer.range_s > 7200 ? { weekday: "short" as const } : {}) });
+  const hour = (date: Date) => when(date, { hour: "2-digit", minute: "2-digit", ...(answer.range_s > 7200 ? { weekday: "short" as const } : {}) });
   return (
     <section aria-label={chart.title}>
       <h3 className="pane-chart-title">{chart.title} <span className="pane-quiet">{known && `to ${chart.unit(top)}`}</span></h3>

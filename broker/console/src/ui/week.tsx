@@ -3,8 +3,10 @@
 // keyboard (arrows, Shift with them to widen, Control+A for all); digits then fill it, Delete empties it.
 // Arrow keys move one focus through the grid, as the ARIA practice for grids has it: Tab leads to it and past it.
 import { useRef, useState, type KeyboardEvent } from "react";
+import { weekdays } from "./text";
 
-export const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS = weekdays("long");
+const DAYS_SHORT = weekdays("short");
 const SHORT = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 export type Week = (number | null)[];
 const MAX = 9999;
@@ -93,7 +95,7 @@ export function WeekGrid({ label, value, set, readOnly, empty }: {
         <tbody>
           {DAYS.map((name, day) => (
             <tr key={name} role="row">
-              <th role="rowheader" scope="row">{name.slice(0, 3)}</th>
+              <th role="rowheader" scope="row">{DAYS_SHORT[day]}</th>
               {Array.from({ length: 24 }, (_, hour) => {
                 const n = value[day * 24 + hour] ?? null;
                 const heat = n === null ? "none" : String(Math.ceil((4 * n) / most));
