@@ -198,7 +198,7 @@ static struct vsock_head expect(struct ctx *x, uint16_t op)
 
 static void silence(struct ctx *x)
 {
-	struct vsock_head h;
+	struct vsock_head h = {0};
 
 	assert_false(heard(x, &h, NULL));
 }
@@ -206,7 +206,7 @@ static void silence(struct ctx *x)
 /* The guest connects; 12 buffers are left. */
 static void connect_in(struct ctx *x)
 {
-	struct vsock_head h;
+	struct vsock_head h = {0};
 
 	x->host_port = PORT;
 	send_op(x, VSOCK_REQUEST, 0);
@@ -221,7 +221,7 @@ static void a_guest_connects(void **state)
 {
 	struct ctx *x = *state;
 	const uint8_t *data = NULL;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 	char b[16] = "";
 
 	connect_in(x);
@@ -241,7 +241,7 @@ static void a_guest_connects(void **state)
 static void nobody_listens(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 
 	x->host_port = NOBODY;
 	send_op(x, VSOCK_REQUEST, 0);
@@ -259,7 +259,7 @@ static void nobody_listens(void **state)
 static void what_is_no_stream_or_not_ours_is_refused(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h = head(x, VSOCK_REQUEST, PORT), got;
+	struct vsock_head h = head(x, VSOCK_REQUEST, PORT), got = {0};
 
 	offer(x, 4, BUF);
 	h.type = 2; /* SEQPACKET, which was not offered */
@@ -284,7 +284,7 @@ static void what_is_no_stream_or_not_ours_is_refused(void **state)
 static void the_host_connects(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 	char b[8];
 
 	offer(x, 12, BUF);
@@ -309,7 +309,7 @@ static void the_host_connects(void **state)
 static void a_guest_that_will_not_or_cannot(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 	char b[8];
 
 	offer(x, 12, BUF);
@@ -396,7 +396,7 @@ static void a_guest_past_its_credit(void **state)
 static void a_guest_that_has_no_room(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 
 	x->peer_alloc = 10;
 	connect_in(x);
@@ -427,7 +427,7 @@ static void more_than_buffers(void **state)
 {
 	struct ctx *x = *state;
 	static uint8_t b[100000];
-	struct vsock_head h;
+	struct vsock_head h = {0};
 	const uint8_t *data = NULL;
 	uint32_t at = 0;
 
@@ -450,7 +450,7 @@ static void more_than_buffers(void **state)
 static void the_client_says_it_all_then_listens(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 	char b[8];
 
 	connect_in(x);
@@ -470,7 +470,7 @@ static void the_client_says_it_all_then_listens(void **state)
 static void the_client_leaves(void **state)
 {
 	struct ctx *x = *state;
-	struct vsock_head h;
+	struct vsock_head h = {0};
 
 	connect_in(x);
 	assert_int_equal(write(x->ours, "last words", 10), 10);
@@ -551,7 +551,7 @@ static void refusals_are_bounded(void **state)
 	}
 	assert_int_equal(used, 32);
 	while (n < 60) {
-		struct vsock_head h;
+		struct vsock_head h = {0};
 		int kicks = x->g.kicks;
 
 		offer(x, 1, BUF);
