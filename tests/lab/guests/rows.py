@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import unittest
-import unittest.mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -31,7 +30,6 @@ REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
 SHOTS = os.environ.get("PANE_SHOTS")          # folder for each row's last picture and serial lines
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
 BIG = 5120  # MiB
-HUGE = 64 << 10
 LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
 
@@ -263,30 +261,6 @@ class Rows(unittest.TestCase):
         self.assertIn(hashlib.md5(content).hexdigest(), said)
         before, after = (int(n) for n in re.findall(r"free (?:before|after) (\d+)", said))
         self.assertGreater(before - after, 1024)  # pages; some come from below, so that pages of a kind lie together
-
-    @row
-    def test_huge(self):
-        """Linux has 64 GiB, on a host that is told to have them and has less: it knows each page and takes some of the last"""
-        with open(self.path("meminfo"), "w", encoding="ascii") as file:
-            file.write(f"MemTotal: {HUGE << 11} kB\nMemAvailable: {HUGE << 11} kB\n")
-        with open(self.path("pane-vmm"), "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\nmount --bind {self.path('meminfo')} /proc/meminfo && exec {vm.PROGRAM} \"$@\"\n")
-        os.chmod(self.path("pane-vmm"), 0o755)
-        with open(self.path("program"), "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\nexec unshare -m {self.path('pane-vmm')} \"$@\"\n")
-        os.chmod(self.path("program"), 0o755)
-        with unittest.mock.patch.object(vm, "PROGRAM", self.path("program")):
-            guest = self.linux(scripts.HUGE, machine=("--memory-huge",), memory=HUGE)
-        said = self.ends(guest)
-        self.assertIn(f"100000000-{(4 << 30) + (HUGE << 20) - 0xb0000000 - 1:x} : System RAM", said)
-        total = int(re.search(r"MemTotal: *(\d+) kB", said).group(1)) >> 10
-        self.assertGreater(total, HUGE * 0.98)  # a page of 4096 bytes takes 64 of Linux
-        self.assertLess(total, HUGE)
-
-    @row
-    def test_small(self):
-        """Debian 12's generic kernel comes to user space in 128 MiB, the least there may be"""
-        self.hello(media.GENERIC, "6.1", memory=128)
 
     @row
     def test_clocks(self):

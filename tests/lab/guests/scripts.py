@@ -62,11 +62,6 @@ echo "free after $(free)"
 busybox poweroff -f
 '''
 
-HUGE = '''busybox grep "System RAM" /proc/iomem
-busybox grep MemTotal /proc/meminfo
-busybox poweroff -f
-'''
-
 # Two busy processes for two processors, until one of them was kept waiting by the host.
 CLOCKS = '''echo "clock $(busybox cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 echo "clocks $(busybox cat /sys/devices/system/clocksource/clocksource0/available_clocksource)"
