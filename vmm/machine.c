@@ -11,7 +11,7 @@
  *   devices.c plugged.c virtio/  the devices that matter; hda.c hda_codec.c  sound
  *   pc/                a whole PC for firmware (pc.c)
  *   machine_saved.c snapshot/  how all of it is saved and restored
- *   jail.c control.c options.c main.c    the process around it
+ *   jail.c jail_filter.c control.c options.c main.c    the process around it
  *
  * Life: vm_new() builds, devices are added by main(), vm_load() puts a kernel in, vm_start()
  * makes the threads, the process is jailed, vm_go() lets the vCPUs run, vm_run() serves devices

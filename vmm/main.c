@@ -571,6 +571,7 @@ int main(int argc, char **argv)
 	log_init("pane-vmm", LOG_INFO);
 	tzset();		  /* while files can still be read */
 	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may die before us */
+	signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error like others */
 
 	int bad = options_parse(argc, argv, &a.opt, &e);
 	int code;

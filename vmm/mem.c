@@ -29,8 +29,9 @@ static int make_memfd(struct vm_mem *m, struct err *e)
 	if (m->fd < 0)
 		return err_set(e, -errno, "memfd for guest memory: %m");
 	if (ftruncate(m->fd, (off_t)m->size) < 0)
-		return err_set(e, -errno, "guest memory of %llu MiB: %m",
-			       (unsigned long long)(m->size >> 20));
+		return err_setw(e, -errno, "memory.short",
+				"guest memory of %llu MiB: %m (look at ulimit -f)",
+				(unsigned long long)(m->size >> 20));
 	if (fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_set(e, -errno, "sealing guest memory: %m");
 	return 0;
@@ -43,8 +44,10 @@ static int map_ram(struct vm_mem *m, struct err *e)
 	void *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, how, m->fd, 0);
 
 	if (p == MAP_FAILED)
-		return err_set(e, -errno, "mapping %llu MiB of guest memory: %m",
-			       (unsigned long long)(m->size >> 20));
+		return err_setw(e, -errno, "memory.short",
+				"mapping %llu MiB of guest memory: %m (look at ulimit -v and at "
+				"vm.overcommit_memory, which must not be 2)",
+				(unsigned long long)(m->size >> 20));
 	m->base = p;
 	(void)madvise(p, m->size, MADV_DONTDUMP);
 	return 0;

@@ -19,6 +19,7 @@
 #include "tests/guest/clock.h"
 #include "tests/guest/hotplug.h"
 #include "tests/guest/hw.h"
+#include "tests/guest/memory.h"
 #include "tests/guest/screen.h"
 #include "tests/guest/sound.h"
 #include "tests/guest/storm.h"
@@ -231,7 +232,7 @@ static void obey(const char *s)
 		tpm_ask();
 	else if (!strcmp(s, "play"))
 		sound_play();
-	else if (!churn_obey(s) && !hotplug_obey(s))
+	else if (!churn_obey(s) && !hotplug_obey(s) && !memory_obey(s))
 		clock_obey(s), balloon_obey(s);
 }
 
@@ -354,6 +355,7 @@ void card_main(const uint8_t *params)
 
 	virtio_packed = option(cmdline, "packed", command, sizeof(command));
 	print("pane test card\n");
+	memory_init(params);
 	interrupts_init();
 	pci_list();
 	use_disk();

@@ -44,6 +44,13 @@ class Lab(unittest.TestCase):
         self.assertNotIn("not ok", output)
         self.assertNotIn("SKIP", output)
 
+    def test_huge(self):
+        """a machine of 64 GiB in a host of four: its map, its last word, its snapshot and a clone"""
+        status, output = run("tests/vmm/huge_test.py")
+        self.assertEqual(status, 0)
+        self.assertNotIn("not ok", output)
+        self.assertNotIn("SKIP", output)
+
     def test_debian(self):
         """stock Debian on two processors: desktop, typing, network, panic, reboot"""
         status, output = run("tests/lab/debian_guest.py")
