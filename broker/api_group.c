@@ -37,8 +37,8 @@ enum req_step api_group_create(struct broker *b, struct db *db, struct req *r)
 
 enum req_step api_group_delete(struct broker *b, struct db *db, struct req *r)
 {
-	if (db_exec(db, "SELECT pane.group_delete($1, $2)", r->arg[0],
-		    DB_INT(r->force ? 0 : b->conf->retention_s)))
+	if (db_long(db) || db_exec(db, "SELECT pane.group_delete($1, $2)", r->arg[0],
+				   DB_INT(r->force ? 0 : b->conf->retention_s)))
 		return req_fail_db(r, db);
 	return api_empty(r);
 }

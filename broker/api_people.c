@@ -139,9 +139,7 @@ static enum req_step import_run(struct broker *b, struct db *db, struct req *r, 
 	json_t *o, *item;
 	size_t i;
 
-	/* Thousands of rows take longer than any other call may. */
-	if (db_exec_n(db, "SET LOCAL statement_timeout = '60s'", 0, NULL) ||
-	    (r->dry_run && db_exec_n(db, "SAVEPOINT dry_run", 0, NULL)))
+	if (db_long(db) || (r->dry_run && db_exec_n(db, "SAVEPOINT dry_run", 0, NULL)))
 		return req_fail_db(r, db);
 	text = db_text(db, "SELECT pane.users_import($1, $2)::text", body,
 		       DB_INT(b->conf->retention_s));

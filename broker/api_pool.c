@@ -83,6 +83,8 @@ enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req
 	if (valid_keys(r->json, keys, &e) || json_need_str(r->json, "user", 1, 71, &user, &e) ||
 	    valid_access(r->json, &e))
 		return req_fail_err(r, &e);
+	if (db_long(db))
+		return req_fail_db(r, db);
 	text = json_dumps(r->json, JSON_COMPACT);
 	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], user);
 	return api_text(r, db, 201,
@@ -94,8 +96,8 @@ enum req_step api_entitlement_create(struct broker *b, struct db *db, struct req
 enum req_step api_entitlement_delete(struct broker *b, struct db *db, struct req *r)
 {
 	snprintf(r->object, sizeof(r->object), "%.40s/%.71s", r->arg[0], r->arg[1]);
-	if (db_exec(db, "SELECT pane.disentitle_who($1, $2, $3)", r->arg[0], r->arg[1],
-		    DB_INT(r->force ? 0 : b->conf->retention_s)))
+	if (db_long(db) || db_exec(db, "SELECT pane.disentitle_who($1, $2, $3)", r->arg[0],
+				   r->arg[1], DB_INT(r->force ? 0 : b->conf->retention_s)))
 		return req_fail_db(r, db);
 	return api_empty(r);
 }
@@ -106,7 +108,7 @@ static enum req_step apply(struct broker *b, struct db *db, struct req *r, json_
 	cleanup_free char *body = json_dumps(items, JSON_COMPACT), *text = NULL;
 	json_t *o;
 
-	if (r->dry_run && db_exec_n(db, "SAVEPOINT dry_run", 0, NULL))
+	if (db_long(db) || (r->dry_run && db_exec_n(db, "SAVEPOINT dry_run", 0, NULL)))
 		return req_fail_db(r, db);
 	text = db_text(db, "SELECT pane.apply($1, $2)::text", body, DB_INT(b->conf->retention_s));
 	if (!text || (r->dry_run && db_exec_n(db, "ROLLBACK TO SAVEPOINT dry_run", 0, NULL)))

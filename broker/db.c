@@ -235,6 +235,11 @@ int db_exec_n(struct db *db, const char *sql, int n, const char *const *params)
 	return res ? 0 : -EIO;
 }
 
+int db_long(struct db *db)
+{
+	return db_exec_n(db, "SET LOCAL statement_timeout = '60s'", 0, NULL);
+}
+
 void db_hash(char out[DB_HASH_LEN], const void *p, size_t n)
 {
 	out[0] = '\\';

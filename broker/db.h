@@ -48,6 +48,9 @@ PGresult *db_query(struct db *db, const char *sql, int n, const char *const *par
  * row or the value is SQL NULL. */
 char *db_text_n(struct db *db, const char *sql, int n, const char *const *params) must_check;
 int db_exec_n(struct db *db, const char *sql, int n, const char *const *params) must_check;
+/* What changes thousands of people at once may take longer than any other call, until the end of
+ * the transaction: a minute. */
+int db_long(struct db *db) must_check;
 
 #define DB_ARGS(...)                                                                               \
 	(int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)),                  \

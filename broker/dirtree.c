@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See dirtree.h. From each group downwards, every group once: loops end, and a group that is
- * reached twice is counted once. The work is groups times what they reach.
+ * reached twice is counted once. The work is groups times what they reach. A member is a DN, or, as
+ * in memberUid of RFC 2307, a user's name.
  */
 #include "broker/dirtree.h"
 #include "broker/valid.h"
 #include "common/json.h"
 
 #include <ctype.h>
+#include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME_MAX_LEN 64
 
@@ -44,22 +47,69 @@ static const char *text(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-/* DNs are compared without case and without blanks around ',' and '=' (RFC 4518 is wider; what a
- * server gives as a member is written as it writes the entry's own). */
+#define DN_MAX 1024
+
+/* Appends in lower case: ASCII, and the letters of Latin-1 in UTF-8 (C3 80 to C3 9E, but not the
+ * multiplication sign). */
+static size_t add_lower(char *out, size_t at, size_t n, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len && at + 1 < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		bool latin =
+			i && (unsigned char)s[i - 1] == 0xc3 && c >= 0x80 && c <= 0x9e && c != 0x97;
+
+		out[at++] = (char)(latin ? c + 0x20 : tolower(c));
+	}
+	return at;
+}
+
+static int by_type(const void *a, const void *b)
+{
+	const LDAPAVA *x = *(LDAPAVA *const *)a, *y = *(LDAPAVA *const *)b;
+
+	return strcasecmp(x->la_attr.bv_val, y->la_attr.bv_val);
+}
+
+/* What is equal of two DNs (RFC 4514): without case, blanks around ',' and '=', and however
+ * characters are escaped; the parts of a multi-valued RDN in order. "" for one that is too long: it
+ * is nobody's. */
 static void dn_key(const char *dn, char *out, size_t n)
 {
+	LDAPDN parts = NULL;
 	size_t at = 0;
 
-	for (; *dn && at + 1 < n; dn++) {
-		if (*dn == ' ' && (at == 0 || strchr(",=", out[at - 1]) || strchr(",=", dn[1])))
-			continue;
-		out[at++] = (char)tolower((unsigned char)*dn);
+	out[0] = 0;
+	if (strlen(dn) + 1 >= n)
+		return;
+	if (ldap_str2dn(dn, &parts, LDAP_DN_FORMAT_LDAPV3) ||
+	    !parts) { /* a name, or no DN at all */
+		at = add_lower(out, 0, n, dn, strlen(dn));
+		out[at] = 0;
+		return;
 	}
-	out[at] = 0;
+	for (int i = 0; parts[i]; i++) {
+		size_t many = 0;
+
+		while (parts[i][many])
+			many++;
+		qsort(parts[i], many, sizeof(*parts[i]), by_type);
+		for (size_t k = 0; k < many; k++) {
+			const LDAPAVA *v = parts[i][k];
+
+			at = add_lower(out, at, n, v->la_attr.bv_val, v->la_attr.bv_len);
+			at = add_lower(out, at, n, "=", 1);
+			at = add_lower(out, at, n, v->la_value.bv_val, v->la_value.bv_len);
+			at = add_lower(out, at, n, k + 1 < many ? "\001" : "\002",
+				       1); /* as ',' may be in a value */
+		}
+	}
+	ldap_dnfree(parts);
+	out[at + 1 < n ? at : 0] = 0; /* too long, unescaped or not */
 }
 
 struct tree {
 	json_t *user_at;  /* DN -> row of "users" */
+	json_t *name_at;  /* user name -> the same */
 	json_t *group_at; /* DN -> index into groups */
 	json_t *groups;	  /* borrowed */
 	json_t *out, *names, *skipped;
@@ -75,7 +125,7 @@ static void skip(struct tree *t, const json_t *entry, const char *why)
 
 static void add_user(struct tree *t, json_t *u)
 {
-	char name[NAME_MAX_LEN + 1], key[1024];
+	char name[NAME_MAX_LEN + 1], key[DN_MAX];
 	json_t *row;
 
 	if (json_is_true(json_object_get(u, "disabled")))
@@ -87,7 +137,9 @@ static void add_user(struct tree *t, json_t *u)
 	row = json_pack("{s:s, s:s, s:s, s:[]}", "user", name, "full_name", text(u, "full_name"),
 			"email", text(u, "email"), "groups");
 	dn_key(text(u, "dn"), key, sizeof(key));
-	json_object_set(t->user_at, key, row);
+	if (key[0])
+		json_object_set(t->user_at, key, row);
+	json_object_set(t->name_at, name, row);
 	json_array_append_new(t->out, row);
 }
 
@@ -106,11 +158,13 @@ static void walk(struct tree *t, int g, const char *name)
 
 		json_array_foreach(list, i, m)
 		{
-			char key[1024];
+			char key[DN_MAX];
 			json_t *row, *sub;
 
 			dn_key(json_is_string(m) ? json_string_value(m) : "", key, sizeof(key));
 			row = json_object_get(t->user_at, key);
+			if (!row && json_is_string(m) && !strchr(json_string_value(m), '='))
+				row = json_object_get(t->name_at, key);
 			sub = json_object_get(t->group_at, key);
 			if (row)
 				json_object_set_new(json_object_get(row, "in"), name, json_true());
@@ -124,7 +178,7 @@ static void walk(struct tree *t, int g, const char *name)
 
 static void add_groups(struct tree *t)
 {
-	char name[NAME_MAX_LEN + 1], key[1024];
+	char name[NAME_MAX_LEN + 1], key[DN_MAX];
 	json_t *g;
 	size_t i;
 
@@ -173,6 +227,7 @@ json_t *dirtree_resolve(json_t *users, json_t *groups)
 {
 	size_t n = json_array_size(groups) + 1, i;
 	struct tree t = {.user_at = json_object(),
+			 .name_at = json_object(),
 			 .group_at = json_object(),
 			 .groups = groups,
 			 .out = json_array(),
@@ -191,6 +246,7 @@ json_t *dirtree_resolve(json_t *users, json_t *groups)
 			      "skipped", t.skipped);
 	}
 	json_decref(t.user_at);
+	json_decref(t.name_at);
 	json_decref(t.group_at);
 	json_decref(t.out);
 	json_decref(t.names);

@@ -123,10 +123,14 @@ static const struct cli_column lockout_columns[] = {
 	{"WAITS", "wait_s", CLI_AGE},	    END};
 
 static const struct cli_column login_columns[] = {
-	{"ID", "id", CLI_TEXT},		    {"SINCE", "created_at", CLI_TIME},
-	{"LAST USED", "last_used_at", CLI_TIME}, {"EXPIRES", "expires_at", CLI_TIME},
-	{"FROM", "client", CLI_TEXT},	    {"BROWSER", "browser", CLI_TEXT},
-	{"PROGRAM", "agent", CLI_TEXT},	    {"THIS ONE", "current", CLI_TEXT},
+	{"ID", "id", CLI_TEXT},
+	{"SINCE", "created_at", CLI_TIME},
+	{"LAST USED", "last_used_at", CLI_TIME},
+	{"EXPIRES", "expires_at", CLI_TIME},
+	{"FROM", "client", CLI_TEXT},
+	{"BROWSER", "browser", CLI_TEXT},
+	{"PROGRAM", "agent", CLI_TEXT},
+	{"THIS ONE", "current", CLI_TEXT},
 	END,
 };
 
@@ -159,7 +163,8 @@ const struct cli_command cli_people[] = {
 	 .args = "",
 	 .options = login_options,
 	 .run = cli_run_totp_move,
-	 .help = "to another device: your code, then one of the new device, which counts from then on"},
+	 .help = "to another device: your code, then one of the new device, which counts from then "
+		 "on"},
 	{.noun = "totp",
 	 .verb = "end",
 	 .args = "",

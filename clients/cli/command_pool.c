@@ -104,8 +104,7 @@
 		       "never"),                                                                   \
 		OPTION("overcommit", "PERCENT", CLI_NUMBER, "overcommit",                          \
 		       "of a host's memory that may be promised (100)"),                           \
-		OPTION("hosts", "LIST", CLI_LIST, "hosts",                                         \
-		       "only on these hosts; empty is any"),                                       \
+		OPTION("hosts", "LIST", CLI_LIST, "hosts", "only on these hosts; empty is any"),   \
 		OPTION("placement", "HOW", CLI_STRING, "placement",                                \
 		       "spread over the hosts, or pack: fill one before the next"),                \
 		OPTION("names", "PATTERN", CLI_STRING, "name_pattern",                             \
@@ -114,7 +113,8 @@
 		OPTION("provision", "WHOSE", CLI_STRING, "provision",                              \
 		       "whose dedicated desktops are made in advance: group (of entitled groups' " \
 		       "members), always (everybody's) or login (nobody's)"),                      \
-		OPTION("disk", "MIB", CLI_NUMBER, "disk_mib", "disk of a desktop beyond its image"), \
+		OPTION("disk", "MIB", CLI_NUMBER, "disk_mib",                                      \
+		       "disk of a desktop beyond its image"),                                      \
 		OPTION("memory-merge", NULL, CLI_TRUE, "memory.merge",                             \
 		       "virtual machines: equal pages are kept once; only where the pool's users " \
 		       "may trust each other"),                                                    \

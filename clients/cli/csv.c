@@ -41,8 +41,8 @@ static bool ends_field(const struct csv *c, char x)
 	return !x || x == c->sep || x == '\r' || x == '\n';
 }
 
-/* The character behind the field, which ends it: the separator, a line end, or NUL at the end of the
- * text. */
+/* The character behind the field, which ends it: the separator, a line end, or NUL at the end of
+ * the text. */
 static int quoted(struct csv *c, char **field, char *after, struct err *e)
 {
 	int line = c->line;

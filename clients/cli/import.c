@@ -21,9 +21,9 @@
 #include "common/http.h"
 #include "common/json.h"
 
-#define CSV_MAX	  (16u << 20)
-#define BATCH	  500
-#define TRIES	  5 /* of a batch that met too many other changes */
+#define CSV_MAX	 (16u << 20)
+#define BATCH	 500
+#define TRIES	 5 /* of a batch that met too many other changes */
 #define RETRY_US 300000
 
 enum column {
@@ -57,8 +57,8 @@ static void head_name(const char *field, char *out, size_t n)
 	while (isspace((unsigned char)*field))
 		field++;
 	for (; *field && at + 1 < n; field++)
-		out[at++] = *field == ' ' || *field == '-' ? '_'
-							   : (char)tolower((unsigned char)*field);
+		out[at++] =
+			*field == ' ' || *field == '-' ? '_' : (char)tolower((unsigned char)*field);
 	while (at && (out[at - 1] == '_' || out[at - 1] == '\t'))
 		at--;
 	out[at] = 0;
@@ -134,9 +134,9 @@ static void count(struct import *m, const char *action)
 static void refuse_row(struct import *m, int line, const char *user, const char *why)
 {
 	count(m, "error");
-	json_array_append_new(m->shown, json_pack("{s:i, s:s, s:s, s:s, s:s}", "line", line, "user",
-						  user, "action", "error", "message", why,
-						  "changes", why));
+	json_array_append_new(m->shown,
+			      json_pack("{s:i, s:s, s:s, s:s, s:s}", "line", line, "user", user,
+					"action", "error", "message", why, "changes", why));
 }
 
 static void take_answer(struct import *m, json_t *item, json_int_t line)
@@ -183,14 +183,14 @@ static int send_batch(struct import *m, size_t from, size_t to, struct err *e)
 			break;
 		json_decref(reply);
 		reply = NULL;
-		usleep(RETRY_US); /* others are at work on the same people: they end by themselves */
+		usleep(RETRY_US); /* others are at work on the same people: they end by themselves
+				   */
 	}
 	if (r < 0)
 		return r;
-	json_array_foreach(json_object_get(reply, "items"), i, item) if (from + i < to)
-		take_answer(m, item,
-			    json_integer_value(json_object_get(json_array_get(m->rows, from + i),
-							       "line")));
+	json_array_foreach(json_object_get(reply, "items"), i, item) if (from + i < to) take_answer(
+		m, item,
+		json_integer_value(json_object_get(json_array_get(m->rows, from + i), "line")));
 	m->done = to;
 	return 0;
 }
@@ -210,8 +210,9 @@ static int send_rows(struct import *m, struct err *e)
 	}
 	progress_end(&p);
 	if (r < 0 && m->done && !m->dry_run)
-		err_prefix(e, "the first %zu people are done, then it stopped; import the same file "
-			      "again to go on",
+		err_prefix(e,
+			   "the first %zu people are done, then it stopped; import the same file "
+			   "again to go on",
 			   m->done);
 	return r;
 }
@@ -273,12 +274,11 @@ static int read_rows(struct import *m, struct csv *c, struct err *e)
 
 static int show(struct cli_call *c, struct import *m)
 {
-	static const struct cli_column table[] = {
-		{"LINE", "line", CLI_TEXT},
-		{"USER", "user", CLI_TEXT},
-		{"ACTION", "action", CLI_TEXT},
-		{"CHANGES", "changes", CLI_TEXT},
-		{0}};
+	static const struct cli_column table[] = {{"LINE", "line", CLI_TEXT},
+						  {"USER", "user", CLI_TEXT},
+						  {"ACTION", "action", CLI_TEXT},
+						  {"CHANGES", "changes", CLI_TEXT},
+						  {0}};
 	static const struct cli_column with_tokens[] = {
 		{"LINE", "line", CLI_TEXT},	  {"USER", "user", CLI_TEXT},
 		{"ACTION", "action", CLI_TEXT},	  {"CHANGES", "changes", CLI_TEXT},

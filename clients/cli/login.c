@@ -287,7 +287,8 @@ static int enroll(struct cli_call *c, bool moves, struct err *e)
 
 	if ((r = logged_in(&s, &h, e)) < 0 ||
 	    (r = ask_password("Password: ", from_stdin, &password, e)) < 0 ||
-	    (moves && (r = ask_password("Code of the device you have: ", from_stdin, &code, e)) < 0))
+	    (moves &&
+	     (r = ask_password("Code of the device you have: ", from_stdin, &code, e)) < 0))
 		return r;
 	r = post_secrets(h, "/api/v1/me/totp", "password", &password, moves ? &code : NULL, &begun,
 			 e);

@@ -180,6 +180,22 @@ class Directory(unittest.TestCase):
         self.ldap.start()
         self.assertEqual(self.sync(force=True)["left"], 30)
 
+    def test_another_tree(self):
+        """groups of names as in RFC 2307, in a tree of departments with commas and umlauts; a group of unique names the same way"""
+        dns = {"anna": "cn=Anna Öberg,ou=Sales\\, EMEA,ou=people", "bert": "cn=Bert+employeeNumber=7,ou=people", "cleo": "cn=Cleo,ou=Sales\\, EMEA,ou=people"}
+        self.begin(f"dn: ou=Sales\\, EMEA,ou=people,{SUFFIX}\nobjectClass: organizationalUnit\nou: Sales, EMEA\n\n" + "".join(
+            f"dn: {dn},{SUFFIX}\nobjectClass: inetOrgPerson\ncn: {dn[3:].split(',')[0].split('+')[0]}\nsn: x\nuid: {name}\nemployeeNumber: 7\n\n"
+            for name, dn in dns.items()) +
+            f"dn: cn=staff,ou=groups,{SUFFIX}\nobjectClass: posixGroup\ncn: staff\ngidNumber: 7\nmemberUid: anna\nmemberUid: bert\nmemberUid: nobody\n\n"
+            f"dn: cn=Vertrieb,ou=groups,{SUFFIX}\nobjectClass: groupOfUniqueNames\ncn: Vertrieb\nuniqueMember: CN=anna \\C3\\96berg,OU=Sales\\2C EMEA,ou=people,{SUFFIX}\n"
+            f"uniqueMember: employeeNumber=7+cn=Bert,ou=people,{SUFFIX}\n\n", group_filter="(objectClass=posixGroup)", member="memberUid")
+        self.assertEqual(self.sync()["error"], "")
+        self.assertEqual(self.b.get("/groups/staff").json["users"], ["anna", "bert"])
+        self.site.close()
+        self.open(**self.ldap.settings(group_filter="(objectClass=groupOfUniqueNames)", member="uniqueMember"))
+        self.assertEqual(self.sync()["error"], "")
+        self.assertEqual(self.b.get("/groups/vertrieb").json["users"], ["anna", "bert"])
+
     def test_local_people_stay(self):
         """a local user or group of the same name is left alone, and that is told"""
         self.begin()

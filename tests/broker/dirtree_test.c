@@ -47,6 +47,25 @@ static void through_groups_and_loops(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "groups")), 3);
 }
 
+/* One DN written in two ways, and names instead of DNs (memberUid). */
+static void members_as_they_are_written(void **state)
+{
+	cleanup_json json_t *o = resolve(
+		"[{\"dn\":\"uid=a,ou=Sales\\\\, EMEA,dc=x\",\"name\":\"a\"},"
+		"{\"dn\":\"cn=J\u00fcrgen+uid=b,ou=\u00d6l,dc=x\",\"name\":\"b\"},"
+		"{\"dn\":\"uid=c,dc=x\",\"name\":\"C\"},{\"dn\":\"uid=ac,dc=x\",\"name\":\"ac\"}]",
+		"[{\"dn\":\"cn=g,dc=x\",\"name\":\"g\",\"members\":[\"UID=a, OU=sales\\\\2C "
+		"emea,DC=x\","
+		"\"uid=b+cn=j\\\\C3\\\\BCrgen,ou=\u00f6l,dc=x\"]},"
+		"{\"dn\":\"cn=p,dc=x\",\"name\":\"p\",\"members\":[\"c\",\"nobody\",\"\"]}]");
+
+	(void)state;
+	groups_are(o, 0, "[\"g\"]");
+	groups_are(o, 1, "[\"g\"]");
+	groups_are(o, 2, "[\"p\"]");
+	groups_are(o, 3, "[]");
+}
+
 static void names_that_cannot_be(void **state)
 {
 	cleanup_json json_t *o = resolve(
@@ -126,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(through_groups_and_loops),
+		cmocka_unit_test(members_as_they_are_written),
 		cmocka_unit_test(names_that_cannot_be),
 		cmocka_unit_test(a_long_chain),
 		cmocka_unit_test(filters_are_escaped),

@@ -52,7 +52,7 @@ class Slapd:
             f.write("service-secret\n")
         self.config = os.path.join(self.root, "slapd.conf")
         with open(self.config, "w", encoding="utf-8") as f:
-            f.write("\n".join([*[f"include {SCHEMA}/{s}.schema" for s in ("core", "cosine", "inetorgperson")],
+            f.write("\n".join([*[f"include {SCHEMA}/{s}.schema" for s in ("core", "cosine", "inetorgperson", "nis")],
                                "modulepath /usr/lib/ldap", "moduleload back_mdb", f"pidfile {self.root}/pid",
                                f"TLSCACertificateFile {self.root}/ca.crt", f"TLSCertificateFile {self.root}/server.crt",
                                f"TLSCertificateKeyFile {self.root}/server.key", "sizelimit size.soft=500 size.hard=500 "
