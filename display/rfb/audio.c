@@ -151,8 +151,7 @@ static int send_block(struct rfb_audio *a, const struct disp_heard *h, bool fenc
 	if (r < 0 || !fences)
 		return r;
 	a->sent++;
-	a->block[a->sent % RFB_AUDIO_BLOCKS] =
-		(struct rfb_audio_block){h->frames, h->rate, now_ms};
+	a->block[a->sent % RFB_AUDIO_BLOCKS] = (struct rfb_audio_block){h->frames, h->rate, now_ms};
 	return a->out.mark(a->out.arg, a->sent);
 }
 

@@ -46,13 +46,13 @@ struct rfb_audio_out {
 struct rfb_audio {
 	struct disp_sound *sound; /* borrowed; NULL = this viewer is not to hear anything */
 	struct rfb_audio_out out;
-	struct disp_ear ear;	  /* listens while on */
-	bool on;		  /* the client wants it */
-	bool playing;		  /* it was told of a stream */
-	struct pcm_format format; /* that it wants */
-	uint32_t sent, read;	  /* blocks */
+	struct disp_ear ear;				/* listens while on */
+	bool on;					/* the client wants it */
+	bool playing;					/* it was told of a stream */
+	struct pcm_format format;			/* that it wants */
+	uint32_t sent, read;				/* blocks */
 	struct rfb_audio_block block[RFB_AUDIO_BLOCKS]; /* by number */
-	int64_t best_ms;				/* the shortest way there and back; 0 = none yet */
+	int64_t best_ms; /* the shortest way there and back; 0 = none yet */
 	uint64_t blocks, bytes;
 	struct pcm pcm;
 	uint8_t heard[PCM_BLOCK * DISP_SOUND_FRAME];

@@ -21,7 +21,7 @@ struct rfb_flow {
 	uint32_t sent, read;		/* updates; of the last fence that came back */
 	int64_t at_ms[FLOW_WINDOW_MAX]; /* when an update went out, by its number */
 	int64_t rtt_ms;			/* the shortest seen; 0 = none yet */
-	uint32_t heard; /* of the last mark of sound that came back */
+	uint32_t heard;			/* of the last mark of sound that came back */
 };
 
 /* Once, before threads. */

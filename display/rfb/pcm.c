@@ -9,8 +9,8 @@
 #include "common/wire.h"
 #include "display/sound.h"
 
-#define CROSSINGS 12  /* zeros of the sinc on each side */
-#define STEPS	  256 /* table entries from one to the next */
+#define CROSSINGS 12	/* zeros of the sinc on each side */
+#define STEPS	  256	/* table entries from one to the next */
 #define PASS	  0.94f /* of what both rates can carry is kept; above that it fades */
 
 static float table[CROSSINGS * STEPS + 2];
