@@ -12,7 +12,7 @@ import whole
 from broker import Broker, request
 from browser import TOP, Browser, missing
 
-TIMEOUT = 600
+TIMEOUT = 900
 SHOTS = f"{TOP}/build/console/shots"
 
 
