@@ -25,7 +25,8 @@ const context = await chromium.launchPersistentContext(PROFILE, {
     "--disable-component-update", "--disable-sync",
     "--ignore-certificate-errors"], // the test site's own CA; what verifies it has tests of its own
 });
-context.setDefaultTimeout(20000);
+const LIMIT = 20000 * Number(process.env.CONSOLE_PATIENCE || 1); // more on a machine that others keep busy
+context.setDefaultTimeout(LIMIT);
 const page = context.pages()[0] ?? (await context.newPage());
 const complaints = []; // what a browser says of a page that breaks its own policy, or whose script fails
 page.on("pageerror", (error) => complaints.push(String(error)));
@@ -81,7 +82,7 @@ const verbs = {
     await page.getByRole("menuitem", { name: "Log out" }).click();
     await field("User name").waitFor();
   },
-  async see({ text, timeout = 20000 }) {
+  async see({ text, timeout = LIMIT }) {
     await page.getByText(text, { exact: false }).first().waitFor({ timeout });
   },
   async heading({ text }) {
@@ -158,7 +159,7 @@ const verbs = {
   async wait({ ms }) {
     await page.waitForTimeout(ms);
   },
-  async gone({ text, timeout = 20000 }) {
+  async gone({ text, timeout = LIMIT }) {
     await page.getByText(text, { exact: false }).first().waitFor({ state: "hidden", timeout });
   },
   /** Arms a watch in the page for one more of a text; seen() is how long it took from the given time of the clock, in ms. */
@@ -267,7 +268,7 @@ const verbs = {
     });
   },
   /** Waits for the small picture of a desktop, another than the one of etag; its etag and size. */
-  async picture({ of, etag = "", timeout = 20000 }) {
+  async picture({ of, etag = "", timeout = LIMIT }) {
     const found = await page.waitForFunction(([name, old]) => {
       const image = document.querySelector(`img[alt="Screen of ${name}"]`);
       return image?.complete && image.naturalWidth > 0 && image.dataset.etag !== old && { etag: image.dataset.etag, width: image.naturalWidth, height: image.naturalHeight };

@@ -6,13 +6,22 @@ import hashlib
 import ssl
 import unittest
 
+import fakehost
 import png
 import whole
-from broker import request
+from broker import Broker, request
 from browser import TOP, Browser, missing
 
-TIMEOUT = 600
+TIMEOUT = 900
 SHOTS = f"{TOP}/build/console/shots"
+
+
+class Door:
+    """The broker of a whole site, as a simulated host talks to it."""
+    call, get, post = Broker.call, Broker.get, Broker.post
+
+    def __init__(self, site):
+        self.api, self.token = f"{site.sockets}/broker/api.sock", site.admin.token
 
 
 class SitePages(unittest.TestCase):
@@ -42,6 +51,46 @@ class SitePages(unittest.TestCase):
 
     def clean(self, name, at=None, web=None):
         self.assertEqual((web or self.web).look(name=name, **({"at": at} if at else {})), [])
+
+    # ---- a pool that begins with one desktop --------------------------------------------------------
+    def test_trial(self):
+        """wizard: a pool begins with one test desktop, whose progress and failure are shown, over a reload; the others come on a person's word"""
+        web, site = self.web, self.site
+        version = site.admin.get("/images/card")["versions"][0]["version"]
+        host = fakehost.FakeHost(Door(site), "second", fakehost.make_csr(site.run), images=[("card", version)])
+        host.fail = "its disk is broken"
+        host.start()
+        self.addCleanup(host.stop)
+        web.open(at="/pools/new")
+        web.fill(label="Name", text="class")
+        for _ in range(2):
+            web.press(name="Next")
+        web.fill(label="Desktops at most", text="3")
+        web.fill(label="Kept ready", text="2")
+        web.fill(label="Memory", text="128")
+        web.press(name="Next")
+        web.press(name="Next")
+        web.see(text="Make one test desktop first")
+        self.clean("trial-review")
+        web.press(name="Create")
+        web.heading(text="Pool class is made")
+        web.see(text="The test desktop did not start", timeout=60000)
+        web.see(text="its disk is broken")
+        self.assertEqual((site.admin.get("/pools/class")["size_max"], site.admin.get("/pools/class")["spare"]), (1, 1))
+        self.clean("trial-failed")
+        host.fail = None
+        site.admin.post("/pools/class/retry", {})
+        web.reload()
+        web.see(text="The test desktop is ready", timeout=60000)
+        self.clean("trial-ready")
+        host.boot_s = 8
+        web.press(name="Go on with up to 3 desktops")
+        web.see(text="Pool class may have 3 desktops now")
+        self.assertEqual((site.admin.get("/pools/class")["size_max"], site.admin.get("/pools/class")["spare"]), (3, 2))
+        web.open(at="/")
+        web.see(text="Pool class makes desktops: 1 of 2 ready")
+        self.clean("tasks")
+        web.gone(text="Pool class makes desktops", timeout=60000)  # when it is over, without a reload
 
     # ---- certificates ----------------------------------------------------------------------------
     def test_certificates(self):

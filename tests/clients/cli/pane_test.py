@@ -368,6 +368,29 @@ class Commands(Story):
         self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects\noffice,\"'=1+1\",8.1,3\n")
         self.assertIn("--from", self.pane("usage", "--from", "1&by=x", status=2))
 
+    def test_site(self):
+        """the site: gateways with a row for each certificate and what to do about one that ends; a logo goes as base64 and is taken away by null"""
+        certificate = {"use": "clients", "file": "/etc/pane/tls.crt", "names": ["a.example.org", "b.example.org"], "issuer": "CN=X", "not_after": "2026-12-03T11:16:39Z",
+                       "days": 5, "key": "RSA 2048", "fingerprint": "ab", "state": "soon", "next": "Put the new chain into /etc/pane/tls.crt."}
+        self.server.answers.update({
+            "GET /api/v1/gateways": (200, {"items": [{"name": "gw1", "state": "online", "seen_s": 7, "certificates": [
+                certificate, {**certificate, "use": "hosts", "days": 400, "state": "good", "next": ""}]}]}),
+            "DELETE /api/v1/gateways/gw1": (204, None), "PATCH /api/v1/branding": (200, {"name": "x"}),
+            "GET /api/v1/tasks": (200, {"items": [{"kind": "fill", "name": "office", "what": "", "state": "running", "done": 1, "total": 3, "percent": 33}]})})
+        self.login()
+        lines = self.pane("gateways", "list").splitlines()
+        self.assertRegex(lines[1], r"^gw1 +online +7s +clients +2026-12-03T11:16:39Z? +5 +RSA 2048 +a.example.org,b.example.org")
+        self.assertEqual((len(lines), lines[3]), (4, "gw1: Put the new chain into /etc/pane/tls.crt."))
+        self.assertIn("forgotten", self.pane("gateways", "forget", "gw1"))
+        self.assertRegex(self.pane("tasks", "list"), r"fill +office +(-|) *running +1 +3 +33")
+        path = f"{self.dir}/logo.png"
+        with open(path, "wb") as file:
+            file.write(b"\x89PNG\0\xff")
+        self.pane("branding", "set", "--name", "Example", "--logo", path)
+        self.pane("branding", "set", "--no-logo")
+        self.assertEqual([body for method, _, body, _ in self.server.asked if method == "PATCH"], [{"name": "Example", "logo": "iVBORwD/"}, {"logo": None}])
+        self.assertIn("nothing to change", self.pane("branding", "set", status=2))
+
     def test_escapes(self):
         """what the server says cannot drive the terminal"""
         self.server.answers["GET /api/v1/hosts"] = (200, {"items": [{"name": "h\x1b[2J1", "state": "online"}]})

@@ -9,7 +9,7 @@ import type { Entitled, Group, Pool, Rollout, User } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
-import { mib, Nothing, Page, Problem, Reasons, Shown, State, useAction, When } from "../ui/common";
+import { mib, Nothing, Page, Problem, Reasons, Shown, State, useAction, useTabInSight, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { NumberField } from "../ui/fields";
 import { DesktopTable, Facts } from "./desktops";
@@ -52,6 +52,7 @@ export function PoolPage({ name }: { name: string }) {
       <Shown live={live} what={name}>
         {(pool) => (
           <>
+            <TabInSight tab={tab} />
             <Stopped pool={pool} />
             {pool.state !== "stopped" && pool.blocked.length > 0 && (
               <Alert component="h2" variant="warning" isInline title="No desktop can be added now"><Reasons reasons={pool.blocked} /></Alert>
@@ -75,6 +76,11 @@ export function PoolPage({ name }: { name: string }) {
       {dialog}
     </Page>
   );
+}
+
+function TabInSight({ tab }: { tab: string }) {
+  useTabInSight(tab);
+  return null;
 }
 
 function Summary({ pool }: { pool: Pool }) {

@@ -39,7 +39,7 @@ function Capacity({ draft, hosts }: { draft: Draft; hosts: Host[] }) {
         <Alert component="h2" variant="warning" isInline title={total ? `Room for ${plural(total, "desktop")} now; ${draft.spare} are to be kept ready` : "No host has room for a desktop of this pool now"} />
       )}
       <Table aria-label="Capacity" variant="compact">
-        <Thead><Tr><Th>Host</Th><Th>Memory free</Th><Th>Room for</Th></Tr></Thead>
+        <Thead><Tr><Th modifier="wrap">Host</Th><Th modifier="wrap">Memory free</Th><Th modifier="wrap">Room for</Th></Tr></Thead>
         <Tbody>
           {rooms.map(({ h, no, room }) => (
             <Tr key={h.name}>

@@ -7,7 +7,7 @@ import type { BinEntry, Home, Lockout, Token } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useList } from "../api/live";
 import { navigate, useQuery } from "../router";
-import { mib, Once, Page, Problem, useAction, When } from "../ui/common";
+import { mib, Once, Page, Problem, useAction, useTabInSight, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { NumberField, SelectField, TextField } from "../ui/fields";
 import { may } from "../ui/may";
@@ -228,6 +228,7 @@ const TABS: [string, string, string, ComponentType][] = [
 
 export function Settings() {
   const [tab] = useQuery("tab", "tokens");
+  useTabInSight(tab);
   return (
     <Page title="Settings" lead="What is of the whole site.">
       <Tabs activeKey={tab} onSelect={(_, key) => navigate(`/settings?tab=${String(key)}`)} aria-label="Settings">

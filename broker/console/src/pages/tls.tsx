@@ -67,7 +67,7 @@ export function Tls() {
     });
   return (
     <Stack hasGutter>
-      <StackItem><CertificateWarnings /></StackItem>
+      <CertificateWarnings />
       <StackItem>
         <p>Certificates are files on each gateway. To change one, put the new chain and key into the files that <code>cert</code> and <code>key</code> of <code>gateway.conf</code> name, then run <code>systemctl reload pane-gateway</code>: sessions go on, and the new certificate shows up here.</p>
       </StackItem>
