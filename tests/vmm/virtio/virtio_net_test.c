@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include "tests/vmm/virtio/guest.h"
 #include "vmm/snapshot/section.h"
@@ -607,16 +608,31 @@ struct sender {
 	struct ctx *x;
 	unsigned pair;
 	bool *stop;
+	unsigned *resets; /* done so far */
+	unsigned *begun;  /* frames, by all */
+	unsigned late;	  /* frames that were still being sent after a reset */
 	pthread_t thread;
 };
+
+static void take_time(void *arg, const struct iovec *iov, int iovs)
+{
+	struct sender *s = arg;
+	unsigned before = __atomic_load_n(s->resets, __ATOMIC_SEQ_CST);
+
+	(void)iov;
+	(void)iovs;
+	__atomic_add_fetch(s->begun, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 3; i++)
+		sched_yield();
+	s->late += __atomic_load_n(s->resets, __ATOMIC_SEQ_CST) != before;
+}
 
 static void *send_and_receive(void *arg)
 {
 	struct sender *s = arg;
-	unsigned sent = 0;
 
 	while (!__atomic_load_n(s->stop, __ATOMIC_ACQUIRE)) {
-		(void)!virtio_net_send(s->x->net, s->pair, count, &sent);
+		(void)!virtio_net_send(s->x->net, s->pair, take_time, s);
 		give_to(s->x, s->pair);
 	}
 	return NULL;
@@ -627,27 +643,36 @@ static void resets_while_all_pairs_run(void **state)
 	struct ctx *x = *state;
 	struct sender s[PAIRS];
 	uint64_t top = x->g.top;
+	unsigned resets = 0, begun = 0;
 	bool stop = false;
 
 	for (unsigned i = 0; i < PAIRS; i++) {
-		s[i] = (struct sender){.x = x, .pair = i, .stop = &stop};
+		s[i] = (struct sender){
+			.x = x, .pair = i, .stop = &stop, .resets = &resets, .begun = &begun};
 		assert_int_equal(pthread_create(&s[i].thread, NULL, send_and_receive, &s[i]), 0);
 	}
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 40; round++) {
+		unsigned before = __atomic_load_n(&begun, __ATOMIC_SEQ_CST);
+
 		virtio_status_set(x->g.dev, 0);
+		__atomic_add_fetch(&resets, 1, __ATOMIC_SEQ_CST);
 		x->g.top = top; /* nobody uses the rings: they come to lie where they did */
 		guest_start(&x->g, x->g.dev, MQ);
 		for (unsigned i = 0; i < PAIRS; i++) {
-			send_by(x, i, 5);
+			send_by(x, i, 2);
 			for (unsigned k = 0; k < 5; k++)
 				post_to(x, i);
 		}
 		assert_int_equal(set_pairs(x, 1 + round % PAIRS), 0);
+		while (__atomic_load_n(&begun, __ATOMIC_SEQ_CST) == before)
+			sched_yield(); /* the reset comes while one is being sent */
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < PAIRS; i++)
 		pthread_join(s[i].thread, NULL);
 	assert_false(guest_needs_reset(&x->g));
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_int_equal(s[i].late, 0);
 }
 
 /* ---- snapshots --------------------------------------------------------------------------------
