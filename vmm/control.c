@@ -139,12 +139,14 @@ static json_t *limit_json(const struct limit *l)
 			 (json_int_t)(l->burst_ms ? l->burst_ms : LIMIT_BURST_MS));
 }
 
-/* "disk" and "net", where given, replace what holds now. */
+/* "disk" and "net", where given, replace what holds now; the answer also says what went through. */
 static json_t *answer_limits(struct control *c)
 {
 	const json_t *order = control_server_order(c->server);
 	const json_t *disk = json_object_get(order, "disk"), *net = json_object_get(order, "net");
 	struct limit *d, *n, new_disk, new_net;
+	uint64_t in, out;
+	json_t *passed = NULL;
 
 	if (!c->ops.limits)
 		return NULL;
@@ -159,7 +161,11 @@ static json_t *answer_limits(struct control *c)
 		*n = new_net;
 	if (disk || net)
 		c->ops.limited(c->arg);
-	return json_pack("{s:o, s:o}", "disk", limit_json(d), "net", limit_json(n));
+	if (c->ops.passed && c->ops.passed(c->arg, &in, &out))
+		passed = json_pack("{s:I, s:I}", "net_in", (json_int_t)in, "net_out",
+				   (json_int_t)out);
+	return json_pack("{s:o, s:o, s:o*}", "disk", limit_json(d), "net", limit_json(n), "passed",
+			 passed);
 }
 
 static json_t *refused(const struct err *e)

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
 
@@ -35,6 +36,8 @@ struct control_ops {
 	 */
 	void (*limits)(void *arg, struct limit **disk, struct limit **net);
 	void (*limited)(void *arg);
+	/* Bytes to and from the guest by its network card so far; false where it has none. */
+	bool (*passed)(void *arg, uint64_t *in, uint64_t *out);
 	/* Writes a snapshot to two empty files. */
 	int (*snapshot)(void *arg, int state, int memory, struct err *e);
 };

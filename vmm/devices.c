@@ -582,6 +582,13 @@ void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const stru
 		virtio_net_limit(d->net, net);
 }
 
+bool vm_devices_passed(const struct vm_devices *d, uint64_t *in, uint64_t *out)
+{
+	if (d->net)
+		virtio_net_passed(d->net, in, out);
+	return d->net;
+}
+
 int vm_devices_hand_over(struct vm_devices *d, bool away)
 {
 	int r = d->blk ? virtio_blk_hand_over(d->blk, away) : 0;

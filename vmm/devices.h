@@ -83,6 +83,9 @@ void vm_devices_mac(const struct vm_devices *d, uint8_t mac[6]);
 /* Bounds each disk (but the identity disk) and the network from now on; NULL: stays. Main thread.
  */
 void vm_devices_limit(struct vm_devices *d, const struct limit *disk, const struct limit *net);
+/* Any thread: bytes of frames to the guest and from it by its network card; false where it has
+ * none. */
+bool vm_devices_passed(const struct vm_devices *d, uint64_t *in, uint64_t *out) must_check;
 /* The machine is paused: lets go of every disk's file for another process, or takes them again
  * (virtio/block.h), -EBUSY as long as another has one. */
 int vm_devices_hand_over(struct vm_devices *d, bool away) must_check;

@@ -238,6 +238,13 @@ static void limited(void *arg)
 		plugged_limit(a->plugged, &a->opt.disk_limit, &a->opt.net_limit);
 }
 
+static bool passed(void *arg, uint64_t *in, uint64_t *out)
+{
+	struct app *a = arg;
+
+	return a->devices && vm_devices_passed(a->devices, in, out);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct app *a = arg;
@@ -446,6 +453,7 @@ static int build_around(struct app *a, struct err *e)
 						       .plugged = plugged,
 						       .mover = mover,
 						       .limits = limits,
+						       .passed = passed,
 						       .limited = limited,
 						       .snapshot = on_snapshot};
 

@@ -100,17 +100,41 @@ static void usage_look(struct host_agent *a)
 	struct host_usage_of *v = calloc(a->n_desktops + 1, sizeof(*v));
 	size_t n = 0;
 
-	for (const struct host_desktop *d = a->desktops; v && d && n < a->n_desktops; d = d->next)
-		if (d->machine)
-			v[n++] = (struct host_usage_of){
-				.id = d->rec.order.id,
-				.machine = host_machine_proc(d->machine)->pid,
-				.display = d->display ? host_display_proc(d->display)->pid : 0,
-				.vm = d->rec.order.isolation == HOST_VM};
+	for (const struct host_desktop *d = a->desktops; v && d && n < a->n_desktops; d = d->next) {
+		struct host_passed p;
+
+		if (!d->machine)
+			continue;
+		v[n] = (struct host_usage_of){
+			.id = d->rec.order.id,
+			.machine = host_machine_proc(d->machine)->pid,
+			.display = d->display ? host_display_proc(d->display)->pid : 0,
+			.vm = d->rec.order.isolation == HOST_VM};
+		if (v[n].vm && host_machine_passed(d->machine, &p)) {
+			v[n].in = p.in;
+			v[n].out = p.out;
+			v[n].net_ms = p.ms;
+		}
+		n++;
+	}
 	json_decref(a->used);
 	a->used_ms = clock_ms();
 	a->used = v ? host_usage_look(a->usage, v, n, a->used_ms) : NULL;
 	free(v);
+}
+
+/* What went through virtual machines' network cards they know themselves: shortly before each look
+ * they are asked, once, so that idle ones are woken no oftener. */
+static void ask_passed(struct host_agent *a, int64_t now)
+{
+	int64_t every = a->config->usage_s * INT64_C(1000);
+
+	if (!every || a->asked_ms > a->used_ms || now < a->used_ms + every - every / 10 - TICK_MS)
+		return;
+	a->asked_ms = now;
+	for (struct host_desktop *d = a->desktops; d; d = d->next)
+		if (d->machine && d->rec.order.isolation == HOST_VM)
+			host_machine_passed_ask(d->machine);
 }
 
 /* What was looked at goes with every report until the broker has one. The reports wait so long at
@@ -562,6 +586,7 @@ static void on_tick(void *arg)
 		a->recordings_told = false;
 		host_agent_changed(a);
 	}
+	ask_passed(a, now);
 	host_parents_tick(a->parents);
 	loop_timer_set(a->tick, TICK_MS);
 }

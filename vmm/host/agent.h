@@ -54,6 +54,7 @@ struct host_agent {
 	struct host_economy *economy; /* owned; the same */
 	json_t *used;		      /* owned: what is to be reported of it; or NULL */
 	int64_t used_ms;	      /* when that was looked at */
+	int64_t asked_ms;	      /* when machines were asked of their network for the next */
 	json_t *customizations; /* owned: of first boots, by the name orders give them; or NULL */
 	int64_t generation;
 	char run[ID_LEN + 1]; /* this agent process, as its reports call it */

@@ -42,7 +42,8 @@ struct host_machine {
 	int64_t asked_ms;	     /* when it was asked of its balloon; 0: nothing is owed */
 	bool ballooned;		     /* balloon is what it answered */
 	struct host_balloon_status balloon;
-	unsigned owed; /* answers that come before a snapshot's */
+	struct host_passed passed; /* ms 0: it has not said */
+	unsigned owed;		   /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
 };
@@ -314,6 +315,22 @@ static bool balloon_answer(struct host_machine *m, enum host_line what, const ch
 	return true;
 }
 
+/* An answer to "limits", whoever asked: the older pane-vmm of a desktop that runs on says nothing
+ * of it. */
+static void passed_answer(struct host_machine *m, const char *p, size_t n)
+{
+	cleanup_json json_t *o = NULL;
+	struct host_passed v = {.ms = clock_ms()};
+	json_t *of;
+
+	if (!memmem(p, n, "\"passed\"", 8) || !(o = json_parse(p, n, NULL)))
+		return;
+	of = json_object_get(o, "passed");
+	if (json_is_object(of) && json_need_int(of, "net_in", 0, INT64_MAX, &v.in, NULL) == 0 &&
+	    json_need_int(of, "net_out", 0, INT64_MAX, &v.out, NULL) == 0)
+		m->passed = v;
+}
+
 static void control_lines(struct host_machine *m)
 {
 	uint8_t *nl;
@@ -330,6 +347,8 @@ static void control_lines(struct host_machine *m)
 
 		if (!balloon_answer(m, what, (char *)buf_head(&m->in), n))
 			snapshot_answer(m, what, (char *)buf_head(&m->in), n);
+		if (what == HOST_LINE_OTHER)
+			passed_answer(m, (char *)buf_head(&m->in), n);
 		buf_consume(&m->in, n + 1);
 		if (note[0] && m->ev.note)
 			m->ev.note(m->ev.arg, note);
@@ -467,6 +486,18 @@ int host_machine_balloon_order(struct host_machine *m, int64_t mib)
 	if (r == 0)
 		m->asked_ms = clock_ms();
 	return r;
+}
+
+void host_machine_passed_ask(struct host_machine *m)
+{
+	if (!m->snapshotting)
+		(void)control_say(m, "{\"op\":\"limits\"}\n");
+}
+
+bool host_machine_passed(const struct host_machine *m, struct host_passed *p)
+{
+	*p = m->passed;
+	return p->ms > 0;
 }
 
 bool host_machine_balloon(const struct host_machine *m, struct host_balloon_status *s)

@@ -31,6 +31,15 @@ void host_machine_share(struct host_machine *m, const struct host_share *share);
 int host_machine_balloon_order(struct host_machine *m, int64_t mib) must_check;
 /* What it answered last; false when nothing yet. */
 bool host_machine_balloon(const struct host_machine *m, struct host_balloon_status *s) must_check;
+/* What went through its network card, as pane-vmm counts: bytes to and from the guest since it
+ * began, and when it said so (clock_ms()). */
+struct host_passed {
+	int64_t in, out, ms;
+};
+/* Asks; the answer is there a moment later. Of virtual machines only. */
+void host_machine_passed_ask(struct host_machine *m);
+/* What it answered last; false when nothing yet. */
+bool host_machine_passed(const struct host_machine *m, struct host_passed *p) must_check;
 void host_machine_kill(struct host_machine *m);
 const struct host_proc *host_machine_proc(const struct host_machine *m);
 void host_machine_free(struct host_machine *m); /* does not end the process */

@@ -28,6 +28,7 @@ struct count {
 	int64_t guest, machine, display; /* clock ticks of a processor */
 	int64_t memory, display_memory;	 /* pages */
 	int64_t read, written, in, out;	 /* bytes */
+	int64_t net_ms;			 /* of in and out */
 };
 
 struct known {
@@ -267,7 +268,7 @@ static void add_process(const struct host_usage *u, const struct host_usage_of *
 }
 
 static struct known *count_all(const struct host_usage *u, const struct host_usage_of *of,
-			       size_t n_of)
+			       size_t n_of, int64_t now_ms)
 {
 	struct known *k = calloc(n_of ? n_of : 1, sizeof(*k));
 	size_t n = 0;
@@ -283,7 +284,9 @@ static struct known *count_all(const struct host_usage *u, const struct host_usa
 		if (v[i].of != NOBODY)
 			add_process(u, &of[v[i].of], &v[i], &k[v[i].of]);
 	for (size_t i = 0; k && i < n_of; i++) {
-		k[i].c.in = k[i].c.out = -1;
+		k[i].c.in = of[i].vm && of[i].net_ms ? of[i].in : -1;
+		k[i].c.out = of[i].vm && of[i].net_ms ? of[i].out : -1;
+		k[i].c.net_ms = of[i].vm ? of[i].net_ms : now_ms;
 		if (k[i].init)
 			read_net(u, k[i].init, &k[i].c);
 	}
@@ -317,7 +320,7 @@ static json_t *pages(int64_t n)
 /* KiB a second. */
 static json_t *rate(int64_t now, int64_t before, int64_t ms)
 {
-	if (now < 0 || before < 0)
+	if (now < 0 || before < 0 || ms <= 0)
 		return json_null();
 	return json_integer(now <= before ? 0 : (now - before) * 1000 / 1024 / ms);
 }
@@ -325,12 +328,13 @@ static json_t *rate(int64_t now, int64_t before, int64_t ms)
 static json_t *line(const struct known *now, const struct known *was, int64_t ms)
 {
 	const struct count *a = &now->c, *b = &was->c;
+	int64_t net_ms = a->net_ms - b->net_ms;
 
 	return json_pack("[s,o,o,o,o,o,o,o,o,o]", now->id, load(a->guest - b->guest, ms),
 			 load(a->machine - b->machine, ms), load(a->display - b->display, ms),
 			 pages(a->memory), pages(a->display_memory), rate(a->read, b->read, ms),
-			 rate(a->written, b->written, ms), rate(a->in, b->in, ms),
-			 rate(a->out, b->out, ms));
+			 rate(a->written, b->written, ms), rate(a->in, b->in, net_ms),
+			 rate(a->out, b->out, net_ms));
 }
 
 /* [proc(5), /proc/stat]: user nice system idle iowait irq softirq; what guests had is in user. */
@@ -374,7 +378,7 @@ json_t *host_usage_look(struct host_usage *u, const struct host_usage_of *v, siz
 {
 	int64_t ms = now_ms - u->ms, busy = 0;
 	bool first = u->ms == 0 || ms <= 0;
-	struct known *k = count_all(u, v, n);
+	struct known *k = count_all(u, v, n, now_ms);
 	json_t *list = first ? NULL : json_array(), *o = NULL;
 
 	if (!k || !host_ticks(u, &busy)) {

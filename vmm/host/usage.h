@@ -20,6 +20,9 @@ struct host_usage_of {
 	const char *id;
 	pid_t machine, display; /* 0: none */
 	bool vm;		/* what the machine's threads did as guests is told by the kernel */
+	/* Of a vm: bytes to and from it as its pane-vmm said at net_ms; 0: it has not. A
+	 * container's are read here. */
+	int64_t in, out, net_ms;
 };
 
 /* proc: where the kernel tells of processes ("/proc"); copied. NULL without memory. */

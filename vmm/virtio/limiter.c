@@ -5,6 +5,7 @@
 #include "vmm/virtio/limiter.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/timerfd.h>
 #include "common/loop.h"
 
@@ -106,6 +107,12 @@ void limiter_charge_at(struct limiter *l, uint64_t bytes, int64_t now_ns)
 
 void limiter_charge(struct limiter *l, uint64_t bytes)
 {
+	atomic_fetch_add_explicit(&l->passed, bytes, memory_order_relaxed);
 	if (l->limit.bytes_per_s || l->limit.ops_per_s)
 		limiter_charge_at(l, bytes, clock_ns());
+}
+
+uint64_t limiter_passed(const struct limiter *l)
+{
+	return atomic_load_explicit(&l->passed, memory_order_relaxed);
 }

@@ -30,6 +30,7 @@ struct limit {
 struct limiter {
 	struct limit limit;
 	int64_t bytes_paid_ns, ops_paid_ns; /* CLOCK_MONOTONIC */
+	_Atomic uint64_t passed;	    /* bytes let through since the start */
 	int fd;				    /* timerfd, owned */
 	struct loop_io *io;		    /* owned */
 	void (*resume)(void *arg);
@@ -45,6 +46,8 @@ void limiter_set(struct limiter *l, const struct limit *limit);
 /* Whether a request may begin. When not, resume will be called. */
 bool limiter_ready(struct limiter *l) must_check;
 void limiter_charge(struct limiter *l, uint64_t bytes);
+/* Any thread: bytes charged so far, whether there was a limit or not. */
+uint64_t limiter_passed(const struct limiter *l);
 
 /* The same with the time given: nanoseconds to wait, 0: none. */
 int64_t limiter_wait_ns(const struct limiter *l, int64_t now_ns) must_check;

@@ -496,6 +496,12 @@ static void resume_tx(void *arg)
 		virtio_notify(&n->dev, tx(i));
 }
 
+void virtio_net_passed(const struct virtio_net *n, uint64_t *in, uint64_t *out)
+{
+	*in = limiter_passed(&n->to_guest);
+	*out = limiter_passed(&n->from_guest);
+}
+
 void virtio_net_limit(struct virtio_net *n, const struct limit *limit)
 {
 	pthread_mutex_lock(&n->dev.lock);

@@ -64,6 +64,8 @@ int virtio_net_parse_mac(const char *text, uint8_t mac[6], struct err *e) must_c
 /* Any thread: bounds frames and bytes a second, of either direction for itself, from now on. Frames
  * to the guest beyond it wait in the backlog. */
 void virtio_net_limit(struct virtio_net *n, const struct limit *limit);
+/* Any thread: bytes of frames to the guest and from it so far. */
+void virtio_net_passed(const struct virtio_net *n, uint64_t *in, uint64_t *out);
 
 /* For backends, any thread. Takes the next frame the guest sent: its length, or 0 when there is
  * none. */

@@ -69,7 +69,9 @@ class Story(unittest.TestCase):
             return file.read()
 
     def limits(self):
-        return json.loads(self.host.control(D1, op="limits"))
+        said = json.loads(self.host.control(D1, op="limits"))
+        said.pop("passed", None) # grows with each question
+        return said
 
 
 class Orders(Story):

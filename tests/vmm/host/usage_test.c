@@ -80,7 +80,8 @@ static json_int_t figure(json_t *o, size_t desktop, size_t i)
 /* Ticks are of 10 ms, looks 10 s apart: 100 ticks are a tenth of a processor. */
 static void machines(void **state)
 {
-	const struct host_usage_of v[] = {{A, 100, 200, true}};
+	/* what its card carried it says itself, at a time of its own: 5 s apart */
+	struct host_usage_of v[] = {{A, 100, 200, true, 1024, 2048, 500}};
 	struct host_usage *u = host_usage_new(proc);
 	json_t *o;
 
@@ -100,6 +101,9 @@ static void machines(void **state)
 	process(200, 1, (int[]){100, 100, 0, 0}, 10 * 256);
 	process(300, 1, (int[]){999, 1, 1, 0}, 1000000);
 	put("100/io", "rchar: 1\nread_bytes: 1024000\nwrite_bytes: 2048000\n");
+	v[0].in += 5 * 102400;
+	v[0].out += 5 * 204800;
+	v[0].net_ms += 5000;
 	o = host_usage_look(u, v, 1, 11000);
 	assert_non_null(o);
 	assert_string_equal(json_string_value(json_array_get(
@@ -112,16 +116,20 @@ static void machines(void **state)
 	assert_int_equal(figure(o, 0, 5), 10);
 	assert_int_equal(figure(o, 0, 6), 0);
 	assert_int_equal(figure(o, 0, 7), 200);
-	assert_int_equal(figure(o, 0, 8), -1);
+	assert_int_equal(figure(o, 0, 8), 100);
+	assert_int_equal(figure(o, 0, 9), 200);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(o, "host"), 0)), 1000);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(o, "host"), 1)), 3072);
+	json_decref(o);
+	o = host_usage_look(u, v, 1, 21000); /* it has said nothing new */
+	assert_int_equal(figure(o, 0, 8), -1);
 	json_decref(o);
 	host_usage_free(u);
 }
 
 static void containers(void **state)
 {
-	const struct host_usage_of v[] = {{B, 100, 0, false}};
+	const struct host_usage_of v[] = {{.id = B, .machine = 100}};
 	struct host_usage *u = host_usage_new(proc);
 	char text[200];
 	json_t *o;
@@ -157,7 +165,8 @@ static void containers(void **state)
 static void restarted(void **state)
 {
 	struct host_usage *u = host_usage_new(proc);
-	struct host_usage_of v[] = {{A, 100, 0, true}, {B, 400, 0, true}};
+	struct host_usage_of v[] = {{.id = A, .machine = 100, .vm = true},
+				    {.id = B, .machine = 400, .vm = true}};
 	json_t *o;
 
 	(void)state;
