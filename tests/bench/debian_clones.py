@@ -64,10 +64,9 @@ class Parent:
         self.machine.ready(900)
         self.ready_s = time.monotonic() - began
         self.machine.serial("pane.waits", 300)
-        display.type(HOW, PACE)
-        self.machine.serial("HOW2", 120)
-        display.type(TYPED, PACE)
-        time.sleep(1)  # the terminal draws it
+        type_all([display], [HOW])
+        self.machine.serial("HOW2", 300)
+        type_all([display], [TYPED])
         display.close()
         began = time.monotonic()
         self.folder = self.machine.snapshot()

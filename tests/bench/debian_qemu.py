@@ -69,9 +69,16 @@ class Parent:
         self.image, self.cmdline, self.memory_mib = image, cmdline, memory_mib
         self.folder = tempfile.mkdtemp(prefix="pane-qemu-")
         self.disk, self.ram, self.stream, self.devices = [os.path.join(self.folder, n) for n in ("disk.qcow2", "ram", "stream", "devices")]
-        overlay(self.disk, f"{image}/disk.raw", "raw")
+        try:
+            overlay(self.disk, f"{image}/disk.raw", "raw")
+            self.make(typed, pace_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def make(self, typed, pace_s):
         began = time.monotonic()
-        guest = Guest(image, self.folder, cmdline, memory_mib, f"memory-backend-file,mem-path={self.ram},share=on", self.disk)
+        guest = Guest(self.image, self.folder, self.cmdline, self.memory_mib, f"memory-backend-file,mem-path={self.ram},share=on", self.disk)
         try:
             guest.says("pane.ready", 900)
             self.ready_s = time.monotonic() - began

@@ -113,3 +113,22 @@ class Identity(unittest.TestCase):
         done = self.run_with("pane-identity 1\nhostname=office-7\n")
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(self.read("ttyS0") if os.path.exists(os.path.join(self.folder, "ttyS0")) else "", "")
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root for namespaces")
+class Prompt(unittest.TestCase):
+    def test_prompt(self):
+        """a shell's prompts and title show the name that the machine has now, not the one the shell began with"""
+        with open(os.path.join(vm.SOURCE, "deploy/image/debian/setup"), encoding="utf-8") as file:
+            made = [line for line in file if line.rstrip().endswith("/etc/skel/.bashrc")]
+        self.assertEqual(len(made), 2)
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy("/etc/skel/.bashrc", f"{folder}/.bashrc")
+            subprocess.run(["sh", "-ec", "".join(made).replace("/etc/skel/", folder + "/")], check=True)
+            words = "echo office-7 >/proc/sys/kernel/hostname\necho $((6*7))\nexit\n"
+            done = subprocess.run(["unshare", "--uts", "bash", "--rcfile", f"{folder}/.bashrc", "-i"], input=words, text=True, timeout=30,
+                                  capture_output=True, check=False, env=dict(os.environ, TERM="xterm", HOME=folder))
+        if re.search(r"unshare.*(denied|permitted)", done.stderr):
+            self.skipTest(f"no namespaces here: {done.stderr.strip()}")
+        self.assertIn("42", done.stdout)
+        self.assertEqual(len(re.findall(r"\x1b\]0;\S*@office-7: .*?\x07\S*@office-7:", done.stderr)), 2, done.stderr)
