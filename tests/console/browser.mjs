@@ -354,6 +354,62 @@ const verbs = {
       return [...found];
     });
   },
+  /**
+   * Types texts into a search field, key after key, each when the rows of the one before are painted. Of each key: ms from the
+   * key to the frame that shows its rows, the part of it that the server took, and the page's own time on the processor.
+   */
+  async typing({ label, texts, table, list }) {
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+    const busy = async () => (await cdp.send("Performance.getMetrics")).metrics.find((m) => m.name === "TaskDuration").value * 1000;
+    await page.evaluate(([name, path]) => {
+      const meter = (window.paneMeter ??= { open: 0, seen: 0 });
+      if (!meter.fetch) {
+        meter.fetch = window.fetch;
+        window.fetch = async (...all) => {
+          if (!String(all[0]).includes(path)) return meter.fetch.apply(window, all);
+          const begin = performance.now();
+          meter.open++;
+          try {
+            const answer = await meter.fetch.apply(window, all);
+            const body = await answer.clone().text();
+            meter.server = performance.now() - begin;
+            return new Response(body, { status: answer.status, headers: answer.headers });
+          } finally {
+            meter.open--;
+            meter.changed = performance.now();
+          }
+        };
+        window.addEventListener("keydown", () => { meter.key = meter.changed = performance.now(); meter.painted = 0; meter.server = 0; }, true);
+        new MutationObserver((all) => {
+          if (!all.some((m) => m.target.parentElement?.closest(`[aria-label^="${name}"]`) || m.target.nodeName === "TBODY")) return;
+          meter.changed = performance.now();
+          meter.painted = meter.changed;
+          requestAnimationFrame(() => setTimeout(() => { meter.painted = performance.now(); }));
+        }).observe(document.body, { subtree: true, childList: true, characterData: true });
+      }
+    }, [table, list]);
+    const measured = [];
+    for (const text of texts) {
+      await field(label).fill("");
+      await page.waitForTimeout(500);
+      await field(label).focus();
+      for (const key of text) {
+        const before = await busy();
+        await page.keyboard.press(key);
+        const one = await page.evaluate(async () => {
+          const meter = window.paneMeter;
+          // A headless browser may have stopped drawing for good, as in scroll().
+          const frame = () => Promise.race([new Promise((done) => requestAnimationFrame(done)), new Promise((done) => setTimeout(done, 50))]);
+          do await frame(); while (meter.open || performance.now() - Math.max(meter.changed, meter.painted) < 250);
+          return { ms: Math.max(meter.painted, meter.key) - meter.key, server: meter.server };
+        });
+        measured.push({ ...one, cpu: (await busy()) - before });
+      }
+    }
+    await cdp.detach();
+    return measured;
+  },
   async complaints() {
     return complaints.splice(0);
   },

@@ -19,7 +19,7 @@ const isNot = (text) => NOT_TEXT.some((pattern) => pattern.test(text)) || /^[/#?
 
 /** Reads as English where nothing else says what it is: a sentence, or a word with a capital. */
 function reads(text) {
-  return /\p{L}{2,}[,;:.]? \p{L}/u.test(text) || /\u0001[,;:]? \p{L}/u.test(text) || /\p{L}:? \u0001/u.test(text) || /^\p{Lu}\p{Ll}+$/u.test(text) || / \p{L}+\.$/u.test(text);
+  return /\p{L}{2,}[,;:.]? \p{L}/u.test(text) || /\u0001[,;:]? \p{L}/u.test(text) || /\p{L}:? \u0001/u.test(text) || /^\p{Lu}\p{Ll}+$/u.test(text) || /^\d+ \p{L}{2,}/u.test(text) || / \p{L}+\.$/u.test(text);
 }
 
 // ---- what a literal is for ----

@@ -39,7 +39,13 @@ export const LIBRARY = {
   "react-core/dist/esm/components/Pagination/Pagination.js": [
     "'Items per page'", "'per page'", "'Go to first page'", "'Go to previous page'", "'Go to last page'", "'Go to next page'", "'Current page'", "'of'",
   ],
+  "react-core/dist/esm/components/Pagination/PaginationNavigation.js": [
+    "'Go to first page'", "'Go to previous page'", "'Go to last page'", "'Go to next page'", "'Current page'", "'of'",
+  ],
+  "react-core/dist/esm/components/Pagination/PaginationOptionsMenu.js": ["'of'"],
   "react-core/dist/esm/components/Pagination/ToggleTemplate.js": ["'of'"],
   "react-core/dist/esm/components/SearchInput/SearchInput.js": ["'Reset'"],
   "react-core/dist/esm/components/Wizard/WizardFooter.js": ["'Next'", "'Back'", "'Cancel'"],
+  "react-table/dist/esm/components/Table/ActionsColumn.js": ['"Kebab toggle"'],
+  "react-table/dist/esm/components/Table/utils/decorators/selectable.js": ["`Select row ${rowIndex}`", "'Select all rows'"],
 };

@@ -13,6 +13,7 @@ import { DesktopTable, Facts } from "./desktops";
 import { may } from "../ui/may";
 import { Usage } from "../ui/usage";
 import { t } from "../ui/text";
+import { word } from "../ui/words";
 
 const HOST_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;
 
@@ -185,7 +186,7 @@ export function HostPage({ name }: { name: string }) {
                 ["Processors", host.cpus],
                 ["Memory", <><Memory host={host} /> {mib(host.memory_free_mib)} of {mib(host.memory_mib)} free{host.memory_available_mib != null && `; ${mib(host.memory_available_mib)} measured`}</>],
                 ["Disk free", mib(host.disk_free_mib)],
-                ["KVM", host.kvm],
+                ["KVM", word(host.kvm)],
                 ["Runs", kinds(host)],
                 ["Limits by", [host.limits || "nothing", ...(host.container && host.container_why ? [host.container_why] : [])].join(": ")],
                 ["Images", host.images.join(", ") || "none"],

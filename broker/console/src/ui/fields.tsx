@@ -2,6 +2,7 @@
 // Form fields with their explanation and their error in words, tied to the input for screen readers.
 import { FormGroup, FormHelperText, FormSelect, FormSelectOption, HelperText, HelperTextItem, Radio, TextArea, TextInput } from "@patternfly/react-core";
 import { useId, useState, type ReactNode } from "react";
+import { t } from "./text";
 
 function Help({ id, help, error }: { id: string; help?: ReactNode; error?: string }) {
   if (!help && !error) return null;
@@ -92,7 +93,7 @@ export function ChoiceField<V extends string>({ label, value, set, options }: {
   );
 }
 
-const UNITS = [["seconds", 1], ["minutes", 60], ["hours", 3600], ["days", 86400]] as const;
+const UNITS = [[t("seconds"), 1], [t("minutes"), 60], [t("hours"), 3600], [t("days"), 86400]] as const;
 
 /** The largest unit that says it in whole numbers. */
 function unitOf(seconds: number) {

@@ -9,7 +9,7 @@ const WORDS: Record<string, { text: string }> = {
   none: { text: "none" }, ticketed: { text: "ticketed" }, connecting: { text: "connecting" }, connected: { text: "connected" }, disconnected: { text: "disconnected" },
   logging_off: { text: "logging off" }, ended: { text: "ended" },
   // hosts and terminals
-  online: { text: "online" }, offline: { text: "offline" }, enrolled: { text: "enrolled" }, drained: { text: "drained" }, unknown: { text: "unknown" },
+  online: { text: "online" }, offline: { text: "offline" }, enrolled: { text: "enrolled" }, drained: { text: "drained" }, unknown: { text: "unknown" }, hardware: { text: "hardware" }, interpreted: { text: "interpreted" },
   // images, updates, recordings, homes
   uploading: { text: "uploading" }, verifying: { text: "verifying" }, converting: { text: "converting" }, published: { text: "published" }, retired: { text: "retired" },
   pulling: { text: "pulling" }, running: { text: "running" }, paused: { text: "paused" }, stopped: { text: "stopped" }, waiting: { text: "waiting" }, updating: { text: "updating" },
