@@ -93,7 +93,7 @@ void metrics_one(struct metrics *m, const char *name, enum metrics_kind kind, co
 		 double value)
 {
 	metrics_family(m, name, kind, help);
-	metrics_put(m, value, NULL);
+	metrics_put(m, value, METRICS_END);
 }
 
 void metrics_observe(struct metrics_histogram *h, const double *bounds, double seconds)
@@ -119,13 +119,13 @@ void metrics_put_histogram(struct metrics *m, const struct metrics_histogram *h,
 	for (; bounds[i] > 0; i++) {
 		below += h->n[i];
 		snprintf(le, sizeof(le), "%g", bounds[i]);
-		metrics_put(m, (double)below, label, value, "le", le, NULL);
+		metrics_put(m, (double)below, label, value, "le", le, METRICS_END);
 	}
 	below += h->n[i];
-	metrics_put(m, (double)below, label, value, "le", "+Inf", NULL);
+	metrics_put(m, (double)below, label, value, "le", "+Inf", METRICS_END);
 	snprintf(name, sizeof(name), "%s_sum", family);
-	metrics_put(m, h->sum, label, value, NULL);
+	metrics_put(m, h->sum, label, value, METRICS_END);
 	snprintf(name, sizeof(name), "%s_count", family);
-	metrics_put(m, (double)below, label, value, NULL);
+	metrics_put(m, (double)below, label, value, METRICS_END);
 	m->family = family;
 }

@@ -14,6 +14,7 @@
 
 #define METRICS_TYPE   "text/plain; version=0.0.4; charset=utf-8"
 #define METRICS_BOUNDS 10
+#define METRICS_END    ((const char *)0) /* of the labels; NULL may be a number */
 
 enum metrics_kind {
 	METRICS_GAUGE,
@@ -37,7 +38,7 @@ void metrics_init(struct metrics *m);
 void metrics_fini(struct metrics *m);
 /* Begins a family; both strings are borrowed until the next one begins. */
 void metrics_family(struct metrics *m, const char *name, enum metrics_kind kind, const char *help);
-/* A sample of it; labels are pairs of strings (name, value), ended by NULL. */
+/* A sample of it; labels are pairs of strings (name, value), ended by METRICS_END. */
 void metrics_put(struct metrics *m, double value, ...) __attribute__((sentinel));
 /* A family of one sample without a label. */
 void metrics_one(struct metrics *m, const char *name, enum metrics_kind kind, const char *help,

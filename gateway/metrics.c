@@ -59,20 +59,21 @@ static void write_doors(const struct gw_metrics *g, struct metrics *m)
 	for (enum gw_proto p = 0; p < GW_METRICS; p++)
 		if (has_door(g->conf, p))
 			metrics_put(m, (double)sum(g, connections, p, 0), "door", gw_proto_name(p),
-				    NULL);
+				    METRICS_END);
 	metrics_family(m, "pane_gateway_accepted_total", METRICS_COUNTER,
 		       "Connections taken, by the port they came in by.");
 	for (enum gw_proto p = 0; p < GW_METRICS; p++)
 		if (has_door(g->conf, p))
 			metrics_put(m, (double)sum(g, accepted, p, 0), "door", gw_proto_name(p),
-				    NULL);
+				    METRICS_END);
 	metrics_family(m, "pane_gateway_dropped_total", METRICS_COUNTER,
 		       "Connections that ended before they became a session, by what was wrong.");
 	for (enum gw_proto p = 0; p < GW_METRICS; p++)
 		for (unsigned i = 0; gw_stats_drop_why(i); i++)
 			if (sum(g, dropped, p, i))
 				metrics_put(m, (double)sum(g, dropped, p, i), "door",
-					    gw_proto_name(p), "why", gw_stats_drop_why(i), NULL);
+					    gw_proto_name(p), "why", gw_stats_drop_why(i),
+					    METRICS_END);
 }
 
 static void write_limits(const struct gw_metrics *g, struct metrics *m)
@@ -80,10 +81,11 @@ static void write_limits(const struct gw_metrics *g, struct metrics *m)
 	metrics_family(m, "pane_gateway_refused_total", METRICS_COUNTER,
 		       "Connections refused at once, by the limit.");
 	metrics_put(m, (double)sum(g, refused, GW_REFUSE_SOURCE, 0), "limit", "per_source_max",
-		    NULL);
-	metrics_put(m, (double)sum(g, refused, GW_REFUSE_PENALTY, 0), "limit", "penalty", NULL);
+		    METRICS_END);
+	metrics_put(m, (double)sum(g, refused, GW_REFUSE_PENALTY, 0), "limit", "penalty",
+		    METRICS_END);
 	metrics_put(m, (double)sum(g, refused, GW_REFUSE_TOTAL, 0), "limit", "max_connections",
-		    NULL);
+		    METRICS_END);
 	metrics_one(m, "pane_gateway_connections_max", METRICS_GAUGE,
 		    "How many connections this gateway takes at once.", g->conf->max_connections);
 	metrics_one(m, "pane_gateway_penalised_sources", METRICS_GAUGE,
@@ -101,7 +103,7 @@ static void write_logins(const struct gw_metrics *g, struct metrics *m)
 	for (unsigned s = 0; s < ARRAY_LEN(sides); s++)
 		for (unsigned r = 0; r < GW_HANDSHAKES; r++)
 			metrics_put(m, (double)sum(g, handshakes, s, r), "side", sides[s], "result",
-				    results[r], NULL);
+				    results[r], METRICS_END);
 	metrics_family(m, "pane_gateway_logins_total", METRICS_COUNTER,
 		       "Answers to people: granted, or the code of the refusal.");
 	for (enum gw_proto p = 0; p < GW_METRICS; p++)
@@ -109,11 +111,12 @@ static void write_logins(const struct gw_metrics *g, struct metrics *m)
 			if (sum(g, logins, p, i) || (!i && p <= GW_RFB))
 				metrics_put(m, (double)sum(g, logins, p, i), "proto",
 					    gw_proto_name(p), "result", gw_stats_login_word(i),
-					    NULL);
+					    METRICS_END);
 	metrics_family(m, "pane_gateway_sessions", METRICS_GAUGE,
 		       "Sessions of desktops by protocol.");
 	for (enum gw_proto p = 0; p <= GW_RFB; p++)
-		metrics_put(m, (double)sum(g, sessions, p, 0), "proto", gw_proto_name(p), NULL);
+		metrics_put(m, (double)sum(g, sessions, p, 0), "proto", gw_proto_name(p),
+			    METRICS_END);
 	if (g->conf->lobby)
 		metrics_one(m, "pane_gateway_lobby_connections", METRICS_GAUGE,
 			    "Connections that see the lobby's screen.",
@@ -124,9 +127,9 @@ static void write_logins(const struct gw_metrics *g, struct metrics *m)
 		const char *way = to ? "to_client" : "from_client";
 
 		metrics_put(m, (double)sum(g, desktop_bytes, to, 0), "of", "desktop", "direction",
-			    way, NULL);
+			    way, METRICS_END);
 		metrics_put(m, (double)sum(g, api_bytes, to, 0), "of", "api", "direction", way,
-			    NULL);
+			    METRICS_END);
 	}
 }
 
@@ -148,14 +151,14 @@ static void write_processes(const struct gw_metrics *g, struct metrics *m)
 
 		snprintf(number, sizeof(number), "%u", i);
 		if (n)
-			metrics_put(m, (double)n, "worker", number, NULL);
+			metrics_put(m, (double)n, "worker", number, METRICS_END);
 	}
 	metrics_family(m, "pane_gateway_process_deaths_total", METRICS_COUNTER,
 		       "Processes of this gateway that died and were replaced.");
 	for (unsigned p = 0; p < GW_PROCESSES; p++)
 		for (unsigned h = 0; h < ARRAY_LEN(hows); h++)
 			metrics_put(m, (double)atomic_load(&g->stats->deaths[p][h]), "process",
-				    names[p], "by", hows[h], NULL);
+				    names[p], "by", hows[h], METRICS_END);
 	metrics_one(m, "pane_gateway_upgrades_total", METRICS_COUNTER,
 		    "Programs that took over from another without closing the ports.",
 		    g->stats->upgrades);
@@ -177,7 +180,8 @@ static void write_certificates(const struct gw_metrics *g, struct metrics *m)
 		int64_t at = atomic_load(&g->stats->not_after_s[i]);
 
 		if (files[i] && at)
-			metrics_put(m, (double)(int64_t)((double)at - now), "name", files[i], NULL);
+			metrics_put(m, (double)(int64_t)((double)at - now), "name", files[i],
+				    METRICS_END);
 	}
 }
 

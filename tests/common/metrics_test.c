@@ -27,8 +27,8 @@ static void samples_are_written(void **state)
 	(void)state;
 	metrics_init(&m);
 	metrics_family(&m, "pane_x", METRICS_GAUGE, "What it is.");
-	metrics_put(&m, 1.5, NULL);
-	metrics_put(&m, -3, "a", "b", "c", "d", NULL);
+	metrics_put(&m, 1.5, METRICS_END);
+	metrics_put(&m, -3, "a", "b", "c", "d", METRICS_END);
 	metrics_one(&m, "pane_y_total", METRICS_COUNTER, "Bytes.", 1234567890123.0);
 	assert_text(&m, "# HELP pane_x What it is.\n# TYPE pane_x gauge\npane_x 1.5\n"
 			"pane_x{a=\"b\",c=\"d\"} -3\n"
@@ -43,7 +43,7 @@ static void labels_are_escaped(void **state)
 	(void)state;
 	metrics_init(&m);
 	metrics_family(&m, "x", METRICS_GAUGE, "X.");
-	metrics_put(&m, 0, "l", "a\"b\\c\nd", NULL);
+	metrics_put(&m, 0, "l", "a\"b\\c\nd", METRICS_END);
 	assert_text(&m, "# HELP x X.\n# TYPE x gauge\nx{l=\"a\\\"b\\\\c\\nd\"} 0\n");
 }
 
@@ -76,7 +76,7 @@ static void too_much_is_an_error(void **state)
 	metrics_init(&m);
 	metrics_family(&m, "x", METRICS_GAUGE, "X.");
 	for (int i = 0; i < 200000; i++)
-		metrics_put(&m, i, "l", "v", NULL);
+		metrics_put(&m, i, "l", "v", METRICS_END);
 	assert_true(m.error < 0);
 	metrics_fini(&m);
 }

@@ -74,7 +74,7 @@ static void write_desktops(const struct host_agent *a, struct metrics *m)
 	for (int k = 0; k < KINDS; k++)
 		for (int s = 0; s < HOST_ABSENT; s++)
 			metrics_put(m, n[k][s], "kind", host_isolation_name((enum host_isolation)k),
-				    "state", host_state_name((enum host_state)s), NULL);
+				    "state", host_state_name((enum host_state)s), METRICS_END);
 	host_turn_count(a->desktops, clock_ms(), &starting, &waiting);
 	metrics_one(m, "pane_host_starting", METRICS_GAUGE, "Desktops that start just now.",
 		    starting);
@@ -107,11 +107,11 @@ static void write_counts(const struct host_agent *a, struct metrics *m)
 					metrics_put(m, (double)c->ends[k][h][w], "kind",
 						    host_isolation_name((enum host_isolation)k),
 						    "how", hows[h], "wanted", w ? "yes" : "no",
-						    NULL);
+						    METRICS_END);
 	metrics_family(m, "pane_host_syncs_total", METRICS_COUNTER,
 		       "Conversations with the broker; most wait there for news.");
 	for (int r = 0; r < HOST_SYNC_RESULTS; r++)
-		metrics_put(m, (double)c->syncs[r], "result", results[r], NULL);
+		metrics_put(m, (double)c->syncs[r], "result", results[r], METRICS_END);
 	metrics_one(m, "pane_host_sync_age_seconds", METRICS_GAUGE,
 		    "How long ago the broker's last orders came; since this agent's start while "
 		    "none have.",
@@ -151,17 +151,17 @@ static void write_memory(struct host_agent *a, struct metrics *m)
 	metrics_family(m, "pane_host_memory_bytes", METRICS_GAUGE,
 		       "Memory for desktops: all there is, promised to those that run, left to "
 		       "promise, and what the kernel says is available.");
-	metrics_put(m, (double)c->memory_mib * MIB, "of", "total", NULL);
-	metrics_put(m, (double)c->promised_mib * MIB, "of", "promised", NULL);
-	metrics_put(m, (double)c->memory_free_mib * MIB, "of", "free", NULL);
-	metrics_put(m, (double)c->memory_available_mib * MIB, "of", "available", NULL);
+	metrics_put(m, (double)c->memory_mib * MIB, "of", "total", METRICS_END);
+	metrics_put(m, (double)c->promised_mib * MIB, "of", "promised", METRICS_END);
+	metrics_put(m, (double)c->memory_free_mib * MIB, "of", "free", METRICS_END);
+	metrics_put(m, (double)c->memory_available_mib * MIB, "of", "available", METRICS_END);
 	metrics_one(m, "pane_host_disk_free_bytes", METRICS_GAUGE,
 		    "Room for desktops and images above the reserve.",
 		    (double)c->disk_free_mib * MIB);
 	metrics_family(m, "pane_host_balloon_bytes", METRICS_GAUGE,
 		       "Memory that virtual machines are asked to give back, and that they gave.");
-	metrics_put(m, (double)asked * MIB, "of", "asked", NULL);
-	metrics_put(m, (double)given * MIB, "of", "given", NULL);
+	metrics_put(m, (double)asked * MIB, "of", "asked", METRICS_END);
+	metrics_put(m, (double)given * MIB, "of", "given", METRICS_END);
 	metrics_one(m, "pane_host_balloons_filled", METRICS_GAUGE,
 		    "Virtual machines that gave memory back.", (double)filled);
 	if (killed >= 0)
@@ -237,7 +237,8 @@ static void write_certificate(struct metrics *m, const char *path, const char *n
 		file_read(path, 65536, &text, &len, NULL) == 0 ? tls_first_certificate(text) : NULL;
 
 	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
-		metrics_put(m, (double)(timegm(&tm) - clock_wall_ms() / 1000), "name", name, NULL);
+		metrics_put(m, (double)(timegm(&tm) - clock_wall_ms() / 1000), "name", name,
+			    METRICS_END);
 	X509_free(x);
 }
 
