@@ -47,6 +47,8 @@ class Pools(unittest.TestCase):
         self.site.pool("calm", memory_mib=1024, spare=2, size_max=5)
         hosts = lambda: sorted(d["host"] or "" for d in self.b.get("/desktops?pool=calm").json["items"])
         self.b.wait(lambda: hosts() == ["h2", "h2"], "both on the calm one")
+        self.b.wait(lambda: self.b.get("/pools/calm").json["ready"] == 2, "both ready: what starts counts twice until then")
+        h2.sync({**h2.report(), "wait_s": 0})
         self.b.call("PATCH", "/pools/calm", {"spare": 5})
         self.b.wait(lambda: hosts() == ["h1"] + ["h2"] * 4, f"the last one on h1, as h2 is full: {hosts()}")
         self.site.cluster.sql("UPDATE pane.usage SET at = at - interval '10 minutes'")
