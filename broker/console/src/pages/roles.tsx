@@ -89,7 +89,7 @@ export function RolesTab({ pool }: { pool: string }) {
           ) : NAMES[r.role]) },
         ]}
         choices={[{ key: "role", title: "Role", value: (r) => r.role }]}
-        rowActions={may("DELETE /pools/{name}/roles/{who}") ? (r) => <Button variant="link" isInline isDanger aria-label={`Take the role from ${r.who}`} onClick={() => ask(takeAway(pool, r.who))}>Take away</Button> : undefined}
+        rowActions={may("DELETE /pools/{name}/roles/{who}") ? (r) => <Button variant="link" isInline isDanger aria-label={`Take away the role of ${r.who}`} onClick={() => ask(takeAway(pool, r.who))}>Take away</Button> : undefined}
         empty={{ title: "Nobody has a role in this pool only", text: able ? "Choose a user or a group above, say a teacher who helps in this pool and nowhere else." : "An administrator gives such roles." }}
       />
       {dialog}
@@ -120,7 +120,7 @@ export function RolesCard({ user }: { user: User }) {
                 <li key={r.pool}>
                   <Link to={`/pools/${seg(r.pool)}?tab=roles`}>{r.pool}</Link>: {NAMES[r.role]}{" "}
                   {!r.direct && <span className="pane-quiet">by a group</span>}
-                  {r.direct && able && <Button variant="link" isInline isDanger aria-label={`Take the role in ${r.pool} away`} onClick={() => ask(takeAway(r.pool, user.name))}>take away</Button>}
+                  {r.direct && able && <Button variant="link" isInline isDanger aria-label={`take away the role in ${r.pool}`} onClick={() => ask(takeAway(r.pool, user.name))}>take away</Button>}
                 </li>
               ))}
             </ul>

@@ -181,7 +181,9 @@ export function Page({ title, lead, crumb, actions, children }: {
 
 /** On narrow screens tabs scroll: the chosen one is brought into sight. */
 export function useTabInSight(tab: string) {
-  useEffect(() => document.querySelector(".pf-v6-c-tabs__item.pf-m-current")?.scrollIntoView({ block: "nearest", inline: "center" }), [tab]);
+  useEffect(() => {
+    document.querySelector(".pf-v6-c-tabs__item.pf-m-current")?.scrollIntoView({ block: "nearest", inline: "center" }); // newer browsers return a promise
+  }, [tab]);
 }
 
 export function Loading({ what }: { what: string }) {
