@@ -20,11 +20,10 @@ export function navigate(to: string, replace = false) {
   } else window.location.hash = to;
 }
 
-/** The parts of the path, decoded, and the query. */
+/** The parts of the path, decoded. What is after "?" changes with every key of a search, and is nothing to who asks here. */
 export function useRoute() {
-  const at = useSyncExternalStore(subscribe, current);
+  const path = useSyncExternalStore(subscribe, () => current().split("?", 1)[0]!);
   return useMemo(() => {
-    const [path, query = ""] = at.split("?", 2);
     const parts = path
       .split("/")
       .filter(Boolean)
@@ -35,24 +34,27 @@ export function useRoute() {
           return part;
         }
       });
-    return { path, parts, query: new URLSearchParams(query) };
-  }, [at]);
+    return { path, parts };
+  }, [path]);
+}
+
+const query = () => new URLSearchParams(current().split("?", 2)[1] ?? "");
+
+/** Changes the query in one step; null takes a value out. */
+export function setQuery(changes: Record<string, string | null>) {
+  const next = query();
+  for (const [name, value] of Object.entries(changes))
+    if (value === null) next.delete(name);
+    else next.set(name, value);
+  const path = current().split("?", 1)[0]!;
+  navigate(next.size ? `${path}?${next}` : path, true);
 }
 
 /** One value of the query, kept in the address. */
 export function useQuery(name: string, initial = ""): [string, (value: string) => void] {
-  const { query } = useRoute();
-  const set = useCallback(
-    (value: string) => {
-      const [path, text = ""] = current().split("?", 2);
-      const next = new URLSearchParams(text);
-      if (value === initial) next.delete(name);
-      else next.set(name, value);
-      navigate(next.size ? `${path}?${next}` : path, true);
-    },
-    [name, initial],
-  );
-  return [query.get(name) ?? initial, set];
+  const value = useSyncExternalStore(subscribe, () => query().get(name) ?? initial);
+  const set = useCallback((next: string) => setQuery({ [name]: next === initial ? null : next }), [name, initial]);
+  return [value, set];
 }
 
 export function Link({ to, ...rest }: { to: string } & AnchorHTMLAttributes<HTMLAnchorElement>) {

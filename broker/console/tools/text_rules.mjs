@@ -17,7 +17,7 @@ export const CODE_NAMES = new Set([
 ]);
 
 /** Calls, and which of their arguments people read. */
-export const TEXT_CALLS = { say: [0], run: [1], ApiError: [2], t: [0], change: [1], join: [0] };
+export const TEXT_CALLS = { say: [0], run: [1], ApiError: [2], t: [0], change: [1], join: [0], rate: [1], ops: [1, 2] };
 
 /**
  * Strings that look like English and are none: header fields, calls of the API, lines of an RDP file,
@@ -36,6 +36,7 @@ export const LIBRARY = {
   "react-core/dist/esm/components/ClipboardCopy/ClipboardCopy.js": ["'Copy to clipboard'", "'Successfully copied to clipboard!'"],
   "react-core/dist/esm/components/FileUpload/FileUploadField.js": ["'Clear'", "'File upload'"],
   "react-core/dist/esm/components/Modal/ModalBoxCloseButton.js": ["'Close'"],
+  "react-core/dist/esm/components/Modal/ModalBoxTitle.js": ["`${capitalize(titleIconVariant)} alert:`"],
   "react-core/dist/esm/components/Pagination/Pagination.js": [
     "'Items per page'", "'per page'", "'Go to first page'", "'Go to previous page'", "'Go to last page'", "'Go to next page'", "'Current page'", "'of'",
   ],

@@ -3,10 +3,10 @@
 // filtered. DataTable has all its rows here and filters them itself; PagedTable asks the server for a page at a time.
 import { Button, FormSelect, FormSelectOption, Gallery, Pagination, SearchInput, ToggleGroup, ToggleGroupItem, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useMemo, useRef, useState, type ReactNode } from "react";
+import { memo, useCallback, useMemo, useRef, useState, type ReactNode } from "react";
 import { api, type ApiError } from "../api/client";
 import { useItem, type Kind, type Live } from "../api/live";
-import { useQuery } from "../router";
+import { setQuery, useQuery } from "../router";
 import { Nothing, plural, say, Shown } from "./common";
 import { word } from "./words";
 
@@ -52,19 +52,21 @@ export function download(name: string, type: string, content: BlobPart) {
   URL.revokeObjectURL(url);
 }
 
+const order = new Intl.Collator(undefined, { numeric: true }); // made once: a string's own localeCompare() makes one each time
+
 function compare(a: string | number | null, b: string | number | null) {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  return order.compare(String(a ?? ""), String(b ?? ""));
 }
 
 // ---- what the address says ----
 
 function useTableState(order: string) {
-  const [search, setSearch] = useQuery("q");
-  const [only, setOnly] = useQuery("only");
+  const [search] = useQuery("q");
+  const [only] = useQuery("only");
   const [sort, setSort] = useQuery("sort", order);
   const [page, setPage] = useQuery("page", "1");
-  const [per, setPer] = useQuery("per", "50");
+  const [per] = useQuery("per", "50");
   const [view, setView] = useQuery("view", "table");
   const given = new Map(only.split(",").filter(Boolean).map((pair) => pair.split(":", 2) as [string, string]));
   return {
@@ -73,15 +75,14 @@ function useTableState(order: string) {
     page: Math.max(1, Number(page) || 1),
     per: Math.min(500, Math.max(10, Number(per) || 50)),
     setPage: (n: number) => setPage(String(n)),
-    setPer: (n: number) => { setPage("1"); setPer(String(n)); },
-    find: (text: string) => { setPage("1"); setSearch(text); },
+    setPer: (n: number) => setQuery({ page: null, per: String(n) }),
+    find: (text: string) => setQuery({ page: null, q: text || null }),
     choose: (key: string, value: string) => {
       if (value) given.set(key, value);
       else given.delete(key);
-      setPage("1");
-      setOnly([...given].map(([k, v]) => `${k}:${v}`).join(","));
+      setQuery({ page: null, only: [...given].map(([k, v]) => `${k}:${v}`).join(",") || null });
     },
-    clear: () => { setPage("1"); setSearch(""); setOnly(""); },
+    clear: () => setQuery({ page: null, q: null, only: null }),
   };
 }
 
@@ -163,15 +164,49 @@ function Tools<T>({ name, columns, bulk = [], card, found, picked, setPicked }: 
   );
 }
 
-function Rows<T>({ name, columns, rowKey, bulk = [], rowActions, found, picked, pick }: Common<T> & { found: Found<T>; picked: Map<string, T>; pick: (rows: T[], on: boolean) => void }) {
-  const { state, shown } = found;
-  const column = columns.findIndex((c) => c.key === state.sort.replace(/^-/, ""));
+type RowProps<T> = { row: T; index: number; columns: Column<T>[]; picked: boolean; pick?: (rows: T[], on: boolean) => void; rowActions?: (row: T) => ReactNode };
+
+/** Made anew only when its row, or the page around the table, has changed: most of what typing costs is rows. */
+const Row = memo(function Row<T>({ row, index, columns, picked, pick, rowActions }: RowProps<T>) {
+  return (
+    <Tr>
+      {pick && <Td select={{ rowIndex: index, isSelected: picked, onSelect: (_, on) => pick([row], on) }} />}
+      {columns.map((c) => (
+        <Td key={c.key} dataLabel={c.title}>{c.cell ? c.cell(row) : c.value(row)}</Td>
+      ))}
+      {rowActions && <Td isActionCell>{rowActions(row)}</Td>}
+    </Tr>
+  );
+}) as <T>(props: RowProps<T>) => ReactNode;
+
+/** Rows that say the same as before stay the same objects. Since when something is so counts by itself (Age). */
+function useSteady<T>(rows: T[], rowKey: (row: T) => string) {
+  const last = useRef(new Map<string, { row: T; text: string }>());
+  return useMemo(() => {
+    const next = new Map<string, { row: T; text: string }>();
+    for (const row of rows) {
+      const key = rowKey(row), text = JSON.stringify(row, (name, value) => (name === "since_s" ? undefined : value));
+      const old = last.current.get(key);
+      next.set(key, old?.text === text ? old : { row, text });
+    }
+    last.current = next;
+    return [...next.values()].map((kept) => kept.row);
+  }, [rows]);
+}
+
+type RowsProps<T> = Pick<Common<T>, "name" | "columns" | "rowKey" | "rowActions"> & {
+  shown: T[]; sort: string; setSort: (sort: string) => void; picked: Map<string, T>; pick?: (rows: T[], on: boolean) => void;
+};
+
+const Rows = memo(function Rows<T>({ name, columns, rowKey, rowActions, shown: given, sort, setSort, picked, pick }: RowsProps<T>) {
+  const shown = useSteady(given, rowKey);
+  const column = columns.findIndex((c) => c.key === sort.replace(/^-/, ""));
   return (
     <div className="pane-scroll" role="region" aria-label={`${name}, scrolls sideways`} tabIndex={0}>
       <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg">
         <Thead>
           <Tr>
-            {bulk.length > 0 && (
+            {pick && (
               <Th
                 aria-label="Select all rows of this page"
                 select={{ isSelected: shown.length > 0 && shown.every((row) => picked.has(rowKey(row))), onSelect: (_, on) => pick(shown, on) }}
@@ -183,8 +218,8 @@ function Rows<T>({ name, columns, rowKey, bulk = [], rowActions, found, picked, 
                 modifier="nowrap"
                 sort={{
                   columnIndex: i,
-                  sortBy: { index: column, direction: state.sort.startsWith("-") ? "desc" : "asc" },
-                  onSort: (_, __, direction) => state.setSort(direction === "desc" ? `-${c.key}` : c.key),
+                  sortBy: { index: column, direction: sort.startsWith("-") ? "desc" : "asc" },
+                  onSort: (_, __, direction) => setSort(direction === "desc" ? `-${c.key}` : c.key),
                 }}
               >
                 {c.title}
@@ -195,30 +230,22 @@ function Rows<T>({ name, columns, rowKey, bulk = [], rowActions, found, picked, 
         </Thead>
         <Tbody>
           {shown.map((row, i) => (
-            <Tr key={rowKey(row)}>
-              {bulk.length > 0 && (
-                <Td select={{ rowIndex: i, isSelected: picked.has(rowKey(row)), onSelect: (_, on) => pick([row], on) }} />
-              )}
-              {columns.map((c) => (
-                <Td key={c.key} dataLabel={c.title}>{c.cell ? c.cell(row) : c.value(row)}</Td>
-              ))}
-              {rowActions && <Td isActionCell>{rowActions(row)}</Td>}
-            </Tr>
+            <Row key={rowKey(row)} row={row} index={i} columns={columns} picked={picked.has(rowKey(row))} pick={pick} rowActions={rowActions} />
           ))}
         </Tbody>
       </Table>
     </div>
   );
-}
+}) as <T>(props: RowsProps<T>) => ReactNode;
 
 function View<T>(props: Common<T> & { found: Found<T> }) {
   const { rowKey, empty, found } = props;
   const [picked, setPicked] = useState<Map<string, T>>(new Map());
-  const pick = (some: T[], on: boolean) => {
-    const next = new Map(picked);
+  const pick = useCallback((some: T[], on: boolean) => setPicked((before) => {
+    const next = new Map(before);
     for (const row of some) if (on) next.set(rowKey(row), row); else next.delete(rowKey(row));
-    setPicked(next);
-  };
+    return next;
+  }), [rowKey]);
   if (!found.all && !found.state.search) return <Nothing title={empty.title} action={empty.action}>{empty.text}</Nothing>;
   return (
     <>
@@ -228,7 +255,10 @@ function View<T>(props: Common<T> & { found: Found<T> }) {
           {found.shown.map((row) => <li key={rowKey(row)}>{props.card!(row)}</li>)}
         </Gallery>
       ) : (
-        <Rows {...props} picked={picked} pick={pick} />
+        <Rows
+          name={props.name} columns={props.columns} rowKey={rowKey} rowActions={props.rowActions} shown={found.shown}
+          sort={found.state.sort} setSort={found.state.setSort} picked={picked} pick={props.bulk?.length ? pick : undefined}
+        />
       )}
       {!found.total && (
         <Nothing title="Nothing matches" action={<Button variant="link" onClick={found.state.clear}>Clear the filters</Button>}>
@@ -243,37 +273,44 @@ function View<T>(props: Common<T> & { found: Found<T> }) {
 
 type DataProps<T> = Common<T> & { live: Live<T[]>; choices?: Choice<T>[] };
 
+/** Columns and choices are made anew by each render of a page and do not differ: only the data, and what is asked for, do. */
 function useRows<T>({ live, columns, choices = [] }: DataProps<T>, { search, given, sort }: State) {
-  return useMemo(() => {
-    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = (live.data ?? []).filter((row) => {
-      if (choices.some((choice) => given.get(choice.key) && choice.value(row) !== given.get(choice.key))) return false;
-      if (!words.length) return true;
-      const text = columns.map((c) => c.value(row) ?? "").join("\n").toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
+  const ordered = useMemo(() => {
     const column = columns.find((c) => c.key === sort.replace(/^-/, ""));
-    if (column) found.sort((a, b) => compare(column.value(a), column.value(b)) * (sort.startsWith("-") ? -1 : 1));
-    return found;
-    // Columns and choices are made anew by each render and do not differ.
-  }, [live.data, search, [...given].join("\n"), sort]);
+    const rows = (live.data ?? []).map((row) => ({
+      row, by: column?.value(row) ?? null,
+      text: columns.map((c) => c.value(row) ?? "").join("\n").toLowerCase(), // what is searched
+      chosen: choices.map((choice) => choice.value(row)),
+    }));
+    const way = sort.startsWith("-") ? -1 : 1;
+    return column ? rows.sort((a, b) => compare(a.by, b.by) * way) : rows;
+  }, [live.data, sort]);
+  const options = useMemo(() => choices.map((_, i) => [...new Set(ordered.map((r) => r.chosen[i]!))].filter(Boolean).sort()), [ordered]);
+  const rows = useMemo(() => {
+    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = choices.map((choice) => given.get(choice.key));
+    return ordered
+      .filter((r) => wanted.every((value, i) => !value || r.chosen[i] === value) && words.every((word) => r.text.includes(word)))
+      .map((r) => r.row);
+  }, [ordered, search, [...given].join("\n")]);
+  return { rows, options };
 }
 
 export function DataTable<T>(props: DataProps<T>) {
-  const { name, live, columns, choices = [], order = columns[0].key } = props;
-  const state = useTableState(order);
-  const rows = useRows(props, state);
+  const { name, live, columns, choices = [], order: first = columns[0].key } = props;
+  const state = useTableState(first);
+  const { rows, options } = useRows(props, state);
   const at = Math.min(state.page, Math.max(1, Math.ceil(rows.length / state.per)));
+  const shown = useMemo(() => rows.slice((at - 1) * state.per, at * state.per), [rows, at, state.per]);
   return (
     <Shown live={live} what={name}>
       {(all) => (
         <View
           {...props}
           found={{
-            state, shown: rows.slice((at - 1) * state.per, at * state.per), total: rows.length, all: all.length,
-            choices: choices.map((choice) => ({
-              key: choice.key, title: choice.title,
-              options: [...new Set(all.map(choice.value))].filter(Boolean).sort().map((value) => ({ value, label: word(value) })),
+            state, shown, total: rows.length, all: all.length,
+            choices: choices.map((choice, i) => ({
+              key: choice.key, title: choice.title, options: (options[i] ?? []).map((value) => ({ value, label: word(value) })),
             })),
             everything: async () => rows,
           }}
@@ -299,8 +336,8 @@ type PagedProps<T> = Common<T> & {
 const CHUNK = 5000; // rows asked for at a time where all are needed
 
 export function PagedTable<T>(props: PagedProps<T>) {
-  const { name, path, kinds, fixed = {}, choices = [], order = props.columns[0].key } = props;
-  const state = useTableState(order);
+  const { name, path, kinds, fixed = {}, choices = [], order: first = props.columns[0].key } = props;
+  const state = useTableState(first);
   const last = useRef<ServerPage<T>>(undefined); // shown until the next page is there
   const query = new URLSearchParams({ sort: state.sort, ...(state.search.trim() ? { q: state.search.trim() } : {}), ...fixed });
   for (const choice of choices) if (state.given.get(choice.key)) query.set(choice.key, state.given.get(choice.key)!);
