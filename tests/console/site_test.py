@@ -153,6 +153,9 @@ class SitePages(unittest.TestCase):
         stranger.see(text="Your name is in small letters.")
         stranger.see(text="Room 12, +49 30 1234")
         self.assertEqual(stranger.count(selector='img[src^="/api/v1/branding/logo?"]'), 1)
+        stranger.fill(label="User name", text="root")
+        stranger.fill(label="Password", text="x")  # without them the button is grey
+        self.site.wait(lambda: stranger.colour(selector='button[type="submit"]') == "rgb(138, 28, 59)", 10, "the button's colour")
         self.assertEqual(stranger.colour(selector='button[type="submit"]'), "rgb(138, 28, 59)")
         self.clean("look-login", web=stranger)
         token = self.site.admin.post("/users", {"name": "wim", "welcome": True})["welcome"]
