@@ -339,7 +339,7 @@ struct http_server *http_server_new(const char *addr, enum req_listener which, s
 	struct http_server *s = calloc(1, sizeof(*s));
 	cleanup_close int fd = s ? listen_at(s, addr, e) : err_set(e, -ENOMEM, "out of memory");
 
-	if (fd < 0) {
+	if (!s || fd < 0) {
 		free(s);
 		return NULL;
 	}

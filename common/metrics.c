@@ -66,7 +66,7 @@ static void number(struct metrics *m, double v)
 
 	if (!m->error)
 		m->error = whole ? buf_printf(&m->text, " %.0f\n", v)
-				 : buf_printf(&m->text, " %.6g\n", v);
+				 : buf_printf(&m->text, " %.15g\n", v);
 }
 
 void metrics_put(struct metrics *m, double value, ...)

@@ -237,7 +237,7 @@ static void write_certificate(struct metrics *m, const char *path, const char *n
 		file_read(path, 65536, &text, &len, NULL) == 0 ? tls_first_certificate(text) : NULL;
 
 	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
-		metrics_put(m, (double)(timegm(&tm) - clock_wall_ms() / 1000), "name", name,
+		metrics_put(m, (double)timegm(&tm) - (double)clock_wall_ms() / 1000, "name", name,
 			    METRICS_END);
 	X509_free(x);
 }
@@ -254,7 +254,7 @@ void host_metrics_write(struct host_agent *a, struct metrics *m)
 	write_certificate(m, a->identity.ca, "ca");
 	metrics_one(m, "pane_host_start_time_seconds", METRICS_GAUGE,
 		    "When this agent began, Unix time.",
-		    (double)((clock_wall_ms() - (clock_ms() - a->begun_ms)) / 1000));
+		    (double)(clock_wall_ms() - (clock_ms() - a->begun_ms)) / 1000);
 }
 
 /* ---- where ---- */
