@@ -92,7 +92,7 @@ static void dn_key(const char *dn, char *out, size_t n)
 
 		while (parts[i][many])
 			many++;
-		qsort(parts[i], many, sizeof(*parts[i]), by_type);
+		qsort(parts[i], many, sizeof(LDAPAVA *), by_type);
 		for (size_t k = 0; k < many; k++) {
 			const LDAPAVA *v = parts[i][k];
 
