@@ -32,7 +32,7 @@ class Organisation(unittest.TestCase):
         self.people["jkoch"] = ["Koch, Jürgen", "j.koch@example.org", "office", ""]
 
     def host(self, name):
-        h = self.site.host(name, memory_mib=PEOPLE * 1024, start=False)
+        h = self.site.host(name, memory_mib=min(PEOPLE * 1024, 1100000), start=False)
         h.more = {"container": True, "limits": "cgroup2"}
         h.start()
         self.b.wait(lambda: self.b.get(f"/hosts/{name}").json["state"] == "online", f"{name} to report", 60)
