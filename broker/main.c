@@ -46,6 +46,7 @@ static const char usage[] =
 	"usage: pane-broker --config FILE [-n]\n"
 	"       pane-broker migrate --config FILE [--sql DIR]\n"
 	"       pane-broker admin NAME --config FILE\n"
+	"       pane-broker setup NAME --config FILE\n"
 	"       pane-broker directory --config FILE\n"
 	"       pane-broker oidc --config FILE\n"
 	"       pane-broker routes\n"
@@ -59,6 +60,7 @@ static const char usage[] =
 	"\n"
 	"Without a word it serves until SIGTERM. migrate brings the database schema up to date.\n"
 	"admin creates an administrator or resets one; the generated password is printed once.\n"
+	"setup does the same with a token in its place, by which a browser sets the password.\n"
 	"directory talks to the directory for the broker, which starts it by itself.\n"
 	"oidc talks to the login provider for the broker in the same way.\n"
 	"routes lists what the broker answers and to whom.\n";
@@ -275,7 +277,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	o->command = optind < argc ? argv[optind++] : "serve";
-	if (!strcmp(o->command, "admin"))
+	if (!strcmp(o->command, "admin") || !strcmp(o->command, "setup"))
 		o->name = optind < argc ? argv[optind++] : NULL;
 	return optind < argc ? 2 : 0;
 }
@@ -296,6 +298,8 @@ static int run(const struct options *o, struct err *e)
 		r = serve(&conf, o->check, e);
 	else if (!strcmp(o->command, "migrate"))
 		r = broker_migrate(&conf, o->sql, e);
+	else if (!strcmp(o->command, "setup"))
+		r = broker_setup(&conf, o->name, e);
 	else
 		r = broker_admin(&conf, o->name, e);
 	broker_conf_free(&conf);
@@ -304,9 +308,10 @@ static int run(const struct options *o, struct err *e)
 
 static bool known_command(const struct options *o)
 {
-	return o->config && (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
-			     !strcmp(o->command, "directory") || !strcmp(o->command, "oidc") ||
-			     (!strcmp(o->command, "admin") && o->name));
+	return o->config &&
+	       (!strcmp(o->command, "serve") || !strcmp(o->command, "migrate") ||
+		!strcmp(o->command, "directory") || !strcmp(o->command, "oidc") ||
+		(o->name && (!strcmp(o->command, "admin") || !strcmp(o->command, "setup"))));
 }
 
 int main(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include "broker/migrate.h"
 #include "broker/db.h"
 #include "broker/password.h"
+#include "broker/ticket.h"
 #include "broker/valid.h"
 #include "common/file.h"
 #include "common/secret.h"
@@ -19,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SQL_MAX (1u << 20)
+#define SQL_MAX	    (1u << 20)
+#define SETUP_TTL_S 86400
 
 static int owner_connect(const struct broker_conf *c, struct db *db, struct err *e)
 {
@@ -247,24 +249,51 @@ int broker_migrate(const struct broker_conf *c, const char *sql_dir, struct err 
 	return r;
 }
 
-int broker_admin(const struct broker_conf *c, const char *name, struct err *e)
+/* With a token that sets the password; NULL: the generated password itself is told. */
+static int make_admin(const struct broker_conf *c, const char *name, const char *token,
+		      struct err *e)
 {
-	char password[21], hash[PASSWORD_HASH_MAX];
+	char password[21], hash[PASSWORD_HASH_MAX], key[DB_HASH_LEN];
 	struct db db;
-	int r = valid_user_name(name, e);
+	int r = valid_user_name(name, e), bad;
 
 	if (!r)
 		r = owner_connect(c, &db, e);
 	if (r)
 		return r;
 	random_password(password, 20);
-	if (password_hash(password, hash))
+	if (password_hash(password, hash)) {
 		r = err_set(e, -ENOMEM, "out of memory");
-	else if (db_exec(&db, "SELECT pane.admin_reset($1, $2)", name, hash))
-		r = db_err(&db, e, "cannot write the administrator");
-	else
-		printf("%s\n", password);
+	} else {
+		if (token)
+			db_hash(key, token, TICKET_LEN);
+		bad = token ? db_exec(&db,
+				      "SELECT pane.admin_reset($1, $2), "
+				      "pane.welcome_create($1, $3, $4)",
+				      name, hash, key, DB_INT(SETUP_TTL_S))
+			    : db_exec(&db, "SELECT pane.admin_reset($1, $2)", name, hash);
+		if (bad)
+			r = db_err(&db, e, "cannot write the administrator");
+		else
+			printf("%s\n", token ? token : password);
+	}
 	explicit_bzero(password, sizeof(password));
 	db_fini(&db);
+	return r;
+}
+
+int broker_admin(const struct broker_conf *c, const char *name, struct err *e)
+{
+	return make_admin(c, name, NULL, e);
+}
+
+int broker_setup(const struct broker_conf *c, const char *name, struct err *e)
+{
+	char token[TICKET_LEN + 1];
+	int r;
+
+	ticket_make(WELCOME_PREFIX, token);
+	r = make_admin(c, name, token, e);
+	explicit_bzero(token, sizeof(token));
 	return r;
 }

@@ -202,6 +202,22 @@ class Login(unittest.TestCase):
         type(self).site.password = new
         self.b.token = self.b.login("root", new)
 
+    def test_setup_token(self):
+        """pane-broker setup makes an administrator whose first password is set by a token: once, and by nothing else"""
+        token = self.b.command("setup", "first").stdout.strip()
+        self.assertRegex(token, r"^pw1_[A-Za-z0-9_-]{43}$")
+        self.assertEqual(self.b.post("/welcome", {"token": "pw1_" + "A" * 43, "password": "a password of mine"}).code, "welcome.refused")
+        self.assertEqual(self.b.post("/welcome", {"token": token, "password": "a password of mine"}).json["user"], "first")
+        again = self.b.post("/welcome", {"token": token, "password": "somebody else's password"})
+        self.assertEqual((again.status, again.code), (403, "welcome.refused"))
+        mine = self.b.login("first", "a password of mine")
+        self.assertEqual(self.b.get("/users/first", token=mine).json["role"], "admin")
+        reset = self.b.command("setup", "first").stdout.strip()  # lost again: the old one counts no more
+        self.assertNotEqual(reset, token)
+        self.assertEqual(self.b.get("/me", token=mine).status, 401)
+        with self.assertRaises(RuntimeError):
+            self.b.login("first", "a password of mine")
+
     def test_pages(self):
         """lists come in pages that join without gap or repeat"""
         for i in range(7):
