@@ -4,7 +4,7 @@
  * GTK thread only; whatever waits is in jobs.c or in the session's thread.
  *
  * app.c moves between the pages and signs in and out; connect.c takes a pool to a running
- * session and keeps it through network losses (design.md R5).
+ * session and keeps it through network losses (promise R5 of README.md).
  */
 #ifndef PANE_CLIENTS_THIN_APP_H
 #define PANE_CLIENTS_THIN_APP_H

@@ -40,7 +40,7 @@ SPOT = (600, 400)
 DRAG = (200, 100, 602, 390)
 VIDEO = (320, 180, 1280, 720)
 TIGERVNC = ("-PreferredEncoding=Tight", "-AutoSelect=0")
-# What each figure should not exceed (design.md §10); frames: not be below.
+# What each figure should not exceed; frames: not be below.
 BARS = {"click": 4.0, "first": 61, "again": 1, "back": 1, "typing": 1.3, "scroll": 30, "scroll cpu": 5, "drag": 17,
         "look ms": 100, "look kB": 500, "video": 750, "video cpu": 27, "idle B": 0, "wakes": 0}
 COLUMNS = ("click", "p95", "first", "again", "back", "typing", "scroll", "scroll cpu", "drag", "drag cpu", "look ms",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every process is killed once, one fault a test, under a live RDP session. What must go on goes on, what
-must come back comes back, and the state says why. design.md section 9: R2, R3, R4."""
+must come back comes back, and the state says why. Promises R2, R3, R4 of README.md."""
 import os
 import signal
 import subprocess

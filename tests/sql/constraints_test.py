@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the database itself refuses, whoever asks: the invariants of design.md section 2."""
+"""What the database itself refuses, whoever asks."""
 import os
 import shutil
 import subprocess

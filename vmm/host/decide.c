@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Desired times observed gives the next step (design.md §2, "reconcile, don't call"). A stop that
+ * Desired times observed gives the next step. A stop that
  * has begun is finished before anything else, also when the wish changed meanwhile: half a shutdown
  * is not a state a guest can be left in. Deadlines force every stop to an end.
  */
