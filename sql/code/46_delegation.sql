@@ -26,8 +26,8 @@ $$;
 
 -- Whether lists show this pool to who asks. Becomes part of the views' conditions, so it costs no call a row.
 CREATE FUNCTION pane.shown(p_pool uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT coalesce(current_setting('pane.within', true), '') = ''
-		OR p_pool = ANY (nullif(current_setting('pane.within', true), '')::uuid[])
+	SELECT CASE coalesce(current_setting('pane.within', true), '') WHEN '' THEN true
+		ELSE p_pool = ANY (nullif(current_setting('pane.within', true), '')::uuid[]) END
 $$;
 
 -- [{"pool","role"}]

@@ -25,15 +25,18 @@ LANGUAGE sql STABLE AS $$
 		FROM pane.desktop_view WHERE name > p_after ORDER BY name LIMIT p_limit + 1) x
 $$;
 
+-- Planned for what is asked, as pane.desktop_page() is.
 CREATE FUNCTION pane.find_desktops(p_after text, p_limit integer, p_pool text, p_state text, p_host text,
-	p_user text, p_text text) RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (SELECT *
+	p_user text, p_text text) RETURNS text LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+	RETURN (SELECT pane.page(coalesce(jsonb_agg(to_jsonb(x)), '[]'), 'name', p_limit) FROM (SELECT *
 		FROM pane.desktop_view v WHERE v.name > p_after
-		AND (p_pool = '' OR v.pool = p_pool) AND (p_state = '' OR v.state::text = p_state)
+		AND (p_pool = '' OR v.pool = p_pool) AND (p_state = '' OR v.state = (SELECT e FROM
+			unnest(enum_range(NULL::pane.machine_state)) e WHERE e::text = p_state))
 		AND (p_host = '' OR v.host = p_host) AND (p_user = '' OR v.user = p_user)
 		AND (p_text = '' OR position(p_text IN v.name) > 0 OR position(p_text IN v.user) > 0)
-		ORDER BY v.name LIMIT p_limit + 1) x
-$$;
+		ORDER BY v.name LIMIT p_limit + 1) x);
+END $$;
 
 -- The one place that says what a person may read about their desktop.
 CREATE FUNCTION pane.desktop_message(d pane.desktop) RETURNS text LANGUAGE sql STABLE AS $$
