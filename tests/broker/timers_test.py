@@ -119,7 +119,7 @@ class Timers(unittest.TestCase):
         for _ in range(2):
             self.idle(541)
             self.idle(2)
-            self.assertEqual(self.session()["warned"], [])
+            self.b.wait(lambda: self.session()["warned"] == [], "the warning is taken back")
         self.assertEqual(len(self.warnings()), 2)
         self.idle(700, 3)
         self.assertEqual((self.session()["state"], self.session()["warned"]), ("connected", []))
