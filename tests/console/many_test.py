@@ -20,7 +20,7 @@ class Many(unittest.TestCase):
         why = missing()
         if why:
             raise unittest.SkipTest(why)
-        cls.site = whole.card_site()
+        cls.site = whole.card_site(runs=False)
         cls.site.directory = {"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}  # one that is away
         cls.site.up()
         password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]

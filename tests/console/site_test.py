@@ -30,7 +30,7 @@ class SitePages(unittest.TestCase):
         why = missing()
         if why:
             raise unittest.SkipTest(why)
-        cls.site = whole.card_site()
+        cls.site = whole.card_site(runs=False)
         cls.site.up()
         cls.site.pool("office", size_max=3, spare=1, memory_mib=128)
         cls.password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]

@@ -12,6 +12,7 @@ import subprocess
 import unittest
 
 import cell
+import vm
 import whole
 
 TIMEOUT = 2400
@@ -58,6 +59,8 @@ class Build(unittest.TestCase):
     def setUpClass(cls):
         if RECIPE and json.loads(subprocess.run([cell.PROGRAM, "--probe"], capture_output=True, check=True).stdout)["cell"] == "none":
             raise unittest.SkipTest("no containers here")
+        if not RECIPE and vm.why_not():
+            raise unittest.SkipTest(vm.why_not())
         cls.site = whole.Whole()
         cls.site.host_options = {"vm": "always"}
         cls.recipes = f"{whole.TOP}/deploy/image" if RECIPE else f"{cls.site.run}/recipes"

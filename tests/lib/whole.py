@@ -12,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{TOP}/deploy")
 
 import cell  # noqa: E402
+import vm  # noqa: E402
 from demolib.process import is_alive, read_json  # noqa: E402
 from demolib.site import Site, SiteError, probe, wait_until  # noqa: E402
 
@@ -298,8 +300,11 @@ def make_card_image(folder):
         file.write('{"name": "card", "version": "1", "cmdline": "", "ready": "serial", "size": "640x400"}\n')
 
 
-def card_site():
-    """A site whose desktops are test cards on this machine's own KVM."""
+def card_site(runs=True):
+    """A site whose desktops are test cards on this machine's own KVM. Where there is none the story is skipped, unless
+    it is one in which no desktop runs."""
+    if runs and vm.why_not():
+        raise unittest.SkipTest(vm.why_not())
     site = Whole()
     site.host_options = {"vm": "always"}
     make_card_image(f"{site.images}/card")
