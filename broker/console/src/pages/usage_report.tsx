@@ -7,6 +7,7 @@ import { useItem } from "../api/live";
 import { Link, useQuery } from "../router";
 import { Nothing, Page, Shown } from "../ui/common";
 import { DataTable, type Column } from "../ui/table";
+import { t } from "../ui/text";
 
 const BY = ["day", "pool", "user"] as const;
 type By = (typeof BY)[number];
@@ -17,12 +18,12 @@ const MEASURES: [Measure, string, string][] = [
   ["desktop_hours", "Desktops ran (hours)", "h"],
   ["connected_hours", "People were at them (hours)", "h"],
   ["connects", "Connections", ""],
-  ["cpu_hours", "Processor (hours)", "h"],
+  ["cpu_hours", t("Processor (hours)"), "h"],
   ["overhead_hours", "Virtualization (processor hours)", "h"],
   ["display_hours", "Displays (processor hours)", "h"],
   ["memory_gib_hours", "Memory (GiB hours)", "GiB h"],
-  ["disk_mib", "Disk (MiB)", "MiB"],
-  ["net_mib", "Network (MiB)", "MiB"],
+  ["disk_mib", t("Disk (MiB)"), "MiB"],
+  ["net_mib", t("Network (MiB)"), "MiB"],
 ];
 
 const BARS = 31;
