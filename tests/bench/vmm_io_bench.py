@@ -316,28 +316,36 @@ def show(results):
               + ("" if ratio[0] >= BAR else "   UNDER THE BAR"))
 
 
+def beside(file, name, programs, what, prepare, measure, data_mib):
+    """measure(folder) beside QEMU, after prepare(folder): here where KVM is hardware, else by calling file with the
+    folder in a lab host of its own. What begins with NAME_BENCH_ in the environment goes along."""
+    missing = [p for p in programs if not shutil.which(p)]
+    if missing:
+        print(f"vmm {name} bench: skipped: not installed: {', '.join(missing)}")
+        return
+    kind = json.loads(subprocess.check_output([vm.PROGRAM, "--probe"]))["kvm"]
+    guest = os.path.join(os.path.abspath(vm.BUILD), f"{name}-bench")
+    os.makedirs(guest, exist_ok=True)
+    prepare(guest)
+    print(f"{what}; KVM: {kind}", flush=True)
+    if kind == "hardware":
+        measure(guest)
+        return
+    env = {"PYTHONPATH": f"{vm.SOURCE}/tests/lib:{HERE}", "PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD),
+           "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+           **{k: v for k, v in os.environ.items() if k.startswith(f"{name.upper()}_BENCH_")}}
+    subprocess.run([f"{vm.SOURCE}/deploy/lab/lab", "run", "--data-mib", str(data_mib), "env", *[f"{k}={v}" for k, v in env.items()],
+                    sys.executable, os.path.abspath(file), guest], check=False)
+
+
 def main():
     if len(sys.argv) > 1:
         table(sys.argv[1])
         return
     if shutil.which("qemu-img") and os.environ.get("IO_BENCH_ONLY") != "guest":
         paces()
-    missing = [p for p in ("fio", "qemu-system-x86_64", "busybox", "cpio") if not shutil.which(p)]
-    if missing:
-        print(f"vmm io bench: skipped: not installed: {', '.join(missing)}")
-        return
-    kind = json.loads(subprocess.check_output([vm.PROGRAM, "--probe"]))["kvm"]
-    guest = os.path.join(os.path.abspath(vm.BUILD), "io-bench")
-    os.makedirs(guest, exist_ok=True)
-    make_guest(guest)
-    print(f"disks, fio {SECONDS} s a row, {ROUNDS} rounds, file of {FILE_MIB} MiB in the page cache; KVM: {kind}", flush=True)
-    if kind == "hardware":
-        table(guest)
-        return
-    env = {"PYTHONPATH": f"{vm.SOURCE}/tests/lib", "PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD),
-           **{k: v for k, v in os.environ.items() if k.startswith("IO_BENCH_")}}
-    subprocess.run([f"{vm.SOURCE}/deploy/lab/lab", "run", "--data-mib", "2048", "env", *[f"{k}={v}" for k, v in env.items()],
-                    sys.executable, os.path.abspath(__file__), guest], check=False)
+    beside(__file__, "io", ("fio", "qemu-system-x86_64", "busybox", "cpio"),
+           f"disks, fio {SECONDS} s a row, {ROUNDS} rounds, file of {FILE_MIB} MiB in the page cache", make_guest, table, 2048)
 
 
 if __name__ == "__main__":

@@ -234,23 +234,8 @@ def main():
     if len(sys.argv) > 1:
         table(sys.argv[1])
         return
-    missing = [p for p in ("iperf3", "qemu-system-x86_64", "busybox", "cpio") if not shutil.which(p)]
-    if missing:
-        print(f"vmm net bench: skipped: not installed: {', '.join(missing)}")
-        return
-    kind = json.loads(subprocess.check_output([vm.PROGRAM, "--probe"]))["kvm"]
-    guest = os.path.join(os.path.abspath(vm.BUILD), "net-bench")
-    os.makedirs(guest, exist_ok=True)
-    make_guest(guest)
-    print(f"network card, {SECONDS} s a row, {ROUNDS} rounds; KVM: {kind}", flush=True)
-    if kind == "hardware":
-        table(guest)
-        return
-    env = {"PYTHONPATH": f"{vm.SOURCE}/tests/lib:{vm.SOURCE}/tests/bench", "PYTHONDONTWRITEBYTECODE": "1",
-           "PANE_BUILD": os.path.abspath(vm.BUILD), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-           **{k: v for k, v in os.environ.items() if k.startswith("NET_BENCH_")}}
-    subprocess.run([f"{vm.SOURCE}/deploy/lab/lab", "run", "--data-mib", "0", "env", *[f"{k}={v}" for k, v in env.items()],
-                    sys.executable, os.path.abspath(__file__), guest], check=False)
+    io.beside(__file__, "net", ("iperf3", "qemu-system-x86_64", "busybox", "cpio"), f"network card, {SECONDS} s a row, {ROUNDS} rounds",
+              make_guest, table, 0)
 
 
 if __name__ == "__main__":

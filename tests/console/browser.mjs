@@ -83,7 +83,7 @@ const verbs = {
     await field("User name").waitFor();
   },
   async see({ text, timeout = LIMIT }) {
-    await page.getByText(text, { exact: false }).first().waitFor({ timeout });
+    await page.getByText(text, { exact: false }).locator("visible=true").first().waitFor({ timeout }); // options of a menu that is shut are there, unseen
   },
   async heading({ text }) {
     await page.getByRole("heading", { name: text }).first().waitFor();

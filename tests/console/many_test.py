@@ -7,31 +7,22 @@ import time
 import unittest
 
 import whole
-from browser import TOP, Browser, missing
+from consolestory import ConsoleStory
 
 TIMEOUT = 600
-SHOTS = f"{TOP}/build/console/shots"
 EVIL = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 
 
-class Many(unittest.TestCase):
+class Many(ConsoleStory):
     @classmethod
     def setUpClass(cls):
-        why = missing()
-        if why:
-            raise unittest.SkipTest(why)
-        cls.site = whole.card_site(runs=False)
-        cls.site.directory = {"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}  # one that is away
-        cls.site.up()
-        password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
-        cls.many()
-        cls.web = Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
-        cls.web.login(user="root", password=password)
+        def site():
+            made = whole.card_site(runs=False)
+            made.directory = {"uri": "ldapi://%2fnowhere", "user_base": "dc=x", "sync_s": 0}  # one that is away
+            return made
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.web.close()
-        cls.site.down()
+        cls.begin(site, cls.many)
+        cls.web.login(user="root", password=cls.password)
 
     @classmethod
     def many(cls):
@@ -46,9 +37,6 @@ class Many(unittest.TestCase):
         site.admin.post("/groups/ill/members", {"user": "mallory"})
         site.admin.call("POST", "/login", {"user": EVIL, "password": EVIL})
         site.admin.post("/images", {"name": "ill", "size": 1, "sha256": "0" * 64, "changelog": EVIL})
-
-    def tearDown(self):
-        self.assertEqual(self.web.complaints(), [], "the browser complains")
 
     def shown(self, text):
         """The rows of the table once its first one has this text."""

@@ -10,10 +10,9 @@ import fakehost
 import png
 import whole
 from broker import Broker, request
-from browser import TOP, Browser, missing
+from consolestory import ConsoleStory
 
 TIMEOUT = 900
-SHOTS = f"{TOP}/build/console/shots"
 
 
 class Door:
@@ -24,33 +23,11 @@ class Door:
         self.api, self.token = f"{site.sockets}/broker/api.sock", site.admin.token
 
 
-class SitePages(unittest.TestCase):
+class SitePages(ConsoleStory):
     @classmethod
     def setUpClass(cls):
-        why = missing()
-        if why:
-            raise unittest.SkipTest(why)
-        cls.site = whole.card_site(runs=False)
-        cls.site.up()
-        cls.site.pool("office", size_max=3, spare=1, memory_mib=128)
-        cls.password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
-        cls.web = cls.browser()
+        cls.begin(lambda: whole.card_site(runs=False), lambda: cls.site.pool("office", size_max=3, spare=1, memory_mib=128))
         cls.web.login(user="root", password=cls.password)
-
-    @classmethod
-    def browser(cls):
-        return Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.web.close()
-        cls.site.down()
-
-    def tearDown(self):
-        self.assertEqual(self.web.complaints(), [], "the browser complains")
-
-    def clean(self, name, at=None, web=None):
-        self.assertEqual((web or self.web).look(name=name, **({"at": at} if at else {})), [])
 
     # ---- a pool that begins with one desktop --------------------------------------------------------
     def test_trial(self):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tests/lib/tap.py FILE: runs one story file and speaks TAP, a line the moment a test ends.
 
-A file with unittest.TestCase classes is run test by test in the order they are written. Any other file is
+A file that imports unittest is run test by test in the order they are written. Any other file is
 run as a program (exit status 0 passed, 77 skipped with the last line it printed as the reason)."""
 import importlib.util
 import inspect
@@ -57,7 +57,7 @@ def by_line(case):
 def main(path):
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     with open(path, encoding="utf-8") as file:
-        if "TestCase" not in file.read():
+        if "import unittest" not in file.read():
             sys.argv = [path]
             runpy.run_path(path, run_name="__main__")
             return 0
