@@ -229,7 +229,6 @@ struct control_server *control_server_new(struct loop *l, const char *path,
 					  control_answer_fn answer_fn, void *arg, struct err *e)
 {
 	struct control_server *c = calloc(1, sizeof(*c));
-	char addr[SOCK_ADDR_MAX];
 
 	if (!c) {
 		(void)err_set(e, -ENOMEM, "out of memory");
@@ -238,10 +237,7 @@ struct control_server *control_server_new(struct loop *l, const char *path,
 	*c = (struct control_server){.loop = l, .answer = answer_fn, .arg = arg, .fd = -1};
 	for (unsigned i = 0; i < CLIENTS; i++)
 		c->client[i].fd = -1;
-	if (snprintf(addr, sizeof(addr), "unix:%s", path) >= (int)sizeof(addr))
-		(void)err_set(e, -ENAMETOOLONG, "control socket %s: name too long", path);
-	else
-		c->fd = sock_listen(addr, SOCK_STREAM, false, 0600, e);
+	c->fd = sock_listen_path(path, SOCK_STREAM, 0600, e);
 	if (c->fd >= 0)
 		c->io = loop_io_add(l, c->fd, LOOP_READ, on_listener, c);
 	if (!c->io) {

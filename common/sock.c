@@ -128,6 +128,15 @@ int sock_listen(const char *addr, int type, bool reuseport, mode_t mode, struct 
 	return steal_fd(&fd);
 }
 
+int sock_listen_path(const char *path, int type, mode_t mode, struct err *e)
+{
+	char addr[SOCK_ADDR_MAX];
+
+	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", path) >= sizeof(addr))
+		return err_set(e, -ENAMETOOLONG, "%s: the path is too long for a socket", path);
+	return sock_listen(addr, type, false, mode, e);
+}
+
 int sock_connect(const char *addr, int type, int *pending, struct err *e)
 {
 	cleanup_close int fd = -1;

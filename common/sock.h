@@ -20,6 +20,8 @@
  * is replaced, a live one is not (-EADDRINUSE). mode applies to unix sockets. type is
  * SOCK_STREAM or SOCK_SEQPACKET. Returns the descriptor. */
 int sock_listen(const char *addr, int type, bool reuseport, mode_t mode, struct err *e) must_check;
+/* The same at the path of a unix socket; -ENAMETOOLONG. */
+int sock_listen_path(const char *path, int type, mode_t mode, struct err *e) must_check;
 /* Starts a connection: 0 in *pending when it is complete, 1 when LOOP_WRITE will tell. Name
  * resolution blocks, so give addresses where that matters. */
 int sock_connect(const char *addr, int type, int *pending, struct err *e) must_check;

@@ -223,16 +223,13 @@ void surface_peek_free(struct surface_peek *p)
 
 static int start(struct surface_peek *p, const char *surface, struct err *e)
 {
-	char addr[SOCK_ADDR_MAX];
 
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->wake_fd < 0 || asprintf(&p->path, "%s" SURFACE_PEEK_SUFFIX, surface) < 0) {
 		p->path = NULL;
 		return err_set(e, -ENOMEM, "out of memory");
 	}
-	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", p->path) >= sizeof(addr))
-		return err_set(e, -ENAMETOOLONG, "socket path %s is too long", p->path);
-	p->listen_fd = sock_listen(addr, SOCK_SEQPACKET, false, 0600, e);
+	p->listen_fd = sock_listen_path(p->path, SOCK_SEQPACKET, 0600, e);
 	if (p->listen_fd < 0)
 		return p->listen_fd;
 	p->listen_io = loop_io_add(p->loop, p->listen_fd, LOOP_READ, on_connect, p);

@@ -714,7 +714,6 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 					  const struct surface_sink *sink, struct err *e)
 {
 	struct surface_server *s = calloc(1, sizeof(*s));
-	char addr[SOCK_ADDR_MAX];
 
 	if (!s) {
 		err_set(e, -ENOMEM, "out of memory");
@@ -733,11 +732,7 @@ struct surface_server *surface_server_new(struct loop *loop, const char *path,
 		err_set(e, -ENOMEM, "out of memory");
 		goto fail;
 	}
-	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", path) >= sizeof(addr)) {
-		err_set(e, -ENAMETOOLONG, "surface socket path %s is too long", path);
-		goto fail;
-	}
-	s->listen_fd = sock_listen(addr, SOCK_SEQPACKET, false, 0600, e);
+	s->listen_fd = sock_listen_path(path, SOCK_SEQPACKET, 0600, e);
 	if (s->listen_fd < 0)
 		goto fail;
 	s->peek = surface_peek_new(loop, path, sink->look, sink->arg, e);

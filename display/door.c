@@ -279,7 +279,6 @@ struct disp_door *disp_door_new(struct loop *l, const char *path, struct disp_vi
 				struct disp_control *control, struct err *e)
 {
 	struct disp_door *d = calloc(1, sizeof(*d));
-	char addr[SOCK_ADDR_MAX];
 
 	if (!d) {
 		err_set(e, -ENOMEM, "out of memory");
@@ -289,10 +288,7 @@ struct disp_door *disp_door_new(struct loop *l, const char *path, struct disp_vi
 	d->viewers = viewers;
 	d->control = control;
 	d->fd = -1;
-	if ((size_t)snprintf(addr, sizeof(addr), "unix:%s", path) >= sizeof(addr))
-		err_set(e, -ENAMETOOLONG, "--listen: the path is too long for a socket");
-	else
-		d->fd = sock_listen(addr, SOCK_STREAM, false, 0600, e);
+	d->fd = sock_listen_path(path, SOCK_STREAM, 0600, e);
 	if (d->fd >= 0)
 		d->io = loop_io_add(l, d->fd, LOOP_READ, on_accept, d);
 	if (d->fd < 0 || !d->io) {

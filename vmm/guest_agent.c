@@ -178,7 +178,6 @@ void guest_agent_event(void *agent, unsigned events)
 struct guest_agent *guest_agent_new(struct loop *l, const char *path, struct err *e)
 {
 	struct guest_agent *a = calloc(1, sizeof(*a));
-	char addr[SOCK_ADDR_MAX];
 
 	if (!a) {
 		(void)err_set(e, -ENOMEM, "out of memory");
@@ -188,10 +187,7 @@ struct guest_agent *guest_agent_new(struct loop *l, const char *path, struct err
 	a->listener = a->fd = -1;
 	if (!path)
 		return a;
-	if (snprintf(addr, sizeof(addr), "unix:%s", path) >= (int)sizeof(addr))
-		(void)err_set(e, -ENAMETOOLONG, "agent socket %s: the path is too long", path);
-	else
-		a->listener = sock_listen(addr, SOCK_STREAM, false, 0600, e);
+	a->listener = sock_listen_path(path, SOCK_STREAM, 0600, e);
 	if (a->listener < 0) {
 		a->listener = -1;
 		guest_agent_free(a);

@@ -592,12 +592,7 @@ static int load(struct pci_dev *d, const struct snap *s, struct err *e)
 
 bool hda_saved(const struct snap *s)
 {
-	struct snap_in in;
-
-	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
-		if (snap_find(s, NAME, slot, STATE_VERSION, &in, NULL) != -ENOENT)
-			return true;
-	return false;
+	return snap_has(s, NAME);
 }
 
 /* ---- making one --------------------------------------------------------------------------------

@@ -212,7 +212,6 @@ static void on_listener(void *arg, int fd, unsigned events)
 struct vsock_door *vsock_door_new(struct loop *l, const char *path, struct err *e)
 {
 	struct vsock_door *d = calloc(1, sizeof(*d));
-	char addr[SOCK_ADDR_MAX];
 
 	if (!d) {
 		(void)err_set(e, -ENOMEM, "out of memory");
@@ -224,10 +223,7 @@ struct vsock_door *vsock_door_new(struct loop *l, const char *path, struct err *
 		d->waiting[i] = (struct waiting){.door = d, .fd = -1};
 	if (!path)
 		return d;
-	if (snprintf(addr, sizeof(addr), "unix:%s", path) >= (int)sizeof(addr))
-		(void)err_set(e, -ENAMETOOLONG, "vsock socket %s: the path is too long", path);
-	else
-		d->listener = sock_listen(addr, SOCK_STREAM, false, 0600, e);
+	d->listener = sock_listen_path(path, SOCK_STREAM, 0600, e);
 	if (d->listener < 0) {
 		d->listener = -1;
 		vsock_door_free(d);

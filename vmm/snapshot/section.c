@@ -324,6 +324,14 @@ int snap_find(const struct snap *s, const char *name, uint32_t instance, uint32_
 			instance);
 }
 
+bool snap_has(const struct snap *s, const char *name)
+{
+	for (unsigned i = 0; i < s->sections; i++)
+		if (!strcmp(s->section[i].name, name))
+			return true;
+	return false;
+}
+
 const uint8_t *snap_view(struct snap_in *in, size_t n)
 {
 	const uint8_t *p = in->p + in->at;

@@ -77,6 +77,8 @@ void snap_free(struct snap *s);
 /* Opens a section of at most version newest: 0, -ENOENT, or -ENOTSUP when it is newer. */
 int snap_find(const struct snap *s, const char *name, uint32_t instance, uint32_t newest,
 	      struct snap_in *in, struct err *e) must_check;
+/* Whether there is a section of that name, of whichever instance and version. */
+bool snap_has(const struct snap *s, const char *name) must_check;
 uint8_t snap_u8(struct snap_in *in);
 uint16_t snap_u16(struct snap_in *in);
 uint32_t snap_u32(struct snap_in *in);

@@ -375,12 +375,7 @@ static void load(struct virtio_dev *d, struct snap_in *in)
 
 bool virtio_console_saved(const struct snap *s)
 {
-	struct snap_in in;
-
-	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
-		if (snap_find(s, NAME, slot, UINT32_MAX, &in, NULL) != -ENOENT)
-			return true;
-	return false;
+	return snap_has(s, NAME);
 }
 
 static const struct virtio_ops ops = {.config_read = config_read,

@@ -770,12 +770,7 @@ void virtio_vsock_free(struct virtio_vsock *v)
 
 bool virtio_vsock_saved(const struct snap *s)
 {
-	struct snap_in in;
-
-	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
-		if (snap_find(s, NAME, slot, UINT32_MAX, &in, NULL) != -ENOENT)
-			return true;
-	return false;
+	return snap_has(s, NAME);
 }
 
 struct virtio_dev *virtio_vsock_dev(struct virtio_vsock *v)

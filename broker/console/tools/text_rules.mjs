@@ -46,6 +46,7 @@ export const LIBRARY = {
   "react-core/dist/esm/components/Pagination/PaginationOptionsMenu.js": ["'of'"],
   "react-core/dist/esm/components/Pagination/ToggleTemplate.js": ["'of'"],
   "react-core/dist/esm/components/SearchInput/SearchInput.js": ["'Reset'"],
+  "react-core/dist/esm/components/Tabs/Tabs.js": ["'Scroll back'", "'Scroll forward'"],
   "react-core/dist/esm/components/Wizard/WizardFooter.js": ["'Next'", "'Back'", "'Cancel'"],
   "react-table/dist/esm/components/Table/ActionsColumn.js": ['"Kebab toggle"'],
   "react-table/dist/esm/components/Table/utils/decorators/selectable.js": ["`Select row ${rowIndex}`", "'Select all rows'"],
