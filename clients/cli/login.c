@@ -47,11 +47,12 @@ static int ask_password(const char *prompt, bool from_stdin, struct secret *s, s
 			"there is no terminal to ask for the password: use --password-stdin");
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	/* What was typed before the question is no answer to it; what comes after it is not lost. */
+	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 	fprintf(tty, "%s", prompt);
 	fflush(tty);
-	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 	r = read_line(tty, s, e);
-	tcsetattr(fileno(tty), TCSAFLUSH, &old);
+	tcsetattr(fileno(tty), TCSADRAIN, &old);
 	fputc('\n', tty);
 	return r;
 }

@@ -134,15 +134,14 @@ class Site:
             os.makedirs(state, exist_ok=True)
             if not os.path.lexists(f"{state}/images"):
                 os.symlink(self.images, f"{state}/images")
-        port = self.ports["host"]
+        port, run = self.ports["host"], LAB_RUN if self.lab else f"{self.sockets}/host"
         self.write_conf("host", {
             "broker": {"url": f"https://{'10.0.2.2' if self.lab else '127.0.0.1'}:{self.ports['https']}",
                        "ca": f"{self.pki}/ca.crt", "verify_name": "localhost"},
             "host": {"name": "lab" if self.lab else "local",
                      "listen": "0.0.0.0:7443" if self.lab else f"127.0.0.1:{port}",
                      "advertise": f"127.0.0.1:{port}", "state_dir": state,
-                     "run_dir": LAB_RUN if self.lab else f"{self.sockets}/host",
-                     "metrics_listen": f"unix:{LAB_RUN if self.lab else self.sockets}/{'' if self.lab else 'host-'}metrics.sock"},
+                     "run_dir": run, "metrics_listen": f"unix:{run}/metrics.sock"},
             "desktops": {"pane_image": self.program("pane-image"), "vmm": self.program("pane-vmm"), "display": self.program("pane-display"),
                          "cell": self.program("pane-cell"), "memory_reserve_mib": 256,
                          # An emulated host boots for minutes: a parent would take them from the desktop somebody waits for.

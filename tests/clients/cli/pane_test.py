@@ -4,6 +4,7 @@ exit statuses, and that the man page says what --help says."""
 import json
 import os
 import pty
+import select
 import shutil
 import ssl
 import subprocess
@@ -135,12 +136,15 @@ class Trust(Story):
         if pid == 0:
             os.environ["XDG_CONFIG_HOME"] = f"{self.dir}/config"
             os.execv(PROGRAM, [PROGRAM, "login", "--server", self.server.url, "admin"])
+        self.addCleanup(os.close, tty)  # and what still waits there is hung up on
         seen = b""
 
         def until(what):
             nonlocal seen
-            end = time.monotonic() + 10
+            end = time.monotonic() + 30
             while what not in seen and time.monotonic() < end:
+                if not select.select([tty], [], [], max(0, end - time.monotonic()))[0]:
+                    break
                 try:
                     seen += os.read(tty, 4096)
                 except OSError:
