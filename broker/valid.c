@@ -748,7 +748,7 @@ static int sync_capacity(json_t *c, struct err *e)
 	static const char *const numbers[] = {"cpus", "memory_mib", "memory_free_mib",
 					      "memory_available_mib", "disk_free_mib"};
 	static const char *const flags[] = {"vm", "container", "firmware", "suspend", "shadow"};
-	static const char *const texts[] = {"vm_why", "container_why", "limits"};
+	static const char *const texts[] = {"vm_why", "container_why", "limits", "storage"};
 	const char *s = NULL;
 	bool flag;
 	int64_t n;

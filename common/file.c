@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 static ssize_t read_all(int fd, char *p, size_t n)
@@ -115,4 +117,53 @@ int dir_make(const char *path, mode_t mode, struct err *e)
 int path_join(char *out, size_t n, const char *dir, const char *name)
 {
 	return snprintf(out, n, "%s/%s", dir, name) < (int)n ? 0 : -ENAMETOOLONG;
+}
+
+/* The one that fills tmp has it open and locked; what it had been before is gone. */
+static int claim(const char *tmp, struct err *e)
+{
+	int fd = open(tmp, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), r = 0;
+	struct stat mine, named;
+
+	if (fd < 0)
+		return err_set(e, -errno, "%s: %s", tmp, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = errno == EWOULDBLOCK
+			    ? err_set(e, -EBUSY, "%s: another one makes it just now", tmp)
+			    : err_set(e, -errno, "%s: cannot be locked: %s", tmp, strerror(errno));
+	else if (fstat(fd, &mine) < 0 || lstat(tmp, &named) < 0 || mine.st_ino != named.st_ino ||
+		 mine.st_dev != named.st_dev) /* renamed since it was opened */
+		r = err_set(e, -EBUSY, "%s: another one has just made it", tmp);
+	else if (ftruncate(fd, 0) < 0)
+		r = err_set(e, -errno, "%s: %s", tmp, strerror(errno));
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int file_make_once(const char *path, int (*fill)(int fd, const char *tmp, void *arg, struct err *e),
+		   void *arg, struct err *e)
+{
+	char tmp[PATH_MAX];
+	cleanup_close int fd = -1;
+	int r = 0;
+
+	if (access(path, F_OK) == 0)
+		return 0;
+	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
+		return err_set(e, -ENAMETOOLONG, "%s: name too long", path);
+	fd = claim(tmp, e);
+	if (fd < 0)
+		return fd;
+	if (access(path, F_OK) == 0) { /* made while the lock was not ours yet */
+		unlink(tmp);
+		return 0;
+	}
+	r = fill(fd, tmp, arg, e);
+	if (r == 0 && (fsync(fd) < 0 || rename(tmp, path) < 0))
+		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (r < 0)
+		unlink(tmp);
+	return r;
 }

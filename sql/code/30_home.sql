@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- Homes: the files of a user in a pool, apart from every desktop, on one host. A row names them from the
+-- Homes: the files of a user in a pool, apart from every desktop, on one host or on storage that several hosts have. A row names them from the
 -- first assignment on; its key is theirs alone, so that a home which is being deleted can never be taken
 -- for the next one of the same user. Deletion is an order to the host that holds the files, which obeys
 -- unless a machine has them; the row goes when no host reports them any more. A home nobody may use any
@@ -34,15 +34,22 @@ BEGIN
 	RETURN v;
 END $$;
 
--- The host that keeps the user's files of a pool, while it answers: lost hosts must not keep
--- people from working (they get an empty home elsewhere, and the old one back with the host).
-CREATE FUNCTION pane.home_host(p_user uuid, p_pool uuid) RETURNS uuid
+-- The hosts that have the user's files of a pool, as far as they answer: the one that keeps them, and those that share its
+-- storage. NULL = any will do: lost hosts must not keep people from working (they get an empty home elsewhere, and the old
+-- one back with the host).
+CREATE FUNCTION pane.home_hosts(p_user uuid, p_pool uuid) RETURNS uuid[]
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-	RETURN (SELECT h.id FROM pane.home m JOIN pane.pool p ON p.id = m.pool_id
-		JOIN pane.host h ON h.id = m.host_id AND h.online
+	RETURN (SELECT array_agg(x.id ORDER BY x.id <> h.id, x.name) FROM pane.home m JOIN pane.pool p ON p.id = m.pool_id
+		JOIN pane.host h ON h.id = m.host_id
+		JOIN pane.host x ON x.online AND (x.id = h.id OR (h.storage <> '' AND x.storage = h.storage))
 		WHERE m.user_id = p_user AND m.pool_id = p_pool AND m.state = 'kept' AND pane.keeps_home(p));
 END $$;
+
+-- Where they are, for a person; NULL = nowhere in particular.
+CREATE FUNCTION pane.home_where(p_hosts uuid[]) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT 'your files are on host ' || string_agg(h.name, ' and ' ORDER BY h.name) FROM pane.host h WHERE h.id = ANY (p_hosts)
+$$;
 
 -- A machine that runs already boots again with the home of whom it was given to; a home begins only where
 -- the pool has them. (A container is started again by pane.assignment_mirror().)
@@ -79,8 +86,10 @@ CREATE TRIGGER home_detach BEFORE UPDATE ON pane.desktop FOR EACH ROW
 
 CREATE FUNCTION pane.home_seen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE pane.home SET used_at = now(), host_id = CASE WHEN NEW.home IS NULL THEN host_id
-		ELSE coalesce(host_id, NEW.host_id) END WHERE key = coalesce(NEW.home, OLD.home);
+	UPDATE pane.home SET used_at = now(), host_id = CASE WHEN NEW.home IS NULL OR NEW.host_id IS NULL THEN host_id
+		WHEN host_id IS NULL OR EXISTS (SELECT FROM pane.host a JOIN pane.host b ON b.storage = a.storage
+			WHERE a.id = home.host_id AND b.id = NEW.host_id AND a.storage <> '') THEN NEW.host_id
+		ELSE host_id END WHERE key = coalesce(NEW.home, OLD.home);
 	RETURN NULL;
 END $$;
 CREATE TRIGGER home_seen AFTER UPDATE ON pane.desktop FOR EACH ROW

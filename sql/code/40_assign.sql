@@ -70,8 +70,8 @@ $$;
 -- The host for one more desktop; NULL with reasons when there is none. "spread" takes a host that has
 -- the image and then the emptiest one; "pack" the fullest that still has room, so that others can be
 -- emptied; both one whose processors
--- were nearly all taken when it last looked (88_usage.sql; what is old counts as nothing) only when there is no other. p_only: no other host will do, as it keeps the user's files.
-CREATE FUNCTION pane.place_host(p_pool uuid, p_only uuid DEFAULT NULL, OUT host uuid,
+-- were nearly all taken when it last looked (88_usage.sql; what is old counts as nothing) only when there is no other. p_only: no other hosts will do, as these have the user's files.
+CREATE FUNCTION pane.place_host(p_pool uuid, p_only uuid[] DEFAULT NULL, OUT host uuid,
 	OUT reasons text[]) LANGUAGE plpgsql AS $$
 DECLARE v_image text; v_placement text;
 BEGIN
@@ -79,7 +79,7 @@ BEGIN
 	SELECT c.host_id INTO host FROM pane.candidates(p_pool) c JOIN pane.host h ON h.id = c.host_id
 		LEFT JOIN LATERAL (SELECT u.cpu >= 900 * h.cpus AS all_taken FROM pane.usage u WHERE u.of = h.id AND u.step = 1
 			AND u.at > now() - interval '3 minutes' ORDER BY u.at DESC LIMIT 1) b ON true
-		WHERE c.why_not IS NULL AND (p_only IS NULL OR c.host_id = p_only)
+		WHERE c.why_not IS NULL AND (p_only IS NULL OR c.host_id = ANY (p_only))
 		ORDER BY coalesce(b.all_taken, false), CASE v_placement WHEN 'pack' THEN c.free_mib END,
 			c.holds DESC, c.free_mib DESC, c.host_id LIMIT 1;
 	IF host IS NOT NULL THEN
@@ -87,10 +87,9 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT array_agg(c.why_not ORDER BY c.why_not) INTO reasons FROM pane.candidates(p_pool) c
-		WHERE p_only IS NULL OR c.host_id = p_only;
+		WHERE p_only IS NULL OR c.host_id = ANY (p_only);
 	IF p_only IS NOT NULL THEN
-		reasons := reasons || format('your files are on host %s',
-			(SELECT h.name FROM pane.host h WHERE h.id = p_only));
+		reasons := reasons || pane.home_where(p_only);
 		RETURN;
 	END IF;
 	IF reasons IS NULL THEN
@@ -134,31 +133,30 @@ BEGIN
 END $$;
 
 -- Takes an idle spare of another host away, so that a full pool has room where a user's files are.
-CREATE FUNCTION pane.spare_give_up(p_pool uuid, p_keep uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION pane.spare_give_up(p_pool uuid, p_keep uuid[]) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE v uuid;
 BEGIN
 	SELECT d.id INTO v FROM pane.desktop d WHERE d.pool_id = p_pool AND d.user_id IS NULL
-		AND NOT d.dirty AND d.want = 'running' AND d.host_id IS DISTINCT FROM p_keep
+		AND NOT d.dirty AND d.want = 'running' AND (d.host_id = ANY (p_keep)) IS NOT TRUE
 		AND d.state IN ('requested', 'cloning', 'booting', 'ready')
 		ORDER BY d.state, d.since DESC LIMIT 1 FOR UPDATE SKIP LOCKED;
 	RETURN v IS NOT NULL AND pane.machine_remove(v, 'deleting',
 		'makes room for a user whose files are on another host');
 END $$;
 
-CREATE FUNCTION pane.pool_full(p pane.pool, p_only uuid) RETURNS text[] LANGUAGE sql STABLE AS $$
+CREATE FUNCTION pane.pool_full(p pane.pool, p_only uuid[]) RETURNS text[] LANGUAGE sql STABLE AS $$
 	SELECT ARRAY[format('pool %s is full: %s of %s assigned', p.name, (SELECT count(*)
 			FROM pane.assignment WHERE pool_id = p.id AND released_at IS NULL), p.size_max)]
 		|| (SELECT array_agg(format('desktop %s is %s%s', d.name, d.state,
 			CASE WHEN d.reason <> '' THEN ': ' || d.reason ELSE '' END) ORDER BY d.name)
 			FROM pane.desktop d WHERE d.pool_id = p.id AND d.user_id IS NULL
 			AND d.state <> 'deleted')
-		|| (SELECT ARRAY[format('your files are on host %s', h.name)] FROM pane.host h
-			WHERE h.id = p_only)
+		|| (SELECT ARRAY[x] FROM pane.home_where(p_only) x WHERE x IS NOT NULL)
 $$;
 
 -- Adds one desktop to a pool and places it; NULL with reasons when no host takes it. p_only: the
--- host that keeps the user's files.
-CREATE FUNCTION pane.desktop_create(p_pool uuid, p_only uuid DEFAULT NULL,
+-- hosts that have the user's files.
+CREATE FUNCTION pane.desktop_create(p_pool uuid, p_only uuid[] DEFAULT NULL,
 	OUT desktop uuid, OUT reasons text[]) LANGUAGE plpgsql AS $$
 DECLARE v_host uuid; v_pool pane.pool; v_full boolean;
 BEGIN
@@ -215,14 +213,14 @@ $$;
 -- Takes an unassigned desktop of the pool: warm ones first, then those nearest to being so.
 CREATE FUNCTION pane.assign_free(p_user uuid, p_pool uuid, p_states pane.machine_state[])
 RETURNS uuid LANGUAGE plpgsql AS $$
-DECLARE v_desktop uuid; v_home uuid := pane.home_host(p_user, p_pool);
+DECLARE v_desktop uuid; v_home uuid[] := pane.home_hosts(p_user, p_pool);
 BEGIN
 	SELECT d.id INTO v_desktop FROM pane.desktop d
 		LEFT JOIN pane.host h ON h.id = d.host_id
 		WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty
 		AND d.state = ANY (p_states) AND d.want = 'running'
 		AND (d.host_id IS NULL OR (h.online AND NOT h.maintenance))
-		AND (v_home IS NULL OR d.host_id = v_home)
+		AND (v_home IS NULL OR d.host_id = ANY (v_home))
 		ORDER BY d.state DESC, d.since LIMIT 1
 		FOR UPDATE OF d SKIP LOCKED;
 	IF v_desktop IS NOT NULL THEN
@@ -240,7 +238,7 @@ BEGIN
 	FOR i IN 1 .. 3 LOOP
 		SELECT d.id INTO v FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id AND h.online AND NOT h.maintenance
 			WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty AND d.state = 'ready' AND d.want = 'running'
-			AND coalesce(pane.home_host(p_user, p_pool) = d.host_id, true)
+			AND coalesce(d.host_id = ANY (pane.home_hosts(p_user, p_pool)), true)
 			ORDER BY hashtext(d.id::text || p_user::text) LIMIT 1; -- each login waits for another
 		EXIT WHEN v IS NULL;
 		PERFORM FROM pane.desktop WHERE id = v FOR UPDATE;
@@ -292,7 +290,7 @@ BEGIN
 		pane.assign_free(p_user, p_pool, '{requested,cloning,booting}'));
 	IF v_desktop IS NULL THEN
 		SELECT c.desktop, c.reasons INTO v_desktop, v_reasons FROM
-			pane.desktop_create(p_pool, pane.home_host(p_user, p_pool)) c;
+			pane.desktop_create(p_pool, pane.home_hosts(p_user, p_pool)) c;
 		IF v_desktop IS NOT NULL THEN
 			INSERT INTO pane.assignment (desktop_id, pool_id, user_id, user_name)
 				SELECT v_desktop, p_pool, u.id, u.name FROM pane.users u

@@ -61,6 +61,8 @@ BEGIN
 			AND state = 'lost';
 		UPDATE pane.desktop SET host_id = NULL WHERE id = d.id;
 	END LOOP;
+	UPDATE pane.home SET host_id = (SELECT h.id FROM pane.host h WHERE h.storage = v.storage AND h.id <> v.id
+		ORDER BY h.online DESC, h.name LIMIT 1) WHERE host_id = v.id AND v.storage <> '';
 	DELETE FROM pane.host WHERE id = v.id;
 END $$;
 
@@ -340,7 +342,7 @@ BEGIN
 		shadow = coalesce((v_cap ->> 'shadow')::boolean, false),
 		container = coalesce((v_cap ->> 'container')::boolean, false),
 		container_why = coalesce(v_cap ->> 'container_why', ''),
-		limits = coalesce(v_cap ->> 'limits', ''),
+		limits = coalesce(v_cap ->> 'limits', ''), storage = left(coalesce(v_cap ->> 'storage', ''), 64),
 		memory_available_mib = (v_cap ->> 'memory_available_mib')::bigint
 		WHERE h.id = p_host RETURNING sync_seq INTO v_seq;
 	IF NOT v_host.online THEN

@@ -4,17 +4,17 @@
 -- "spare_suspended" more wait suspended. One that is taken is followed by a suspended one, which goes on in a moment;
 -- what is missing then is made, runs until it is ready, and is suspended.
 
--- The next spare that waits suspended and whose host can be asked; locked. p_only: on this host, NULL = any.
-CREATE FUNCTION pane.spare_waiting(p_pool uuid, p_only uuid DEFAULT NULL) RETURNS uuid LANGUAGE sql AS $$
+-- The next spare that waits suspended and whose host can be asked; locked. p_only: on one of these hosts, NULL = any.
+CREATE FUNCTION pane.spare_waiting(p_pool uuid, p_only uuid[] DEFAULT NULL) RETURNS uuid LANGUAGE sql AS $$
 	SELECT d.id FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id AND h.online AND NOT h.maintenance
 	WHERE d.pool_id = p_pool AND d.user_id IS NULL AND NOT d.dirty AND d.state = 'suspended' AND d.suspend
-		AND (p_only IS NULL OR d.host_id = p_only)
+		AND (p_only IS NULL OR d.host_id = ANY (p_only))
 	ORDER BY d.since LIMIT 1 FOR UPDATE OF d SKIP LOCKED
 $$;
 
 -- Somebody gets one of them: it goes on for them, or starts with their files where the pool has such (pane.home_attach()).
 CREATE FUNCTION pane.assign_waiting(p_user uuid, p_pool uuid) RETURNS uuid LANGUAGE plpgsql AS $$
-DECLARE v uuid := pane.spare_waiting(p_pool, pane.home_host(p_user, p_pool));
+DECLARE v uuid := pane.spare_waiting(p_pool, pane.home_hosts(p_user, p_pool));
 BEGIN
 	IF v IS NOT NULL THEN
 		INSERT INTO pane.assignment (desktop_id, pool_id, user_id, user_name)

@@ -106,7 +106,7 @@ BEGIN
 		v_reasons := ARRAY[pane.pool_stopped_text(d.pool_id)];
 		IF pane.pool_may_make(d.pool_id) THEN
 			SELECT host, reasons INTO v_host, v_reasons FROM pane.place_host(d.pool_id,
-				pane.home_host(d.user_id, d.pool_id));
+				pane.home_hosts(d.user_id, d.pool_id));
 		END IF;
 		IF v_host IS NOT NULL THEN
 			PERFORM pane.place(d.id, v_host);

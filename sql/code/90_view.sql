@@ -78,7 +78,7 @@ CREATE VIEW pane.host_view AS
 			|| CASE WHEN h.container THEN ARRAY['container'] ELSE '{}' END AS runs,
 		h.drain_reason, nullif(h.drained_by, '') AS drained_by, h.drained_at,
 		(SELECT count(*) FROM pane.desktop d WHERE d.host_id = h.id AND d.state <> 'deleted'
-			AND d.user_id IS NOT NULL) AS assigned
+			AND d.user_id IS NOT NULL) AS assigned, h.storage
 	FROM pane.host h;
 
 CREATE VIEW pane.image_version_view AS

@@ -15,9 +15,10 @@ class Homes(unittest.TestCase):
         self.addCleanup(self.site.close)
         self.b = self.site.broker
 
-    def host(self, name, **more):
+    def host(self, name, homes=None, storage="", **more):
         h = self.site.host(name, start=False, **more)
-        h.homes = set()
+        h.homes = set() if homes is None else homes
+        h.storage = storage
         return h.start()
 
     def pool(self, **more):
@@ -132,6 +133,35 @@ class Homes(unittest.TestCase):
         self.assertEqual(self.enter("alice")["host"], "h1")
         states = {d["host"]: d["state"] for d in self.b.get("/desktops").json["items"]}
         self.assertNotEqual(states.get("h2"), "ready", "its place was needed")
+
+    def test_shared(self):
+        """hosts that share storage: who loses theirs has their files on another of them, and on no other; a host that is deleted leaves
+        them to the others"""
+        homes = set()
+        first = self.host("h1", homes, "rack-a")
+        self.pool(size_max=6, spare=0)
+        self.site.user("alice", "office")
+        old = self.enter("alice")
+        key = self.home("alice")["key"]
+        second = self.host("h2", homes, "rack-a", memory_mib=4000)
+        self.host("h3", memory_mib=16000)
+        self.host("h4", storage="rack-b", memory_mib=16000)
+        first.stop()
+        self.b.wait(lambda: self.site.desktop(old["name"])["state"] == "lost", "the loss")
+        new = self.enter("alice")
+        self.assertEqual((new["host"], second.desktops[new["id"]]["home"]["key"]), ("h2", key))
+        self.assertEqual((self.home("alice")["host"], self.home("alice")["on_hosts"]), ("h2", ["h1", "h2"]))
+        self.leave(new["name"])
+        first.start()
+        self.b.wait(lambda: self.b.get("/hosts/h1").json["state"] == "online" and not first.desktops, "h1 is back and done with the old one")
+        self.site.cluster.sql("UPDATE pane.host SET maintenance = true WHERE name IN ('h1', 'h2')")
+        r = self.b.post("/tickets", {"pool": "office"}, token=self.b.login("alice", "correct horse battery"))
+        self.assertEqual(r.status, 409, r)
+        self.assertIn("your files are on host h1 and h2", r.reasons)
+        self.site.cluster.sql("UPDATE pane.host SET maintenance = false WHERE name = 'h1'")
+        self.assertEqual(self.enter("alice")["host"], "h1")
+        self.assertEqual(self.b.call("DELETE", "/hosts/h1?force=true").status, 204)
+        self.assertEqual((self.home("alice")["host"], self.home("alice")["key"]), ("h2", key))
 
     def test_full(self):
         """a pool whose desktops are all taken says so, and where the user's files are"""

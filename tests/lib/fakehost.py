@@ -57,6 +57,7 @@ class FakeHost:
         self.kvm = "hardware"
         self.more = {}       # further fields of the capacity
         self.homes = None    # keys of the homes it has, once a set; None: it says nothing of homes
+        self.storage = ""    # the mark of what its homes lie on, where other hosts have it too
         self.keeps = False   # does not obey orders to delete homes
         self.reply = {}      # the newest
         self.desktops = {}   # id -> {"epoch","state","reason","viewers","memory_mib"}
@@ -87,7 +88,7 @@ class FakeHost:
             used = sum(d["memory_mib"] for d in self.desktops.values())
             self.reports += 1
             return {"report": {"run": self.run_id, "n": self.reports}, "generation": self.generation, "wait_s": self.wait_s, "address": "127.0.0.1:7443",
-                    "capacity": {"cpus": 4, "memory_mib": self.memory_mib,
+                    "capacity": {"cpus": 4, "storage": self.storage, "memory_mib": self.memory_mib,
                                  "memory_free_mib": self.memory_mib - used,
                                  "disk_free_mib": 90000, "kvm": self.kvm, "suspend": True,
                                  "shadow": True, **self.more},

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "common/file.h"
 #include "common/loop.h"
 
 #define ATTACH_TRIES 64	   /* another process may take the free device we were told of */
@@ -160,26 +161,13 @@ static int make_file_system(const char *file, struct err *e)
 	return 0;
 }
 
-/* A half-made disk never has the final name. */
-static int make_disk(const char *file, uint64_t mib, struct err *e)
+static int fill_disk(int fd, const char *tmp, void *arg, struct err *e)
 {
-	char tmp[PATH_MAX];
-	int r;
+	const uint64_t *mib = arg;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.new", file) >= (int)sizeof(tmp))
-		return err_set(e, -ENAMETOOLONG, "%s: name too long", file);
-	(void)unlink(tmp);
-
-	cleanup_close int fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0 || ftruncate(fd, (off_t)(mib << 20)) < 0)
+	if (ftruncate(fd, (off_t)(*mib << 20)) < 0)
 		return err_set(e, -errno, "%s: %m", tmp);
-	r = make_file_system(tmp, e);
-	if (r == 0 && rename(tmp, file) < 0)
-		r = err_set(e, -errno, "%s: %m", file);
-	if (r < 0)
-		(void)unlink(tmp);
-	return r;
+	return make_file_system(tmp, e);
 }
 
 static void on_alarm(int signo)
@@ -214,14 +202,16 @@ int cell_disk_mount_own(const char *file, uint64_t mib, const char *at, struct e
 	char path[32];
 	int r;
 
-	if (access(file, F_OK) < 0 && (r = make_disk(file, mib, e)) < 0)
+	r = file_make_once(file, fill_disk, &mib, e);
+	if (r < 0)
 		return r;
 	fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %m", file);
 	r = lock_in_time(fd);
 	if (r < 0)
-		return err_set(e, r, "%s: still in use by another desktop", file);
+		return err_set(e, r, "%s: still in use by another desktop, maybe on another host",
+			       file);
 	dev = attach(fd, false, path, sizeof(path), e);
 	if (dev < 0)
 		return dev;

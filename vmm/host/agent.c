@@ -85,14 +85,15 @@ static json_t *report_capacity(struct host_agent *a)
 	struct host_capacity *c = &a->capacity;
 
 	host_economy_measure(a);
-	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b}", "cpus",
+	return json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:b,s:s,s:s,s:b,s:b,s:b,s:s}", "cpus",
 			 c->cpus, "memory_mib", (json_int_t)c->memory_mib, "memory_free_mib",
 			 (json_int_t)c->memory_free_mib, "memory_available_mib",
 			 (json_int_t)c->memory_available_mib, "disk_free_mib",
 			 (json_int_t)c->disk_free_mib, "kvm", c->kvm, "vm", (int)c->vm, "vm_why",
 			 c->vm_why, "container", (int)c->container, "container_why",
 			 c->container_why, "limits", c->limits, "firmware",
-			 (int)host_vmm_firmware(), "suspend", 1, "shadow", 1);
+			 (int)host_vmm_firmware(), "suspend", 1, "shadow", 1, "storage",
+			 c->storage);
 }
 
 static void usage_look(struct host_agent *a)
@@ -685,6 +686,8 @@ int host_agent_start(struct host_agent *a, struct err *e)
 	int r = host_identity_load(a->config, &a->identity, e);
 
 	if (r < 0)
+		return r;
+	if ((r = host_homes_storage(a->config, a->capacity.storage, e)) < 0)
 		return r;
 	host_capacity_probe(a->config, &a->capacity);
 	a->door = host_door_new(a->loop, a->config, &a->identity, &ops, e);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/secret.h"
 #include "vmm/host/config.h"
 #include "vmm/host/orders.h"
 
@@ -27,6 +28,7 @@ struct host_capacity {
 	char vm_why[280], container_why[280];
 	char limits[16]; /* what holds containers to their share: cgroup2, cgroup1, rlimit */
 	char net[128];	 /* their network: user or none */
+	char storage[ID_LEN + 1]; /* the mark of homes that other hosts have too, "" = none */
 };
 
 /* Runs pane-vmm --probe and pane-cell --probe; at most ten seconds each. */

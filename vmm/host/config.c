@@ -27,6 +27,8 @@ static const struct cfg_key host_keys[] = {
 	KEY("host", advertise, CFG_STR, 0, 0, true),
 	KEY("host", state_dir, CFG_STR, 0, 0, true),
 	KEY("host", run_dir, CFG_STR, 0, 0, true),
+	KEY("host", homes_dir, CFG_STR, 0, 0, false),
+	KEY("host", homes_shared, CFG_BOOL, 0, 0, false),
 	KEY("host", metrics_listen, CFG_LIST, 0, 0, false),
 	KEY("host", max_connections, CFG_INT, 1, 65536, false),
 	KEY("host", max_desktops, CFG_INT, 1, 4096, false),
@@ -80,6 +82,23 @@ static int check_metrics(const struct host_config *c, struct err *e)
 	return r;
 }
 
+static int check_homes(const struct host_config *c, struct err *e)
+{
+	int r = c->homes_dir ? need_absolute("homes_dir", c->homes_dir, e) : 0;
+
+	if (r == 0 && c->homes_dir && strlen(c->homes_dir) > PATH_MAX / 4)
+		return err_set(e, -ENAMETOOLONG, "homes_dir is too long");
+	if (r == 0 && c->homes_shared && !c->homes_dir)
+		return err_set(
+			e, -EINVAL,
+			"homes_shared needs homes_dir: the directory that several hosts have");
+	if (r == 0 && c->homes_shared && c->cell_disk_mib == 0)
+		return err_set(
+			e, -EINVAL,
+			"homes_shared needs homes with a size: set cell_disk_mib to more than 0");
+	return r;
+}
+
 static int host_config_check(const struct host_config *c, struct err *e)
 {
 	char net[HOST_CELL_NET_MAX];
@@ -92,7 +111,7 @@ static int host_config_check(const struct host_config *c, struct err *e)
 		return err_set(e, -EINVAL, "broker url must not end with a slash");
 	if ((r = need_absolute("state_dir", c->state_dir, e)) < 0)
 		return r;
-	if ((r = need_absolute("run_dir", c->run_dir, e)) < 0)
+	if ((r = need_absolute("run_dir", c->run_dir, e)) < 0 || (r = check_homes(c, e)) < 0)
 		return r;
 	if (strlen(c->run_dir) > HOST_RUN_DIR_MAX)
 		return err_set(
@@ -153,6 +172,16 @@ int host_config_read(const char *path, struct host_config *c, struct err *e)
 void host_config_free(struct host_config *c)
 {
 	cfg_free(host_keys, c);
+}
+
+int host_config_homes(const struct host_config *c, char out[PATH_MAX], const char *name)
+{
+	int n;
+
+	if (!c->homes_dir)
+		return host_config_path(c, out, "homes", name);
+	n = snprintf(out, PATH_MAX, "%s%s%s", c->homes_dir, name ? "/" : "", name ? name : "");
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 int host_config_path(const struct host_config *c, char out[PATH_MAX], const char *sub,

@@ -7,7 +7,7 @@
  *   STATE/desktops/UUID/{disk.overlay,state.json,…}        one directory a desktop
  *   STATE/parents/NAME/{state,memory,disk.overlay}         what desktops are cloned from
  *   STATE/recordings/ID.{mkv,json}                        recorded sessions
- *   STATE/homes/KEY/                                       a container user's files
+ *   STATE/homes/KEY[.raw], or HOMES_DIR/…                  users' files (home.h)
  *   RUN/UUID/{surface,control,display}.sock                its sockets; short, as sun_path is
  */
 #ifndef PANE_HOST_CONFIG_H
@@ -24,6 +24,8 @@
 struct host_config {
 	char *broker_url, *broker_ca, *verify_name;
 	char *name, *listen, *advertise, *state_dir, *run_dir;
+	char *homes_dir;       /* NULL = STATE/homes */
+	bool homes_shared;     /* other hosts have that directory too */
 	char **metrics_listen; /* "unix:/path" or loopback; NULL = told nowhere */
 	char *vmm, *cell, *display, *cgroup;
 	char *pane_image; /* makes the seed volumes of images with cloud-init; NULL = none */
@@ -43,6 +45,8 @@ struct host_config {
 
 int host_config_read(const char *path, struct host_config *c, struct err *e) must_check;
 void host_config_free(struct host_config *c);
+/* Where users' files are: the directory, or name in it. */
+int host_config_homes(const struct host_config *c, char out[PATH_MAX], const char *name) must_check;
 /* STATE/sub[/name] */
 int host_config_path(const struct host_config *c, char out[PATH_MAX], const char *sub,
 		     const char *name) must_check;

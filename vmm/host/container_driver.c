@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Desktops in pane-cell processes: the command line of docs/contracts.md, "Host agent ->
- * pane-cell". The desktop's own changes lie in its directory; the user's files in STATE/homes/KEY/,
+ * pane-cell". The desktop's own changes lie in its directory; the user's files in a home (home.h),
  * so that they outlive the desktop. A desktop that is nobody's yet has a home of its own, which
  * goes with it.
  */
@@ -16,7 +16,7 @@
 static int home_path(const struct host_machine_spec *s, char out[PATH_MAX])
 {
 	if (s->home[0])
-		return host_config_path(s->config, out, "homes", s->home);
+		return host_config_homes(s->config, out, s->home);
 	return path_join(out, PATH_MAX, s->dir, "home");
 }
 

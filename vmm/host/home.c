@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "vmm/host/tree.h"
 
 #define MKFS "/sbin/mkfs.ext4"
+#define MARK ".pane-storage"
 
 extern char **environ;
 
@@ -54,30 +56,71 @@ static int run_mkfs(const char *path, struct err *e)
 	return run(argv, e);
 }
 
+/* As a home is filled: its size. */
+static int fill_home(int fd, const char *tmp, void *arg, struct err *e)
+{
+	const int *mib = arg;
+
+	if (ftruncate(fd, (off_t)*mib << 20) < 0)
+		return err_set(e, -errno, "%s: %s", tmp, strerror(errno));
+	return run_mkfs(tmp, e);
+}
+
 int host_home_make(const struct host_config *c, const char *key, int mib, struct err *e)
 {
-	char dir[PATH_MAX], path[PATH_MAX], part[PATH_MAX + 8];
-	cleanup_close int fd = -1;
-	struct stat st;
-	int r = host_config_path(c, dir, "homes", NULL);
+	char dir[PATH_MAX], path[PATH_MAX];
+	int r = host_config_homes(c, dir, NULL);
 
 	if (r < 0 || !host_uuid_ok(key) || mib < 1)
 		return err_set(e, -EINVAL, "a home disk needs a key and a size");
 	if ((r = dir_make(dir, 0700, e)) < 0 ||
 	    snprintf(path, sizeof(path), "%s/%s.raw", dir, key) >= (int)sizeof(path))
 		return r < 0 ? r : -ENAMETOOLONG;
-	if (stat(path, &st) == 0)
+	return file_make_once(path, fill_home, &mib, e);
+}
+
+/* ---- a directory that several hosts have ---- */
+
+static int fill_mark(int fd, const char *tmp, void *arg, struct err *e)
+{
+	char mark[ID_LEN + 1];
+
+	(void)arg;
+	random_id(mark);
+	return write(fd, mark, ID_LEN) == ID_LEN ? 0
+						 : err_set(e, -EIO, "%s: cannot be written", tmp);
+}
+
+int host_homes_storage(const struct host_config *c, char mark[ID_LEN + 1], struct err *e)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	cleanup_close int fd = -1;
+	int r = host_config_homes(c, dir, NULL);
+
+	mark[0] = 0;
+	if (!c->homes_shared)
 		return 0;
-	snprintf(part, sizeof(part), "%s.part", path);
-	fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)mib << 20) < 0)
-		return err_set(e, -errno, "%s: %s", part, strerror(errno));
-	r = run_mkfs(part, e);
-	if (r == 0 && (fsync(fd) < 0 || rename(part, path) < 0))
-		r = err_set(e, -errno, "%s: %s", path, strerror(errno));
-	if (r < 0)
-		unlink(part);
-	return r;
+	if (geteuid() != 0)
+		return err_set(
+			e, -EPERM,
+			"homes_shared: homes of an ordinary user's containers have no locks; run "
+			"the agent as root, or keep homes on this host");
+	if (r < 0 || (r = dir_make(dir, 0700, e)) < 0 ||
+	    (r = path_join(path, sizeof(path), dir, MARK)) < 0 ||
+	    ((r = file_make_once(path, fill_mark, NULL, e)) < 0 && r != -EBUSY))
+		return r;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || read(fd, mark, ID_LEN) != ID_LEN)
+		return err_set(e, -EAGAIN, "%s: %s", path,
+			       fd < 0 ? strerror(errno) : "is no mark of Pane's");
+	mark[ID_LEN] = 0;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return err_set(
+			e, -errno,
+			"homes_dir %s has no locks (%s): mount it so that flock(2) holds between "
+			"hosts, as NFS 4 does without local_lock",
+			dir, strerror(errno));
+	return 0;
 }
 
 /* ---- what there is, and its end ---- */
@@ -121,7 +164,7 @@ json_t *host_homes_report(const struct host_config *c)
 	struct dirent *de;
 	DIR *d;
 
-	if (!list || host_config_path(c, root, "homes", NULL) < 0 || !(d = opendir(root)))
+	if (!list || host_config_homes(c, root, NULL) < 0 || !(d = opendir(root)))
 		return list;
 	while ((de = readdir(d))) {
 		json_t *o =
@@ -134,18 +177,32 @@ json_t *host_homes_report(const struct host_config *c)
 	return list;
 }
 
+/* Holds the lock of a home's file, *fd, while it is removed; false when somebody else has it, on
+ * whatever host. No file is nobody's. */
+static bool hold(const char *path, int *fd)
+{
+	*fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return *fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 static bool home_drop(const struct host_config *c, const char *root, const char *key)
 {
-	char path[PATH_MAX];
+	char raw[PATH_MAX], dir[PATH_MAX], img[PATH_MAX];
+	cleanup_close int raw_fd = -1, img_fd = -1;
 	struct err e = {0};
 	bool gone;
 
-	if (snprintf(path, sizeof(path), "%s/%s.raw", root, key) >= (int)sizeof(path))
+	if (snprintf(raw, sizeof(raw), "%s/%s.raw", root, key) >= (int)sizeof(raw) ||
+	    snprintf(dir, sizeof(dir), "%s/%s", root, key) >= (int)sizeof(dir) ||
+	    path_join(img, sizeof(img), dir, "home.img") < 0)
 		return false;
-	gone = unlink(path) == 0;
-	path[strlen(path) - 4] = 0;
-	if (access(path, F_OK) == 0)
-		gone = host_tree_delete(c, path, &e) == 0 || gone;
+	if (!hold(raw, &raw_fd) || !hold(img, &img_fd)) {
+		log_warn("home.kept", "key=%s error=in-use", key);
+		return false;
+	}
+	gone = unlink(raw) == 0;
+	if (access(dir, F_OK) == 0)
+		gone = host_tree_delete(c, dir, &e) == 0 || gone;
 	if (e.code)
 		log_warn("home.remove", "key=%s error=%s", key, LOG_Q(e.msg));
 	return gone;
@@ -159,7 +216,7 @@ bool host_homes_drop(const struct host_config *c, json_t *keys,
 	json_t *v;
 	size_t i;
 
-	if (!json_is_array(keys) || host_config_path(c, root, "homes", NULL) < 0)
+	if (!json_is_array(keys) || host_config_homes(c, root, NULL) < 0)
 		return false;
 	json_array_foreach(keys, i, v)
 	{

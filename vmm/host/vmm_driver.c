@@ -130,6 +130,15 @@ static int add_share(const struct host_machine_spec *s, struct host_argv *a)
 	return r ? r : add_rate("--net-limit", &s->share.net, a);
 }
 
+static int add_home(const struct host_machine_spec *s, struct host_argv *a)
+{
+	char path[PATH_MAX];
+	int r = host_config_homes(s->config, path, s->home);
+
+	r = r ? r : host_argv_add(a, "--disk");
+	return r ? r : host_argv_add(a, "raw=%s.raw", path);
+}
+
 static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 {
 	const struct host_image *img = s->image;
@@ -167,10 +176,8 @@ static int vmm_argv(const struct host_machine_spec *s, struct host_argv *a)
 		r = r ? r : host_argv_add(a, "--disk");
 		r = r ? r : host_argv_add(a, "raw=%s/seed.raw,readonly", s->dir);
 	}
-	if (s->home[0] && s->home_mib) {
-		r = r ? r : host_argv_add(a, "--disk");
-		r = r ? r : host_argv_add(a, "raw=%s/homes/%s.raw", s->config->state_dir, s->home);
-	}
+	if (s->home[0] && s->home_mib)
+		r = r ? r : add_home(s, a);
 	r = r ? r : host_argv_add(a, "--net");
 	r = r ? r : host_argv_add(a, "user");
 	r = r ? r : host_argv_add(a, "--mac");

@@ -48,6 +48,8 @@ static void a_good_one(void **state)
 	assert_int_equal(c.memory_reserve_mib, 512);
 	assert_int_equal(host_config_path(&c, path, "images", "office"), 0);
 	assert_string_equal(path, "/s/images/office");
+	assert_int_equal(host_config_homes(&c, path, "k"), 0);
+	assert_string_equal(path, "/s/homes/k");
 	host_config_free(&c);
 }
 
@@ -58,6 +60,11 @@ static void bad_ones_name_the_remedy(void **state)
 	} bad[] = {
 		{"https://h:8443", "http://h:8443", "https://"},
 		{"https://h:8443", "https://h:8443/", "slash"},
+		{"state_dir = /s", "state_dir = /s\nhomes_dir = srv", "absolute"},
+		{"state_dir = /s", "state_dir = /s\nhomes_shared = yes", "needs homes_dir"},
+		{"[desktops]\n",
+		 "homes_dir = /h\nhomes_shared = yes\n[desktops]\ncell_disk_mib = 0\n",
+		 "set cell_disk_mib"},
 		{"state_dir = /s", "state_dir = s", "absolute"},
 		{"state_dir = /s", "state_dir = /s,t", "comma"},
 		{"run_dir = /r",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Users' homes on a host: reported, deleted when the broker says so, never under somebody's desktop."""
+import fcntl
 import os
 import shutil
 import unittest
 
 from agent_test import D1, D2, Story
-from rig import until
+from rig import Broker, Host, until
 
 TIMEOUT = 120
 K1, K2 = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
@@ -56,6 +57,29 @@ class Homes(Story): # a TestCase
         self.broker.say(drop_homes=[K1])
         until(lambda: self.host.log_text().count("home.kept") > 1, self.host.log_text)
         self.assertTrue(os.path.exists(self.file()))
+
+    def test_shared(self):
+        """a directory of homes that several hosts have is known by its mark; what another host has open there is not deleted"""
+        homes = f"{self.dir}/shared"
+        self.host.places = {"homes_dir": homes, "homes_shared": "yes"}
+        self.host.write_config()
+        os.mkdir(f"{self.dir}/2")
+        other = Host(f"{self.dir}/2", Broker(self.pki), places=self.host.places)
+        self.addCleanup(other.stop)
+        other.enroll()
+        self.running(home={"key": K1, "mib": 16})
+        other.start()
+        marks = [b.report["capacity"]["storage"] for b in (self.broker, other.broker)]
+        self.assertEqual((len(marks[0]), marks[0]), (12, marks[1]))
+        until(lambda: {h["key"] for h in other.broker.report.get("homes", [])} == {K1}, "the other one sees the home too")
+        self.assertFalse(os.path.exists(self.file()))
+        with open(f"{homes}/{K1}.raw", "r+b") as file: # as the machine of that desktop has it
+            fcntl.flock(file, fcntl.LOCK_EX)
+            other.broker.say(drop_homes=[K1])
+            until(lambda: "home.kept" in other.log_text(), other.log_text)
+            self.assertTrue(os.path.exists(f"{homes}/{K1}.raw"))
+        other.broker.say(drop_homes=[K1], x=2)
+        until(lambda: not os.path.exists(f"{homes}/{K1}.raw"), "its end, once it is free")
 
 
 if __name__ == "__main__":

@@ -252,13 +252,14 @@ def free_port():
 class Host:
     """One pane-host with its own state and run directories."""
 
-    def __init__(self, folder, broker, **settings):
+    def __init__(self, folder, broker, places=None, **settings):
         self.dir, self.broker, self.proc = folder, broker, None
         self.state, self.run = f"{folder}/state", tempfile.mkdtemp(prefix="ph-", dir="/tmp")
         self.port = free_port()
         self.settings = {"memory_reserve_mib": 0, "disk_reserve_mib": 0, "stop_timeout_s": 2, "display_idle_s": 0,
                          "vmm": f"{HERE}/standin_vmm.py", "cell": f"{HERE}/standin_cell.py", "display": f"{HERE}/standin_display.py", **settings}
         self.metrics = f"{self.run}.metrics"
+        self.places = places or {}  # more of [host]
         self.config = f"{folder}/host.conf"
         self.log = f"{folder}/host.log"
         self.write_config()
@@ -269,6 +270,7 @@ class Host:
             file.write(f"[broker]\nurl = https://127.0.0.1:{self.broker.port}\nca = {self.broker.pki.path('ca.crt')}\n"
                        f"verify_name = gateway\n[host]\nname = h1\nlisten = 127.0.0.1:{self.port}\n"
                        f"advertise = 127.0.0.1:{self.port}\nstate_dir = {self.state}\nrun_dir = {self.run}\n"
+                       + "".join(f"{k} = {v}\n" for k, v in self.places.items()) +
                        f"metrics_listen = unix:{self.metrics}\n"
                        f"[desktops]\n{desktops}\n")
 
