@@ -3,6 +3,7 @@
 container, written to all the while, is copied at one moment; a running virtual machine's disk likewise; one file, one home and one
 desktop come back by themselves."""
 import glob
+import fcntl
 import json
 import os
 import re
@@ -38,9 +39,9 @@ class Machine:
             raise AssertionError(f"pane-backup {' '.join(words)}: {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def be_host(self):
+    def be_host(self, more=""):
         with open(f"{self.etc}/host.conf", "w", encoding="utf-8") as file:
-            file.write(f"[host]\nstate_dir = {self.state}\nrun_dir = {self.run}\n")
+            file.write(f"[host]\nstate_dir = {self.state}\nrun_dir = {self.run}\n{more}")
 
     def desktop(self, home=None):
         """The directories of a desktop, as an agent makes them."""
@@ -69,6 +70,29 @@ class Backup(unittest.TestCase):
         if repository:
             made.backup("init", "--to", f"{made.root}/repository")
         return made
+
+
+class Shared(Backup):
+    def test_shared(self):
+        """of homes that several hosts have, what another host has open is left out here and cannot be overwritten; the others go and come"""
+        machine = self.machine("shared")
+        homes = f"{machine.root}/srv"
+        machine.be_host(f"homes_dir = {homes}\nhomes_shared = yes\n")
+        os.makedirs(homes)
+        free, taken = str(uuid.uuid4()), str(uuid.uuid4())
+        for key in (free, taken):
+            with open(f"{homes}/{key}.raw", "w", encoding="ascii") as file:
+                file.write(f"files of {key}")
+        with open(f"{homes}/{taken}.raw", "r+", encoding="ascii") as file: # as the other host's machine has it
+            fcntl.flock(file, fcntl.LOCK_EX)
+            said = machine.backup("run")
+            self.assertIn(f"home {taken} is in use on another host", said)
+            self.assertIn("1 homes", said)
+            self.assertIn("a desktop on another host has this home now", machine.backup("restore", "home", taken, check=False))
+        os.unlink(f"{homes}/{free}.raw")
+        machine.backup("restore", "home", free)
+        with open(f"{homes}/{free}.raw", encoding="ascii") as file:
+            self.assertEqual(file.read(), f"files of {free}")
 
 
 class Site(Backup):
