@@ -365,11 +365,11 @@ class Commands(Story):
         """the report of what was used: as a table of what was asked for, as CSV in which nothing is a formula, and what is no day is refused"""
         asked = []
         self.server.answers["GET /api/v1/usage"] = lambda q: (asked.append(q), (200, {"items": [
-            {"pool": "office", "user": "=1+1", "desktop_hours": 8.1, "connects": 3}]}))[1]
+            {"pool": "office", "user": "=1+1", "desktop_hours": 8.1, "connects": 3, "io_hours": 0.25}]}))[1]
         self.login()
-        self.assertRegex(self.pane("usage", "--by", "pool,user", "--from", "2026-11-01"), r"^POOL +USER +DESKTOP H +CONNECTS\noffice +=1\+1 +8\.1 +3\n$")
+        self.assertRegex(self.pane("usage", "--by", "pool,user", "--from", "2026-11-01"), r"^POOL +USER +DESKTOP H +CONNECTS +I/O H\noffice +=1\+1 +8\.1 +3 +0\.25\n$")
         self.assertEqual((asked[0]["by"], asked[0]["from"]), (["pool,user"], ["2026-11-01"]))
-        self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects\noffice,\"'=1+1\",8.1,3\n")
+        self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects,io_hours\noffice,\"'=1+1\",8.1,3,0.25\n")
         self.assertIn("--from", self.pane("usage", "--from", "1&by=x", status=2))
 
     def test_site(self):
