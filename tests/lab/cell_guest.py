@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Container desktops on a host with cgroup version 2 only: that its limits bind, and whom they leave alone. Runs in the lab
-host (cell_test.py), whose control groups are of that kind; any other machine with them will do."""
+"""Container desktops on a host with cgroup version 2 only: that its limits bind, and whom they leave alone; and that virtual machines
+(stand-ins for them) share processors there. Runs in the lab host (cell_test.py), whose control groups are of that kind; any other machine with them will do."""
 import json
 import os
 import struct
@@ -12,6 +12,7 @@ import unittest
 import cell
 import ordinary
 import vm
+from processor_test import Shares  # told here, too  # noqa: F401
 
 TIMEOUT = 1200
 TOP = "/sys/fs/cgroup"
