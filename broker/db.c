@@ -66,7 +66,8 @@ static int connect_now(struct db *db)
 	snprintf(options, sizeof(options),
 		 "-c statement_timeout=%d -c lock_timeout=%d -c TimeZone=UTC "
 		 "-c idle_in_transaction_session_timeout=15000 -c search_path=pane,pg_catalog",
-		 db->statement_timeout_ms, db->statement_timeout_ms);
+		 db->statement_timeout_ms,
+		 db->lock_timeout_ms ? db->lock_timeout_ms : db->statement_timeout_ms);
 	db_fini(db);
 	memset(db->prepared, 0, sizeof(db->prepared));
 	db->conn = PQconnectdbParams(names, values, 1);

@@ -29,6 +29,7 @@ struct db {
 	const char *conninfo;	  /* borrowed from the configuration */
 	const char *app;	  /* borrowed; shown in pg_stat_activity */
 	int statement_timeout_ms; /* 0 = none */
+	int lock_timeout_ms;	  /* 0 = as a statement's */
 	int64_t retry_at_ms;	  /* do not try to connect before */
 	struct db_fail fail;
 	bool within;			       /* pane.within is set on this connection: route.c */

@@ -5,6 +5,11 @@
  * applied once each; one that was applied must not change: its checksum is kept. The files in code/
  * (functions, views, triggers) are applied together whenever any of them differs from what the
  * database has.
+ *
+ * Whoever waits for a lock makes everybody wait who comes after: each try is shorter than a serving
+ * broker's patience (statement_timeout_ms, 5 s), so that what queued behind it gets through between
+ * two tries. A second connection sees meanwhile who holds the lock; that is told at once, and again
+ * when it is given up. Nothing of a file is kept then.
  */
 #include "broker/migrate.h"
 #include "broker/db.h"
@@ -16,28 +21,145 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SQL_MAX	    (1u << 20)
-#define SETUP_TTL_S 86400
+#define SQL_MAX	     (1u << 20)
+#define SETUP_TTL_S  86400
+#define STATEMENT_MS (15 * 60 * 1000) /* one that fills a new column of a large table */
+#define ADMIN_MS     10000
+#define LOCK_MS	     3000
+#define LOCK_TRIES   5
+#define TURN_LOCK_MS "120s" /* another pane-broker migrate */
+#define LOOK_MS	     1000
 
-static int owner_connect(const struct broker_conf *c, struct db *db, struct err *e)
+/* The owner's connection, and a second one that looks who is in its way. */
+struct owner {
+	struct db db;
+	struct db look;
+	char pids[80], holders[240]; /* as last seen; "" = nobody was in the way */
+};
+
+static int owner_connect(const struct broker_conf *c, int statement_ms, struct owner *o,
+			 struct err *e)
 {
-	db_init(db, c->owner_conninfo, "pane-broker migrate", 0);
-	if (!db_ready(db))
+	*o = (struct owner){0};
+	db_init(&o->db, c->owner_conninfo, "pane-broker migrate", statement_ms);
+	o->db.lock_timeout_ms = LOCK_MS;
+	db_init(&o->look, c->owner_conninfo, "pane-broker migrate: looks", LOCK_MS);
+	if (!db_ready(&o->db))
 		return 0;
 	err_set(e, -ECONNREFUSED, "cannot connect to the database (owner_conninfo): %s",
-		db->conn ? PQerrorMessage(db->conn) : "out of memory");
-	db_fini(db);
+		o->db.conn ? PQerrorMessage(o->db.conn) : "out of memory");
+	db_fini(&o->db);
 	return -ECONNREFUSED;
+}
+
+static void owner_fini(struct owner *o)
+{
+	db_fini(&o->db); /* releases the lock */
+	db_fini(&o->look);
 }
 
 static int db_err(const struct db *db, struct err *e, const char *what)
 {
 	return err_set(e, -EIO, "%s: %s", what, PQerrorMessage(db->conn));
 }
+
+/* ---- waiting for locks ---- */
+
+/* What a role may not see of others' connections (state, times) is NULL there. */
+static const char sql_holders[] =
+	"SELECT string_agg(a.pid::text, ', ' ORDER BY a.pid), string_agg(format('%s (%s, user "
+	"%s%s)', a.pid, coalesce(nullif(a.application_name, ''), 'a program without a name'), "
+	"a.usename, coalesce(format(', %s for %s s', a.state, extract(epoch FROM clock_timestamp() "
+	"- a.state_change)::int), '')), ', ' ORDER BY a.pid) "
+	"FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids($1))";
+
+static void look_who(struct owner *o, const char *what)
+{
+	char pid[24];
+	cleanup_pgresult PGresult *res = NULL;
+	const char *who;
+
+	snprintf(pid, sizeof(pid), "%d", PQbackendPID(o->db.conn));
+	if (db_ready(&o->look))
+		return;
+	res = db_query(&o->look, sql_holders, 1, (const char *const[]){pid});
+	if (!res || PQntuples(res) < 1 || PQgetisnull(res, 0, 0))
+		return;
+	who = PQgetvalue(res, 0, 1);
+	if (strcmp(o->pids, PQgetvalue(res, 0, 0)))
+		fprintf(stderr, "%s: waits for a lock of the database that is held by %s\n", what,
+			who);
+	snprintf(o->pids, sizeof(o->pids), "%s", PQgetvalue(res, 0, 0));
+	snprintf(o->holders, sizeof(o->holders), "%s", who);
+}
+
+/* The last of a text's results; a failed one ends them. */
+static PGresult *take_result(PGconn *conn)
+{
+	PGresult *last = NULL, *res;
+
+	while ((res = PQgetResult(conn))) {
+		PQclear(last);
+		last = res;
+	}
+	return last;
+}
+
+/* Runs trusted text (many statements, which only the simple protocol takes) or one statement with
+ * parameters, and looks who is in the way while it takes long. -EAGAIN: a lock was not to be had.
+ */
+static int run_watched(struct owner *o, const char *what, const char *sql, int n,
+		       const char *const *params)
+{
+	PGconn *conn = o->db.conn;
+	cleanup_pgresult PGresult *res = NULL;
+	const char *state;
+	ExecStatusType st;
+	int sent = n ? PQsendQueryParams(conn, sql, n, NULL, params, NULL, NULL, 0)
+		     : PQsendQuery(conn, sql);
+
+	while (sent && PQisBusy(conn)) {
+		struct pollfd p = {.fd = PQsocket(conn), .events = POLLIN};
+		int r = poll(&p, 1, LOOK_MS);
+
+		if (r == 0)
+			look_who(o, what);
+		else if (!PQconsumeInput(conn))
+			break;
+	}
+	res = take_result(conn);
+	st = PQresultStatus(res);
+	if (st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK)
+		return 0;
+	state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+	return state && !strcmp(state, "55P03") ? -EAGAIN : -EIO;
+}
+
+static int lock_err(const struct owner *o, struct err *e, const char *what)
+{
+	if (!o->pids[0])
+		return err_set(e, -EAGAIN,
+			       "%s: nothing was changed, as a lock of the database was not to be "
+			       "had: try again in a moment",
+			       what);
+	return err_set(e, -EAGAIN,
+		       "%s: nothing was changed, as a lock of the database is held by %s: wait "
+		       "until that has ended, or end it (as the database's administrator: SELECT "
+		       "pg_terminate_backend(%s)), and try again",
+		       what, o->holders, o->pids);
+}
+
+static int run_err(const struct owner *o, int r, struct err *e, const char *what)
+{
+	return r == -EAGAIN ? lock_err(o, e, what) : db_err(&o->db, e, what);
+}
+
+/* ---- migrating ---- */
 
 static int is_sql(const struct dirent *d)
 {
@@ -52,18 +174,32 @@ static int is_migration(const struct dirent *d)
 	return is_sql(d) && strspn(d->d_name, "0123456789") == 3;
 }
 
-/* The file's text is trusted and holds many statements, which only the simple protocol takes. */
-static int run_file(struct db *db, const char *text)
+/* All of a file, and the note that it was applied, or nothing; a few times where another's lock is
+ * in the way. */
+static int run_file(struct owner *o, const char *what, const char *text, const char *note, int n,
+		    const char *const *params, struct err *e)
 {
-	cleanup_pgresult PGresult *res = PQexec(db->conn, text);
-	ExecStatusType st = PQresultStatus(res);
+	struct db *db = &o->db;
 
-	return st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? 0 : -EIO;
+	for (int try = 1;; try++) {
+		int r = db_exec_n(db, "BEGIN", 0, NULL);
+
+		r = r ? r : run_watched(o, what, text, 0, NULL);
+		r = r ? r : run_watched(o, what, note, n, params);
+		r = r ? r : db_exec_n(db, "COMMIT", 0, NULL);
+		if (!r)
+			return 0;
+		if (r != -EAGAIN || try == LOCK_TRIES)
+			return run_err(o, r, e, what);
+		if (db_exec_n(db, "ROLLBACK", 0, NULL))
+			return db_err(db, e, what);
+	}
 }
 
-static int apply_one(struct db *db, const char *dir, const char *name, struct err *e)
+static int apply_one(struct owner *o, const char *dir, const char *name, struct err *e)
 {
 	cleanup_free char *text = NULL, *known = NULL;
+	struct db *db = &o->db;
 	char path[512], sum[65];
 	size_t n;
 	int r = path_join(path, sizeof(path), dir, name);
@@ -84,12 +220,11 @@ static int apply_one(struct db *db, const char *dir, const char *name, struct er
 			       path);
 	if (known)
 		return 0;
-	if (db_exec_n(db, "BEGIN", 0, NULL) || run_file(db, text) ||
-	    db_exec(db, "INSERT INTO pane.migration (name, checksum) VALUES ($1, $2)", name, sum) ||
-	    db_exec_n(db, "COMMIT", 0, NULL))
-		return db_err(db, e, name);
-	printf("applied %s\n", name);
-	return 0;
+	r = run_file(o, name, text, "INSERT INTO pane.migration (name, checksum) VALUES ($1, $2)", 2,
+		     (const char *const[]){name, sum}, e);
+	if (!r)
+		printf("applied %s\n", name);
+	return r;
 }
 
 static void free_entries(struct dirent **list, int n)
@@ -99,9 +234,10 @@ static void free_entries(struct dirent **list, int n)
 	free(list);
 }
 
-static int apply_all(struct db *db, const char *dir, struct err *e)
+static int apply_all(struct owner *o, const char *dir, struct err *e)
 {
 	struct dirent **list = NULL;
+	struct db *db = &o->db;
 	cleanup_free char *newest = NULL;
 	int n = scandir(dir, &list, is_migration, alphasort), r = 0;
 
@@ -117,7 +253,7 @@ static int apply_all(struct db *db, const char *dir, struct err *e)
 			    "release is begun anew by make demo-clean",
 			    newest, list[n - 1]->d_name);
 	for (int i = 0; i < n && !r; i++)
-		r = apply_one(db, dir, list[i]->d_name, e);
+		r = apply_one(o, dir, list[i]->d_name, e);
 	free_entries(list, n);
 	return r;
 }
@@ -164,9 +300,10 @@ static int read_code(const char *sql_dir, char **all, size_t *len, struct err *e
 	return r;
 }
 
-static int apply_code(struct db *db, const char *sql_dir, struct err *e)
+static int apply_code(struct owner *o, const char *sql_dir, struct err *e)
 {
 	cleanup_free char *text = NULL, *known = NULL;
+	struct db *db = &o->db;
 	char sum[65];
 	size_t n = 0;
 	int r = read_code(sql_dir, &text, &n, e);
@@ -179,13 +316,13 @@ static int apply_code(struct db *db, const char *sql_dir, struct err *e)
 		return db_err(db, e, "code");
 	if (known && !strcmp(known, sum))
 		return 0;
-	if (db_exec_n(db, "BEGIN", 0, NULL) || run_file(db, text) ||
-	    db_exec_n(db, "DELETE FROM pane.code", 0, NULL) ||
-	    db_exec(db, "INSERT INTO pane.code (checksum) VALUES ($1)", sum) ||
-	    db_exec_n(db, "COMMIT", 0, NULL))
-		return db_err(db, e, "code");
-	printf("applied code\n");
-	return 0;
+	r = run_file(o, "code", text,
+		     "WITH old AS (DELETE FROM pane.code) INSERT INTO pane.code (checksum) VALUES "
+		     "($1)",
+		     1, (const char *const[]){sum}, e);
+	if (!r)
+		printf("applied code\n");
+	return r;
 }
 
 /* The role of the runtime conninfo; as libpq would, the OS user when it names none. */
@@ -208,9 +345,10 @@ static int runtime_role(const struct broker_conf *c, char out[64], struct err *e
 	return 0;
 }
 
-static int migrate_locked(struct db *db, const struct broker_conf *c, const char *dir,
+static int migrate_locked(struct owner *o, const struct broker_conf *c, const char *dir,
 			  struct err *e)
 {
+	struct db *db = &o->db;
 	char role[64];
 	int r;
 
@@ -224,28 +362,34 @@ static int migrate_locked(struct db *db, const struct broker_conf *c, const char
 		      "timestamptz NOT NULL DEFAULT now())",
 		      0, NULL))
 		return db_err(db, e, "cannot make the schema");
-	r = apply_all(db, dir, e);
+	r = apply_all(o, dir, e);
 	if (!r)
-		r = apply_code(db, dir, e);
+		r = apply_code(o, dir, e);
 	if (!r)
 		r = runtime_role(c, role, e);
-	if (!r && db_exec(db, "SELECT pane.grant_runtime($1)", role))
-		r = db_err(db, e, "cannot grant the runtime role its rights");
-	return r;
+	if (r)
+		return r;
+	r = run_watched(o, "rights", "SELECT pane.grant_runtime($1)", 1,
+			(const char *const[]){role});
+	return r ? run_err(o, r, e, "cannot grant the runtime role its rights") : 0;
 }
 
 int broker_migrate(const struct broker_conf *c, const char *sql_dir, struct err *e)
 {
-	struct db db;
-	int r = owner_connect(c, &db, e);
+	struct owner o;
+	int r = owner_connect(c, STATEMENT_MS, &o, e);
 
 	if (r)
 		return r;
-	if (db_exec_n(&db, "SELECT pg_advisory_lock(1885433445, 0)", 0, NULL))
-		r = db_err(&db, e, "cannot take the migration lock");
+	r = run_watched(&o, "turn",
+			"BEGIN; SET LOCAL lock_timeout = '" TURN_LOCK_MS "'; "
+			"SELECT pg_advisory_lock(1885433445, 0); COMMIT",
+			0, NULL);
+	if (r)
+		r = run_err(&o, r, e, "cannot take the migration lock");
 	else
-		r = migrate_locked(&db, c, sql_dir ? sql_dir : c->sql_dir, e);
-	db_fini(&db); /* releases the lock */
+		r = migrate_locked(&o, c, sql_dir ? sql_dir : c->sql_dir, e);
+	owner_fini(&o);
 	return r;
 }
 
@@ -253,12 +397,12 @@ int broker_migrate(const struct broker_conf *c, const char *sql_dir, struct err 
 static int make_admin(const struct broker_conf *c, const char *name, const char *token,
 		      struct err *e)
 {
-	char password[21], hash[PASSWORD_HASH_MAX], key[DB_HASH_LEN];
-	struct db db;
-	int r = valid_user_name(name, e), bad;
+	char password[21], hash[PASSWORD_HASH_MAX], key[DB_HASH_LEN] = "";
+	struct owner o;
+	int r = valid_user_name(name, e);
 
 	if (!r)
-		r = owner_connect(c, &db, e);
+		r = owner_connect(c, ADMIN_MS, &o, e);
 	if (r)
 		return r;
 	random_password(password, 20);
@@ -267,18 +411,19 @@ static int make_admin(const struct broker_conf *c, const char *name, const char 
 	} else {
 		if (token)
 			db_hash(key, token, TICKET_LEN);
-		bad = token ? db_exec(&db,
-				      "SELECT pane.admin_reset($1, $2), "
-				      "pane.welcome_create($1, $3, $4)",
-				      name, hash, key, DB_INT(SETUP_TTL_S))
-			    : db_exec(&db, "SELECT pane.admin_reset($1, $2)", name, hash);
-		if (bad)
-			r = db_err(&db, e, "cannot write the administrator");
+		r = run_watched(&o, "administrator",
+				token ? "SELECT pane.admin_reset($1, $2), "
+					"pane.welcome_create($1, $3, $4)"
+				      : "SELECT pane.admin_reset($1, $2)",
+				token ? 4 : 2,
+				(const char *const[]){name, hash, key, DB_INT(SETUP_TTL_S)});
+		if (r)
+			r = run_err(&o, r, e, "cannot write the administrator");
 		else
 			printf("%s\n", token ? token : password);
 	}
 	explicit_bzero(password, sizeof(password));
-	db_fini(&db);
+	owner_fini(&o);
 	return r;
 }
 

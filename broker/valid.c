@@ -792,12 +792,15 @@ static int sync_report(json_t *v, struct err *e)
 	return r ? r : json_need_int(v, "n", 1, INT64_MAX, &n, e);
 }
 
-/* From the given place on, n figures; null is what nobody can tell. */
-static int usage_figures(json_t *v, size_t from, size_t n, struct err *e)
+/* From the given place on, n figures, or a few more of a newer host agent; null is what nobody can
+ * tell. */
+static int usage_figures(json_t *v, size_t from, size_t n, size_t more, struct err *e)
 {
-	if (!json_is_array(v) || json_array_size(v) != from + n)
-		return err_set(e, -EINVAL, "must be a list of %zu", from + n);
-	for (size_t i = from; i < from + n; i++) {
+	size_t all = json_array_size(v);
+
+	if (!json_is_array(v) || all < from + n || all > from + n + more)
+		return err_set(e, -EINVAL, "must be a list of %zu", from + n + more);
+	for (size_t i = from; i < all; i++) {
 		json_t *x = json_array_get(v, i);
 
 		if (!json_is_null(x) && (!json_is_integer(x) || json_integer_value(x) < 0 ||
@@ -813,7 +816,7 @@ static int usage_desktop(json_t *v, struct err *e)
 
 	if (!id || valid_uuid(id))
 		return err_set(e, -EINVAL, "must begin with a lower-case UUID");
-	return usage_figures(v, 1, 9, e);
+	return usage_figures(v, 1, 9, 1, e); /* those of before told no I/O */
 }
 
 static int sync_usage(json_t *o, struct err *e)
@@ -829,7 +832,7 @@ static int sync_usage(json_t *o, struct err *e)
 	if (!r)
 		r = json_opt_int(o, "over_s", 1, 7200, &ago, e);
 	if (!r)
-		r = usage_figures(json_object_get(o, "host"), 0, 2, e);
+		r = usage_figures(json_object_get(o, "host"), 0, 2, 0, e);
 	if (!r && !json_is_array(json_object_get(o, "desktops")))
 		r = err_set(e, -EINVAL, "\"desktops\" must be a list");
 	if (!r)

@@ -62,6 +62,7 @@ static const struct cli_column usage_columns[] = {
 	{"CONNECTS", "connects", CLI_TEXT},
 	{"CPU H", "cpu_hours", CLI_TEXT},
 	{"OVERHEAD H", "overhead_hours", CLI_TEXT},
+	{"I/O H", "io_hours", CLI_TEXT},
 	{"DISPLAY H", "display_hours", CLI_TEXT},
 	{"GIB H", "memory_gib_hours", CLI_TEXT},
 	{"DISK MIB", "disk_mib", CLI_TEXT},

@@ -18,16 +18,17 @@ DECLARE v_minute bigint := floor(extract(epoch FROM now() - make_interval(secs =
 BEGIN
 	WITH said AS (SELECT d.id, (x ->> 1)::real AS cpu, (x ->> 2)::real AS overhead, (x ->> 3)::real AS display,
 			(x ->> 4)::real AS memory, (x ->> 5)::real AS display_memory, (x ->> 6)::real AS disk_read,
-			(x ->> 7)::real AS disk_written, (x ->> 8)::real AS net_in, (x ->> 9)::real AS net_out
+			(x ->> 7)::real AS disk_written, (x ->> 8)::real AS net_in, (x ->> 9)::real AS net_out,
+			(x ->> 10)::real AS io
 		FROM jsonb_array_elements(p_usage -> 'desktops') x JOIN pane.desktop d ON d.id = (x ->> 0)::uuid
 			AND d.host_id = p_host AND d.state <> 'deleted'
 		UNION ALL SELECT p_host, (p_usage -> 'host' ->> 0)::real, NULL, NULL, (p_usage -> 'host' ->> 1)::real, NULL,
-			NULL, NULL, NULL, NULL)
+			NULL, NULL, NULL, NULL, NULL)
 	INSERT INTO pane.usage AS u (of, step, slot, at, n, cpu, overhead, display, memory, display_memory, disk_read,
-			disk_written, net_in, net_out)
+			disk_written, net_in, net_out, io)
 		SELECT DISTINCT ON (s.id, r.step) s.id, r.step, v_minute / r.step % r.slots,
 			to_timestamp(v_minute / r.step * r.step * 60), 1, s.cpu, s.overhead, s.display, s.memory,
-			s.display_memory, s.disk_read, s.disk_written, s.net_in, s.net_out
+			s.display_memory, s.disk_read, s.disk_written, s.net_in, s.net_out, s.io
 		FROM said s, pane.usage_rings() r ORDER BY s.id, r.step
 		ON CONFLICT (of, step, slot) DO UPDATE SET at = excluded.at,
 			n = CASE WHEN u.at = excluded.at THEN u.n + 1 ELSE 1 END,
@@ -39,7 +40,8 @@ BEGIN
 			disk_read = pane.usage_mean(u.disk_read, u.n, excluded.disk_read, u.at = excluded.at),
 			disk_written = pane.usage_mean(u.disk_written, u.n, excluded.disk_written, u.at = excluded.at),
 			net_in = pane.usage_mean(u.net_in, u.n, excluded.net_in, u.at = excluded.at),
-			net_out = pane.usage_mean(u.net_out, u.n, excluded.net_out, u.at = excluded.at);
+			net_out = pane.usage_mean(u.net_out, u.n, excluded.net_out, u.at = excluded.at),
+			io = pane.usage_mean(u.io, u.n, excluded.io, u.at = excluded.at);
 	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN n;
 END $$;
@@ -50,7 +52,7 @@ LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('step_s', CASE WHEN p_day THEN 600 ELSE 60 END, 'until', now(),
 		'range_s', CASE WHEN p_day THEN 86400 ELSE 3600 END, 'cpus', p_cpus, 'memory_mib', p_memory_mib,
 		'samples', coalesce((SELECT jsonb_agg(jsonb_build_object('at', u.at, 'cpu', round(u.cpu),
-			'overhead', round(u.overhead), 'display', round(u.display), 'memory', round(u.memory),
+			'overhead', round(u.overhead), 'io', round(u.io), 'display', round(u.display), 'memory', round(u.memory),
 			'display_memory', round(u.display_memory), 'disk_read', round(u.disk_read),
 			'disk_written', round(u.disk_written), 'net_in', round(u.net_in), 'net_out', round(u.net_out))
 			ORDER BY u.at) FROM pane.usage u WHERE u.of = p_of AND u.step = CASE WHEN p_day THEN 10 ELSE 1 END

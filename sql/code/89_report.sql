@@ -14,13 +14,14 @@ BEGIN
 		RETURN;
 	END IF;
 	INSERT INTO pane.usage_piece (day, pool, user_name, desktop_s, cpu_s, overhead_s, display_s, memory_mib_s, disk_kib,
-			net_kib)
+			net_kib, io_s)
 		SELECT v_at::date, coalesce(p.name, ''), coalesce(u.name, ''), count(*) * v_over,
 			coalesce(sum((x ->> 1)::float8), 0) / 1000 * v_over, coalesce(sum((x ->> 2)::float8), 0) / 1000 * v_over,
 			coalesce(sum((x ->> 3)::float8), 0) / 1000 * v_over,
 			sum(coalesce((x ->> 4)::float8, 0) + coalesce((x ->> 5)::float8, 0)) * v_over,
 			sum(coalesce((x ->> 6)::float8, 0) + coalesce((x ->> 7)::float8, 0)) * v_over,
-			sum(coalesce((x ->> 8)::float8, 0) + coalesce((x ->> 9)::float8, 0)) * v_over
+			sum(coalesce((x ->> 8)::float8, 0) + coalesce((x ->> 9)::float8, 0)) * v_over,
+			coalesce(sum((x ->> 10)::float8), 0) / 1000 * v_over
 		FROM jsonb_array_elements(p_usage -> 'desktops') x JOIN pane.desktop d ON d.id = (x ->> 0)::uuid
 			AND d.host_id = p_host AND d.state <> 'deleted'
 		LEFT JOIN pane.pool p ON p.id = d.pool_id LEFT JOIN pane.users u ON u.id = d.user_id GROUP BY 2, 3;
@@ -59,12 +60,14 @@ BEGIN
 	WITH gone AS (DELETE FROM pane.usage_piece WHERE ctid = ANY (ARRAY(SELECT ctid FROM pane.usage_piece LIMIT 20000))
 		RETURNING *)
 	INSERT INTO pane.usage_day AS u SELECT day, pool, user_name, sum(desktop_s), sum(connected_s), sum(connects), sum(cpu_s),
-			sum(overhead_s), sum(display_s), sum(memory_mib_s), sum(disk_kib), sum(net_kib) FROM gone GROUP BY 1, 2, 3
+			sum(overhead_s), sum(display_s), sum(memory_mib_s), sum(disk_kib), sum(net_kib), sum(io_s)
+		FROM gone GROUP BY 1, 2, 3
 		ON CONFLICT (day, pool, user_name) DO UPDATE SET desktop_s = u.desktop_s + excluded.desktop_s,
 			connected_s = u.connected_s + excluded.connected_s, connects = u.connects + excluded.connects,
 			cpu_s = u.cpu_s + excluded.cpu_s, overhead_s = u.overhead_s + excluded.overhead_s,
 			display_s = u.display_s + excluded.display_s, memory_mib_s = u.memory_mib_s + excluded.memory_mib_s,
-			disk_kib = u.disk_kib + excluded.disk_kib, net_kib = u.net_kib + excluded.net_kib;
+			disk_kib = u.disk_kib + excluded.disk_kib, net_kib = u.net_kib + excluded.net_kib,
+			io_s = u.io_s + excluded.io_s;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN 0 * n; -- of no interest to a log, every few seconds
 END $$;
@@ -80,12 +83,12 @@ CREATE FUNCTION pane.usage_report(p_from date, p_to date, p_by text[]) RETURNS t
 			JOIN pane.desktop d ON d.id = s.desktop_id LEFT JOIN pane.pool p ON p.id = d.pool_id
 			CROSS JOIN LATERAL pane.days_of(s.since, clock_timestamp()) x WHERE s.state = 'connected'),
 	all_of AS (SELECT * FROM pane.usage_day UNION ALL SELECT * FROM pane.usage_piece
-		UNION ALL SELECT day, pool, user_name, 0, s, 0, 0, 0, 0, 0, 0, 0 FROM live),
+		UNION ALL SELECT day, pool, user_name, 0, s, 0, 0, 0, 0, 0, 0, 0, 0 FROM live),
 	lines AS (SELECT CASE WHEN 'day' = ANY (p_by) THEN day END AS day, CASE WHEN 'pool' = ANY (p_by) THEN pool END AS pool,
 			CASE WHEN 'user' = ANY (p_by) THEN user_name END AS "user", round(sum(desktop_s) / 3600.0, 2) AS desktop_hours,
 			round(sum(connected_s) / 3600.0, 2) AS connected_hours, sum(connects) AS connects,
 			round((sum(cpu_s) / 3600)::numeric, 3) AS cpu_hours, round((sum(overhead_s) / 3600)::numeric, 3) AS overhead_hours,
-			round((sum(display_s) / 3600)::numeric, 3) AS display_hours,
+			round((sum(io_s) / 3600)::numeric, 3) AS io_hours, round((sum(display_s) / 3600)::numeric, 3) AS display_hours,
 			round((sum(memory_mib_s) / 3600 / 1024)::numeric, 2) AS memory_gib_hours,
 			round((sum(disk_kib) / 1024)::numeric, 1) AS disk_mib, round((sum(net_kib) / 1024)::numeric, 1) AS net_mib
 		FROM all_of WHERE day BETWEEN p_from AND p_to GROUP BY 1, 2, 3)
@@ -123,7 +126,7 @@ BEGIN
 		RETURN v_out;
 	END IF;
 	v_keys := ARRAY(SELECT k FROM unnest('{day,pool,user}'::text[]) k WHERE k = ANY (v_by))
-		|| '{desktop_hours,connected_hours,connects,cpu_hours,overhead_hours,display_hours,memory_gib_hours,disk_mib,net_mib}'::text[];
+		|| '{desktop_hours,connected_hours,connects,cpu_hours,overhead_hours,io_hours,display_hours,memory_gib_hours,disk_mib,net_mib}'::text[];
 	RETURN array_to_string(v_keys, ',') || E'\r\n' || coalesce((SELECT string_agg((SELECT string_agg(CASE WHEN n <= cardinality(v_by)
 			THEN pane.csv_field(o ->> k) ELSE o ->> k END, ',' ORDER BY n) FROM unnest(v_keys) WITH ORDINALITY x (k, n)) || E'\r\n',
 			'' ORDER BY i) FROM jsonb_array_elements(v_out::jsonb -> 'items') WITH ORDINALITY y (o, i)), '');

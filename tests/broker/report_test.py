@@ -5,7 +5,7 @@ import unittest
 
 import panesite
 
-GUEST = [500, 100, 50, 1024, 0, 10, 10, 5, 5]
+GUEST = [500, 100, 50, 1024, 0, 10, 10, 5, 5, 250]
 MINUTE_H = 60 / 3600
 
 
@@ -48,9 +48,22 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(line["desktop_hours"], MINUTE_H, places=2)
         self.assertAlmostEqual(line["cpu_hours"], MINUTE_H / 2, places=3)
         self.assertAlmostEqual(line["overhead_hours"], MINUTE_H / 10, places=3)
+        self.assertAlmostEqual(line["io_hours"], MINUTE_H / 4, places=3)
+        self.assertAlmostEqual(line["display_hours"], MINUTE_H / 20, places=3)
         self.assertAlmostEqual(line["memory_gib_hours"], MINUTE_H, places=2)
         self.assertAlmostEqual(line["disk_mib"], 20 * 60 / 1024, places=1)
         self.assertAlmostEqual(line["net_mib"], 10 * 60 / 1024, places=1)
+
+    def test_added(self):
+        """what pieces told is the same once they are added to their day, every figure of it"""
+        self.say(60)
+        told = self.read()
+        added = lambda: self.site.cluster.value("SELECT count(*) FROM pane.usage_piece") == "0"
+        self.b.wait(added, "pieces are added up")
+        self.assertEqual(self.read(), told)
+        self.say(0)
+        self.b.wait(added, "the second look is added, too")
+        self.assertAlmostEqual(self.read()[0]["io_hours"], 2 * MINUTE_H / 4, places=3)
 
     def test_over(self):
         """a host that looks every ten minutes says so, and as much is counted; the next look counts, too"""
@@ -75,6 +88,7 @@ class Report(unittest.TestCase):
         text = self.b.get("/usage?by=pool,user&format=csv").text
         lines = text.split("\r\n")
         self.assertTrue(lines[0].startswith("pool,user,desktop_hours,"), lines[0])
+        self.assertIn(",cpu_hours,overhead_hours,io_hours,display_hours,", lines[0])
         self.assertEqual(lines[1].split(",")[:3], ["office", "\"'=1+1\"", "1.00"])
 
     def test_session(self):

@@ -5,7 +5,7 @@ import unittest
 
 import panesite
 
-GUEST = [300, 50, 20, 512, 10, 1, 2, None, None]
+GUEST = [300, 50, 20, 512, 10, 1, 2, None, None, 30]
 
 
 class Usage(unittest.TestCase):
@@ -39,11 +39,23 @@ class Usage(unittest.TestCase):
             self.assertEqual((got["step_s"], len(got["samples"])), (step, 1))
             s = got["samples"][0]
             self.assertEqual([s[k] for k in ("cpu", "overhead", "display", "memory", "display_memory", "disk_read", "disk_written",
-                                             "net_in", "net_out")], GUEST)
+                                             "net_in", "net_out", "io")], GUEST)
             host = self.read("/hosts/h1", span)["samples"][0]
             self.assertEqual((host["cpu"], host["memory"], host["overhead"]), (1500, 2000, None))
         self.assertEqual(self.b.get("/desktops/nope/usage").status, 404)
         self.assertEqual(self.b.get("/desktops/office-1/usage?range=year").status, 400)
+
+    def test_io(self):
+        """what a machine's disks and network cards took is told apart from the rest of its overhead; an agent of before does not tell it"""
+        self.assertEqual(self.h.look(*GUEST).status, 200)
+        self.assertEqual(self.h.look(*GUEST[:-1], 90).status, 200)
+        first = self.read()["samples"]
+        self.assertEqual([(s["overhead"], s["io"]) for s in first], [(50, 60)])
+        self.assertEqual(self.h.look(*GUEST[:-1]).status, 200)
+        self.assertEqual(self.read()["samples"][0]["io"], 60)
+        self.site.cluster.sql("DELETE FROM pane.usage")
+        self.assertEqual(self.h.look(*GUEST[:-1]).status, 200)
+        self.assertEqual([(s["overhead"], s["io"]) for s in self.read()["samples"]], [(50, None)])
 
     def test_means(self):
         """samples of one time are a mean; those of an hour ago are written over in place, and a day's ring ends, too"""
@@ -63,7 +75,7 @@ class Usage(unittest.TestCase):
 
     def test_refused(self):
         """figures that are none, and lists that are too short, are refused; another host's desktop is passed over"""
-        for bad in ([self.id], [self.id, *GUEST[:-1], "x"], [self.id, *GUEST[:-1], -1], ["nobody", *GUEST]):
+        for bad in ([self.id], [self.id, *GUEST[:-2]], [self.id, *GUEST, 1], [self.id, *GUEST[:-1], "x"], [self.id, *GUEST[:-1], -1], ["nobody", *GUEST]):
             self.assertEqual(self.say(bad), 400, bad)
         self.assertEqual(self.say(host=(1,)), 400)
         other = self.site.host("h2")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Container desktops on a host with cgroup version 2 only: that its limits bind, and whom they leave alone. Runs in the lab
-host (cell_test.py), whose control groups are of that kind; any other machine with them will do."""
+"""Container desktops on a host with cgroup version 2 only: that its limits bind, and whom they leave alone; and that virtual machines
+(stand-ins for them) share processors there. Runs in the lab host (cell_test.py), whose control groups are of that kind; any other machine with them will do."""
 import json
 import os
 import struct
@@ -11,6 +11,7 @@ import unittest
 
 import cell
 import ordinary
+import processor_test
 import vm
 
 TIMEOUT = 1200
@@ -178,3 +179,7 @@ class Delegated(unittest.TestCase):
         machine.ask(op="quit")
         self.assertEqual(machine.wait(60)[0], 0)
         self.assertFalse(os.path.exists(group))
+
+
+class Machines(processor_test.Shares):
+    """The agent's groups of virtual machines, of version 2 here."""

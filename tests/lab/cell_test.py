@@ -14,8 +14,8 @@ TIMEOUT = 600
 @unittest.skipUnless(cell.image(), "no golden image with Xvfb: build one (make demo), or set PANE_CELL_IMAGE")
 class Lab(unittest.TestCase):
     def test_version_2(self):
-        """on stock Debian with cgroup v2 every limit binds: processors, processes, memory, I/O; an out-of-memory kill stays inside"""
-        env = {"PYTHONPATH": os.path.join(vm.SOURCE, "tests/lib"), "PYTHONDONTWRITEBYTECODE": "1",
+        """on stock Debian with cgroup v2 every limit binds: processors, processes, memory, I/O; an out-of-memory kill stays inside; virtual machines have equal shares"""
+        env = {"PYTHONPATH": os.pathsep.join(os.path.join(vm.SOURCE, "tests", d) for d in ("lib", "vmm/host")), "PYTHONDONTWRITEBYTECODE": "1",
                "PANE_BUILD": os.path.abspath(vm.BUILD), "PANE_CELL_IMAGE": os.path.abspath(cell.image())}
         done = subprocess.run( # one processor of two: with one alone nothing would be seen of the ceiling
             [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--cpus", "2", "--data-mib", "2048", "--memory", "2560", "--timeout", "300", "env", *[f"{k}={v}" for k, v in env.items()],

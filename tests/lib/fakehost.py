@@ -100,6 +100,13 @@ class FakeHost:
                                   "reason": d["reason"], "viewers": d["viewers"], "answers": d.get("answers", [])}
                                  for i, d in self.desktops.items()]}
 
+    def look(self, *figures, ago_s=0, host=(100, 1000)):
+        """Reports what was used: by each desktop that runs the same figures (docs/contracts.md, "Usage")."""
+        report = {**self.report(), "wait_s": 0}
+        running = [d["id"] for d in report["desktops"] if d["state"] in ("booting", "ready")]
+        report["usage"] = {"ago_s": ago_s, "host": list(host), "desktops": [[i, *figures] for i in running]}
+        return self.sync(report)
+
     def sync(self, body=None, timeout=40, again=True):
         """Reports what is observed, or body, and gives the broker's answer. What another thread's report has overtaken is said again."""
         while True:

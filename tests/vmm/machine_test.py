@@ -122,7 +122,7 @@ class Guest(unittest.TestCase):
             self.assertIn("Seccomp:\t2\n", status)
             self.assertIn("NoNewPrivs:\t1\n", status)
             # the process's filter, and one of its own
-            if re.match(r"Name:\s+(vcpu|blk-io)", status) and "Seccomp_filters" in status:
+            if re.match(r"Name:\s+(vcpu|io-blk-ring)", status) and "Seccomp_filters" in status:
                 self.assertIn("Seccomp_filters:\t2\n", status)
 
     def test_second_display(self):

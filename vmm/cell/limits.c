@@ -4,10 +4,6 @@
  * controllers cpu, memory, pids and blkio are used where they are mounted at their usual place;
  * memory and pids must be there, as without them one desktop could take the machine.
  *
- * Version 2 shares out from the top when that is the caller's, else (an ordinary user) from the
- * nearest group above that was delegated to them: a group with processes of its own cannot share
- * out ("no internal processes"), so it is one that does so already.
- *
  * Ceilings on I/O hold per block device. The disks of a desktop are loop devices of its own, and
  * the loop driver does its work in the name of the group that asked for it; without disks it is
  * the whole device under the directory.
@@ -26,10 +22,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include "common/cgroup.h"
 #include "common/file.h"
 #include "common/log.h"
 
-#define CGROUP	       "/sys/fs/cgroup"
+#define CGROUP	       CGROUP_TOP
 #define PERIOD_US      100000
 #define REMOVE_WAIT_MS 5000
 
@@ -46,71 +43,15 @@ const char *cell_limits_name(enum cell_limits_kind kind)
 /* ---- what there is -----------------------------------------------------------------------------
  */
 
-/* Whether a file of words (cgroup.controllers and such) has this one. */
-static bool has_word(const char *dir, const char *file, const char *word)
-{
-	char path[PATH_MAX];
-	cleanup_free char *text = NULL;
-	char *rest = NULL;
-	size_t n;
-
-	if (path_join(path, sizeof(path), dir, file) < 0 ||
-	    file_read(path, 4096, &text, &n, NULL) < 0)
-		return false;
-	for (char *w = strtok_r(text, " \n", &rest); w; w = strtok_r(NULL, " \n", &rest))
-		if (!strcmp(w, word))
-			return true;
-	return false;
-}
-
-static bool may_write(const char *dir, const char *file)
-{
-	char path[PATH_MAX];
-
-	return path_join(path, sizeof(path), dir, file) == 0 && access(path, W_OK) == 0;
-}
-
 int cell_limits_delegated(const char *mnt, const char *own, char *out, size_t n)
 {
-	size_t top = strlen(mnt);
-	char *slash;
-
-	if (snprintf(out, n, "%s%s", mnt, own) >= (int)n)
-		return -ENAMETOOLONG;
-	for (;;) {
-		if (access(out, W_OK) == 0 && may_write(out, "cgroup.procs") &&
-		    has_word(out, "cgroup.subtree_control", "memory") &&
-		    has_word(out, "cgroup.subtree_control", "pids"))
-			return 0;
-		slash = strrchr(out, '/');
-		if (!slash || (size_t)(slash - out) < top || out[top] == 0)
-			return -ENOENT;
-		*slash = 0;
-	}
+	return cgroup_delegated(mnt, own, v2, 2, out, n);
 }
 
-/* The group of version 2 below which ours is made. */
+/* The group of version 2 below which ours is made; memory and pids must be there. */
 static int v2_base(char *out, size_t n)
 {
-	cleanup_free char *text = NULL;
-	char *own, *end;
-	size_t size;
-
-	if (!has_word(CGROUP, "cgroup.controllers", "memory") ||
-	    !has_word(CGROUP, "cgroup.controllers", "pids"))
-		return -ENOENT; /* not mounted there, or its controllers are version 1's */
-	if (may_write(CGROUP, "cgroup.subtree_control"))
-		return snprintf(out, n, CGROUP) < (int)n ? 0 : -ENAMETOOLONG;
-	if (file_read("/proc/self/cgroup", 65536, &text, &size, NULL) < 0)
-		return -ENOENT;
-	own = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
-	if (!own)
-		return -ENOENT;
-	own = strstr(own, "0::") + 3;
-	end = strchr(own, '\n');
-	if (end)
-		*end = 0;
-	return cell_limits_delegated(CGROUP, strcmp(own, "/") ? own : "", out, n);
+	return cgroup_base(CGROUP, v2, 2, out, n);
 }
 
 static const char *lack(enum cell_limits_kind kind, const char *base)
@@ -123,9 +64,9 @@ static const char *lack(enum cell_limits_kind kind, const char *base)
 			       ? "cgroup v1 only: ceilings for I/O hold for reading and unbuffered "
 				 "writing only"
 			       : "cgroup v1 only, without blkio: no limit for I/O";
-	if (!has_word(base, "cgroup.controllers", "cpu"))
+	if (!cgroup_has(base, "cgroup.controllers", "cpu"))
 		return "the cgroup controller cpu is not there: no limit for processor time";
-	return has_word(base, "cgroup.controllers", "io")
+	return cgroup_has(base, "cgroup.controllers", "io")
 		       ? ""
 		       : "the cgroup controller io is not there: no limit for I/O";
 }
@@ -148,25 +89,12 @@ enum cell_limits_kind cell_limits_probe(char *why, size_t n)
 /* ---- making ------------------------------------------------------------------------------------
  */
 
-static int put(const char *dir, const char *file, const char *text)
-{
-	char path[PATH_MAX + 64];
-	cleanup_close int fd = -1;
-	size_t n = strlen(text);
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return write(fd, text, n) == (ssize_t)n ? 0 : -errno;
-}
-
 static int put_number(const char *dir, const char *file, unsigned long long v)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", v);
-	return put(dir, file, text);
+	return cgroup_put(dir, file, text);
 }
 
 /* One write a controller: a write of several fails as a whole when one is not to be had. */
@@ -176,7 +104,7 @@ static void share_out(const char *dir)
 		char text[16];
 
 		snprintf(text, sizeof(text), "+%s", v2[i]);
-		(void)put(dir, "cgroup.subtree_control", text);
+		(void)cgroup_put(dir, "cgroup.subtree_control", text);
 	}
 }
 
@@ -237,7 +165,7 @@ static int ceiling_v2(const char *dir, const char *device, const struct cell_wan
 	if (w->io_ops)
 		snprintf(text + n, sizeof(text) - (size_t)n, " riops=%llu wiops=%llu",
 			 (unsigned long long)w->io_ops, (unsigned long long)w->io_ops);
-	return put(dir, "io.max", text);
+	return cgroup_put(dir, "io.max", text);
 }
 
 static int ceiling_v1(const char *dir, const char *device, const struct cell_wants *w)
@@ -254,7 +182,7 @@ static int ceiling_v1(const char *dir, const char *device, const struct cell_wan
 		if (!v)
 			continue;
 		snprintf(text, sizeof(text), "%s %llu", device, v);
-		r = put(dir, files[i], text);
+		r = cgroup_put(dir, files[i], text);
 	}
 	return r;
 }
@@ -295,11 +223,11 @@ static int make_v2(const char *base, const char *key, const struct cell_wants *w
 	r = r ? r : put_number(dir, "pids.max", l->pids);
 	if (r < 0)
 		return err_set(e, r, "%s: limits: %s", dir, strerrordesc_np(-r));
-	(void)put(dir, "memory.swap.max", "0"); /* absent without swap */
+	(void)cgroup_put(dir, "memory.swap.max", "0"); /* absent without swap */
 	snprintf(text, sizeof(text), "%llu %d", (unsigned long long)w->cpus * PERIOD_US, PERIOD_US);
-	if ((r = put(dir, "cpu.max", text)) < 0)
+	if ((r = cgroup_put(dir, "cpu.max", text)) < 0)
 		log_warn("cell.cpu", "limit=none reason=%s", LOG_Q(strerrordesc_np(-r)));
-	(void)put(dir, "io.weight", "100"); /* only some schedulers have it */
+	(void)cgroup_put(dir, "io.weight", "100"); /* only some schedulers have it */
 	ceilings(dir, w, l);
 	return 0;
 }
@@ -407,7 +335,7 @@ static void empty_group(const char *dir)
 	cleanup_fclose FILE *f = NULL;
 	int pid;
 
-	(void)put(dir, "cgroup.kill", "1"); /* version 2: all at once, forking or not */
+	(void)cgroup_put(dir, "cgroup.kill", "1"); /* version 2: all at once, forking or not */
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	f = fopen(path, "re");
 	while (f && fscanf(f, "%d", &pid) == 1) {

@@ -19,6 +19,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "vmm/host/group.h"
 
 #define LINE_MAX_BYTES	 4096
 #define CONNECT_FIRST_MS 10
@@ -46,6 +47,7 @@ struct host_machine {
 	unsigned owed;		   /* answers that come before a snapshot's */
 	char id[HOST_UUID];
 	char dir[PATH_MAX], socket[128];
+	char group[PATH_MAX]; /* its control group; "" = none of ours */
 };
 
 const struct host_driver *host_driver_of(enum host_isolation i)
@@ -527,6 +529,7 @@ static void on_proc(void *arg, int fd, unsigned events)
 	m->proc_io = NULL;
 	control_close(m);
 	loop_timer_set(m->reconnect, -1);
+	host_group_remove(m->group);
 	obituary(m->driver, m->dir, &x, &end);
 	m->ev.ended(m->ev.arg, &end);
 }
@@ -589,12 +592,21 @@ static int data_limit(const struct host_machine_spec *s)
 	return mib && counts ? mib + s->memory_mib : mib;
 }
 
+/* Where an administrator's group takes them all it is that one's to say. */
+static void group_for(const struct host_driver *drv, const struct host_machine_spec *s,
+		      char dir[PATH_MAX])
+{
+	dir[0] = 0;
+	if (drv->weighed && !s->config->cgroup)
+		host_group_for(s->id, dir);
+}
+
 int host_machine_start(const struct host_driver *drv, const struct host_machine_spec *s,
 		       struct host_machine **out, struct err *e)
 {
 	struct host_argv a = {0};
 	struct host_proc proc;
-	char log[PATH_MAX];
+	char log[PATH_MAX], group[PATH_MAX];
 	int r = path_join(log, sizeof(log), s->dir, drv->log);
 
 	if (r == 0 && drv->prepare && (r = drv->prepare(s, e)) < 0)
@@ -609,20 +621,26 @@ int host_machine_start(const struct host_driver *drv, const struct host_machine_
 	remove_stale(s->dir, "exit.json");
 	remove_stale(s->run, "control.sock");
 	remove_stale(s->run, "surface.sock");
+	group_for(drv, s, group);
 	r = host_proc_spawn(&(struct host_spawn){.argv = (const char *const *)a.v,
 						 .log = log,
 						 .cgroup = s->config->cgroup,
+						 .group = group,
 						 .data_mib = data_limit(s),
 						 .files = 1024,
 						 .commit = s->ev.starting,
 						 .arg = s->ev.arg},
 			    &proc, e);
 	host_argv_free(&a);
-	if (r < 0)
+	if (r < 0) {
+		host_group_remove(group);
 		return r;
+	}
 	*out = machine_new(drv, s, proc);
-	if (*out)
+	if (*out) {
+		memcpy((*out)->group, group, sizeof(group));
 		return 0;
+	}
 	kill(proc.pid, SIGKILL); /* our child, not reaped: the pid is still its own */
 	return err_set(e, -ENOMEM, "no memory");
 }
@@ -631,11 +649,18 @@ int host_machine_adopt(const struct host_driver *drv, const struct host_machine_
 		       uint64_t started, struct host_machine **out)
 {
 	struct host_proc proc;
+	char group[PATH_MAX];
 	int r = host_proc_adopt(pid, started, &proc);
 
-	if (r < 0)
+	group_for(drv, s, group);
+	if (r < 0) {
+		host_group_remove(group); /* what was left of it */
 		return r;
+	}
+	host_group_join(group, pid); /* one that an agent of before started */
 	*out = machine_new(drv, s, proc);
+	if (*out)
+		memcpy((*out)->group, group, sizeof(group));
 	return *out ? 0 : -ENOMEM;
 }
 

@@ -118,6 +118,21 @@ static void write_counts(const struct host_agent *a, struct metrics *m)
 		    (double)(clock_ms() - (c->synced_ms ? c->synced_ms : a->begun_ms)) / 1000);
 }
 
+/* Where nothing is looked at (usage_s = 0) there is nothing to tell. */
+static void write_usage(const struct host_agent *a, struct metrics *m)
+{
+	static const char *const parts[HOST_USAGE_PARTS] = {"guest", "vmm", "io", "display"};
+
+	if (!a->usage || !a->config->usage_s)
+		return;
+	metrics_family(m, "pane_host_desktops_cpu_seconds_total", METRICS_COUNTER,
+		       "Processor time of desktops: their own work, their machines' processes, of "
+		       "those the threads of disks and network cards apart, and their displays.");
+	for (int i = 0; i < HOST_USAGE_PARTS; i++)
+		metrics_put(m, host_usage_cpu_s(a->usage, (enum host_usage_part)i), "of", parts[i],
+			    METRICS_END);
+}
+
 /* [proc(5), /proc/vmstat]: -1 where this kernel does not say. */
 static double oom_kills(void)
 {
@@ -247,6 +262,7 @@ void host_metrics_write(struct host_agent *a, struct metrics *m)
 	write_desktops(a, m);
 	write_counts(a, m);
 	write_memory(a, m);
+	write_usage(a, m);
 	write_stores(a, m);
 	metrics_family(m, "pane_host_certificate_expires_seconds", METRICS_GAUGE,
 		       "How long a certificate is still good; negative once it is not.");

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include "common/file.h"
+#include "vmm/host/group.h"
 
 uint64_t host_proc_start_time(pid_t pid)
 {
@@ -116,6 +117,8 @@ static int spawn_release(const struct host_spawn *s, const struct host_proc *p, 
 	int no = 0;
 	int r = s->commit ? s->commit(s->arg, p) : 0;
 
+	if (s->group)
+		host_group_join(s->group, p->pid);
 	if (r < 0)
 		return err_set(e, r, "cannot note down the new process: %s", strerror(-r));
 	if (write(go, "g", 1) != 1)

@@ -26,6 +26,7 @@ struct host_spawn {
 	const char *const *argv; /* argv[0] is a path; NULL-terminated */
 	const char *log;	 /* output is appended here */
 	const char *cgroup;	 /* directory to join, or NULL */
+	const char *group;	 /* the same where that can be: group.h; "" or NULL */
 	int data_mib;		 /* RLIMIT_DATA; 0 = none */
 	int files;		 /* RLIMIT_NOFILE */
 	/* Called with the new process before it runs the program; what it writes down is there

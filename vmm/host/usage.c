@@ -3,7 +3,9 @@
  * See usage.h. One pass over all processes a look: each belongs to the desktop whose machine or
  * display is the nearest above it. The times of children that have ended are counted with the
  * parent that waited for them [proc(5), stat cutime], so the sum over a tree hardly ever falls;
- * where it does (somebody ignored SIGCHLD) the rate is 0.
+ * where it does (somebody ignored SIGCHLD) the rate is 0. Threads of pane-vmm that do the devices'
+ * work are named for it ("io-..."), and the kernel puts its own workers beside them: what they had
+ * is told apart. With a thread that ends goes what it had; as far as a look saw that, it is kept.
  */
 #include "vmm/host/usage.h"
 
@@ -26,6 +28,7 @@
 /* Counters that only grow, and what is held now. -1: cannot be known. */
 struct count {
 	int64_t guest, machine, display; /* clock ticks of a processor */
+	int64_t io;			 /* the same, no part of machine */
 	int64_t memory, display_memory;	 /* pages */
 	int64_t read, written, in, out;	 /* bytes */
 	int64_t net_ms;			 /* of in and out */
@@ -35,6 +38,7 @@ struct known {
 	char id[40];
 	pid_t machine;
 	pid_t init; /* of a container; 0: not looked for or not found */
+	int64_t io_gone; /* ticks of I/O threads that have ended */
 	struct count c;
 };
 
@@ -51,6 +55,7 @@ struct host_usage {
 	char proc[64];
 	int64_t ms;	     /* of the last look; 0: none */
 	int64_t busy;	     /* ticks of the host's processors then */
+	int64_t sum[HOST_USAGE_PARTS]; /* ticks that all desktops had, between looks */
 	struct known *known; /* owned, by id as they came */
 	size_t n_known;
 };
@@ -91,16 +96,15 @@ static ssize_t read_short(const struct host_usage *u, pid_t pid, const char *nam
 }
 
 /* [proc(5), /proc/pid/stat]: the name is in parentheses and may have any of them in it. */
-static bool process_read(const struct host_usage *u, pid_t pid, struct process *p)
+static bool stat_parse(const char *buf, struct process *p)
 {
-	char buf[STAT_MAX], *at;
+	const char *at = strrchr(buf, ')');
 	int64_t user, system, cuser, csystem, guest;
 	int parent;
 
-	if (read_short(u, pid, "stat", buf, sizeof(buf)) <= 0 || !(at = strrchr(buf, ')')))
-		return false;
-	*p = (struct process){.pid = pid, .of = NOBODY};
-	if (sscanf(at + 1,
+	*p = (struct process){.of = NOBODY};
+	if (!at ||
+	    sscanf(at + 1,
 		   " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64 " %" SCNd64
 		   " %" SCNd64 " %*d %*d %*d %*d %*u %*u %" SCNd64
 		   " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u"
@@ -112,6 +116,54 @@ static bool process_read(const struct host_usage *u, pid_t pid, struct process *
 	p->children = cuser + csystem;
 	p->guest = guest;
 	return true;
+}
+
+static bool process_read(const struct host_usage *u, pid_t pid, struct process *p)
+{
+	char buf[STAT_MAX];
+
+	if (read_short(u, pid, "stat", buf, sizeof(buf)) <= 0 || !stat_parse(buf, p))
+		return false;
+	p->pid = pid;
+	return true;
+}
+
+/* Threads of a machine that work for its disks and network cards: pane-vmm's own, those of
+ * io_uring and (since Linux 6.4) of vhost. */
+static bool is_io(const char *stat)
+{
+	static const char *const names[] = {"io-", "iou-", "vhost-"};
+	const char *name = strchr(stat, '(');
+
+	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name + 1, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What those of a process had so far; -1 where its threads are not ours to see. */
+static int64_t io_ticks(const struct host_usage *u, pid_t pid)
+{
+	char path[128], buf[STAT_MAX];
+	struct process p;
+	struct dirent *de;
+	int64_t sum = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%d/task", u->proc, pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while ((de = readdir(dir))) {
+		if (!isdigit((unsigned char)de->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "task/%.16s/stat", de->d_name);
+		if (read_short(u, pid, path, buf, sizeof(buf)) > 0 && is_io(buf) &&
+		    stat_parse(buf, &p))
+			sum += p.own;
+	}
+	closedir(dir);
+	return sum;
 }
 
 static int by_pid(const void *a, const void *b)
@@ -255,6 +307,8 @@ static void add_process(const struct host_usage *u, const struct host_usage_of *
 	if (of->vm) {
 		c->guest += p->guest;
 		c->machine += p->own - p->guest + p->children;
+		if (p->root && (c->io = io_ticks(u, p->pid)) > 0)
+			c->machine -= c->io;
 		return;
 	}
 	if (p->root) {
@@ -279,6 +333,7 @@ static struct known *count_all(const struct host_usage *u, const struct host_usa
 	for (size_t i = 0; k && i < n_of; i++) {
 		snprintf(k[i].id, sizeof(k[i].id), "%s", of[i].id);
 		k[i].machine = of[i].machine;
+		k[i].c.io = -1; /* until its process is found; never of a container */
 	}
 	for (size_t i = 0; i < n; i++)
 		if (v[i].of != NOBODY)
@@ -294,6 +349,20 @@ static struct known *count_all(const struct host_usage *u, const struct host_usa
 	return k;
 }
 
+/* What the I/O threads had that have ended since the last look is not the machine's now. */
+static void keep_gone(struct known *k, const struct known *was)
+{
+	struct count *c = &k->c;
+
+	k->io_gone = was->io_gone;
+	if (c->io < 0 || was->c.io < 0)
+		return;
+	if (c->io + k->io_gone < was->c.io)
+		k->io_gone = was->c.io - c->io;
+	c->io += k->io_gone;
+	c->machine -= k->io_gone;
+}
+
 static const struct known *known_find(const struct host_usage *u, const struct known *k)
 {
 	for (size_t i = 0; i < u->n_known; i++)
@@ -302,14 +371,25 @@ static const struct known *known_find(const struct host_usage *u, const struct k
 	return NULL;
 }
 
+static int64_t hertz(void)
+{
+	static long n;
+
+	if (!n)
+		n = sysconf(_SC_CLK_TCK);
+	return n;
+}
+
 /* A thousandth of a processor. */
 static json_t *load(int64_t ticks, int64_t ms)
 {
-	static long hertz;
+	return json_integer(ticks <= 0 ? 0 : ticks * 1000 * 1000 / hertz() / ms);
+}
 
-	if (!hertz)
-		hertz = sysconf(_SC_CLK_TCK);
-	return json_integer(ticks <= 0 ? 0 : ticks * 1000 * 1000 / hertz / ms);
+/* How much more; of what could not be told at one of the looks -1. */
+static int64_t grown(int64_t now, int64_t before)
+{
+	return now < 0 || before < 0 ? -1 : now <= before ? 0 : now - before;
 }
 
 static json_t *pages(int64_t n)
@@ -328,13 +408,30 @@ static json_t *rate(int64_t now, int64_t before, int64_t ms)
 static json_t *line(const struct known *now, const struct known *was, int64_t ms)
 {
 	const struct count *a = &now->c, *b = &was->c;
-	int64_t net_ms = a->net_ms - b->net_ms;
+	int64_t net_ms = a->net_ms - b->net_ms, io = grown(a->io, b->io);
 
-	return json_pack("[s,o,o,o,o,o,o,o,o,o]", now->id, load(a->guest - b->guest, ms),
+	return json_pack("[s,o,o,o,o,o,o,o,o,o,o]", now->id, load(a->guest - b->guest, ms),
 			 load(a->machine - b->machine, ms), load(a->display - b->display, ms),
 			 pages(a->memory), pages(a->display_memory), rate(a->read, b->read, ms),
 			 rate(a->written, b->written, ms), rate(a->in, b->in, net_ms),
-			 rate(a->out, b->out, net_ms));
+			 rate(a->out, b->out, net_ms), io < 0 ? json_null() : load(io, ms));
+}
+
+static void add_up(struct host_usage *u, const struct count *a, const struct count *b)
+{
+	const int64_t more[HOST_USAGE_PARTS] = {
+		[HOST_USAGE_GUEST] = grown(a->guest, b->guest),
+		[HOST_USAGE_MACHINE] = grown(a->machine, b->machine),
+		[HOST_USAGE_IO] = grown(a->io, b->io),
+		[HOST_USAGE_DISPLAY] = grown(a->display, b->display)};
+
+	for (int i = 0; i < HOST_USAGE_PARTS; i++)
+		u->sum[i] += more[i] > 0 ? more[i] : 0;
+}
+
+double host_usage_cpu_s(const struct host_usage *u, enum host_usage_part part)
+{
+	return (double)u->sum[part] / (double)hertz();
 }
 
 /* [proc(5), /proc/stat]: user nice system idle iowait irq softirq; what guests had is in user. */
@@ -389,8 +486,11 @@ json_t *host_usage_look(struct host_usage *u, const struct host_usage_of *v, siz
 	for (size_t i = 0; list && i < n; i++) {
 		const struct known *was = known_find(u, &k[i]);
 
-		if (was)
-			(void)json_array_append_new(list, line(&k[i], was, ms));
+		if (!was)
+			continue;
+		keep_gone(&k[i], was);
+		(void)json_array_append_new(list, line(&k[i], was, ms));
+		add_up(u, &k[i].c, &was->c);
 	}
 	if (list)
 		o = json_pack("{s:i,s:I,s:[o,I],s:o}", "ago_s", 0, "over_s",

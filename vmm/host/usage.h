@@ -34,4 +34,14 @@ void host_usage_free(struct host_usage *u);
 json_t *host_usage_look(struct host_usage *u, const struct host_usage_of *v, size_t n,
 			int64_t now_ms) must_check;
 
+/* Seconds of a processor that desktops had between all looks so far, by what for. */
+enum host_usage_part {
+	HOST_USAGE_GUEST,   /* the desktops' own work */
+	HOST_USAGE_MACHINE, /* of pane-vmm and pane-cell, I/O not counted */
+	HOST_USAGE_IO,	    /* of pane-vmm's threads for disks and network cards */
+	HOST_USAGE_DISPLAY,
+	HOST_USAGE_PARTS
+};
+double host_usage_cpu_s(const struct host_usage *u, enum host_usage_part part);
+
 #endif

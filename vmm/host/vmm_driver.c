@@ -210,5 +210,6 @@ const struct host_driver host_vmm_driver = {
 	.name = "vm",
 	.program = "pane-vmm",
 	.log = "vmm.log",
+	.weighed = true,
 	.argv = vmm_argv,
 };

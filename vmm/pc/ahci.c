@@ -739,7 +739,7 @@ int ahci_start(struct ahci *a, struct err *e)
 			return err_set(e, -r, "AHCI: %s", strerrorname_np(r));
 		p->started = true;
 		/* By us: the thread itself might get to it only when it is jailed. */
-		pthread_setname_np(p->worker, "ahci");
+		pthread_setname_np(p->worker, "io-ahci");
 	}
 	return 0;
 }

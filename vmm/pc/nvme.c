@@ -651,7 +651,7 @@ int nvme_start(struct nvme *n, struct err *e)
 		if (r)
 			return err_set(e, -r, "NVMe: %s", strerrorname_np(r));
 		/* By us: the thread itself might get to it only when it is jailed. */
-		pthread_setname_np(n->thread[n->threads++], "nvme");
+		pthread_setname_np(n->thread[n->threads++], "io-nvme");
 	}
 	return 0;
 }

@@ -251,7 +251,7 @@ static int start(struct net_backend *b)
 		rc = pthread_create(&n->lane[i].thread, &attr, run, &n->lane[i]);
 		n->lane[i].running = rc == 0;
 		if (rc == 0)
-			pthread_setname_np(n->lane[i].thread, "net");
+			pthread_setname_np(n->lane[i].thread, "io-net");
 	}
 	pthread_attr_destroy(&attr);
 	if (rc)

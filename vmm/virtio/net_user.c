@@ -280,7 +280,7 @@ static int start(struct net_backend *b)
 	pthread_attr_destroy(&attr);
 	if (rc)
 		return -rc;
-	pthread_setname_np(u->thread, "net");
+	pthread_setname_np(u->thread, "io-net");
 	u->running = true;
 	return 0;
 }

@@ -380,7 +380,7 @@ static int start_worker(struct virtio_blk *b)
 	rc = pthread_create(&b->thread[b->threads], &attr, worker, b);
 	pthread_attr_destroy(&attr);
 	if (rc == 0)
-		pthread_setname_np(b->thread[b->threads++], "blk");
+		pthread_setname_np(b->thread[b->threads++], "io-blk");
 	return rc;
 }
 

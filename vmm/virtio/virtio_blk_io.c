@@ -374,7 +374,7 @@ int blk_io_start(struct blk_io *io)
 	pthread_attr_destroy(&attr);
 	if (rc)
 		return -rc;
-	pthread_setname_np(io->thread, "blk-io");
+	pthread_setname_np(io->thread, "io-blk-ring");
 	pthread_mutex_lock(&io->lock);
 	while (!io->open)
 		pthread_cond_wait(&io->stepped, &io->lock);

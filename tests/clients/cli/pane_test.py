@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stories of `pane`, the real program, against an HTTPS server of the test: trust, login, tables, errors,
 exit statuses, and that the man page says what --help says."""
+import base64
 import json
 import os
 import pty
@@ -365,12 +366,42 @@ class Commands(Story):
         """the report of what was used: as a table of what was asked for, as CSV in which nothing is a formula, and what is no day is refused"""
         asked = []
         self.server.answers["GET /api/v1/usage"] = lambda q: (asked.append(q), (200, {"items": [
-            {"pool": "office", "user": "=1+1", "desktop_hours": 8.1, "connects": 3}]}))[1]
+            {"pool": "office", "user": "=1+1", "desktop_hours": 8.1, "connects": 3, "io_hours": 0.25}]}))[1]
         self.login()
-        self.assertRegex(self.pane("usage", "--by", "pool,user", "--from", "2026-11-01"), r"^POOL +USER +DESKTOP H +CONNECTS\noffice +=1\+1 +8\.1 +3\n$")
+        self.assertRegex(self.pane("usage", "--by", "pool,user", "--from", "2026-11-01"), r"^POOL +USER +DESKTOP H +CONNECTS +I/O H\noffice +=1\+1 +8\.1 +3 +0\.25\n$")
         self.assertEqual((asked[0]["by"], asked[0]["from"]), (["pool,user"], ["2026-11-01"]))
-        self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects\noffice,\"'=1+1\",8.1,3\n")
+        self.assertEqual(self.pane("usage", "--csv"), "pool,user,desktop_hours,connects,io_hours\noffice,\"'=1+1\",8.1,3,0.25\n")
         self.assertIn("--from", self.pane("usage", "--from", "1&by=x", status=2))
+
+    def test_recording(self):
+        """a recording comes piece by piece, is played and gone afterwards; one that ends in the middle leaves no file"""
+        film, at = b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 40, f"{self.dir}/film.mkv"
+        short = []
+
+        def piece(query):
+            offset = int(query["offset"][0])
+            if short and offset:
+                return 404, error("recording.unknown", "It was deleted meanwhile.")
+            return 200, {"bytes": len(film), "data": base64.b64encode(film[offset:offset + 4000]).decode()}
+
+        self.server.answers["GET /api/v1/recordings/r1/data"] = piece
+        self.login()
+        self.pane("record", "export", "r1", at)
+        with open(at, "rb") as file:
+            self.assertEqual(file.read(), film)
+        player, seen = f"{self.dir}/player", f"{self.dir}/seen"
+        with open(player, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\ncp "$1" {seen}\necho "$1" >{seen}.name\n')
+        os.chmod(player, 0o755)
+        self.pane("record", "play", "r1", "--player", player)
+        with open(seen, "rb") as file:
+            self.assertEqual(file.read(), film)
+        with open(f"{seen}.name", encoding="utf-8") as file:
+            self.assertFalse(os.path.exists(file.read().strip()))
+        short.append(True)
+        os.unlink(at)
+        self.assertIn("deleted meanwhile", self.pane("record", "export", "r1", at, status=1))
+        self.assertEqual([f for f in os.listdir(self.dir) if f.startswith("film")], [])
 
     def test_site(self):
         """the site: gateways with a row for each certificate and what to do about one that ends; a logo goes as base64 and is taken away by null"""

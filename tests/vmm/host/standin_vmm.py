@@ -3,12 +3,16 @@
 """A stand-in for pane-vmm in the host agent's stories: same command line, same control protocol, no
 guest; its memory is what {"op":"write","text":TEXT} put there. More operations: {"op":"end","how":"poweroff|reset|panic|error"} makes it end as a guest would,
 {"op":"trouble","reason":TEXT} tells of a problem, {"op":"note",…} what the guest says of itself.
+{"op":"work","as":NAME,"s":N} keeps a thread of that name busy until it had N seconds of a processor; with "processes" so many processes of its own.
 An image whose command line holds "standin.die" panics at once; "standin.slow" never gets ready; "standin.full" has no room for a snapshot."""
+import ctypes
 import json
 import os
 import select
 import socket
 import sys
+import threading
+import time
 
 CODES = {"poweroff": 0, "quit": 0, "logout": 0, "reset": 3, "panic": 4, "error": 5}
 
@@ -30,6 +34,13 @@ def tell(client, data):
         client.sendall(data)
     except (BrokenPipeError, ConnectionResetError):
         pass
+
+
+def work(name, seconds):
+    ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0) # PR_SET_NAME, of this thread
+    while time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) < seconds:
+        pass
+    threading.Event().wait() # with a thread goes what it had
 
 
 class Machine:
@@ -102,6 +113,12 @@ class Machine:
             self.note = order["reason"] if order["op"] == "note" else self.note
             for other in self.clients:
                 tell(other, json.dumps({"event": "problem" if order["op"] == "trouble" else "note", "reason": order["reason"]}).encode() + b"\n")
+        elif order["op"] == "work":
+            for _ in range(order.get("processes", 0)):
+                if os.fork() == 0:
+                    work(order["as"], order["s"])
+            if "processes" not in order:
+                threading.Thread(target=work, args=(order["as"], order["s"]), daemon=True).start()
         elif order["op"] == "ready":
             self.ready = True
             for other in self.clients:

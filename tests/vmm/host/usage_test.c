@@ -45,6 +45,19 @@ static void process(int pid, int parent, const int ticks[4], int pages)
 	put(name, text);
 }
 
+/* A thread of a process: user, system, as a guest (part of user). */
+static void thread(int pid, int tid, const char *what, const int ticks[3])
+{
+	char name[48], text[400];
+
+	snprintf(name, sizeof(name), "%d/task/%d/stat", pid, tid);
+	snprintf(text, sizeof(text),
+		 "%d (%s) S 1 1 1 0 -1 4194560 1 2 3 4 %d %d 0 0 20 0 1 0 77 99999 9 "
+		 "18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 %d 0 0 0 0 0 0 0 0 0\n",
+		 tid, what, ticks[0], ticks[1], ticks[2]);
+	put(name, text);
+}
+
 static void host(int busy)
 {
 	char text[200];
@@ -75,6 +88,11 @@ static json_int_t figure(json_t *o, size_t desktop, size_t i)
 	json_t *v = json_array_get(json_array_get(json_object_get(o, "desktops"), desktop), i);
 
 	return json_is_null(v) ? -1 : json_integer_value(v);
+}
+
+static int hundredths(const struct host_usage *u, enum host_usage_part part)
+{
+	return (int)(host_usage_cpu_s(u, part) * 100 + 0.5);
 }
 
 /* Ticks are of 10 ms, looks 10 s apart: 100 ticks are a tenth of a processor. */
@@ -161,6 +179,60 @@ static void containers(void **state)
 	host_usage_free(u);
 }
 
+/* What is a device's work is known by the names of threads; what a guest calls itself is no
+ * thread's name, and a main thread of the right name is one, too. */
+static void io_threads(void **state)
+{
+	struct host_usage_of v[] = {{.id = A, .machine = 100, .display = 200, .vm = true},
+				    {.id = B, .machine = 400}};
+	struct host_usage *u = host_usage_new(proc);
+	json_t *o = NULL;
+
+	(void)state;
+	host(1);
+	process(200, 1, (int[]){0, 0, 0, 0}, 256);
+	process(400, 1, (int[]){10, 0, 0, 0}, 256);
+	thread(400, 400, "io-blk", (int[]){10, 0, 0});
+	for (int round = 0; round < 2; round++) {
+		process(100, 1, (int[]){900 * round, 200 * round, 0, 600 * round}, 256);
+		thread(100, 100, "pane-vmm", (int[]){40 * round, 10 * round, 0});
+		thread(100, 101, "vcpu0", (int[]){650 * round, 50 * round, 600 * round});
+		thread(100, 102, "io-blk-ring", (int[]){80 * round, 40 * round, 0});
+		thread(100, 103, "io-net", (int[]){60 * round, 20 * round, 0});
+		thread(100, 104, "iou-wrk-102", (int[]){0, 30 * round, 0});
+		thread(100, 105, "vhost-100", (int[]){0, 20 * round, 0});
+		thread(100, 106, "a (io-net)", (int[]){70 * round, 30 * round, 0});
+		process(200, 1, (int[]){50 * round, 0, 0, 0}, 256);
+		thread(200, 200, "io-net", (int[]){50 * round, 0, 0});
+		o = host_usage_look(u, v, 2, 1000 + 10000 * round);
+	}
+	assert_non_null(o);
+	assert_int_equal(figure(o, 0, 1), 600);
+	assert_int_equal(figure(o, 0, 10), 250); /* 120, 80, 30, 20 */
+	assert_int_equal(figure(o, 0, 2), 250);	 /* 1100 less 600 of the guest and 250 */
+	assert_int_equal(figure(o, 0, 3), 50);
+	assert_int_equal(figure(o, 1, 10), -1); /* nobody can tell of a container */
+	json_decref(o);
+	/* A disk is unplugged: its thread's 120 ticks are the process's still, and are not told
+	 * again as the machine's. 50 more of the card. */
+	process(100, 1, (int[]){950, 200, 0, 600}, 512 * 256);
+	thread(100, 102, "ended", (int[]){0, 0, 0});
+	thread(100, 103, "io-net", (int[]){110, 20, 0});
+	o = host_usage_look(u, v, 2, 21000);
+	assert_int_equal(figure(o, 0, 2) + figure(o, 0, 10), 50);
+	json_decref(o);
+	process(100, 1, (int[]){980, 200, 0, 600}, 512 * 256);
+	thread(100, 103, "io-net", (int[]){130, 20, 0});
+	o = host_usage_look(u, v, 2, 31000);
+	assert_int_equal(figure(o, 0, 10), 20);
+	assert_int_equal(figure(o, 0, 2), 10);
+	assert_int_equal(hundredths(u, HOST_USAGE_GUEST), 600);
+	assert_int_equal(hundredths(u, HOST_USAGE_IO) + hundredths(u, HOST_USAGE_MACHINE), 580);
+	assert_int_equal(hundredths(u, HOST_USAGE_DISPLAY), 50);
+	json_decref(o);
+	host_usage_free(u);
+}
+
 /* Started anew since the last look: its counters have begun anew, and it is left out once. */
 static void restarted(void **state)
 {
@@ -189,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(machines, setup, teardown),
 		cmocka_unit_test_setup_teardown(containers, setup, teardown),
+		cmocka_unit_test_setup_teardown(io_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(restarted, setup, teardown),
 	};
 

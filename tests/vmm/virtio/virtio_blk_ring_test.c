@@ -415,7 +415,7 @@ static int seen_writev(struct block *b, const struct iovec *iov, int n, uint64_t
 	char name[16] = "";
 
 	pthread_getname_np(pthread_self(), name, sizeof(name));
-	if (!strcmp(name, "blk"))
+	if (!strcmp(name, "io-blk"))
 		__atomic_add_fetch(&by_workers, 1, __ATOMIC_RELAXED);
 	return real_ops->writev(b, iov, n, off);
 }

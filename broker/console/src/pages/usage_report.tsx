@@ -20,6 +20,7 @@ const MEASURES: [Measure, string, string][] = [
   ["connects", "Connections", ""],
   ["cpu_hours", t("Processor (hours)"), "h"],
   ["overhead_hours", "Virtualization (processor hours)", "h"],
+  ["io_hours", "Disks and network cards (processor hours)", "h"],
   ["display_hours", "Displays (processor hours)", "h"],
   ["memory_gib_hours", "Memory (GiB hours)", "GiB h"],
   ["disk_mib", t("Disk (MiB)"), "MiB"],

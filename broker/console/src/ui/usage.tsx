@@ -11,7 +11,7 @@ import { number, when } from "./text";
 const AGAIN_MS = 60000;
 const WIDTH = 600, HEIGHT = 140; // of a drawing, in its own units
 
-type Line = { title: string; kind: "a" | "b" | "c"; of: (s: UsageSample) => number | null };
+type Line = { title: string; kind: "a" | "b" | "c" | "d"; of: (s: UsageSample) => number | null };
 type Chart = { title: string; lines: Line[]; unit: (n: number) => string; stacked?: boolean; most?: number; none?: string };
 
 const thousandths = (n: number) => number(n / 1000, n < 1000 ? 2 : 1);
@@ -28,6 +28,7 @@ function chartsOf(answer: Answer, host: boolean): Chart[] {
   processors.lines = [
     { title: "Desktop", kind: "a", of: (s) => s.cpu },
     { title: "Running it", kind: "b", of: (s) => s.overhead },
+    { title: "Its disks and network", kind: "d", of: (s) => s.io },
     { title: "Its display", kind: "c", of: (s) => s.display },
   ];
   memory.lines = [
