@@ -56,7 +56,7 @@ const button = (name) => page.getByRole("button", { name, exact: true });
 const field = (label) => page.getByLabel(label, { exact: false }).first();
 
 async function judge() {
-  await page.evaluate(axe);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe); // stays until the page is loaded anew
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
   return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}: ${v.nodes[0].failureSummary?.split("\n")[1] ?? ""}`);
 }
