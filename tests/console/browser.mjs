@@ -56,7 +56,7 @@ const button = (name) => page.getByRole("button", { name, exact: true });
 const field = (label) => page.getByLabel(label, { exact: false }).first();
 
 async function judge() {
-  await page.evaluate(axe);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe); // stays until the page is loaded anew
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
   return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}: ${v.nodes[0].failureSummary?.split("\n")[1] ?? ""}`);
 }
@@ -188,11 +188,20 @@ const verbs = {
   async request({ method, path, headers = {} }) {
     return page.evaluate(async ([m, p, h]) => (await fetch(p, { method: m, headers: h })).status, [method, path, headers]);
   },
-  /** Frames and the longest of them while a region is scrolled from its top to its end. */
+  /**
+   * A region is scrolled from its top to its end, 400 px a frame: how many frames, ms of the median and the longest, how many of a 60 Hz
+   * screen's were left out, tasks beyond 50 ms, and the page's own time on the processor per frame, which no other program adds to.
+   */
   async scroll({ selector }) {
-    return page.evaluate(async (where) => {
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+    const busy = async () => (await cdp.send("Performance.getMetrics")).metrics.find((m) => m.name === "TaskDuration").value * 1000;
+    const before = await busy();
+    const found = await page.evaluate(async (where) => {
       const box = document.querySelector(where);
-      const times = [];
+      const times = [], long = [];
+      const watcher = new PerformanceObserver((list) => list.getEntries().forEach((task) => long.push(task.duration)));
+      watcher.observe({ type: "longtask" });
       let last = performance.now();
       for (let at = 0, end = false; !end; at += 400) {
         box.scrollTop = at;
@@ -203,9 +212,27 @@ const verbs = {
         last = now;
         end = box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
       }
+      watcher.disconnect();
       times.sort((a, b) => a - b);
-      return { frames: times.length, median: times[times.length >> 1], longest: times.at(-1) };
+      const dropped = times.reduce((sum, ms) => sum + Math.max(0, Math.round((ms * 60) / 1000) - 1), 0);
+      return { frames: times.length, median: times[times.length >> 1], longest: times.at(-1), dropped, long: long.length };
     }, selector);
+    found.cpu = ((await busy()) - before) / found.frames;
+    await cdp.detach();
+    return found;
+  },
+  /** The page's own time on the processor, in ms, from one place of the console to another until its rows are there. */
+  async turn({ at, selector, count }) {
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+    const busy = async () => (await cdp.send("Performance.getMetrics")).metrics.find((m) => m.name === "TaskDuration").value * 1000;
+    const before = await busy();
+    await page.evaluate((hash) => { window.location.hash = hash; }, at);
+    await page.waitForFunction(([where, n]) => document.querySelectorAll(where).length >= n, [selector, count]);
+    await still();
+    const took = (await busy()) - before;
+    await cdp.detach();
+    return took;
   },
   async click({ selector }) {
     await page.locator(selector).first().click();

@@ -7,50 +7,26 @@ import unittest
 
 import cell
 import whole
-from browser import TOP, Browser, missing
+from consolestory import ConsoleStory
 
 TIMEOUT = 400
-SHOTS = f"{TOP}/build/console/shots"
 
 
-class Cell(unittest.TestCase):
+class Cell(ConsoleStory):
     @classmethod
     def setUpClass(cls):
-        why = missing() or cell.why_not()
-        if why:
-            raise unittest.SkipTest(why)
-        cls.site = whole.cell_site().up()
-        cls.pool = whole.word()
-        cls.site.pool(cls.pool, image="debian", isolation="container", memory_mib=512)
-        password = cls.site.user("alice", cls.pool)
-        cls.site.wait_ready()
-        cls.web = Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
-        cls.web.login(user="alice", password=password)
+        cls.begin(whole.cell_site, cls.prepare)
+        cls.web.login(user="alice", password=cls.employee)
         cls.web.press(name="Connect")
         cls.web.screen()
         cls.desktop = cls.site.wait_session("alice", "connected")
-        pid = cls.site.process_of(cls.desktop, "vmm")
-        cls.site.wait(lambda: "bash" in [cell.comm(p) for p in cell.tree(pid)], 20, "the desktop's terminal")
-        cls.typed("true")
+        cls.terminal(cls.desktop)
 
     @classmethod
-    def tearDownClass(cls):
-        if hasattr(cls, "web"):
-            cls.web.close()
-        if hasattr(cls, "site"):
-            cls.site.down()
-
-    @classmethod
-    def typed(cls, command):
-        """Types a command into the desktop's terminal until it has run: keys may come before the terminal listens."""
-        word = whole.word()
-
-        def ran():
-            if cell.home_text(cls.site, cls.desktop, "done") == word:
-                return True
-            cls.web.type(text=f"{command}; echo {word} >done\n")
-            return False
-        cls.site.wait(ran, 30, command)
+    def prepare(cls):
+        cls.site.pool("office")
+        cls.employee = cls.site.user("alice", "office")
+        cls.site.wait_ready()
 
     def test_picture(self):
         """pictures: a container's screen is seen small while somebody looks, beside its viewer, and changes with it"""
@@ -62,7 +38,7 @@ class Cell(unittest.TestCase):
         first = self.site.wait(another, 20, "a picture")
         self.assertTrue(base64.b64decode(first["jpeg"]).startswith(b"\xff\xd8\xff"))
         known[name] = first["etag"]
-        self.typed("seq 50")
+        self.typed("seq 50", self.desktop)
         self.site.wait(another, 20, "another picture")
         self.site.wait_session("alice", "connected")
 
@@ -83,7 +59,7 @@ class Cell(unittest.TestCase):
         self.site.wait(lambda: "cat" in [cell.comm(p) for p in cell.tree(pid)], 20, "the second terminal")
         web.press(name="Clipboard")
         self.site.wait(lambda: web.value(label="Clipboard of the desktop") == f"copied {word}", 20, "the text in the page")
-        self.assertEqual(web.look(name="viewer-clipboard"), [])
+        self.clean("viewer-clipboard")
         web.fill(label="Clipboard of the desktop", text=f"pasted {word} Grüße\n")
         web.press(name="Send to the desktop")
 
@@ -105,7 +81,7 @@ class Cell(unittest.TestCase):
         self.web.shot(name="viewer-cut")
         self.site.set_plan(["postgres", "broker", "gateway", "host"])
         self.web.screen()
-        self.typed("true")
+        self.typed("true", self.desktop)
         self.assertEqual(self.site.desktop_of("alice")["name"], self.desktop["name"])
 
 

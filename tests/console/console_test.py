@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The web console as a person uses it: headless Chromium against a real site whose desktops are test cards. The first
+"""The web console as a person uses it: headless Chromium against a real site whose desktops are containers. The first
 administrator makes a pool and an employee; the employee works on the desktop in the page. Pictures of every screen:
 build/console/shots."""
 import hashlib
@@ -9,37 +9,24 @@ import signal
 import time
 import unittest
 
+import cell
 import whole
-from browser import TOP, Browser, missing
+from consolestory import ConsoleStory
 
 TIMEOUT = 900
-SHOTS = f"{TOP}/build/console/shots"
 
 
-class Console(unittest.TestCase):
+class Console(ConsoleStory):
     @classmethod
     def setUpClass(cls):
-        why = missing()
-        if why:
-            raise unittest.SkipTest(why)
-        cls.site = whole.card_site()
-        cls.site.host_options["usage_s"] = 2
-        cls.site.up()
-        # The first administrator's own password is the site's; a second account keeps the API's login alive.
-        cls.password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
+        cls.begin(cls.with_usage)
         cls.employee = None
-        cls.web = Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
 
     @classmethod
-    def tearDownClass(cls):
-        cls.web.close()
-        cls.site.down()
-
-    def tearDown(self):
-        self.assertEqual(self.web.complaints(), [], "the browser complains")
-
-    def clean(self, name, at=None):
-        self.assertEqual(self.web.look(name=name, **({"at": at} if at else {})), [])
+    def with_usage(cls):
+        site = whole.cell_site()
+        site.host_options["usage_s"] = 2
+        return site
 
     def without_broker(self):
         """Ends the broker; with_broker() has it run again."""
@@ -113,7 +100,7 @@ class Console(unittest.TestCase):
         web.press(name="Next")
         web.fill(label="Desktops at most", text="4")
         web.fill(label="Processors", text="1")
-        web.fill(label="Memory", text="128")
+        web.fill(label="Memory", text="512")
         self.clean("wizard-3")
         web.press(name="Next")
         web.press(name="Next")
@@ -130,7 +117,7 @@ class Console(unittest.TestCase):
         web.press(name="Go on with up to 4 desktops")
         web.see(text="Pool office may have 4 desktops now")
         pool = self.site.admin.call("GET", "/pools/office")[1]
-        self.assertEqual((pool["image"], pool["memory_mib"], pool["size_max"], pool["spare"]), ("card", 128, 4, 1))
+        self.assertEqual((pool["image"], pool["memory_mib"], pool["size_max"], pool["spare"]), ("debian", 512, 4, 1))
 
     def test_refusal_reasons(self):
         """console: a pool no host can run shows the server's reason per host"""
@@ -246,7 +233,7 @@ class Console(unittest.TestCase):
                          ("desktops", "/desktops"), ("desktop", "/desktops/office-1"), ("sessions", "/sessions"),
                          ("users", "/users"), ("user", "/users/alice"), ("user-create", "/users?form=create"),
                          ("hosts", "/hosts"), ("host", "/hosts/local"), ("host-enrol", "/hosts?form=enrol"),
-                         ("images", "/images"), ("image", "/images/card"), ("image-upload", "/upload"), ("audit", "/audit"), ("portal", "/my"),
+                         ("images", "/images"), ("image", "/images/debian"), ("image-upload", "/upload"), ("audit", "/audit"), ("portal", "/my"),
                          ("groups", "/groups"), ("group-create", "/groups?form=create"), ("logons", "/logons"), ("helpdesk", "/helpdesk?q=alice"),
                          ("tokens", "/settings"), ("lockouts", "/settings?tab=lockouts"), ("bin", "/settings?tab=bin"),
                          ("homes", "/settings?tab=homes"), ("quota-list", "/settings?tab=quotas"), ("configuration", "/settings?tab=configuration"),
@@ -321,9 +308,9 @@ class Console(unittest.TestCase):
     def test_refused(self):
         """console: what the server refuses is shown with its reason and id"""
         web = self.web
-        web.open(at="/images/card")
+        web.open(at="/images/debian")
         web.press(name="Delete image")
-        web.fill(label="Type card", text="card")
+        web.fill(label="Type debian", text="debian")
         web.press(name="Delete")
         web.see(text="Ask for help with this id")
         web.key(keys=["Escape"])
@@ -332,6 +319,7 @@ class Console(unittest.TestCase):
         """console: the first Tab offers to skip to the content"""
         self.web.open(at="/pools")
         self.web.reload()
+        self.web.heading(text="Pools")
         self.web.key(keys=["Tab"])
         self.assertIn("Skip to content", self.web.focused())
 
@@ -348,7 +336,7 @@ class Console(unittest.TestCase):
             web.tab(name="Next")
             web.key(keys=["Enter"])
             web.see(text=step)
-        for name, text in (("Processors", "1"), ("Memory (MiB)", "128")):
+        for name, text in (("Processors", "1"), ("Memory (MiB)", "512")):
             web.tab(name=name)
             web.key(keys=["Control+a"])
             web.type(text=text, delay=5)
@@ -422,17 +410,17 @@ class Console(unittest.TestCase):
         self.assertNotIn("root", web.text())
 
     def test_desktop_in_the_page(self):
-        """console: the employee connects in the page, sees the desktop and types a word that is read inside the guest"""
+        """console: the employee connects in the page, sees the desktop and types a word that is read inside it"""
         web, desktop = self.web, self.site.desktop_of("alice")
         web.open(at="/my")
         web.tab(name="Connect")
         web.key(keys=["Enter"])
         web.screen()
         self.site.wait_session("alice", "connected")
+        self.terminal(desktop)
         word = whole.word()
-        web.type(text=word)
-        web.key(keys=["Enter"])
-        self.site.wait(lambda: f"line {word}" in self.site.serial(desktop), 20, f"'{word}' inside the guest")
+        self.typed(f"echo {word} >word", desktop)
+        self.assertEqual(cell.home_text(self.site, desktop, "word"), word)
         self.clean("viewer")
         web.key(keys=["Control+Alt+Shift"])
         self.assertEqual(web.focused(), "Disconnect", "the way out without a mouse")

@@ -81,12 +81,43 @@ class Many(ConsoleStory):
         self.assertEqual(len(lines), 1112)
 
     def test_scroll(self):
-        """console: 500 rows on one page scroll; how smoothly is told"""
-        self.web.open(at="/desktops?per=500")
-        self.site.wait(lambda: len(self.web.rows(table="Desktops")) == 500, 30, "500 rows")
-        found = self.web.scroll(selector="#main, .pf-v6-c-page__main-container .pf-v6-c-page__main")
+        """console: 500 rows on one page: those in sight and near it are there, numbered among all; scrolling brings the others, and Tab never skips one"""
+        web = self.web
+        web.open(at="/desktops?per=500")
+        self.shown("big-1")
+        self.site.wait(lambda: web.count(selector='table[aria-rowcount="501"]'), 30, "500 rows")
+        self.assertEqual(web.count(selector='tr[aria-rowindex="2"]'), 1)
+        self.assertLess(web.count(selector="tr[aria-rowindex]"), 200)
+        self.assertEqual(web.count(selector='tr[aria-rowindex="501"]'), 0)
+        self.clean("desktops-long")
+        web.open(at="/desktops?per=500")
+        self.shown("big-1")
+        web.tab(name="big-1")
+        for n in range(2, 40): # each row has a box, two links and a menu
+            self.assertLessEqual(web.tab(name=f"big-{n}"), 4, "Tab goes from row to row")
+        found = web.scroll(selector="#main, .pf-v6-c-page__main-container .pf-v6-c-page__main")
         print(f"# scrolling 500 rows: {found['frames']} frames, median {found['median']:.0f} ms, longest {found['longest']:.0f} ms")
         self.assertGreater(found["frames"], 5)
+        self.site.wait(lambda: web.count(selector='tr[aria-rowindex="501"]'), 10, "the last row")
+        self.assertEqual(web.count(selector='tr[aria-rowindex="250"]'), 0)
+        self.assertEqual(web.count(selector='tr[aria-rowindex="41"]'), 1, "what has the focus stays")
+        self.assertLess(web.count(selector="tr[aria-rowindex]"), 200)
+
+    def test_menu(self):
+        """console: a row's menu opens and closes by keys alone, with the focus in it and then back on its button"""
+        web = self.web
+        web.open(at="/desktops?q=big-1234")
+        self.shown("big-1234")
+        web.tab(name="Actions on big-1234")
+        web.key(keys=["Enter"])
+        web.see(text="Recycle")
+        web.tab(name="Actions on big-1234", most=1)
+        web.key(keys=["ArrowDown"])
+        self.site.wait(lambda: web.focused() == "Restart", 10, "the first of the menu")
+        self.clean("row-menu")
+        web.key(keys=["Escape"])
+        web.gone(text="Recycle")
+        web.tab(name="Actions on big-1234", most=1)
 
     def test_ill_meant_text(self):
         """console: text that a user, a guest or a stranger chose is shown as it is and is never markup, on every screen"""

@@ -1,39 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The wall of live pictures, against a real site: what a host's agent reads from its machines reaches the page, when
+"""The wall of live pictures, against a real site: what a host's agent reads from its desktops reaches the page, when
 somebody looks and only then."""
 import unittest
 
 import rfb
 import whole
-from browser import TOP, Browser, missing
+from consolestory import ConsoleStory
 
 TIMEOUT = 600
-SHOTS = f"{TOP}/build/console/shots"
 
 
-class Wall(unittest.TestCase):
+class Wall(ConsoleStory):
     @classmethod
     def setUpClass(cls):
-        why = missing()
-        if why:
-            raise unittest.SkipTest(why)
-        cls.site = whole.card_site()
-        cls.site.up()
-        cls.site.pool("office", size_max=4, spare=2, memory_mib=128)
-        cls.site.wait_ready(2)
-        cls.password = cls.site.admin.post("/users", {"name": "root", "role": "admin"})["password"]
-        cls.alice = cls.site.user("alice", "office")
-        cls.site.admin.post("/users/alice/desktops", {"pool": "office"})
-        cls.web = Browser(f"https://127.0.0.1:{cls.site.ports['https']}", SHOTS)
+        cls.begin(whole.cell_site, cls.prepare)
         cls.web.login(user="root", password=cls.password)
 
     @classmethod
-    def tearDownClass(cls):
-        cls.web.close()
-        cls.site.down()
-
-    def tearDown(self):
-        self.assertEqual(self.web.complaints(), [], "the browser complains")
+    def prepare(cls):
+        cls.site.pool("office", size_max=4, spare=2)
+        cls.site.wait_ready(2)
+        cls.alice = cls.site.user("alice", "office")
+        cls.site.admin.post("/users/alice/desktops", {"pool": "office"})
 
     def readers(self):
         """How many surfaces of this site's desktops the host agent is connected to."""
@@ -61,7 +49,7 @@ class Wall(unittest.TestCase):
             self.assertGreaterEqual(shot["width"], 200)
             self.assertLessEqual(shot["width"], 320)
             self.assertLessEqual(shot["height"], 200)
-        self.assertEqual(web.look(name="wall"), [])
+        self.clean("wall")
 
     def test_live(self):
         """console: what a person does on a desktop is seen on the wall by its event; other pictures are not read again"""
@@ -92,7 +80,7 @@ class Wall(unittest.TestCase):
         web.key(keys=["Enter"])
         web.heading(text="office-2")
         web.picture(of="office-2")
-        self.assertEqual(web.look(name="desktop-screen"), [])
+        self.clean("desktop-screen")
 
     def test_nobody_looks_any_more(self):
         """pictures: a minute after the last look the host lets go of the desktops"""
@@ -116,7 +104,7 @@ class Wall(unittest.TestCase):
         self.web.login(user="alice", password=self.alice)
         self.web.open(at="/my")
         self.web.picture(of=name)
-        self.assertEqual(self.web.look(name="portal-picture"), [])
+        self.clean("portal-picture")
 
 
 if __name__ == "__main__":

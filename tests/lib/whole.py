@@ -2,8 +2,8 @@
 """A whole Pane for stories: real PostgreSQL, broker, gateway, host agent, VMM, display and clients.
 
 `card_site()` runs the test card of tests/guest on this machine's own KVM (a desktop in half a second, whatever
-kind of KVM it is); `debian_site()` the golden image, in the lab where KVM here is not hardware. Both are the
-site of deploy/demolib, so stories test what the demo starts."""
+kind of KVM it is); `cell_site()` containers of the golden image, without KVM; `debian_site()` the golden image, in the lab
+where KVM here is not hardware. All are the site of deploy/demolib, so stories test what the demo starts."""
 import http.client
 import os
 import secrets
@@ -35,6 +35,7 @@ class Whole(Site):
         super().__init__(run, BUILD, **more)
         self.policy = {"reconcile_ms": 100}
         self.stop_words, self.tied = ["--now"], True
+        self.desktops = {"image": "card", "isolation": "vm", "memory_mib": 128} # what pools make unless a story says
         self.admin = self.pane_env = None
 
     def up(self):
@@ -89,9 +90,8 @@ class Whole(Site):
             return []
 
     # ---- people, pools, desktops ----------------------------------------------------------------
-    def pool(self, name="office", image="card", **more):
-        body = {"name": name, "image": image, "cpus": 1, "memory_mib": 128, "size_max": 4, "spare": 1,
-                "assignment": "dedicated", "isolation": "vm", **more}
+    def pool(self, name="office", **more):
+        body = {"name": name, "cpus": 1, "size_max": 4, "spare": 1, "assignment": "dedicated", **self.desktops, **more}
         return self.admin.post("/pools", body)
 
     def user(self, name, *pools):
@@ -313,9 +313,12 @@ def card_site(runs=True):
 
 def cell_site():
     """A site whose desktops are containers of the golden image, on this machine. The image is reached by a link, so
-    that what is tried here leaves the demo's image list alone."""
+    that what is tried here leaves the demo's image list alone. Where no container runs the story is skipped."""
+    if cell.why_not():
+        raise unittest.SkipTest(cell.why_not())
     site = Whole()
     folder = os.path.dirname(cell.image())
+    site.desktops = {"image": os.path.basename(folder), "isolation": "container", "memory_mib": 512}
     os.makedirs(site.images)
     os.symlink(folder, f"{site.images}/{os.path.basename(folder)}")
     return site

@@ -10,9 +10,13 @@ import { DataTable, download } from "../ui/table";
 
 type Part = { items: AuditEntry[]; next?: string };
 
-/** What happens now, as the stream of events tells it. */
+/** What happens now, as the stream of events tells it: of what is told again and again, say a refusal whose figures change, the newest. */
 function Now() {
-  const events = useRecent();
+  const said = new Set<string>();
+  const events = useRecent().filter((e) => {
+    const key = [e.kind, e.name, e.from, e.to, e.user].join(" ");
+    return e.from || (!said.has(key) && said.add(key));
+  });
   return (
     <Card className="pane-below">
       <CardTitle component="h2">Now</CardTitle>

@@ -2,14 +2,15 @@
 import {
   Button, Card, CardBody, CardHeader, CardTitle, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Gallery,
 } from "@patternfly/react-core";
-import { ActionsColumn, Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import type { ReactNode } from "react";
 import type { Desktop } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem } from "../api/live";
-import { Link } from "../router";
+import { Link, navigate } from "../router";
 import { Age, mib, Nothing, Page, plural, say, Shown, State, When } from "../ui/common";
 import { useConfirm, type Danger } from "../ui/confirm";
+import { Kebab } from "../ui/kebab";
 import { useMessage, type Addressee } from "../ui/message";
 import { Picture } from "../ui/pictures";
 import { PagedTable } from "../ui/table";
@@ -140,8 +141,9 @@ function told(desktops: Desktop[], write: (to: Addressee[]) => void) {
 
 function Actions({ desktop, ask }: { desktop: Desktop; ask: (danger: Danger) => void }) {
   return (
-    <ActionsColumn
-      items={allowed().map((verb) => ({
+    <Kebab
+      of={desktop.name}
+      items={() => allowed().map((verb) => ({
         title: VERBS[verb].title,
         isDisabled: !VERBS[verb].able(desktop),
         onClick: () => ask(dangerOf(verb, [desktop])),
@@ -283,6 +285,7 @@ export function DesktopPage({ name }: { name: string }) {
       actions={
         d && (
           <>
+            {may("POST /sessions/{id}/shadow") && d.session_id && d.session === "connected" && <Button onClick={() => navigate(`/shadow/${seg(d.session_id!)}/view/${seg(d.name)}`)}>See screen</Button>}
             {may("POST /sessions/{id}/message") && d.session_id && <Button variant="secondary" onClick={() => write(addressees([d]))}>Message</Button>}
             {allowed().filter((verb) => STAYS.includes(verb) || VERBS[verb].able(d)).map((verb) => (
               <Button key={verb} variant={verb === "delete" ? "danger" : "secondary"} isDisabled={!VERBS[verb].able(d)} onClick={() => ask(dangerOf(verb, [d]))}>

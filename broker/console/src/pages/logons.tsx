@@ -88,7 +88,7 @@ export function Logons() {
           ...SEGMENTS.map((s) => ({ key: s.key, title: s.title, value: (x: Logon) => x[s.key], cell: (x: Logon) => cell(x[s.key]) })),
           { key: "conn", title: "Id", value: (x) => x.conn ?? "", cell: (x) => <code>{x.conn}</code> },
         ]}
-        empty={{ title: "Nobody has logged on yet" }}
+        empty={{ title: "Nobody has logged on yet", text: "Each way to a desktop shows up here once its user sees it." }}
       />
     </Page>
   );

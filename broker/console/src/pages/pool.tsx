@@ -9,7 +9,7 @@ import type { Entitled, Group, Pool, Rollout, User } from "#schema";
 import { api, seg } from "../api/client";
 import { refresh, useItem, useList } from "../api/live";
 import { Link, navigate, useQuery } from "../router";
-import { mib, Nothing, Page, Problem, Reasons, Shown, State, useAction, useTabInSight, When } from "../ui/common";
+import { mib, Nothing, Page, plural, Problem, Reasons, Shown, State, useAction, useTabInSight, When } from "../ui/common";
 import { useConfirm } from "../ui/confirm";
 import { NumberField } from "../ui/fields";
 import { DesktopTable, Facts } from "./desktops";
@@ -89,13 +89,13 @@ function Summary({ pool }: { pool: Pool }) {
       <Facts title="Use" facts={[
         ["Now", <Usage pool={pool} />],
         ["Assigned", `${pool.assigned} of at most ${pool.size_max}`],
-        ["Ready", `${pool.ready}; ${pool.spare_now ?? pool.spare} are to be kept ready`],
+        ["Ready", `${pool.ready}, with ${pool.spare_now ?? pool.spare} to be kept so`],
         ["Failed", pool.failed ? <Link to={`/desktops?only=state:failed,pool:${pool.name}`}>{pool.failed}</Link> : "none"],
       ]} />
       <Facts title="Desktops" facts={[
         ["Assignment", word(pool.assignment)],
         ["Kind", pool.isolation === "container" ? "containers" : "virtual machines"],
-        ["Each", `${pool.cpus} processors, ${mib(pool.memory_mib)}`],
+        ["Each", `${plural(pool.cpus, "processor")}, ${mib(pool.memory_mib)}`],
         ["Home disk", pool.home_mib ? mib(pool.home_mib) : "none"],
         ["System after a session", pool.reset === "on_logoff" ? "thrown away" : "kept"],
       ]} />

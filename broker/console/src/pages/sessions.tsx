@@ -72,7 +72,7 @@ export function Sessions() {
             <Button variant="link" size="sm" isDanger onClick={() => end([s])}>Log off</Button>
           </>
         ) : undefined}
-        empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects." }}
+        empty={{ title: "Nobody is on a desktop", text: "Sessions show up here as soon as somebody connects.", action: may("POST /users") && <Link to="/new-employee">Give somebody a desktop</Link> }}
       />
       {dialog}
       {message}

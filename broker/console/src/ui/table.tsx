@@ -8,6 +8,7 @@ import { api, type ApiError } from "../api/client";
 import { useItem, type Kind, type Live } from "../api/live";
 import { setQuery, useQuery } from "../router";
 import { Nothing, plural, say, Shown } from "./common";
+import { LONG, Pieces, useWidths } from "./pieces";
 import { word } from "./words";
 
 export type Column<T> = {
@@ -164,18 +165,18 @@ function Tools<T>({ name, columns, bulk = [], card, found, picked, setPicked }: 
   );
 }
 
-type RowProps<T> = { row: T; index: number; columns: Column<T>[]; picked: boolean; pick?: (rows: T[], on: boolean) => void; rowActions?: (row: T) => ReactNode };
+type RowProps<T> = { row: T; index: number; columns: Column<T>[]; picked: boolean; pick?: (rows: T[], on: boolean) => void; rowActions?: (row: T) => ReactNode; counted: boolean };
 
 /** Made anew only when its row, or the page around the table, has changed: most of what typing costs is rows. */
-const Row = memo(function Row<T>({ row, index, columns, picked, pick, rowActions }: RowProps<T>) {
+const Row = memo(function Row<T>({ row, index, columns, picked, pick, rowActions, counted }: RowProps<T>) {
   return (
-    <Tr>
+    <tr className="pf-v6-c-table__tr" aria-rowindex={counted ? index + 2 : undefined}>
       {pick && <Td select={{ rowIndex: index, isSelected: picked, onSelect: (_, on) => pick([row], on) }} />}
       {columns.map((c) => (
-        <Td key={c.key} dataLabel={c.title}>{c.cell ? c.cell(row) : c.value(row)}</Td>
+        <td key={c.key} className="pf-v6-c-table__td" data-label={c.title}>{c.cell ? c.cell(row) : c.value(row)}</td>
       ))}
-      {rowActions && <Td isActionCell>{rowActions(row)}</Td>}
-    </Tr>
+      {rowActions && <Td isActionCell className="pane-stays">{rowActions(row)}</Td>}
+    </tr>
   );
 }) as <T>(props: RowProps<T>) => ReactNode;
 
@@ -201,10 +202,17 @@ type RowsProps<T> = Pick<Common<T>, "name" | "columns" | "rowKey" | "rowActions"
 const Rows = memo(function Rows<T>({ name, columns, rowKey, rowActions, shown: given, sort, setSort, picked, pick }: RowsProps<T>) {
   const shown = useSteady(given, rowKey);
   const column = columns.findIndex((c) => c.key === sort.replace(/^-/, ""));
+  const long = shown.length > LONG;
+  const { head, widths } = useWidths(long);
+  const across = columns.length + (pick ? 1 : 0) + (rowActions ? 1 : 0);
+  const rowOf = (row: T, i: number) => (
+    <Row key={rowKey(row)} row={row} index={i} columns={columns} picked={picked.has(rowKey(row))} pick={pick} rowActions={rowActions} counted={long} />
+  );
   return (
     <div className="pane-scroll" role="region" aria-label={`${name}, scrolls sideways`} tabIndex={0}>
-      <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg">
-        <Thead>
+      <Table aria-label={name} variant="compact" gridBreakPoint="grid-lg" aria-rowcount={long ? shown.length + 1 : undefined} className={widths && "pane-long"}>
+        {widths && <colgroup>{widths.map((width, i) => <col key={i} style={{ width }} />)}</colgroup>}
+        <Thead innerRef={head}>
           <Tr>
             {pick && (
               <Th
@@ -225,14 +233,10 @@ const Rows = memo(function Rows<T>({ name, columns, rowKey, rowActions, shown: g
                 {c.title}
               </Th>
             ))}
-            {rowActions && <Th screenReaderText="Actions" />}
+            {rowActions && <Th screenReaderText="Actions" className="pane-stays" />}
           </Tr>
         </Thead>
-        <Tbody>
-          {shown.map((row, i) => (
-            <Row key={rowKey(row)} row={row} index={i} columns={columns} picked={picked.has(rowKey(row))} pick={pick} rowActions={rowActions} />
-          ))}
-        </Tbody>
+        {long ? <Pieces rows={shown} columns={across} row={rowOf} /> : <Tbody>{shown.map(rowOf)}</Tbody>}
       </Table>
     </div>
   );
