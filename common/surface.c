@@ -63,6 +63,21 @@ static size_t encode_words(uint8_t *p, unsigned n, const uint32_t *w)
 	return 4 * (size_t)n;
 }
 
+static bool rate_ok(uint32_t rate)
+{
+	return rate == 44100 || rate == 48000;
+}
+
+static size_t encode_voice(const struct surface_msg *m, uint8_t *p)
+{
+	size_t bytes = (size_t)m->voice.n * SURFACE_VOICE_FRAME;
+
+	if (!m->voice.n || m->voice.n > SURFACE_VOICE_MAX)
+		return 0;
+	memcpy(p + 8, m->voice.frames, bytes);
+	return bytes + encode_words(p, 2, (uint32_t[]){m->voice.rate, m->voice.n});
+}
+
 /* Payload length, or 0 for a message that may not be sent. */
 static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 {
@@ -119,6 +134,10 @@ static size_t encode_payload(const struct surface_msg *m, uint8_t *p)
 		return 8 + encode_words(p, 2, (uint32_t[]){m->audio.stream, 0});
 	case SURFACE_AUDIO_LISTEN:
 		return encode_words(p, 1, &m->listen);
+	case SURFACE_RECORD:
+		return encode_words(p, 1, &m->record);
+	case SURFACE_VOICE:
+		return encode_voice(m, p);
 	}
 	return 0;
 }
@@ -292,10 +311,23 @@ static int decode_audio(struct surface_msg *m, const uint8_t *p)
 		return -EPROTO;
 	if (!m->audio.frames)
 		return 0;
-	if (m->audio.rate != 44100 && m->audio.rate != 48000)
+	if (!rate_ok(m->audio.rate))
 		return -EPROTO;
 	return m->audio.frames < SURFACE_AUDIO_MIN || m->audio.frames > SURFACE_AUDIO_MAX ? -EPROTO
 											  : 0;
+}
+
+static int decode_voice(struct surface_msg *m, const uint8_t *p, size_t n)
+{
+	if (n < 8)
+		return -EPROTO;
+	m->voice.rate = get_le32(p);
+	m->voice.n = get_le32(p + 4);
+	if (!rate_ok(m->voice.rate) || !m->voice.n || m->voice.n > SURFACE_VOICE_MAX ||
+	    n != 8 + (size_t)m->voice.n * SURFACE_VOICE_FRAME)
+		return -EPROTO;
+	memcpy(m->voice.frames, p + 8, n - 8);
+	return 0;
 }
 
 /* Payload length of the fixed-size messages; 0 for those that check their own. */
@@ -311,6 +343,7 @@ static size_t fixed_length(enum surface_type t)
 	case SURFACE_KEYSYM:
 	case SURFACE_LAYOUT:
 	case SURFACE_AUDIO_LISTEN:
+	case SURFACE_RECORD:
 		return 4;
 	case SURFACE_CLIP_DATA:
 	case SURFACE_AUDIO:
@@ -319,6 +352,7 @@ static size_t fixed_length(enum surface_type t)
 	case SURFACE_DAMAGE:
 	case SURFACE_MONITORS:
 	case SURFACE_CURSOR_SHAPE:
+	case SURFACE_VOICE:
 		return 0;
 	default:
 		return 8;
@@ -394,6 +428,11 @@ int surface_decode(struct surface_msg *m, const uint8_t *p, size_t n)
 	case SURFACE_AUDIO_LISTEN:
 		m->listen = get_le32(p);
 		return m->listen <= 1 ? 0 : -EPROTO;
+	case SURFACE_RECORD:
+		m->record = get_le32(p);
+		return !m->record || rate_ok(m->record) ? 0 : -EPROTO;
+	case SURFACE_VOICE:
+		return decode_voice(m, p, n);
 	}
 	return -EPROTO;
 }

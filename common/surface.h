@@ -25,6 +25,13 @@
  * desktop whose HELLO lacks SURFACE_HAS_AUDIO knows none of these messages. While there is only
  * silence there is no stream.
  *
+ * A microphone is S16LE mono. Both HELLOs have SURFACE_HAS_MICROPHONE where there may be one: the
+ * desktop's has a device to record from, the display's has a policy that lets sound in; without
+ * either neither message is sent. RECORD says that somebody in the desktop records, and at which
+ * rate (again by a newer one, also to a display that comes meanwhile); only then microphones are
+ * opened, and VOICE brings what they hear, at that rate. There is no queue of it: what the socket
+ * or the desktop cannot take at once is lost, a desktop that gets none records silence.
+ *
  * Pixels are XRGB8888: a little-endian u32 0xffRRGGBB, byte order B,G,R,X.
  * Cursor pixels are ARGB8888, not premultiplied.
  *
@@ -50,6 +57,8 @@
 #define SURFACE_AUDIO_FRAME  4		/* bytes: two samples of 16 bits */
 #define SURFACE_AUDIO_MIN    2048	/* frames of a ring */
 #define SURFACE_AUDIO_MAX    65536
+#define SURFACE_VOICE_FRAME  2	  /* bytes: one sample */
+#define SURFACE_VOICE_MAX    2048 /* frames of one VOICE */
 #define SURFACE_MAX_MESSAGE  (SURFACE_HEAD + 16 + SURFACE_MAX_CURSOR * SURFACE_MAX_CURSOR * 4)
 
 enum surface_type {
@@ -63,6 +72,7 @@ enum surface_type {
 	SURFACE_AUDIO = 6,	  /* u32 stream, rate (44100 or 48000), frames of the ring, 0 + one
 				     descriptor; frames 0, without one: that stream has ended */
 	SURFACE_AUDIO_POS = 7,	  /* u32 stream, u32 0, u64 frames of it written so far */
+	SURFACE_RECORD = 8,	  /* u32 rate (44100 or 48000); 0: nobody records */
 	/* display -> desktop */
 	SURFACE_KEY = 32,     /* u32 evdev key code, u32 down (0/1; 2 = auto-repeat is not sent) */
 	SURFACE_POINTER = 33, /* u32 x, y pixels in the current scanout */
@@ -78,19 +88,21 @@ enum surface_type {
 	SURFACE_MONITORS = 42, /* u32 0, u32 n, n times rect: how the next, or the last, RESIZE is
 				  divided among the user's monitors, the primary one first */
 	SURFACE_AUDIO_LISTEN = 43, /* u32 0 or 1: whether somebody listens */
-	SURFACE_LOOK = 44, /* u32 scanout's id, u32 seq of the damage seen (surface_peek.h) */
+	SURFACE_LOOK = 44,  /* u32 scanout's id, u32 seq of the damage seen (surface_peek.h) */
+	SURFACE_VOICE = 45, /* u32 rate, u32 n, n frames (1 to SURFACE_VOICE_MAX) */
 	/* both ways */
 	SURFACE_CLIP_OFFER = 64,   /* u32 serial, u32 formats (or-ed; 0: the selection is gone) */
 	SURFACE_CLIP_REQUEST = 65, /* u32 serial of the peer's offer, u32 format */
 	SURFACE_CLIP_DATA = 66 /* u32 serial, format, status, size + a descriptor when size > 0 */
 };
 
-/* In a desktop's HELLO. Unknown bits are ignored. */
+/* In a desktop's HELLO; the last one in a display's too. Unknown bits are ignored. */
 enum surface_flag {
 	SURFACE_HAS_CLIPBOARD = 1,
-	SURFACE_HAS_KEYSYMS = 2,  /* takes KEYSYM and LAYOUT */
-	SURFACE_HAS_MONITORS = 4, /* takes MONITORS */
-	SURFACE_HAS_AUDIO = 8	  /* takes AUDIO_LISTEN */
+	SURFACE_HAS_KEYSYMS = 2,    /* takes KEYSYM and LAYOUT */
+	SURFACE_HAS_MONITORS = 4,   /* takes MONITORS */
+	SURFACE_HAS_AUDIO = 8,	    /* takes AUDIO_LISTEN */
+	SURFACE_HAS_MICROPHONE = 16 /* takes VOICE; a display: takes RECORD */
 };
 
 enum surface_clip_way {
@@ -159,6 +171,11 @@ struct surface_msg {
 			uint64_t pos;		       /* AUDIO_POS */
 		} audio;
 		uint32_t listen;
+		uint32_t record; /* Hz, or 0 */
+		struct {
+			uint32_t rate, n;
+			uint8_t frames[SURFACE_VOICE_MAX * SURFACE_VOICE_FRAME];
+		} voice;
 		struct {
 			uint32_t serial, format; /* OFFER: formats */
 			uint32_t status, size;	 /* DATA */

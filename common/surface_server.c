@@ -33,7 +33,8 @@ enum {
 	SAY_CLIP_DATA = 128,
 	SAY_AUDIO = 256,
 	SAY_AUDIO_POS = 512, /* after SAY_AUDIO: of the stream that one names */
-	SAY_LAST = SAY_AUDIO_POS,
+	SAY_RECORD = 1024,
+	SAY_LAST = SAY_RECORD,
 	MESSAGES_A_ROUND = 64 /* input messages taken before others get their turn */
 };
 
@@ -69,6 +70,8 @@ struct surface_server {
 		uint32_t stream, rate, frames;
 		uint64_t pos;
 	} audio;
+	uint32_t record; /* Hz; 0: nobody records */
+	bool lets_in;	 /* this display takes RECORD */
 
 	/* loop thread */
 	bool listening;		    /* the display said so */
@@ -163,7 +166,8 @@ static bool build(struct surface_server *s, unsigned flag)
 		m->hello.flags = (has_clipboard(s) ? SURFACE_HAS_CLIPBOARD : 0u) |
 				 (s->sink.keysym ? SURFACE_HAS_KEYSYMS : 0u) |
 				 (s->sink.monitors ? SURFACE_HAS_MONITORS : 0u) |
-				 (s->sink.audio_listen ? SURFACE_HAS_AUDIO : 0u);
+				 (s->sink.audio_listen ? SURFACE_HAS_AUDIO : 0u) |
+				 (s->sink.voice ? SURFACE_HAS_MICROPHONE : 0u);
 		return true;
 	case SAY_SCANOUT:
 		m->type = SURFACE_SCANOUT;
@@ -194,6 +198,10 @@ static bool build(struct surface_server *s, unsigned flag)
 	case SAY_AUDIO:
 	case SAY_AUDIO_POS:
 		return build_audio(s, flag);
+	case SAY_RECORD:
+		m->type = SURFACE_RECORD;
+		m->record = s->record;
+		return s->lets_in;
 	default:
 		return build_clip(s, flag);
 	}
@@ -241,6 +249,7 @@ static void disconnect(struct surface_server *s, const char *why)
 	had_clip = s->clip.ways != 0;
 	s->clip.ways = s->clip.asked = 0;
 	s->clip.waiting = false;
+	s->lets_in = false;
 	drop_answer(s);
 	pthread_mutex_unlock(&s->lock);
 	log_info("surface.disconnected", "reason=%s", LOG_Q(why));
@@ -390,6 +399,33 @@ static int audio_listen(struct surface_server *s, bool on)
 	return 0;
 }
 
+/* Whether microphones may be there is the display's to say; it is told at once when one is wanted.
+ */
+static int hello(struct surface_server *s, const struct surface_msg *m)
+{
+	pthread_mutex_lock(&s->lock);
+	s->lets_in = s->sink.voice && m->hello.flags & SURFACE_HAS_MICROPHONE;
+	if (s->lets_in && s->record)
+		say(s, SAY_RECORD);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* What was on its way when the desktop stopped recording, or began at another rate, is dropped. */
+static int voice(struct surface_server *s, const struct surface_msg *m)
+{
+	uint32_t record;
+
+	pthread_mutex_lock(&s->lock);
+	record = s->record;
+	pthread_mutex_unlock(&s->lock);
+	if (!s->sink.voice || !s->lets_in)
+		return -EPROTO;
+	if (m->voice.rate == record)
+		s->sink.voice(s->sink.arg, record, m->voice.frames, m->voice.n);
+	return 0;
+}
+
 /* 0, or -EPROTO when the display says what it may not. */
 static int dispatch(struct surface_server *s, const struct surface_msg *m)
 {
@@ -397,7 +433,7 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 
 	switch (m->type) {
 	case SURFACE_HELLO:
-		return m->hello.version == SURFACE_VERSION ? 0 : -EPROTO;
+		return m->hello.version == SURFACE_VERSION ? hello(s, m) : -EPROTO;
 	case SURFACE_KEY:
 		if (k->key)
 			k->key(k->arg, m->key.code, m->key.down != 0);
@@ -431,6 +467,8 @@ static int dispatch(struct surface_server *s, const struct surface_msg *m)
 		return 0;
 	case SURFACE_AUDIO_LISTEN:
 		return audio_listen(s, m->listen != 0);
+	case SURFACE_VOICE:
+		return voice(s, m);
 	case SURFACE_POINTER_REL: /* no relative device */
 		return 0;
 	case SURFACE_CLIP_POLICY:
@@ -652,6 +690,16 @@ void surface_server_audio_pos(struct surface_server *s, uint64_t pos)
 	s->audio.pos = pos;
 	if (s->audio.fd >= 0)
 		say(s, SAY_AUDIO_POS);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void surface_server_record(struct surface_server *s, uint32_t rate)
+{
+	pthread_mutex_lock(&s->lock);
+	if (rate != s->record) {
+		s->record = rate;
+		say(s, SAY_RECORD);
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

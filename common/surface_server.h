@@ -42,6 +42,9 @@ struct surface_sink {
 	void (*clip_data)(void *arg, uint32_t serial, uint32_t status, const char *text, size_t n);
 	/* With audio_listen the desktop has sound: whether somebody listens now. */
 	void (*audio_listen)(void *arg, bool on);
+	/* With voice the desktop has a microphone: frames (S16LE mono) at the rate it records at
+	 * (surface_server_record()), never while it does not. */
+	void (*voice)(void *arg, uint32_t rate, const uint8_t *p, size_t frames);
 	/* Somebody waits for a change (surface_server_watched()): what is known of only when asked
 	 * for is to be said now. */
 	void (*look)(void *arg);
@@ -79,6 +82,9 @@ void surface_server_clip_data(struct surface_server *s, uint32_t serial, uint32_
 void surface_server_audio(struct surface_server *s, int fd, uint32_t rate, uint32_t frames);
 /* So many frames of the stream are written. */
 void surface_server_audio_pos(struct surface_server *s, uint64_t pos);
+/* Somebody records at this rate, 44100 or 48000; 0: nobody does. Told to each display that lets
+ * sound in. */
+void surface_server_record(struct surface_server *s, uint32_t rate);
 bool surface_server_connected(struct surface_server *s);
 /* A display is connected, or whoever makes pictures (common/surface_peek.h) waits for a change:
  * damage is worth finding. */

@@ -20,6 +20,7 @@
 #include "display/control.h"
 #include "display/dialer.h"
 #include "display/door.h"
+#include "display/microphone.h"
 #include "display/overlay.h"
 #include "display/rdp/peer.h"
 #include "display/rfb/server.h"
@@ -40,6 +41,7 @@ struct display {
 	struct disp_screen screen;
 	struct disp_clip *clip;
 	struct disp_sound *sound;
+	struct disp_mic *mic;
 	struct disp_dialer *dialer;
 	struct disp_source *source;
 	struct disp_viewers *viewers;
@@ -63,8 +65,9 @@ static void usage(FILE *f)
 	      "  --idle-exit SECONDS  leave after so long without a viewer\n"
 	      "  --clipboard WAYS     text to the desktop (in), from it (out), both (the default), "
 	      "none\n"
-	      "  --audio WAYS         what is played on the desktop (out), both (the default), "
-	      "none\n"
+	      "  --audio WAYS         what is played on the desktop (out), what a microphone hears "
+	      "(in),\n"
+	      "                       both (the default), none\n"
 	      "  --font FILE          what messages are drawn with (" FONT ")\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
@@ -239,11 +242,13 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	disp_rfb_setup();
 	d->clip = disp_clip_new(&d->screen, o->clip_ways);
 	d->sound = disp_sound_new((o->audio_ways & SURFACE_CLIP_OUT) != 0);
+	d->mic = disp_mic_new((o->audio_ways & SURFACE_CLIP_IN) != 0);
 	d->source = disp_source_new(d->loop, d->dialer, &d->screen);
-	if (!d->clip || !d->sound || !d->source)
+	if (!d->clip || !d->sound || !d->mic || !d->source)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_source_set_clip(d->source, d->clip);
 	disp_source_set_sound(d->source, d->sound);
+	disp_source_set_mic(d->source, d->mic);
 	d->ask = disp_ask_new(d->loop);
 	if (!d->ask)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -252,6 +257,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	disp_viewers_set_clip(d->viewers, d->clip);
 	disp_viewers_set_sound(d->viewers, d->sound);
+	disp_viewers_set_mic(d->viewers, d->mic);
 	disp_viewers_set_ask(d->viewers, d->ask);
 	if (o->idle_exit_s) {
 		d->idle_exit_s = o->idle_exit_s;
@@ -283,6 +289,7 @@ static void stop(struct display *d)
 	disp_dialer_free(d->dialer);
 	disp_clip_free(d->clip);
 	disp_sound_free(d->sound);
+	disp_mic_free(d->mic);
 	loop_timer_del(d->idle);
 	loop_free(d->loop);
 	disp_screen_fini(&d->screen);

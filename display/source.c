@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "display/clip.h"
 #include "display/dialer.h"
+#include "display/microphone.h"
 #include "display/sound.h"
 
 #define RETRY_MIN_MS   50
@@ -39,12 +40,14 @@ struct disp_source {
 	struct disp_clip *clip;	  /* borrowed; NULL = none */
 	struct disp_sound *sound; /* likewise */
 	struct disp_ring ring;	  /* main thread */
+	struct disp_mic *mic;	  /* borrowed; NULL = none, or none is allowed */
 
 	pthread_mutex_t lock; /* guards what follows */
 	int sock;	      /* owned; -1 while not connected */
 	bool has_clip;	      /* the desktop said so */
 	bool has_keysyms;     /* likewise */
 	bool has_audio;
+	bool has_mic;
 	uint32_t layout; /* of the user's keyboard; said again to a new desktop */
 	struct input queue[INPUT_MAX];
 	uint32_t head, count;
@@ -447,6 +450,37 @@ static int on_audio(struct disp_source *s, struct surface_msg *m)
 	return 0; /* its own sound suffers, nothing else */
 }
 
+/* Somebody speaks. What the socket does not take now is lost. */
+static void on_voice(void *arg, uint32_t rate, const uint8_t *p, size_t frames)
+{
+	struct disp_source *s = arg;
+	struct surface_msg m;
+
+	m.type = SURFACE_VOICE;
+	m.fd = -1;
+	m.voice.rate = rate;
+	m.voice.n = (uint32_t)frames;
+	memcpy(m.voice.frames, p, frames * SURFACE_VOICE_FRAME);
+	pthread_mutex_lock(&s->lock);
+	if (s->sock >= 0 && s->has_mic && !s->count)
+		(void)!surface_send(s->sock, &m);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void disp_source_set_mic(struct disp_source *s, struct disp_mic *mic)
+{
+	s->mic = disp_mic_allowed(mic) ? mic : NULL;
+	disp_mic_set_send(mic, on_voice, s);
+}
+
+static int on_record(struct disp_source *s, uint32_t rate)
+{
+	if (!s->mic)
+		return -EPROTO; /* it was not told of microphones */
+	disp_mic_record(s->mic, rate);
+	return 0;
+}
+
 /* A desktop that types characters is told which keyboard the user has, one that knows of monitors
  * which those are. */
 static void hello_hardware(struct disp_source *s, uint32_t flags)
@@ -459,6 +493,7 @@ static void hello_hardware(struct disp_source *s, uint32_t flags)
 	layout = s->layout;
 	s->has_monitors = (flags & SURFACE_HAS_MONITORS) != 0;
 	s->has_audio = (flags & SURFACE_HAS_AUDIO) != 0;
+	s->has_mic = s->mic && flags & SURFACE_HAS_MICROPHONE;
 	monitors = s->has_monitors && s->n_monitors;
 	pthread_mutex_unlock(&s->lock);
 	if (monitors)
@@ -554,6 +589,8 @@ static int handle(struct disp_source *s, struct surface_msg *m)
 	case SURFACE_AUDIO:
 	case SURFACE_AUDIO_POS:
 		return on_audio(s, m);
+	case SURFACE_RECORD:
+		return on_record(s, m->record);
 	case SURFACE_CURSOR_POS:
 		return 0;
 	default:
@@ -581,6 +618,7 @@ static void disconnect(struct disp_source *s, const char *why)
 	s->has_keysyms = false;
 	s->has_monitors = false;
 	s->has_audio = false;
+	s->has_mic = false;
 	drop_queue(s);
 	s->armed = false;
 	pthread_mutex_unlock(&s->lock);
@@ -588,6 +626,8 @@ static void disconnect(struct disp_source *s, const char *why)
 		disp_clip_on_offer(s->clip, 0, 0);
 	if (s->sound)
 		disp_ring_end(&s->ring, s->sound);
+	if (s->mic)
+		disp_mic_record(s->mic, 0);
 	s->shown = false;
 	loop_timer_set(s->retry, s->retry_ms);
 }
@@ -628,12 +668,12 @@ static void on_io(void *arg, int fd, unsigned events)
 
 /* ---- connecting ---------------------------------------------------------------------------- */
 
-static int greet(int sock)
+static int greet(const struct disp_source *s, int sock)
 {
 	struct surface_msg m = {.type = SURFACE_HELLO, .fd = -1};
 
 	m.hello.version = SURFACE_VERSION;
-	m.hello.flags = 0;
+	m.hello.flags = s->mic ? SURFACE_HAS_MICROPHONE : 0;
 	return surface_send(sock, &m);
 }
 
@@ -660,7 +700,7 @@ static void on_retry(void *arg)
 	struct disp_source *s = arg;
 	int sock = disp_dialer_connect(s->dialer);
 
-	if (sock >= 0 && greet(sock) == 0)
+	if (sock >= 0 && greet(s, sock) == 0)
 		s->io = loop_io_add(s->loop, sock, LOOP_READ, on_io, s);
 	if (s->io) {
 		on_connected(s, sock);

@@ -18,6 +18,7 @@
 
 struct disp_clip;
 struct disp_dialer;
+struct disp_mic;
 struct disp_sound;
 struct disp_source;
 
@@ -49,6 +50,8 @@ void disp_source_viewers(struct disp_source *s, uint32_t n);
 void disp_source_set_clip(struct disp_source *s, struct disp_clip *clip);
 /* Likewise, of sound. */
 void disp_source_set_sound(struct disp_source *s, struct disp_sound *sound);
+/* Likewise, of microphones; what they hear is never queued. */
+void disp_source_set_mic(struct disp_source *s, struct disp_mic *mic);
 /* SURFACE_CLIP_OFFER or _REQUEST; nothing while the desktop has no clipboard. */
 void disp_source_clip(struct disp_source *s, enum surface_type type, uint32_t serial,
 		      uint32_t format);

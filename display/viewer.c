@@ -22,6 +22,7 @@ struct disp_viewers {
 	struct disp_source *source; /* borrowed */
 	struct disp_clip *clip;	    /* borrowed; NULL = none */
 	struct disp_sound *sound;   /* likewise */
+	struct disp_mic *mic;	    /* likewise */
 	struct disp_ask *ask;	    /* likewise */
 	const char *name;	    /* borrowed */
 	disp_count_fn changed;
@@ -186,6 +187,11 @@ void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound)
 	s->sound = sound;
 }
 
+void disp_viewers_set_mic(struct disp_viewers *s, struct disp_mic *mic)
+{
+	s->mic = mic;
+}
+
 void disp_viewers_set_ask(struct disp_viewers *s, struct disp_ask *ask)
 {
 	s->ask = ask;
@@ -311,6 +317,7 @@ int disp_viewers_add(struct disp_viewers *s, struct disp_viewer *v)
 	v->source = s->source;
 	v->clip = v->mode == DISP_VIEW ? NULL : s->clip;
 	v->sound = v->mode == DISP_USER ? s->sound : NULL;
+	v->mic = v->mode == DISP_USER ? s->mic : NULL;
 	v->ask = v->mode == DISP_USER ? s->ask : NULL;
 	v->name = s->name;
 	v->first = v->mode == DISP_USER && s->count == 0;

@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "display/clip.h"
 #include "display/keys.h"
+#include "display/microphone.h"
 #include "display/screen.h"
 #include "display/sound.h"
 #include "display/source.h"
@@ -28,8 +29,8 @@ enum disp_protocol {
 	DISP_RFB
 };
 
-/* Who it is to the desktop. A helper changes neither its size nor its keyboard, and hears nothing;
- * one that only looks has no input and no clipboard, whatever its client sends. */
+/* Who it is to the desktop. A helper changes neither its size nor its keyboard, hears nothing and
+ * never speaks; one that only looks has no input and no clipboard, whatever its client sends. */
 enum disp_mode {
 	DISP_USER,
 	DISP_CONTROL,
@@ -55,6 +56,7 @@ struct disp_viewer {
 	struct disp_source *source;	/* borrowed */
 	struct disp_clip *clip;		/* borrowed; NULL = none */
 	struct disp_sound *sound;	/* likewise */
+	struct disp_mic *mic;		/* likewise; of DISP_USER only */
 	struct disp_ask *ask;		/* likewise; of DISP_USER only */
 	uint32_t x, y;			/* of its pointer; its thread's */
 	bool first;			/* no other viewer was there: its size decides */
@@ -75,6 +77,7 @@ struct disp_viewers *disp_viewers_new(struct loop *l, struct disp_screen *screen
 /* What viewers that come from now on share. Borrowed. */
 void disp_viewers_set_clip(struct disp_viewers *s, struct disp_clip *clip);
 void disp_viewers_set_sound(struct disp_viewers *s, struct disp_sound *sound);
+void disp_viewers_set_mic(struct disp_viewers *s, struct disp_mic *mic);
 void disp_viewers_set_ask(struct disp_viewers *s, struct disp_ask *ask);
 /* "anna sees this screen.", a line a helper, in at most size bytes; how many there are. */
 unsigned disp_viewers_helpers(const struct disp_viewers *s, char *text, size_t size);

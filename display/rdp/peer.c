@@ -27,6 +27,7 @@
 #include "display/rdp/dispctl.h"
 #include "display/rdp/gfx.h"
 #include "display/rdp/input.h"
+#include "display/rdp/mic.h"
 #include "display/rdp/pointer.h"
 #include "display/rdp/rdpsnd.h"
 
@@ -67,6 +68,7 @@ struct rdp_peer {
 	struct pointer_cache pointers;
 	struct channel graphics, control, audio;
 	struct rdp_clip clip;
+	struct rdp_mic mic;
 	struct rdpsnd sound;
 	bool sound_static; /* the static channel, where there is no dynamic one */
 	bool listens;
@@ -315,6 +317,8 @@ static BOOL on_channel_created(void *arg, UINT32 id, INT32 status)
 	if (c) {
 		c->ready = status >= 0;
 		c->refused = status < 0;
+	} else {
+		(void)disp_rdp_mic_created(&p->mic, id, status);
 	}
 	return TRUE;
 }
@@ -452,6 +456,7 @@ static void teardown(struct rdp_peer *p)
 	if (p->listens)
 		disp_sound_leave(p->viewer->sound, &p->sound.ear);
 	disp_rdp_clip_fini(&p->clip);
+	disp_rdp_mic_fini(&p->mic);
 	if (p->client && p->client->context)
 		p->client->Disconnect(p->client);
 	if (p->vcm && p->vcm != INVALID_HANDLE_VALUE)
@@ -510,6 +515,8 @@ static void open_channels(struct rdp_peer *p)
 	open_channel(p, &p->control, "Microsoft::Windows::RDS::DisplayControl", session);
 	if (may_hear(p))
 		open_channel(p, &p->audio, RDPSND_DVC_CHANNEL_NAME, session);
+	disp_rdp_mic_init(&p->mic, p->viewer, p->client->context->settings,
+			  p->planner.feed.wake_fd);
 }
 
 /* The next message: its length, 0 when none waits, -EPROTO for one too long. */
@@ -632,6 +639,8 @@ static int run_channels(struct rdp_peer *p)
 		r = disp_rdp_clip_run(&p->clip, p->viewer, p->vcm);
 	if (r == 0)
 		r = run_audio(p);
+	if (r == 0)
+		r = disp_rdp_mic_run(&p->mic, p->vcm, p->message, sizeof(p->message));
 	return r;
 }
 

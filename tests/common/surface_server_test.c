@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * common/surface_server.c: the clipboard goes only the ways the display allows, and moves only when
- * asked for. The desktop is the server with a sink that notes what it hears; the display is a
- * socket of the test's.
+ * asked for; microphones are wanted only of a display that lets sound in. The desktop is the server
+ * with a sink that notes what it hears; the display is a socket of the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +31,7 @@ struct desk {
 	uint32_t ways, offered, requested, status;
 	unsigned heard;
 	char text[32];
+	uint32_t rate, frames; /* of what a microphone heard */
 };
 
 static void on_ways(void *arg, uint32_t ways)
@@ -71,6 +72,17 @@ static void on_data(void *arg, uint32_t serial, uint32_t status, const char *tex
 	d->status = status;
 	d->heard++;
 	strncpy(d->text, text ? text : "-", sizeof(d->text) - 1);
+	loop_stop(d->loop);
+}
+
+static void on_voice(void *arg, uint32_t rate, const uint8_t *p, size_t frames)
+{
+	struct desk *d = arg;
+
+	d->rate = rate;
+	d->frames = (uint32_t)frames;
+	d->text[0] = (char)p[0];
+	d->heard++;
 	loop_stop(d->loop);
 }
 
@@ -132,7 +144,8 @@ static int make(void **state)
 					  .clip_ways = on_ways,
 					  .clip_offer = on_offer,
 					  .clip_request = on_request,
-					  .clip_data = on_data};
+					  .clip_data = on_data,
+					  .voice = on_voice};
 	char addr[80];
 	int pending = 0;
 
@@ -169,7 +182,7 @@ static int unmake(void **state)
 static void greet(struct desk *d, uint32_t ways)
 {
 	assert_int_equal(next(d)->type, SURFACE_HELLO);
-	assert_int_equal(d->m->hello.flags, SURFACE_HAS_CLIPBOARD);
+	assert_int_equal(d->m->hello.flags, SURFACE_HAS_CLIPBOARD | SURFACE_HAS_MICROPHONE);
 	assert_int_equal(next(d)->type, SURFACE_CURSOR_SHAPE);
 	say(d, SURFACE_CLIP_POLICY, ways, 0);
 	until_heard(d);
@@ -272,6 +285,81 @@ static void what_the_display_offers_is_had_for_the_asking(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, make, unmake)
 
+static void hello(struct desk *d, uint32_t flags)
+{
+	struct surface_msg *m = calloc(1, sizeof(*m));
+
+	m->type = SURFACE_HELLO;
+	m->fd = -1;
+	m->hello.version = SURFACE_VERSION;
+	m->hello.flags = flags;
+	assert_int_equal(surface_send(d->sock, m), 0);
+	free(m);
+}
+
+static void speak(struct desk *d, uint32_t rate, uint32_t frames, uint8_t first)
+{
+	struct surface_msg *m = calloc(1, sizeof(*m));
+
+	m->type = SURFACE_VOICE;
+	m->fd = -1;
+	m->voice.rate = rate;
+	m->voice.n = frames;
+	m->voice.frames[0] = first;
+	assert_int_equal(surface_send(d->sock, m), 0);
+	free(m);
+}
+
+/* Reads up to the next message that is of a kind. */
+static struct surface_msg *next_of(struct desk *d, enum surface_type t)
+{
+	while (next(d)->type != t)
+		;
+	return d->m;
+}
+
+static void a_microphone_is_wanted_while_somebody_records(void **state)
+{
+	struct desk *d = *state;
+
+	surface_server_record(d->server, 44100);
+	hello(d, SURFACE_HAS_MICROPHONE); /* it is told what is so already */
+	assert_int_equal(next_of(d, SURFACE_RECORD)->record, 44100);
+	speak(d, 48000, 3, 'x'); /* of another recording: dropped */
+	speak(d, 44100, 7, 'v');
+	until_heard(d);
+	assert_int_equal(d->rate, 44100);
+	assert_int_equal(d->frames, 7);
+	assert_int_equal(d->text[0], 'v');
+	surface_server_record(d->server, 0);
+	assert_int_equal(next_of(d, SURFACE_RECORD)->record, 0);
+	speak(d, 44100, 9, 'y'); /* nobody records */
+	say(d, SURFACE_CLIP_POLICY, SURFACE_CLIP_IN, 0);
+	until_heard(d);
+	assert_int_equal(d->frames, 7);
+	assert_int_equal(d->ways, SURFACE_CLIP_IN); /* the connection lives */
+}
+
+static void a_display_without_microphones_is_not_asked_and_may_not_speak(void **state)
+{
+	struct desk *d = *state;
+
+	hello(d, 0);
+	say(d, SURFACE_CLIP_POLICY, SURFACE_CLIP_OUT, 0);
+	until_heard(d);
+	surface_server_record(d->server, 44100);
+	for (unsigned offers = 0; offers < 2;) { /* RECORD would come between them */
+		if (offers == 0 || d->m->type == SURFACE_CLIP_OFFER)
+			surface_server_clip_offer(d->server, SURFACE_CLIP_TEXT);
+		assert_int_not_equal(next(d)->type, SURFACE_RECORD);
+		offers += d->m->type == SURFACE_CLIP_OFFER;
+	}
+	speak(d, 44100, 7, 'v');
+	until_heard(d); /* the clipboard's ways end with the connection */
+	assert_int_equal(d->ways, 0);
+	assert_int_equal(d->frames, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +367,8 @@ int main(void)
 		T(an_old_selection_is_answered_as_stale),
 		T(what_the_display_forbids_is_not_said),
 		T(what_the_display_offers_is_had_for_the_asking),
+		T(a_microphone_is_wanted_while_somebody_records),
+		T(a_display_without_microphones_is_not_asked_and_may_not_speak),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

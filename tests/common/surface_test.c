@@ -143,6 +143,58 @@ static void a_ring_arrives_and_is_as_long_as_it_is_said_to_be(void **state)
 	close(fd);
 }
 
+/* What decoding says of a VOICE of n frames, sent as one of `said`. */
+static int voice(uint32_t rate, uint32_t n, uint32_t said)
+{
+	cleanup_free struct surface_msg *m = fresh(SURFACE_VOICE), *r = fresh(SURFACE_HELLO);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+	int length, e;
+
+	m->voice.rate = rate;
+	m->voice.n = n;
+	memset(m->voice.frames, 0x5a, sizeof(m->voice.frames));
+	length = surface_encode(m, wire, sizeof(wire));
+	if (length < 0)
+		return length;
+	wire[SURFACE_HEAD + 4] = (uint8_t)said;
+	wire[SURFACE_HEAD + 5] = (uint8_t)(said >> 8);
+	e = surface_decode(r, wire, (size_t)length);
+	if (e == 0)
+		assert_memory_equal(r->voice.frames, m->voice.frames, n * SURFACE_VOICE_FRAME);
+	return e;
+}
+
+static void what_a_microphone_hears_is_as_long_as_it_says(void **state)
+{
+	(void)state;
+	assert_int_equal(voice(44100, 1, 1), 0);
+	assert_int_equal(voice(48000, SURFACE_VOICE_MAX, SURFACE_VOICE_MAX), 0);
+	assert_int_equal(voice(44101, 10, 10), -EPROTO);
+	assert_int_equal(voice(44100, 10, 9), -EPROTO);
+	assert_int_equal(voice(44100, 10, 11), -EPROTO);
+	assert_int_equal(voice(44100, 10, 0), -EPROTO);
+	assert_int_equal(voice(44100, 0, 0), -EINVAL);
+	assert_int_equal(voice(44100, SURFACE_VOICE_MAX + 1, 1), -EINVAL);
+}
+
+static void a_desktop_records_at_one_of_two_rates_or_not(void **state)
+{
+	static const uint32_t good[] = {0, 44100, 48000}, bad[] = {1, 8000, 96000};
+	cleanup_free struct surface_msg *m = fresh(SURFACE_RECORD), *r = fresh(SURFACE_HELLO);
+	static uint8_t wire[SURFACE_MAX_MESSAGE];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+		bool fits = i < ARRAY_LEN(good);
+		int n;
+
+		m->record = fits ? good[i] : bad[i - ARRAY_LEN(good)];
+		n = surface_encode(m, wire, sizeof(wire));
+		assert_int_equal(surface_decode(r, wire, (size_t)n), fits ? 0 : -EPROTO);
+		assert_int_equal(r->record, m->record);
+	}
+}
+
 static void only_keysyms_of_characters_pass(void **state)
 {
 	static const uint32_t good[] = {0x20,	0x7e,	0xa0,	    0xff,	0x7e1,	   0x6c1,
@@ -361,6 +413,8 @@ int main(void)
 		cmocka_unit_test(every_small_message_round_trips),
 		cmocka_unit_test(sound_has_one_of_two_rates_and_a_ring_of_a_size),
 		cmocka_unit_test(a_ring_arrives_and_is_as_long_as_it_is_said_to_be),
+		cmocka_unit_test(what_a_microphone_hears_is_as_long_as_it_says),
+		cmocka_unit_test(a_desktop_records_at_one_of_two_rates_or_not),
 		cmocka_unit_test(only_keysyms_of_characters_pass),
 		cmocka_unit_test(monitors_are_a_few_on_one_screen),
 		cmocka_unit_test(damage_outside_the_largest_screen_is_refused),

@@ -101,8 +101,8 @@ class Pump(threading.Thread):
 
 
 class Door:
-    def __init__(self, display, protocol, port=0):
-        self.display, self.protocol = display, protocol
+    def __init__(self, display, protocol, port=0, **who):
+        self.display, self.protocol, self.who = display, protocol, who
         self.context = certificate() if protocol == "rdp" else None
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
@@ -123,9 +123,9 @@ class Door:
             if self.protocol == "rdp":
                 mask = x224(sock)
                 tls = self.context.wrap_socket(sock, server_side=True)
-                self.splice_tls(tls, preface(self.display, "rdp", conn, mask))
+                self.splice_tls(tls, preface(self.display, "rdp", conn, mask, **self.who))
             else:
-                back = preface(self.display, "rfb", conn, 0)
+                back = preface(self.display, "rfb", conn, 0, **self.who)
                 Pump(sock, back, self.count, 0).start()
                 Pump(back, sock, self.count, 1).start()
         except (OSError, struct.error) as e:

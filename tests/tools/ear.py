@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ears for viewers under test: a PulseAudio of their own whose only device is recorded, and what was heard."""
+"""Ears and mouths for viewers under test: a PulseAudio of their own whose only device is recorded, or is a tone; and what was heard."""
 import array
+import contextlib
 import io
 import math
 import os
@@ -15,7 +16,7 @@ RATE = 44100
 
 
 def missing():
-    return [p for p in ("pulseaudio", "parec") if not shutil.which(p)]
+    return [p for p in ("pulseaudio", "parec", "pactl") if not shutil.which(p)]
 
 
 def tone(hertz, seconds, loud=8000):
@@ -45,6 +46,41 @@ class Room:
             child.terminate()
             child.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def surroundings(rig, env):
+    """What the rig starts meanwhile has these variables too."""
+    before = dict(rig.env)
+    rig.env.update(env)
+    try:
+        yield
+    finally:
+        rig.env.clear()
+        rig.env.update(before)
+
+
+class Mouth:
+    """Viewers started by the rig at() it have a microphone in front of which a tone never ends."""
+
+    def __init__(self, rig, name, hertz):
+        self.dir, self.socket = f"{rig.dir}/{name}", f"{rig.dir}/{name}/socket"
+        os.mkdir(self.dir, 0o700)
+        self.env = {"HOME": self.dir, "XDG_RUNTIME_DIR": self.dir, "PULSE_SERVER": "unix:" + self.socket}
+        with self.at(rig):
+            rig.spawn(["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1",
+                       f"--load=module-native-protocol-unix socket={self.socket} auth-anonymous=1",
+                       f"--load=module-null-sink sink_name=air rate={RATE}",  # module-sine-source comes in lumps of two seconds
+                       f"--load=module-sine sink=air frequency={hertz}"], f"{name}.log")
+            wait_for("PulseAudio", lambda: os.path.exists(self.socket))
+
+    def at(self, rig):
+        return surroundings(rig, self.env)
+
+    def open(self):
+        """Whether somebody records from it."""
+        return bool(subprocess.run(["pactl", "list", "short", "source-outputs"], env={**os.environ, **self.env}, check=True,
+                                   capture_output=True).stdout.strip())
 
 
 class Ear:

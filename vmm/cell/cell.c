@@ -263,9 +263,12 @@ static int start_screen(struct cell *c, struct err *e)
 					 .height = c->opt->height,
 					 .uid = c->place.base + SCREEN_UID,
 					 .sound = -1,
+					 .mic = -1,
+					 .mic_path = cell_at(CELL_MNT_MIC),
 					 .x = -1};
 	cleanup_close int fb = open(cell_at(CELL_MNT_FB), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int sound = open(cell_at(CELL_MNT_SOUND), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	cleanup_close int mic = open(cell_at(CELL_MNT_MIC), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int x = -1, out = -1;
 	int ends[2];
 
@@ -274,13 +277,14 @@ static int start_screen(struct cell *c, struct err *e)
 	x = c->listen_inside < 0 ? -1 : connect_to(path, e);
 	if (x < 0)
 		return x;
-	if (fb < 0 || sound < 0 || pipe2(ends, O_CLOEXEC) < 0)
+	if (fb < 0 || sound < 0 || mic < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "screen: %m");
 	c->tell = ends[0];
 	out = ends[1];
 	cfg.x = x;
 	cfg.fb = fb;
 	cfg.sound = sound;
+	cfg.mic = mic;
 	cfg.tell = out;
 	c->screen.pid = fork();
 	if (c->screen.pid == 0) {

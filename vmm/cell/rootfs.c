@@ -43,6 +43,7 @@ static pid_t fuse; /* our child fuse2fs, or 0 */
 
 #define PTYS	 "128"
 #define FB_BYTES "size=48m,nr_inodes=64,mode=755" /* 3840x2160x4 and the header */
+#define MIC_SIZE "size=16k,nr_inodes=16,mode=755" /* for a FIFO */
 
 static const char *const suffixes[CELL_MNTS] = {
 	[CELL_MNT] = "",
@@ -61,6 +62,7 @@ static const char *const suffixes[CELL_MNTS] = {
 	[CELL_MNT_FB] = "/fb",
 	[CELL_MNT_PTS] = "/pts",
 	[CELL_MNT_SOUND] = "/sound",
+	[CELL_MNT_MIC] = "/microphone",
 };
 
 const char *cell_at(enum cell_at where)
@@ -113,7 +115,7 @@ static int enter(struct err *e)
 {
 	static const enum cell_at dirs[] = {CELL_MNT_LOWER, CELL_MNT_DISK, CELL_MNT_STORE,
 					    CELL_MNT_NAMES, CELL_MNT_ROOT, CELL_MNT_X,
-					    CELL_MNT_FB,    CELL_MNT_PTS};
+					    CELL_MNT_FB,    CELL_MNT_PTS,  CELL_MNT_MIC};
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
@@ -287,8 +289,10 @@ int cell_rootfs_build(const struct cell_options *o, int userns, uid_t base, stru
 	r = r ? r : mount_overlay(o, base, e);
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_X), "size=64k,mode=755", e);
 	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_FB), FB_BYTES, e);
+	r = r ? r : mount_tmpfs(cell_at(CELL_MNT_MIC), MIC_SIZE, e);
 	r = r ? r : mount_terminals(e);
 	r = r ? r : make_sound(base, e);
+	r = r ? r : make_dir(cell_at(CELL_MNT_MIC), 0755, base + CELL_UID_USER, e);
 	return r ? r : make_dir(cell_at(CELL_MNT_FB), 0755, base + CELL_UID_USER, e);
 }
 

@@ -31,6 +31,7 @@ enum cell_at {
 	CELL_MNT_FB,	/* its framebuffer file */
 	CELL_MNT_PTS,	/* terminals */
 	CELL_MNT_SOUND, /* FIFO of what is played */
+	CELL_MNT_MIC,	/* for one of what is recorded */
 	CELL_MNTS
 };
 

@@ -130,6 +130,7 @@ static void add_tree(struct args *a, const struct cell_options *o)
 	add_bind(a, "--bind", cell_at(CELL_MNT_HOME), "/home/user");
 	add_bind(a, "--bind", cell_at(CELL_MNT_FB), "/run/desktop-screen");
 	add_bind(a, "--ro-bind", cell_at(CELL_MNT_SOUND), "/run/desktop-sound");
+	add_bind(a, "--bind", cell_at(CELL_MNT_MIC), "/run/desktop-microphone");
 	add_bind(a, "--ro-bind", cell_at(CELL_MNT_X), "/tmp/.X11-unix");
 	add_bind(a, "--dev-bind", cell_at(CELL_MNT_PTS), "/dev/pts");
 	add_all(a, (const char *[]){"--remount-ro", "/dev", NULL});

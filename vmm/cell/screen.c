@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/surface_server.h"
+#include "vmm/cell/microphone.h"
 #include "vmm/cell/sound.h"
 #include "vmm/cell/xclip.h"
 #include "vmm/cell/xinput.h"
@@ -33,6 +34,7 @@ struct screen {
 	struct xtype type;
 	struct xclip *clip;	  /* owned; NULL without --surface */
 	struct cell_sound *sound; /* owned; NULL without --surface */
+	struct cell_mic *mic;	  /* likewise */
 	struct loop_timer *frame; /* armed while the next question has to wait */
 	int64_t asked_ms;
 	bool waiting, dirty, ready;
@@ -284,6 +286,14 @@ static void sink_audio_listen(void *arg, bool on)
 	cell_sound_listen(s->sound, on);
 }
 
+static void sink_voice(void *arg, uint32_t rate, const uint8_t *p, size_t frames)
+{
+	struct screen *s = arg;
+
+	(void)rate; /* the one it records at */
+	cell_mic_voice(s->mic, p, frames);
+}
+
 static void sink_look(void *arg)
 {
 	struct screen *s = arg;
@@ -339,6 +349,7 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 					  .clip_request = sink_clip_request,
 					  .clip_data = sink_clip_data,
 					  .audio_listen = sink_audio_listen,
+					  .voice = sink_voice,
 					  .look = sink_look,
 					  .connected = sink_connected,
 					  .release = sink_release};
@@ -349,7 +360,8 @@ static int open_surface(struct screen *s, const struct cell_screen_config *c, st
 	if (!s->server)
 		return -EINVAL;
 	s->sound = cell_sound_new(s->loop, s->server, c->sound, e);
-	return s->sound ? 0 : -ENOMEM;
+	s->mic = s->sound ? cell_mic_new(s->loop, s->server, c->mic, c->mic_path, e) : NULL;
+	return s->mic ? 0 : -ENOMEM;
 }
 
 static int start(struct screen *s, const struct cell_screen_config *c, struct err *e)
@@ -388,6 +400,7 @@ static void stop(struct screen *s)
 {
 	surface_server_free(s->server); /* its sink says no more */
 	cell_sound_free(s->sound);
+	cell_mic_free(s->mic);
 	xclip_free(s->clip);
 	loop_timer_del(s->frame);
 	loop_io_del(s->conn_io);

@@ -25,11 +25,13 @@ enum cell_screen_news {
 struct cell_screen_config {
 	const char *surface; /* path of the surface socket, or NULL */
 	uint32_t width, height;
-	int x;	   /* connection to the X server, handed over */
-	int sound; /* FIFO of what is played, open both ways */
-	int fb;	   /* directory that will hold the framebuffer file */
-	int tell;  /* owned by the caller */
-	uid_t uid; /* what to become once the socket listens */
+	int x;		      /* connection to the X server, handed over */
+	int sound;	      /* FIFO of what is played, open both ways */
+	int mic;	      /* directory in which there may be one of what is recorded */
+	const char *mic_path; /* the same */
+	int fb;		      /* directory that will hold the framebuffer file */
+	int tell;	      /* owned by the caller */
+	uid_t uid;	      /* what to become once the socket listens */
 };
 
 /* The whole life of the process: its exit status. */
