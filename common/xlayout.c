@@ -74,6 +74,17 @@ static const struct {
 	{0x042f, "mk"},	 {0x0437, "ge"},	   {0x043f, "kz"}, {0x0c1a, "rs"},
 };
 
+/* By primary language identifier, the lower ten bits of a language ([MS-LCID] 2.1). */
+static const struct {
+	uint16_t language;
+	const char *name;
+} languages[] = {
+	{0x03, "ca"}, {0x05, "cs"}, {0x06, "da"}, {0x07, "de"}, {0x0a, "es"},
+	{0x0b, "fi"}, {0x0c, "fr"}, {0x0e, "hu"}, {0x10, "it"}, {0x13, "nl"},
+	{0x14, "nb"}, {0x15, "pl"}, {0x16, "pt"}, {0x18, "ro"}, {0x19, "ru"},
+	{0x1b, "sk"}, {0x1d, "sv"}, {0x1f, "tr"}, {0x22, "uk"},
+};
+
 bool xlayout_symbols(uint32_t layout, char out[XLAYOUT_SYMBOLS])
 {
 	const char *name = NULL;
@@ -96,4 +107,14 @@ bool xlayout_symbols(uint32_t layout, char out[XLAYOUT_SYMBOLS])
 		return true;
 	}
 	return false;
+}
+
+const char *xlayout_language(uint32_t layout)
+{
+	if ((layout & 0xffff) == 0x0416)
+		return "pt_BR";
+	for (size_t i = 0; i < ARRAY_LEN(languages); i++)
+		if (languages[i].language == (layout & 0x3ff))
+			return languages[i].name;
+	return NULL;
 }

@@ -45,6 +45,30 @@ lab: export CMD := $(CMD)
 lab-stop: ## stop the lab host that deploy/lab/lab start left running
 	@deploy/lab/lab stop
 
+# ---- languages --------------------------------------------------------------------------------
+# A catalogue serves both programs (docs/languages.md): each finds its own name beside its bin directory.
+CATALOGUES :=
+define catalogue_rule
+CATALOGUES += $(BUILD)/share/locale/$(1)/LC_MESSAGES/$(2).mo
+$(BUILD)/share/locale/$(1)/LC_MESSAGES/$(2).mo: common/messages/$(1).po
+	@mkdir -p $$(@D)
+	@msgfmt --check-format -o $$@ $$<
+endef
+$(foreach l,$(patsubst common/messages/%.po,%,$(wildcard common/messages/*.po)),\
+	$(foreach p,pane-thin pane-lobby,$(eval $(call catalogue_rule,$(l),$(p)))))
+ifneq ($(shell command -v msgfmt),)
+all: $(CATALOGUES)
+else
+all: no-catalogues
+endif
+.PHONY: no-catalogues messages-programs
+no-catalogues:
+	@echo "  pane-thin and pane-lobby will speak English only: gettext is not installed (make deps)"
+
+messages: messages-programs
+messages-programs: # what is behind make messages for the programs; LANGUAGE=fr begins one
+	@deploy/messages $(if $(filter command line,$(origin LANGUAGE)),$(LANGUAGE))
+
 # ---- tests ------------------------------------------------------------------------------------
 # Three builds, because each finds what the others cannot: what ships, sanitizers, fuzz corpora.
 test: ## everything: units (release, asan), SQL, stories across processes, fuzz corpora, the lab
@@ -119,6 +143,7 @@ install: all man ## install programs and manual pages under DESTDIR/PREFIX
 	install -m 755 deploy/backup $(DESTDIR)$(PREFIX)/sbin/pane-backup
 	install -m 755 deploy/canary $(DESTDIR)$(PREFIX)/sbin/pane-canary
 	install -m 755 deploy/pki $(DESTDIR)$(PREFIX)/share/pane/pki
+	for mo in $(wildcard $(CATALOGUES)); do install -D -m 644 $$mo $(DESTDIR)$(PREFIX)/share/locale/$${mo#$(BUILD)/share/locale/}; done
 	for page in $(MAN_OUT); do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 sbom: all ## what Pane is made of and runs on, as CycloneDX JSON (build/sbom.json)

@@ -30,5 +30,5 @@ $(CONSOLE_OUT)/site/index.html: $(CONSOLE_OUT)/schema.ts $(CONSOLE_SRC)
 	@echo "  VITE    $@"
 	@cd $(CONSOLE) && node node_modules/vite/bin/vite.js build --logLevel warn
 
-messages: $(CONSOLE)/node_modules/.package-lock.json ## bring the console's languages up to date with its pages (LANGUAGE=fr begins one)
+messages: $(CONSOLE)/node_modules/.package-lock.json ## bring the languages of console, pane-thin and lobby up to date with their texts (LANGUAGE=fr begins one)
 	@node $(CONSOLE)/tools/messages.mjs $(LANGUAGE)

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/http.h"
 #include "common/json.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <string.h>
@@ -100,7 +101,7 @@ int thin_parse_ticket(int status, json_t *o, struct thin_ticket *out, struct err
 	/* It goes into an X.224 cookie line, where a stray byte would end the line early. */
 	if (strspn(ticket, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") !=
 	    strlen(ticket))
-		return err_set(e, -EPROTO, "the ticket has a form this client does not know");
+		return err_set(e, -EPROTO, _("the ticket has a form this client does not know"));
 	out->ready = true;
 	out->rdp_port = (int)port;
 	return secret_set(&out->ticket, ticket, strlen(ticket));
@@ -192,7 +193,7 @@ int thin_api_login(const struct thin_site *site, const char *user, const struct 
 
 	if (!body)
 		return err_setw(e, -EINVAL, "login.failed",
-				"the user name or password is not valid text");
+				_("the user name or password is not valid text"));
 	r = call(site, NULL, cancel, API_TIMEOUT_MS, "POST", "/api/v1/login", body, &reply, e);
 	return r < 0 ? r : thin_parse_login(reply, token, e);
 }

@@ -5,6 +5,7 @@
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
 #include "clients/thin/session_view.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,9 +44,9 @@ void thin_app_quit(struct thin_app *a, int code)
 
 void thin_app_step(struct thin_app *a, enum thin_step step, int percent, const char *detail)
 {
-	g_autofree char *title = a->pool[0] ? g_strdup_printf("Connecting to %s",
+	g_autofree char *title = a->pool[0] ? g_strdup_printf(_("Connecting to %s"),
 							      a->desktop[0] ? a->desktop : a->pool)
-					    : g_strdup("Signing in");
+					    : g_strdup(_("Signing in"));
 
 	thin_page_connecting_show(&a->connecting, title, step, percent, detail);
 	thin_app_show(a, a->connecting.root);
@@ -100,7 +101,7 @@ static void on_probe(struct thin_job *j, void *arg)
 		struct err e = {0};
 
 		err_setw(&e, known, "server.untrusted",
-			 "%s shows another certificate than this terminal is set up for (%s)",
+			 _("%s shows another certificate than this terminal is set up for (%s)"),
 			 a->site.host, a->offered.sha256);
 		thin_app_fail(a, &e);
 		return;
@@ -142,8 +143,8 @@ static void choose(struct thin_app *a, const struct thin_desktops *d)
 		struct err e = {0};
 
 		err_setw(&e, -ENOENT, d->n ? "desktop.choose" : "desktop.none",
-			 d->n ? "there are several desktops: name one with --desktop"
-			      : "no desktop pool is open to this user");
+			 d->n ? _("there are several desktops: name one with --desktop")
+			      : _("no desktop pool is open to this user"));
 		thin_app_fail(a, &e);
 	}
 }
@@ -324,8 +325,7 @@ static void on_fullscreen(GObject *window, GParamSpec *spec, gpointer arg)
 	GdkSurface *s = gtk_native_get_surface(GTK_NATIVE(window));
 
 	(void)spec;
-	gtk_button_set_label(GTK_BUTTON(a->page.full),
-			     full ? "Leave _full screen" : "_Full screen");
+	thin_look_button_text(a->page.full, full ? _("Leave _full screen") : _("_Full screen"));
 	if (!s || !GDK_IS_TOPLEVEL(s))
 		return;
 	if (full)
@@ -435,6 +435,7 @@ static int init(struct thin_app *a, const struct thin_options *o)
 		fprintf(stderr, "pane-thin: %s\n", e.msg);
 		return -EINVAL;
 	}
+	language_begin("pane-thin", NULL, o->language ? o->language : a->conf.language);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "clients/thin/conf.h"
 #include "common/json.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -39,6 +40,7 @@ static int read_group(GKeyFile *k, struct thin_conf *c, struct err *e)
 		{"exit_pin", c->exit_pin, sizeof(c->exit_pin)},
 		{"enrol", c->enrol, sizeof(c->enrol)},
 		{"state", c->state, sizeof(c->state)},
+		{"language", c->language, sizeof(c->language)},
 		{"rdp_port", port, sizeof(port)},
 		{"auto", yes, sizeof(yes)},
 	};
@@ -50,6 +52,8 @@ static int read_group(GKeyFile *k, struct thin_conf *c, struct err *e)
 	c->rdp_port = (int)strtol(port, &end, 10);
 	if (*end || c->rdp_port < 0 || c->rdp_port > 65535)
 		return err_set(e, -EINVAL, "rdp_port takes 1 to 65535");
+	if (c->language[0] && !language_ok(c->language))
+		return err_set(e, -EINVAL, "language is like de or pt_BR");
 	c->auto_start = !strcmp(yes, "yes");
 	return 0;
 }
@@ -88,6 +92,7 @@ int thin_conf_apply(struct thin_conf *c, json_t *config, struct err *e)
 {
 	struct thin_conf n = *c;
 	json_t *yes = json_object_get(config, "auto_connect");
+	char language[sizeof(n.language)] = "";
 
 	if (!json_is_object(config))
 		return err_set(e, -EPROTO, "a terminal's configuration is an object");
@@ -96,8 +101,10 @@ int thin_conf_apply(struct thin_conf *c, json_t *config, struct err *e)
 	    take(config, "pool", n.pool, sizeof(n.pool), e) ||
 	    take(config, "exit_pin", n.exit_pin, sizeof(n.exit_pin), e) ||
 	    take(config, "keyboard", n.keyboard, sizeof(n.keyboard), e) ||
-	    take(config, "language", n.language, sizeof(n.language), e))
+	    take(config, "language", language, sizeof(language), e))
 		return -EPROTO;
+	if (language_ok(language)) /* it names a file */
+		snprintf(n.language, sizeof(n.language), "%s", language);
 	if (json_is_true(yes))
 		n.auto_start = true;
 	*c = n;

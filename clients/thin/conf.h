@@ -27,7 +27,7 @@ struct thin_conf {
 	char exit_pin[EXITPIN_LEN];	 /* exitpin.h; "" = no administrator's page */
 	char enrol[40];			 /* a code, used when there is no identity yet */
 	char state[THIN_PATH_MAX];	 /* folder of what is kept; "" = nothing is */
-	char keyboard[32], language[32]; /* of the broker; the session starts with them */
+	char keyboard[32], language[32]; /* the broker's; the session starts with them */
 };
 
 /* A file that is not there is no error where it was not asked for by name. */

@@ -11,6 +11,7 @@
 #include "clients/thin/app.h"
 #include "clients/thin/keymap.h"
 #include "clients/thin/session_view.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -73,8 +74,8 @@ static void progress(struct thin_app *a, enum thin_step step, int percent, const
 		return;
 	}
 	if (percent >= 0)
-		line = g_strdup_printf("%s (%d %%)", text ? text : "Starting", percent);
-	thin_page_session_dim(&a->page, "Connection lost, reconnecting…", line ? line : text);
+		line = g_strdup_printf("%s (%d %%)", text ? text : _("Starting"), percent);
+	thin_page_session_dim(&a->page, _("Connection lost, reconnecting…"), line ? line : text);
 }
 
 /* There was a session, and it could not be had again in time. */
@@ -134,7 +135,9 @@ static gboolean on_no_picture(gpointer arg)
 	struct err e = {0};
 
 	a->picture_id = 0;
-	err_setw(&e, -ETIMEDOUT, "session.timeout", "%s sent no picture within %d seconds",
+	err_setw(&e, -ETIMEDOUT, "session.timeout",
+		 ngettext("%s sent no picture within %d second",
+			  "%s sent no picture within %d seconds", FIRST_PICTURE_MS / 1000),
 		 a->desktop[0] ? a->desktop : a->pool, FIRST_PICTURE_MS / 1000);
 	broke(a, &e);
 	return G_SOURCE_REMOVE;
@@ -158,7 +161,8 @@ static gboolean on_events(gpointer arg)
 	if (ev & THIN_EVENT_ENDED) {
 		thin_session_error(w->session, &e);
 		if (!e.code)
-			err_setw(&e, -ECONNRESET, "session.ended", "the desktop ended the session");
+			err_setw(&e, -ECONNRESET, "session.ended",
+				 _("the desktop ended the session"));
 		broke(a, &e);
 	}
 	return G_SOURCE_REMOVE;
@@ -211,6 +215,7 @@ static void on_ticket(struct thin_job *j, void *arg)
 {
 	struct thin_app *a = arg;
 	struct thin_ticket *t = &j->ticket;
+	char message[sizeof(t->message) + 80];
 
 	if (j->result) {
 		broke(a, &j->err);
@@ -226,11 +231,15 @@ static void on_ticket(struct thin_job *j, void *arg)
 		struct err e = {0};
 
 		err_setw(&e, -ETIMEDOUT, "session.timeout",
-			 "the desktop did not come back within %d seconds", a->opts->reconnect_s);
+			 ngettext("the desktop did not come back within %d second",
+				  "the desktop did not come back within %d seconds",
+				  (unsigned long)a->opts->reconnect_s),
+			 a->opts->reconnect_s);
 		broke(a, &e);
 		return;
 	}
-	progress(a, THIN_STEP_START, t->percent, t->message[0] ? t->message : t->state);
+	progress(a, THIN_STEP_START, t->percent,
+		 language_said(t->message, message, sizeof(message)));
 	ask_later(a, t->retry_after_s * 1000);
 }
 

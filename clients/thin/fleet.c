@@ -6,6 +6,7 @@
 #include "clients/thin/api.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <arpa/inet.h>
@@ -132,7 +133,7 @@ int thin_fleet_round(const struct thin_site *site, const char *code, struct secr
 	if (enrol && take_token(reply, token, e))
 		return -EPROTO;
 	*config = json_incref(json_object_get(reply, "config"));
-	return *config ? 0 : err_set(e, -EPROTO, "the server's answer has no configuration");
+	return *config ? 0 : err_set(e, -EPROTO, _("the server's answer has no configuration"));
 }
 
 static int keep_text(const struct thin_conf *c, const char *name, const char *text, struct err *e)
@@ -140,7 +141,7 @@ static int keep_text(const struct thin_conf *c, const char *name, const char *te
 	char path[THIN_PATH_MAX], fresh[THIN_PATH_MAX + 8];
 
 	if (state_path(c, name, path, sizeof(path)))
-		return err_set(e, -ENOENT, "there is no folder for what is to be kept");
+		return err_set(e, -ENOENT, _("there is no folder for what is to be kept"));
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
 	if (file_write(fresh, text, strlen(text), 0600, e))
 		return -EIO;
@@ -167,7 +168,7 @@ int thin_fleet_keep(const struct thin_conf *c, const struct secret *token, json_
 	bool other;
 
 	if (!text)
-		return err_set(e, -ENOMEM, "out of memory");
+		return err_set(e, -ENOMEM, _("out of memory"));
 	snprintf(session, sizeof(session), "keyboard=%s\nlanguage=%s\n", c->keyboard, c->language);
 	other = !same(c, "session", session);
 	if (!other && same(c, "config.json", text) && same(c, "token", token->bytes))

@@ -134,10 +134,18 @@ GtkWidget *thin_look_label(const char *text, const char *css_class)
 	return l;
 }
 
+void thin_look_button_text(GtkWidget *button, const char *text)
+{
+	gtk_button_set_label(GTK_BUTTON(button), text);
+	/* GTK tells a screen reader the text with its underscore, and then the label within. */
+	gtk_accessible_reset_property(GTK_ACCESSIBLE(button), GTK_ACCESSIBLE_PROPERTY_LABEL);
+}
+
 GtkWidget *thin_look_button(const char *text, const char *css_class, GCallback fn, gpointer arg)
 {
 	GtkWidget *b = gtk_button_new_with_mnemonic(text);
 
+	thin_look_button_text(b, text);
 	gtk_widget_add_css_class(b, "action");
 	if (css_class)
 		gtk_widget_add_css_class(b, css_class);

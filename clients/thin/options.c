@@ -3,6 +3,7 @@
  * Command line parsing by GOption; see options.h. Every flag here is in docs/man/pane-thin.1.scd.
  */
 #include "clients/thin/options.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -35,6 +36,8 @@ static int check(const struct thin_options *o, struct err *e)
 		return err_set(e, -EINVAL, "--reconnect-for takes 0 to 86400 seconds");
 	if (o->rdp_port < 0 || o->rdp_port > 65535)
 		return err_set(e, -EINVAL, "--rdp-port takes 1 to 65535");
+	if (o->language && !language_ok(o->language))
+		return err_set(e, -EINVAL, "--language takes a language as de or pt_BR");
 	if (o->screenshot && (!o->server || !o->user || !o->password_stdin))
 		return err_set(e, -EINVAL,
 			       "--screenshot needs --server, --user and --password-stdin");
@@ -65,6 +68,8 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 		 "Seconds to try to come back after a loss (180; 0: not at all)", "SECONDS"},
 		{"fullscreen", 'f', 0, G_OPTION_ARG_NONE, &full, "Start in full screen", NULL},
 		{"no-sound", 0, 0, G_OPTION_ARG_NONE, &quiet, "Play nothing", NULL},
+		{"language", 0, 0, G_OPTION_ARG_STRING, &o->language,
+		 "Language of the pages, as de or pt_BR (that of the environment)", "LANG"},
 		{"dark", 0, 0, G_OPTION_ARG_NONE, &dark, "Dark appearance", NULL},
 		{"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
 		 "Write a PNG of the window and exit", "FILE"},
@@ -107,6 +112,7 @@ void thin_options_free(struct thin_options *o)
 {
 	g_free(o->server);
 	g_free(o->config);
+	g_free(o->language);
 	g_free(o->ca);
 	g_free(o->server_name);
 	g_free(o->user);

@@ -12,7 +12,7 @@
 
 struct thin_options {
 	char *server, *ca, *server_name, *user, *desktop, *screenshot; /* owned; NULL = not given */
-	char *config;						       /* the same */
+	char *config, *language;				       /* the same */
 	int rdp_port;						       /* 0 = not given */
 	int after_s, timeout_s;
 	int reconnect_s; /* how long a lost session is tried for */

@@ -6,6 +6,7 @@
 #include "clients/thin/app.h"
 #include "clients/thin/fleet.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -29,10 +30,10 @@ static void facts(struct thin_page_admin *p)
 	g_autofree char *text = NULL;
 
 	thin_fleet_addresses(addresses, sizeof(addresses));
-	text = g_strdup_printf("Name: %s\nServer: %s\nAddresses: %s\nVersion: %s\n%s",
-			       a->conf.name[0] ? a->conf.name : "none yet", a->conf.server,
-			       addresses[0] ? addresses : "none", PANE_VERSION,
-			       a->terminal.len ? "Enrolled." : "Not enrolled.");
+	text = g_strdup_printf(_("Name: %s\nServer: %s\nAddresses: %s\nVersion: %s\n%s"),
+			       a->conf.name[0] ? a->conf.name : _("none yet"), a->conf.server,
+			       addresses[0] ? addresses : _("none"), PANE_VERSION,
+			       a->terminal.len ? _("Enrolled.") : _("Not enrolled."));
 	gtk_label_set_text(GTK_LABEL(p->facts), text);
 }
 
@@ -45,8 +46,11 @@ static void refuse(struct thin_page_admin *p)
 		wait_s = MIN(WAIT_MAX_S, (gint64)WAIT_S << MIN(p->tries - TRIES, 10));
 	p->until_us = g_get_monotonic_time() + wait_s * G_USEC_PER_SEC;
 	log_warn("terminal.pin", "tries=%d wait_s=%d", p->tries, (int)wait_s);
-	text = wait_s ? g_strdup_printf("This is not the PIN. Wait %d seconds.", (int)wait_s)
-		      : g_strdup("This is not the PIN.");
+	text = wait_s ? g_strdup_printf(ngettext("This is not the PIN. Wait %d second.",
+						 "This is not the PIN. Wait %d seconds.",
+						 (unsigned long)wait_s),
+					(int)wait_s)
+		      : g_strdup(_("This is not the PIN."));
 	gtk_label_set_text(GTK_LABEL(p->wrong), text);
 	gtk_widget_set_visible(p->wrong, TRUE);
 }
@@ -104,18 +108,22 @@ static void on_enrol(gpointer arg)
 static GtkWidget *locked(struct thin_page_admin *p)
 {
 	GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
-	GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12);
+	GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 12), *label;
 
 	p->wrong = thin_look_label("", "problem");
 	gtk_widget_set_visible(p->wrong, FALSE);
 	p->pin = gtk_password_entry_new();
 	g_signal_connect_swapped(p->pin, "activate", G_CALLBACK(on_pin), p);
 	gtk_box_append(GTK_BOX(box), p->wrong);
-	gtk_box_append(GTK_BOX(box),
-		       thin_look_label("PIN of this terminal's administrator", "field"));
+	label = thin_look_label(_("_PIN of this terminal's administrator"), "field");
+	gtk_label_set_use_underline(GTK_LABEL(label), TRUE);
+	gtk_label_set_mnemonic_widget(GTK_LABEL(label), p->pin);
+	gtk_box_append(GTK_BOX(box), label);
 	gtk_box_append(GTK_BOX(box), p->pin);
-	gtk_box_append(GTK_BOX(buttons), thin_look_button("_Back", NULL, G_CALLBACK(on_back), p));
-	gtk_box_append(GTK_BOX(buttons), thin_look_button("_Open", "main", G_CALLBACK(on_pin), p));
+	gtk_box_append(GTK_BOX(buttons),
+		       thin_look_button(_("_Back"), NULL, G_CALLBACK(on_back), p));
+	gtk_box_append(GTK_BOX(buttons),
+		       thin_look_button(_("_Open"), "main", G_CALLBACK(on_pin), p));
 	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_box_append(GTK_BOX(box), buttons);
 	return box;
@@ -131,16 +139,17 @@ static GtkWidget *opened(struct thin_page_admin *p)
 	gtk_label_set_selectable(GTK_LABEL(p->facts), TRUE);
 	p->said = thin_look_label("", "small");
 	p->code = gtk_entry_new();
-	gtk_entry_set_placeholder_text(GTK_ENTRY(p->code), "Enrolment code");
+	gtk_entry_set_placeholder_text(GTK_ENTRY(p->code), _("Enrolment code"));
 	gtk_widget_set_hexpand(p->code, TRUE);
 	g_signal_connect_swapped(p->code, "activate", G_CALLBACK(on_enrol), p);
 	gtk_box_append(GTK_BOX(enrol), p->code);
-	gtk_box_append(GTK_BOX(enrol), thin_look_button("_Enrol", NULL, G_CALLBACK(on_enrol), p));
-	p->back = thin_look_button("_Back", "main", G_CALLBACK(on_back), p);
+	gtk_box_append(GTK_BOX(enrol),
+		       thin_look_button(_("_Enrol"), NULL, G_CALLBACK(on_enrol), p));
+	p->back = thin_look_button(_("_Back"), "main", G_CALLBACK(on_back), p);
 	gtk_box_append(GTK_BOX(buttons),
-		       thin_look_button("_Power off", NULL, G_CALLBACK(on_power_off), p));
+		       thin_look_button(_("_Power off"), NULL, G_CALLBACK(on_power_off), p));
 	gtk_box_append(GTK_BOX(buttons),
-		       thin_look_button("_Restart", NULL, G_CALLBACK(on_restart), p));
+		       thin_look_button(_("_Restart"), NULL, G_CALLBACK(on_restart), p));
 	gtk_box_append(GTK_BOX(buttons), p->back);
 	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_box_append(GTK_BOX(box), p->facts);
@@ -156,7 +165,7 @@ void thin_page_admin_init(struct thin_page_admin *p, struct thin_app *app)
 
 	p->app = app;
 	p->root = thin_look_page(480, &box);
-	gtk_box_append(GTK_BOX(box), thin_look_label("This terminal", "title"));
+	gtk_box_append(GTK_BOX(box), thin_look_label(_("This terminal"), "title"));
 	p->stack = gtk_stack_new();
 	gtk_stack_add_named(GTK_STACK(p->stack), locked(p), "locked");
 	gtk_stack_add_named(GTK_STACK(p->stack), opened(p), "open");

@@ -5,15 +5,16 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 
 #define PULSE_MS 120
 
 static const char *const names[THIN_STEPS] = {
-	[THIN_STEP_SIGN_IN] = "Signing in",
-	[THIN_STEP_ASSIGN] = "Finding your desktop",
-	[THIN_STEP_START] = "Starting the desktop",
-	[THIN_STEP_CONNECT] = "Connecting",
-	[THIN_STEP_PICTURE] = "Waiting for the first picture",
+	[THIN_STEP_SIGN_IN] = N_("Signing in"),
+	[THIN_STEP_ASSIGN] = N_("Finding your desktop"),
+	[THIN_STEP_START] = N_("Starting the desktop"),
+	[THIN_STEP_CONNECT] = N_("Connecting"),
+	[THIN_STEP_PICTURE] = N_("Waiting for the first picture"),
 };
 
 static void on_cancel(gpointer arg)
@@ -35,15 +36,17 @@ void thin_page_connecting_init(struct thin_page_connecting *p, struct thin_app *
 		p->icon[i] = gtk_label_new("○");
 		gtk_widget_add_css_class(p->row[i], "step");
 		gtk_box_append(GTK_BOX(p->row[i]), p->icon[i]);
-		gtk_box_append(GTK_BOX(p->row[i]), thin_look_label(names[i], NULL));
+		gtk_box_append(GTK_BOX(p->row[i]), thin_look_label(_(names[i]), NULL));
 		gtk_box_append(GTK_BOX(box), p->row[i]);
 	}
 	p->bar = gtk_progress_bar_new();
 	gtk_widget_set_margin_top(p->bar, 8);
+	gtk_accessible_update_property(GTK_ACCESSIBLE(p->bar), GTK_ACCESSIBLE_PROPERTY_LABEL,
+				       _("Progress"), -1);
 	gtk_box_append(GTK_BOX(box), p->bar);
 	p->detail = thin_look_label("", "subtitle");
 	gtk_box_append(GTK_BOX(box), p->detail);
-	cancel = thin_look_button("_Cancel", NULL, G_CALLBACK(on_cancel), app);
+	cancel = thin_look_button(_("_Cancel"), NULL, G_CALLBACK(on_cancel), app);
 	gtk_widget_set_halign(cancel, GTK_ALIGN_END);
 	gtk_widget_set_margin_top(cancel, 8);
 	gtk_box_append(GTK_BOX(box), cancel);

@@ -5,6 +5,7 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 
 #include <string.h>
 
@@ -17,22 +18,22 @@ static void state_of(const struct thin_desktop *d, const char **text, const char
 {
 	*style = "";
 	if (!strcmp(d->session, "connected")) {
-		*text = "In use";
+		*text = _("In use");
 		*style = "wait";
 	} else if (!strcmp(d->session, "disconnected")) {
-		*text = "Running, waiting for you";
+		*text = _("Running, waiting for you");
 		*style = "good";
 	} else if (!strcmp(d->machine, "ready")) {
-		*text = "Ready";
+		*text = _("Ready");
 		*style = "good";
 	} else if (!strcmp(d->machine, "failed")) {
-		*text = "Not available";
+		*text = _("Not available");
 		*style = "bad";
 	} else if (!d->machine[0] || !strcmp(d->machine, "none") || /* nobody's yet */
 		   !strcmp(d->machine, "stopped") || !strcmp(d->machine, "absent")) {
-		*text = "Starts when you connect";
+		*text = _("Starts when you connect");
 	} else {
-		*text = "Starting";
+		*text = _("Starting");
 		*style = "wait";
 	}
 }
@@ -41,6 +42,7 @@ static GtkWidget *card(struct thin_page_desktops *p, const struct thin_desktop *
 {
 	GtkWidget *row = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 16), *button, *pill;
 	GtkWidget *text = gtk_box_new(GTK_ORIENTATION_VERTICAL, 6);
+	char message[sizeof(d->message) + 80];
 	const char *state, *style;
 
 	state_of(d, &state, &style);
@@ -54,10 +56,12 @@ static GtkWidget *card(struct thin_page_desktops *p, const struct thin_desktop *
 	if (d->desktop[0])
 		gtk_box_append(GTK_BOX(text), thin_look_label(d->desktop, "small"));
 	if (d->message[0])
-		gtk_box_append(GTK_BOX(text), thin_look_label(d->message, "subtitle"));
+		gtk_box_append(GTK_BOX(text),
+			       thin_look_label(language_said(d->message, message, sizeof(message)),
+					       "subtitle"));
 	gtk_widget_set_hexpand(text, TRUE);
 	gtk_box_append(GTK_BOX(row), text);
-	button = gtk_button_new_with_label("Connect");
+	button = gtk_button_new_with_label(_("Connect"));
 	gtk_widget_add_css_class(button, "action");
 	gtk_widget_add_css_class(button, "main");
 	gtk_widget_set_valign(button, GTK_ALIGN_CENTER);
@@ -82,18 +86,18 @@ void thin_page_desktops_init(struct thin_page_desktops *p, struct thin_app *app)
 	gtk_widget_set_valign(mark, GTK_ALIGN_CENTER);
 	gtk_box_append(GTK_BOX(head), mark);
 	titles = gtk_box_new(GTK_ORIENTATION_VERTICAL, 2);
-	gtk_box_append(GTK_BOX(titles), thin_look_label("Your desktops", "title"));
+	gtk_box_append(GTK_BOX(titles), thin_look_label(_("Your desktops"), "title"));
 	p->who = thin_look_label("", "subtitle");
 	gtk_box_append(GTK_BOX(titles), p->who);
 	gtk_widget_set_hexpand(titles, TRUE);
 	gtk_box_append(GTK_BOX(head), titles);
-	out = thin_look_button("Sign _out", NULL, G_CALLBACK(on_sign_out), app);
+	out = thin_look_button(_("Sign _out"), NULL, G_CALLBACK(on_sign_out), app);
 	gtk_widget_set_valign(out, GTK_ALIGN_CENTER);
 	gtk_box_append(GTK_BOX(head), out);
 	gtk_widget_set_margin_bottom(head, 8);
 	gtk_box_append(GTK_BOX(box), head);
-	p->empty = thin_look_label("There is no desktop for you yet. Ask your administrator to "
-				   "entitle you to a desktop pool; this list updates by itself.",
+	p->empty = thin_look_label(_("There is no desktop for you yet. Ask your administrator to "
+				     "entitle you to a desktop pool; this list updates by itself."),
 				   "cause");
 	gtk_box_append(GTK_BOX(box), p->empty);
 	p->list = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
@@ -104,7 +108,7 @@ void thin_page_desktops_fill(struct thin_page_desktops *p, const char *user,
 			     const struct thin_desktops *d)
 {
 	GtkWidget *old, *focus = NULL;
-	g_autofree char *who = g_strdup_printf("Signed in as %s", user);
+	g_autofree char *who = g_strdup_printf(_("Signed in as %s"), user);
 
 	gtk_label_set_text(GTK_LABEL(p->who), who);
 	while ((old = gtk_widget_get_first_child(p->list)))

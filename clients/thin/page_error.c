@@ -4,6 +4,7 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 
 static void on_again(gpointer arg)
 {
@@ -31,8 +32,9 @@ void thin_page_error_init(struct thin_page_error *p, struct thin_app *app)
 	gtk_box_append(GTK_BOX(box), p->cause);
 	gtk_box_append(GTK_BOX(box), p->next);
 	gtk_box_append(GTK_BOX(box), p->id);
-	p->again = thin_look_button("_Try again", "main", G_CALLBACK(on_again), app);
-	gtk_box_append(GTK_BOX(buttons), thin_look_button("_Back", NULL, G_CALLBACK(on_back), app));
+	p->again = thin_look_button(_("_Try again"), "main", G_CALLBACK(on_again), app);
+	gtk_box_append(GTK_BOX(buttons),
+		       thin_look_button(_("_Back"), NULL, G_CALLBACK(on_back), app));
 	gtk_box_append(GTK_BOX(buttons), p->again);
 	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_widget_set_margin_top(buttons, 8);
@@ -41,7 +43,7 @@ void thin_page_error_init(struct thin_page_error *p, struct thin_app *app)
 
 void thin_page_error_show(struct thin_page_error *p, const struct thin_problem *why, bool again)
 {
-	g_autofree char *id = g_strdup_printf("%s · id %s", why->word, why->id);
+	g_autofree char *id = g_strdup_printf(_("%s · id %s"), why->word, why->id);
 
 	gtk_label_set_text(GTK_LABEL(p->title), why->title);
 	gtk_label_set_text(GTK_LABEL(p->cause), why->cause);

@@ -5,6 +5,7 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 
 #include <string.h>
 
@@ -60,23 +61,23 @@ void thin_page_login_init(struct thin_page_login *p, struct thin_app *app)
 	p->app = app;
 	p->root = thin_look_page(400, &box);
 	gtk_box_append(GTK_BOX(box), thin_look_mark(48));
-	title = thin_look_label("Sign in to your desktop", "title");
+	title = thin_look_label(_("Sign in to your desktop"), "title");
 	gtk_widget_set_halign(title, GTK_ALIGN_CENTER);
 	gtk_widget_set_margin_bottom(title, 8);
 	gtk_box_append(GTK_BOX(box), title);
 	p->problem = thin_look_label("", "problem");
 	gtk_widget_set_visible(p->problem, FALSE);
 	gtk_box_append(GTK_BOX(box), p->problem);
-	p->server = field(p, box, "_Server", gtk_entry_new());
-	p->user = field(p, box, "_User name", gtk_entry_new());
+	p->server = field(p, box, _("_Server"), gtk_entry_new());
+	p->user = field(p, box, _("_User name"), gtk_entry_new());
 	gtk_password_entry_set_show_peek_icon(GTK_PASSWORD_ENTRY(pw), TRUE);
-	p->password = field(p, box, "_Password", pw);
+	p->password = field(p, box, _("_Password"), pw);
 	gtk_entry_set_placeholder_text(GTK_ENTRY(p->server), "gateway.example");
-	p->code = field(p, box, "_Code of your authenticator app", gtk_entry_new());
+	p->code = field(p, box, _("_Code of your authenticator app"), gtk_entry_new());
 	p->code_label = gtk_widget_get_prev_sibling(p->code);
 	ask_code(p, false);
 	p->server_label = gtk_widget_get_prev_sibling(p->server);
-	p->button = thin_look_button("Sign _in", "main", G_CALLBACK(submit), p);
+	p->button = thin_look_button(_("Sign _in"), "main", G_CALLBACK(submit), p);
 	gtk_widget_set_margin_top(p->button, 12);
 	gtk_box_append(GTK_BOX(box), p->button);
 	p->notice = thin_look_label("", "subtitle");
@@ -115,8 +116,8 @@ void thin_page_login_show(struct thin_page_login *p, const struct thin_problem *
 	ask_code(p, code);
 	gtk_widget_set_visible(p->problem, why != NULL);
 	if (why) {
-		text = g_strdup_printf("%s. %s\n%s\n%s · id %s", why->title, why->cause, why->next,
-				       why->word, why->id);
+		text = g_strdup_printf(_("%s. %s\n%s\n%s · id %s"), why->title, why->cause,
+				       why->next, why->word, why->id);
 		gtk_label_set_text(GTK_LABEL(p->problem), text);
 	}
 	if (!*gtk_editable_get_text(GTK_EDITABLE(p->server)))

@@ -6,6 +6,7 @@
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
 #include "clients/thin/session_view.h"
+#include "common/language.h"
 
 #include <linux/input-event-codes.h>
 
@@ -80,12 +81,12 @@ static GtkWidget *make_toolbar(struct thin_page_session *p)
 	gtk_widget_set_margin_start(p->name, 8);
 	gtk_widget_set_margin_end(p->name, 8);
 	gtk_box_append(GTK_BOX(bar), p->name);
-	p->full = thin_look_button("_Full screen", NULL, G_CALLBACK(on_fullscreen), p);
+	p->full = thin_look_button(_("_Full screen"), NULL, G_CALLBACK(on_fullscreen), p);
 	gtk_box_append(GTK_BOX(bar), p->full);
 	gtk_box_append(GTK_BOX(bar),
-		       thin_look_button("Ctrl+Alt+D_el", NULL, G_CALLBACK(on_cad), p));
+		       thin_look_button(_("Ctrl+Alt+D_el"), NULL, G_CALLBACK(on_cad), p));
 	gtk_box_append(GTK_BOX(bar),
-		       thin_look_button("_Disconnect", NULL, G_CALLBACK(on_disconnect), p));
+		       thin_look_button(_("_Disconnect"), NULL, G_CALLBACK(on_disconnect), p));
 	g_signal_connect(key, "key-pressed", G_CALLBACK(on_toolbar_key), p);
 	gtk_widget_add_controller(bar, key);
 	gtk_revealer_set_child(GTK_REVEALER(r), bar);
@@ -108,7 +109,7 @@ static GtkWidget *make_dim(struct thin_page_session *p)
 	p->dim_text = thin_look_label("", "subtitle");
 	gtk_box_append(GTK_BOX(card), p->dim_title);
 	gtk_box_append(GTK_BOX(card), p->dim_text);
-	leave = thin_look_button("_Leave", NULL, G_CALLBACK(on_disconnect), p);
+	leave = thin_look_button(_("_Leave"), NULL, G_CALLBACK(on_disconnect), p);
 	gtk_widget_set_halign(leave, GTK_ALIGN_END);
 	gtk_box_append(GTK_BOX(card), leave);
 	gtk_box_append(GTK_BOX(veil), card);
@@ -141,8 +142,8 @@ void thin_page_session_init(struct thin_page_session *p, struct thin_app *app)
 	gtk_overlay_set_child(over, p->view);
 	p->dim = make_dim(p);
 	gtk_overlay_add_overlay(over, p->dim);
-	p->hint = thin_look_label("Ctrl+Alt+Home or the top edge opens the menu: full screen, "
-				  "disconnect",
+	p->hint = thin_look_label(_("Ctrl+Alt+Home or the top edge opens the menu: full screen, "
+				    "disconnect"),
 				  "hint");
 	gtk_label_set_max_width_chars(GTK_LABEL(p->hint), 80);
 	gtk_widget_set_halign(p->hint, GTK_ALIGN_CENTER);

@@ -5,6 +5,7 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/look.h"
+#include "common/language.h"
 
 static void on_trust(gpointer arg)
 {
@@ -22,7 +23,7 @@ void thin_page_trust_init(struct thin_page_trust *p, struct thin_app *app)
 
 	p->app = app;
 	p->root = thin_look_page(520, &box);
-	gtk_box_append(GTK_BOX(box), thin_look_label("Is this your server?", "title"));
+	gtk_box_append(GTK_BOX(box), thin_look_label(_("Is this your server?"), "title"));
 	p->host = thin_look_label("", "cause");
 	p->why = thin_look_label("", "small");
 	p->fingerprint = thin_look_label("", "mono");
@@ -30,15 +31,16 @@ void thin_page_trust_init(struct thin_page_trust *p, struct thin_app *app)
 	gtk_label_set_selectable(GTK_LABEL(p->fingerprint), TRUE);
 	p->subject = thin_look_label("", "small");
 	gtk_box_append(GTK_BOX(box), p->host);
-	gtk_box_append(GTK_BOX(box), thin_look_label("Compare this fingerprint (SHA-256) with the "
-						     "one your administrator gave you:",
-						     NULL));
+	gtk_box_append(GTK_BOX(box),
+		       thin_look_label(_("Compare this fingerprint (SHA-256) with the "
+					 "one your administrator gave you:"),
+				       NULL));
 	gtk_box_append(GTK_BOX(box), p->fingerprint);
 	gtk_box_append(GTK_BOX(box), p->subject);
 	gtk_box_append(GTK_BOX(box), p->why);
 	gtk_box_append(GTK_BOX(buttons),
-		       thin_look_button("_Back", "main", G_CALLBACK(on_back), app));
-	gtk_box_append(GTK_BOX(buttons), thin_look_button("It is the same: _trust this server",
+		       thin_look_button(_("_Back"), "main", G_CALLBACK(on_back), app));
+	gtk_box_append(GTK_BOX(buttons), thin_look_button(_("It is the same: _trust this server"),
 							  NULL, G_CALLBACK(on_trust), app));
 	gtk_widget_set_halign(buttons, GTK_ALIGN_END);
 	gtk_widget_set_margin_top(buttons, 8);
@@ -48,11 +50,11 @@ void thin_page_trust_init(struct thin_page_trust *p, struct thin_app *app)
 void thin_page_trust_show(struct thin_page_trust *p, const char *host,
 			  const struct thin_pin_info *info, const char *why)
 {
-	g_autofree char *text = g_strdup_printf("%s is used for the first time, and no known "
-						"authority vouches for it.",
+	g_autofree char *text = g_strdup_printf(_("%s is used for the first time, and no known "
+						  "authority vouches for it."),
 						host);
 	g_autofree char *subject =
-		g_strdup_printf("Certificate %s, valid until %s", info->subject, info->until);
+		g_strdup_printf(_("Certificate %s, valid until %s"), info->subject, info->until);
 
 	gtk_label_set_text(GTK_LABEL(p->host), text);
 	gtk_label_set_text(GTK_LABEL(p->fingerprint), info->sha256);

@@ -6,6 +6,7 @@
  */
 #include "clients/thin/pin.h"
 #include "common/file.h"
+#include "common/language.h"
 #include "common/sock.h"
 
 #include <errno.h>
@@ -50,8 +51,8 @@ static int untrusted(struct err *e, const char *name, const char *why)
 {
 	return err_setw(
 		e, -EPROTO, "server.untrusted",
-		"%s could not prove its identity: %s. Check the CA file and the address; if "
-		"both are right, somebody may be listening in: ask the helpdesk.",
+		_("%s could not prove its identity: %s. Check the CA file and the address; if "
+		  "both are right, somebody may be listening in: ask the helpdesk."),
 		name, why);
 }
 
@@ -76,11 +77,11 @@ static int verify_pinned(const struct thin_site *site, X509 *leaf, struct err *e
 	size_t len;
 
 	if (file_read(site->pin, 65536, &text, &len, e))
-		return err_prefix(e, "the remembered certificate");
+		return err_prefix(e, _("the remembered certificate"));
 	known = read_leaf(text, len, NULL);
 	if (!known || X509_cmp(known, leaf))
 		return untrusted(e, site->host,
-				 "its certificate is not the one confirmed on first use");
+				 _("its certificate is not the one confirmed on first use"));
 	return 0;
 }
 
@@ -92,7 +93,7 @@ static X509_STORE *trust_store(const struct thin_site *site, struct err *e)
 				    : X509_STORE_set_default_paths(store))) {
 		ERR_clear_error();
 		err_setw(e, -EPROTO, "ca.unreadable",
-			 "cannot read the CA file %s: give a PEM file with --ca", site->ca);
+			 _("cannot read the CA file %s: give a PEM file with --ca"), site->ca);
 		return NULL;
 	}
 	return steal_ptr(&store);
@@ -109,12 +110,12 @@ static int verify_chain(const struct thin_site *site, X509 *leaf, STACK_OF(X509)
 	if (!store)
 		return -EPROTO;
 	if (!ctx || !X509_STORE_CTX_init(ctx, store, leaf, chain))
-		return err_set(e, -ENOMEM, "out of memory");
+		return err_set(e, -ENOMEM, _("out of memory"));
 	param = X509_STORE_CTX_get0_param(ctx);
 	X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER);
 	if (!X509_VERIFY_PARAM_set1_ip_asc(param, name) &&
 	    !X509_VERIFY_PARAM_set1_host(param, name, 0))
-		return untrusted(e, name, "the name cannot be checked");
+		return untrusted(e, name, _("the name cannot be checked"));
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_verify_cert(ctx) != 1) {
 		ERR_clear_error();
@@ -130,7 +131,7 @@ int thin_pin_verify(const struct thin_site *site, const char *pem, size_t len, s
 	own_x509 X509 *leaf = chain ? read_leaf(pem, len, chain) : NULL;
 
 	if (!leaf)
-		return untrusted(e, site->host, "it showed no readable certificate");
+		return untrusted(e, site->host, _("it showed no readable certificate"));
 	if (!site->ca[0] && site->pin[0])
 		return verify_pinned(site, leaf, e);
 	return verify_chain(site, leaf, chain, e);
@@ -184,7 +185,7 @@ static int describe(X509 *x, struct thin_pin_info *out, struct err *e)
 
 	memset(out, 0, sizeof(*out));
 	if (!b || !X509_digest(x, EVP_sha256(), md, &n) || !PEM_write_bio_X509(b, x))
-		return err_set(e, -ENOMEM, "cannot read the certificate");
+		return err_set(e, -ENOMEM, _("cannot read the certificate"));
 	for (unsigned i = 0; i < n && i < 32; i++)
 		snprintf(out->sha256 + 3 * i, sizeof(out->sha256) - 3 * i,
 			 i + 1 < n ? "%02X:" : "%02X", md[i]);
@@ -193,14 +194,14 @@ static int describe(X509 *x, struct thin_pin_info *out, struct err *e)
 	first_name(x, out->name, sizeof(out->name));
 	len = BIO_get_mem_data(b, &p);
 	out->pem = strndup(p, (size_t)len);
-	return out->pem ? 0 : err_set(e, -ENOMEM, "out of memory");
+	return out->pem ? 0 : err_set(e, -ENOMEM, _("out of memory"));
 }
 
 int thin_pin_describe(const char *pem, size_t len, struct thin_pin_info *out, struct err *e)
 {
 	own_x509 X509 *x = read_leaf(pem, len, NULL);
 
-	return x ? describe(x, out, e) : err_set(e, -EPROTO, "no certificate in the answer");
+	return x ? describe(x, out, e) : err_set(e, -EPROTO, _("no certificate in the answer"));
 }
 
 bool thin_pin_covers(const char *pem, size_t len, const char *host)
@@ -247,10 +248,10 @@ static int look(int fd, const char *host, struct thin_pin_info *out, struct err 
 	}
 	x = r ? NULL : SSL_get0_peer_certificate(ssl);
 	if (r)
-		err_setw(e, r, "server.untrusted", "%s does not speak TLS. Check the address.",
+		err_setw(e, r, "server.untrusted", _("%s does not speak TLS. Check the address."),
 			 host);
 	else
-		r = x ? describe(x, out, e) : err_set(e, -EPROTO, "no certificate was shown");
+		r = x ? describe(x, out, e) : err_set(e, -EPROTO, _("no certificate was shown"));
 	ERR_clear_error();
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
@@ -270,7 +271,7 @@ int thin_pin_fetch(const char *host, unsigned port, struct thin_pin_info *out, s
 	r = pending ? wait_for(fd, true) : 0;
 	r = r ? r : sock_error(fd);
 	if (r)
-		return err_setw(e, r, "server.unreachable", "cannot reach %s: %s", addr,
+		return err_setw(e, r, "server.unreachable", _("cannot reach %s: %s"), addr,
 				strerror(-r));
 	return look(fd, host, out, e);
 }

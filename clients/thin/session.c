@@ -5,6 +5,7 @@
  * thin_session_stop(), which FreeRDP allows from anywhere.
  */
 #include "clients/thin/session_priv.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -215,7 +216,7 @@ struct thin_session *thin_session_start(const struct thin_session_params *p, str
 	struct thin_session *s = calloc(1, sizeof(*s));
 
 	if (!s) {
-		err_set(e, -ENOMEM, "out of memory");
+		err_set(e, -ENOMEM, _("out of memory"));
 		return NULL;
 	}
 	atomic_init(&s->refs, 1);
@@ -233,7 +234,7 @@ struct thin_session *thin_session_start(const struct thin_session_params *p, str
 	s->arg = p->arg;
 	s->kick = CreateEventA(NULL, TRUE, FALSE, NULL);
 	if (!s->kick || start_thread(s)) {
-		err_set(e, -ENOMEM, "cannot start the session's thread");
+		err_set(e, -ENOMEM, _("cannot start the session's thread"));
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not count references */
 		thin_session_unref(s);
 		return NULL;

@@ -8,6 +8,7 @@
  */
 #include "clients/thin/pin.h"
 #include "clients/thin/session_priv.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -355,13 +356,13 @@ rdpContext *thin_rdp_new(struct thin_session *s, struct err *e)
 	WLog_SetLogLevel(WLog_GetRoot(), log_wants(LOG_DEBUG) ? WLOG_WARN : WLOG_OFF);
 	c = freerdp_client_context_new(&entry);
 	if (!c) {
-		err_set(e, -ENOMEM, "cannot make an RDP client");
+		err_set(e, -ENOMEM, _("cannot make an RDP client"));
 		return NULL;
 	}
 	((struct thin_rdp_context *)c)->session = s;
 	if (!set_flags(c->settings, s) || !set_numbers(c->settings, s) ||
 	    !set_strings(c->settings, s)) {
-		err_set(e, -EINVAL, "cannot set up the RDP client");
+		err_set(e, -EINVAL, _("cannot set up the RDP client"));
 		freerdp_client_context_free(c);
 		return NULL;
 	}
@@ -374,25 +375,28 @@ static const struct info {
 	UINT32 code;
 	const char *word, *text;
 } infos[] = {
-	{ERRINFO_RPC_INITIATED_DISCONNECT, "session.ended", "an administrator ended the session"},
-	{ERRINFO_RPC_INITIATED_LOGOFF, "session.ended", "an administrator ended the session"},
-	{ERRINFO_IDLE_TIMEOUT, "session.ended", "the session was idle for too long"},
-	{ERRINFO_LOGON_TIMEOUT, "session.ended", "the session's time is over"},
-	{ERRINFO_RPC_INITIATED_DISCONNECT_BY_USER, "session.ended", "you disconnected"},
-	{ERRINFO_LOGOFF_BY_USER, "session.ended", "you logged off"},
+	{ERRINFO_RPC_INITIATED_DISCONNECT, "session.ended",
+	 N_("an administrator ended the session")},
+	{ERRINFO_RPC_INITIATED_LOGOFF, "session.ended", N_("an administrator ended the session")},
+	{ERRINFO_IDLE_TIMEOUT, "session.ended", N_("the session was idle for too long")},
+	{ERRINFO_LOGON_TIMEOUT, "session.ended", N_("the session's time is over")},
+	{ERRINFO_RPC_INITIATED_DISCONNECT_BY_USER, "session.ended", N_("you disconnected")},
+	{ERRINFO_LOGOFF_BY_USER, "session.ended", N_("you logged off")},
 	{ERRINFO_DISCONNECTED_BY_OTHER_CONNECTION, "session.taken",
-	 "somebody with your name connected from another place"},
+	 N_("somebody with your name connected from another place")},
 	{ERRINFO_SERVER_INSUFFICIENT_PRIVILEGES, "session.refused",
-	 "the gateway did not accept the ticket: it was expired or used already"},
+	 N_("the gateway did not accept the ticket: it was expired or used already")},
 	{ERRINFO_SERVER_DENIED_CONNECTION, "session.throttled",
-	 "the gateway has refused too many connections from here"},
-	{ERRINFO_CB_DESTINATION_NOT_FOUND, "desktop.unknown", "there is no such desktop any more"},
-	{ERRINFO_CB_LOADING_DESTINATION, "broker.down", "the broker does not answer"},
+	 N_("the gateway has refused too many connections from here")},
+	{ERRINFO_CB_DESTINATION_NOT_FOUND, "desktop.unknown",
+	 N_("there is no such desktop any more")},
+	{ERRINFO_CB_LOADING_DESTINATION, "broker.down", N_("the broker does not answer")},
 	{ERRINFO_CB_REDIRECTING_TO_DESTINATION, "desktop.unreachable",
-	 "the host of your desktop does not answer"},
-	{ERRINFO_CB_DESTINATION_POOL_NOT_FREE, "desktop.unavailable", "no desktop is available"},
+	 N_("the host of your desktop does not answer")},
+	{ERRINFO_CB_DESTINATION_POOL_NOT_FREE, "desktop.unavailable",
+	 N_("no desktop is available")},
 	{ERRINFO_CB_SESSION_ONLINE_VM_BOOT_TIMEOUT, "desktop.starting",
-	 "the desktop is still starting"},
+	 N_("the desktop is still starting")},
 };
 
 static const struct info *find_info(UINT32 code)
@@ -412,21 +416,21 @@ static int connect_error(struct thin_session *s, UINT32 last, struct err *e)
 	case FREERDP_ERROR_DNS_ERROR:
 	case FREERDP_ERROR_DNS_NAME_NOT_FOUND:
 		return err_setw(e, -ECONNREFUSED, "server.unreachable",
-				"the name %s has no address", host);
+				_("the name %s has no address"), host);
 	case FREERDP_ERROR_CONNECT_FAILED:
 		return err_setw(e, -ECONNREFUSED, "server.unreachable",
-				"cannot reach %s, port %u (RDP)", host, port);
+				_("cannot reach %s, port %u (RDP)"), host, port);
 	case FREERDP_ERROR_CONNECT_ACTIVATION_TIMEOUT:
 		return err_setw(e, -ETIMEDOUT, "session.timeout",
-				"the desktop did not take the connection in time");
+				_("the desktop did not take the connection in time"));
 	default:
 		if (!s->reached)
 			return err_setw(e, -ECONNREFUSED, "server.unreachable",
-					"no RDP gateway answers at %s, port %u (%s)", host, port,
+					_("no RDP gateway answers at %s, port %u (%s)"), host, port,
 					freerdp_get_last_error_name(last));
 		return err_setw(e, -ECONNRESET, "session.refused",
-				"the gateway at %s, port %u, ended the connection before the "
-				"desktop appeared (%s)",
+				_("the gateway at %s, port %u, ended the connection before the "
+				  "desktop appeared (%s)"),
 				host, port, freerdp_get_last_error_name(last));
 	}
 }
@@ -445,10 +449,10 @@ void thin_rdp_error(struct thin_session *s, rdpContext *c, struct err *e)
 	if (s->verify.code)
 		*e = s->verify;
 	else if (known)
-		err_setw(e, -ECONNRESET, known->word, "%s", known->text);
+		err_setw(e, -ECONNRESET, known->word, "%s", _(known->text));
 	else if (!s->up)
 		connect_error(s, last, e);
 	else
-		err_setw(e, -ECONNRESET, "session.lost", "the connection to %s broke",
+		err_setw(e, -ECONNRESET, "session.lost", _("the connection to %s broke"),
 			 s->site.host);
 }

@@ -4,6 +4,7 @@
  */
 #include "clients/thin/settings.h"
 #include "common/file.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -47,14 +48,14 @@ int thin_settings_save(const struct thin_settings *s, struct err *e)
 	gsize len;
 
 	if (config_path(path, sizeof(path), ""))
-		return err_set(e, -ENAMETOOLONG, "the settings directory's name is too long");
+		return err_set(e, -ENAMETOOLONG, _("the settings directory's name is too long"));
 	if (dir_make(path, 0700, e))
 		return -EIO;
 	g_key_file_set_string(k, GROUP, "server", s->server);
 	g_key_file_set_string(k, GROUP, "user", s->user);
 	text = g_key_file_to_data(k, &len, NULL);
 	if (config_path(path, sizeof(path), "thin.ini"))
-		return err_set(e, -ENAMETOOLONG, "the settings file's name is too long");
+		return err_set(e, -ENAMETOOLONG, _("the settings file's name is too long"));
 	return file_write(path, text, len, 0600, e);
 }
 
@@ -79,9 +80,9 @@ int thin_settings_save_pin(struct thin_site *site, const char *pem, struct err *
 	char path[THIN_PATH_MAX];
 
 	if (config_path(path, sizeof(path), "pins") || dir_make(path, 0700, e))
-		return err_prefix(e, "cannot remember the certificate");
+		return err_prefix(e, _("cannot remember the certificate"));
 	if (pin_path(site, path, sizeof(path)))
-		return err_set(e, -ENAMETOOLONG, "the certificate's file name is too long");
+		return err_set(e, -ENAMETOOLONG, _("the certificate's file name is too long"));
 	if (file_write(path, pem, strlen(pem), 0600, e))
 		return -EIO;
 	snprintf(site->pin, sizeof(site->pin), "%s", path);

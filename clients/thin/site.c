@@ -3,6 +3,7 @@
  * The server address a person types; see site.h.
  */
 #include "clients/thin/site.h"
+#include "common/language.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 static int bad(const char *text, const char *why, struct err *e)
 {
 	return err_setw(e, -EINVAL, "server.address",
-			"“%.120s” is not a server address: %s. Use a form like gateway.example "
-			"or https://gateway.example:8443.",
+			_("“%.120s” is not a server address: %s. Use a form like gateway.example "
+			  "or https://gateway.example:8443."),
 			text, why);
 }
 
@@ -75,13 +76,13 @@ int thin_site_parse(struct thin_site *s, const char *text, struct err *e)
 		p += 8;
 		out.port = PORT_URL;
 	} else if (strstr(p, "://")) {
-		return bad(text, "only https is spoken", e);
+		return bad(text, _("only https is spoken"), e);
 	}
 	n = strcspn(p, "/ ");
 	if (p[n + strspn(p + n, "/ ")])
-		return bad(text, "it has a path", e);
+		return bad(text, _("it has a path"), e);
 	if (split(p, n, &out))
-		return bad(text, "host or port is wrong", e);
+		return bad(text, _("host or port is wrong"), e);
 	snprintf(out.base, sizeof(out.base),
 		 strchr(out.host, ':') ? "https://[%s]:%u" : "https://%s:%u", out.host, out.port);
 	*s = out;

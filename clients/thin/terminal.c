@@ -7,6 +7,7 @@
  */
 #include "clients/thin/app.h"
 #include "clients/thin/fleet.h"
+#include "common/language.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -95,13 +96,14 @@ static void take(struct thin_app *a, struct thin_job *j)
 static void on_round(struct thin_job *j, void *arg)
 {
 	struct thin_app *a = arg;
+	char said[sizeof(j->err.msg) + 80];
 
 	if (!j->result) {
 		take(a, j);
-		thin_page_admin_say(&a->admin, "This terminal is enrolled.");
+		thin_page_admin_say(&a->admin, _("This terminal is enrolled."));
 	} else {
 		log_warn("terminal.report", "code=%s reason=%s", j->err.word, j->err.msg);
-		thin_page_admin_say(&a->admin, j->err.msg);
+		thin_page_admin_say(&a->admin, language_said(j->err.msg, said, sizeof(said)));
 		if (!strcmp(j->err.word, "terminal.unknown")) {
 			secret_wipe(&a->terminal);
 			a->conf = a->file;
@@ -155,7 +157,7 @@ void thin_terminal_start(struct thin_app *a)
 
 void thin_terminal_enrol(struct thin_app *a, const char *code)
 {
-	thin_page_admin_say(&a->admin, "Asking the server …");
+	thin_page_admin_say(&a->admin, _("Asking the server …"));
 	round_now(a, code);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <xkbcommon/xkbcommon-keysyms.h>
 #include "common/json.h"
+#include "common/language.h"
 
 void lobby_form_init(struct lobby_form *f, const char *user)
 {
@@ -94,7 +95,7 @@ int lobby_form_show(struct lobby_form *f, json_t *o, int64_t now_ms, struct err 
 	if (r)
 		return r;
 	f->busy = false;
-	snprintf(f->message, sizeof(f->message), "%s", message);
+	language_said(message, f->message, sizeof(f->message));
 	if (!strcmp(what, "form"))
 		return show_form(f, o, e);
 	if (!strcmp(what, "choose"))

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "common/language.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/notify.h"
@@ -41,13 +42,15 @@ struct rooms {
 static void usage(FILE *f)
 {
 	fputs("usage: pane-lobby --listen SOCK --state DIR [--display PROGRAM] [--max N]\n"
-	      "                  [--idle SECONDS] [--title TEXT] [--font FILE] [--bold FILE]\n"
+	      "                  [--idle SECONDS] [--title TEXT] [--language LANG]\n"
+	      "                  [--font FILE] [--bold FILE]\n"
 	      "  --listen SOCK      where the gateway comes\n"
 	      "  --state DIR        a directory for the sockets between its processes\n"
 	      "  --display PROGRAM  pane-display (beside this program)\n"
 	      "  --max N            connections at a time (32)\n"
 	      "  --idle SECONDS     ends one where nobody types (120)\n"
 	      "  --title TEXT       over what is asked (Pane)\n"
+	      "  --language LANG    for whom the keyboard tells none, as de (en)\n"
 	      "  --font FILE        the font of its texts (DejaVu Sans)\n"
 	      "  --bold FILE        the font of titles and buttons (DejaVu Sans Bold)\n"
 	      "  --help             this text\n"
@@ -69,17 +72,13 @@ static int number(const char *text, int lo, int hi, int *out)
 /* 0 to go on, 1 to leave with success, -1 on bad arguments. */
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {{"listen", required_argument, NULL, 'l'},
-					      {"state", required_argument, NULL, 's'},
-					      {"display", required_argument, NULL, 'd'},
-					      {"max", required_argument, NULL, 'm'},
-					      {"idle", required_argument, NULL, 'i'},
-					      {"title", required_argument, NULL, 't'},
-					      {"font", required_argument, NULL, 'f'},
-					      {"bold", required_argument, NULL, 'b'},
-					      {"help", no_argument, NULL, 'h'},
-					      {"version", no_argument, NULL, 'v'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"listen", required_argument, NULL, 'l'},   {"state", required_argument, NULL, 's'},
+		{"display", required_argument, NULL, 'd'},  {"max", required_argument, NULL, 'm'},
+		{"idle", required_argument, NULL, 'i'},	    {"title", required_argument, NULL, 't'},
+		{"language", required_argument, NULL, 'L'}, {"font", required_argument, NULL, 'f'},
+		{"bold", required_argument, NULL, 'b'},	    {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},	    {NULL, 0, NULL, 0}};
 	int c, r = 0;
 
 	while (!r && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -87,6 +86,7 @@ static int parse(int argc, char **argv, struct options *o)
 				    : c == 's' ? &o->state
 				    : c == 'd' ? &o->house.display
 				    : c == 't' ? &o->house.title
+				    : c == 'L' ? &o->house.language
 				    : c == 'f' ? &o->font
 				    : c == 'b' ? &o->bold
 					       : NULL;
@@ -106,6 +106,10 @@ static int parse(int argc, char **argv, struct options *o)
 		} else {
 			r = -EINVAL;
 		}
+	}
+	if (!r && !language_ok(o->house.language)) {
+		fputs("pane-lobby: --language takes a language as de or pt_BR\n", stderr);
+		return -1;
 	}
 	return !r && o->listen && o->state && optind == argc ? 0 : -1;
 }
@@ -274,7 +278,7 @@ int main(int argc, char **argv)
 	struct options o = {.font = FONTS "DejaVuSans.ttf",
 			    .bold = FONTS "DejaVuSans-Bold.ttf",
 			    .max = 32,
-			    .house = {.idle_s = 120, .title = "Pane"}};
+			    .house = {.idle_s = 120, .title = "Pane", .language = "en"}};
 	struct err e = {0};
 	int r = parse(argc, argv, &o);
 

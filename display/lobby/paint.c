@@ -7,6 +7,7 @@
 #include "display/lobby/paint.h"
 
 #include <string.h>
+#include "common/language.h"
 
 #define BACK	0xff1d2430
 #define CARD	0xfff7f8fa
@@ -150,7 +151,7 @@ static void buttons(struct pen *p, const char *go)
 	p->y += p->px / 2;
 	if (go)
 		button(p, LOBBY_GO, go, true);
-	button(p, LOBBY_LEAVE, "Disconnect", false);
+	button(p, LOBBY_LEAVE, _("Disconnect"), false);
 	p->y += p->px * 23 / 10;
 }
 
@@ -194,9 +195,9 @@ static void progress(struct pen *p)
 	fill(p, done, ACCENT);
 	p->y += r.height + p->px / 2;
 	if (p->f->percent)
-		snprintf(text, sizeof(text), "%d %%, %lld s", p->f->percent, (long long)waited);
+		snprintf(text, sizeof(text), _("%d %%, %lld s"), p->f->percent, (long long)waited);
 	else
-		snprintf(text, sizeof(text), "%lld s", (long long)waited);
+		snprintf(text, sizeof(text), _("%lld s"), (long long)waited);
 	paragraph(p, p->look->face, p->px * 9 / 10, FAINT, text);
 	p->y += p->px / 2;
 }
@@ -212,14 +213,14 @@ static void content(struct pen *p)
 	paragraph(p, p->look->face, p->px, f->trouble ? TROUBLE : INK, f->message);
 	p->y += p->px * 7 / 10;
 	if (f->mode == LOBBY_FORM) {
-		field(p, LOBBY_USER, "User name");
-		field(p, LOBBY_PASSWORD, "Password");
+		field(p, LOBBY_USER, _("User name"));
+		field(p, LOBBY_PASSWORD, _("Password"));
 		if (f->asks_code)
-			field(p, LOBBY_CODE, "Six digits of the second factor");
-		buttons(p, f->busy ? "Logging in" : "Log in");
+			field(p, LOBBY_CODE, _("Six digits of the second factor"));
+		buttons(p, f->busy ? _("Logging in") : _("Log in"));
 	} else if (f->mode == LOBBY_CHOOSE) {
 		list(p);
-		buttons(p, f->busy ? "Opening" : "Open");
+		buttons(p, f->busy ? _("Opening") : _("Open"));
 	} else {
 		progress(p);
 		buttons(p, NULL);

@@ -19,11 +19,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "common/json.h"
+#include "common/language.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/preface.h"
 #include "common/sock.h"
 #include "common/surface_server.h"
+#include "common/xlayout.h"
 #include "display/lobby/form.h"
 #include "display/lobby/jail.h"
 #include "display/lobby/keys.h"
@@ -263,6 +265,17 @@ static void on_release(void *arg)
 
 /* ---- coming up ---- */
 
+/* The language of the client's keyboard, else the site's. */
+static void speak(const struct room *r, uint32_t layout)
+{
+	const char *theirs = xlayout_language(layout), *site = r->house->language;
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "%s%s%s", theirs ? theirs : "", theirs ? ":" : "",
+		 *site ? site : "en");
+	language_begin("pane-lobby", NULL, wanted);
+}
+
 static int take_hello(struct room *r, struct hello *h, struct err *e)
 {
 	struct pollfd p = {.fd = r->link, .events = POLLIN};
@@ -416,6 +429,7 @@ static int start(struct room *r, struct err *e)
 
 	if (res)
 		return res;
+	speak(r, (uint32_t)h.layout);
 	memcpy(r->conn, h.conn, sizeof(r->conn));
 	lobby_form_init(&r->form, h.user);
 	r->look = (struct lobby_look){

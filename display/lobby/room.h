@@ -11,6 +11,7 @@
 struct lobby_house {
 	const char *display;	  /* the program pane-display */
 	const char *title;	  /* over what is asked */
+	const char *language;	  /* for whom the client tells none; "" = English */
 	int idle_s;		  /* nothing typed, nothing awaited: it ends */
 	struct font *face, *bold; /* read before there was a stranger */
 };

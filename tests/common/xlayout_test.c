@@ -43,12 +43,28 @@ static void unknown_ones_change_nothing(void **state)
 	assert_false(xlayout_symbols(UINT32_MAX, out));
 }
 
+static void who_types_on_it(void **state)
+{
+	(void)state;
+	assert_string_equal(xlayout_language(0x0407), "de");
+	assert_string_equal(xlayout_language(0x0807), "de"); /* Switzerland */
+	assert_string_equal(xlayout_language(0x00010407), "de");
+	assert_string_equal(xlayout_language(0x100c), "fr");
+	assert_string_equal(xlayout_language(0x0416), "pt_BR");
+	assert_string_equal(xlayout_language(0x0816), "pt");
+	assert_null(xlayout_language(0x0409));
+	assert_null(xlayout_language(0x0809));
+	assert_null(xlayout_language(0));
+	assert_null(xlayout_language(UINT32_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(languages_and_variants_are_found),
 		cmocka_unit_test(other_alphabets_come_with_a_latin_one),
 		cmocka_unit_test(unknown_ones_change_nothing),
+		cmocka_unit_test(who_types_on_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,31 @@ class Lobby(unittest.TestCase):
         wait_for("a key on the desktop", lambda: (45, True) in self.rig.keys() or (45, 1) in self.rig.keys())
         self.assertNotIn("wonderland", self.gw.log() + open(self.rig.dir + "/lobby.log").read())
 
+    def test_german(self):
+        """The lobby speaks the language of the client's keyboard: a German one reads German, with its umlauts, an English one English"""
+        no = (403, {"error": {"code": "login.failed",
+                              "message": "The user name, password or ticket is not right, or no longer valid."}})
+        choose = (409, {"error": {"code": "desktop.choose", "message": "several", "resume": "word",
+                                  "reasons": ["lab", "office", "studio"]}})
+        seen = {}
+        for layout, name in (("0x00000407", "german"), ("0x00000409", "english")):
+            self.answers(no, choose)
+            client = self.freerdp("/u:alice", "/p:wrong", "/kbd:layout:" + layout)
+            self.shows_lobby()
+            self.shows("what is wrong", TROUBLE, 60)
+            self.keep("wrong-" + name)
+            texts = [self.pixels(TROUBLE)]
+            self.enter("wonderland")
+            self.shows("the list's selection", b"\xd9\xe6\xfb", 5000)
+            self.keep("choose-" + name)
+            texts.append(self.pixels(b"\x1c\x21\x27"))
+            seen[name] = texts
+            client.terminate()
+            client.wait(10)
+            wait_for("the end of the room", lambda: not self.rooms())
+        self.assertNotEqual(seen["german"][0], seen["english"][0])
+        self.assertNotEqual(seen["german"][1], seen["english"][1])
+
     def test_desktop_that_starts(self):
         """A desktop that starts is waited for with progress, by a word of the broker's and no password, then shown"""
         def starting(percent):

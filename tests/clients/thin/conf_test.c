@@ -34,13 +34,15 @@ static void keys(void **state)
 	assert_int_equal(thin_conf_load(&c,
 					write_conf("[terminal]\nserver=https://a\nca=/x/ca.pem\n"
 						   "rdp_port=3390\nauto=yes\npool=office\n"
-						   "exit_pin=4711\nenrol=abcd\nstate=/x\n"),
+						   "exit_pin=4711\nenrol=abcd\nstate=/x\n"
+						   "language=pt_BR\n"),
 					NULL),
 			 0);
 	assert_true(c.terminal && c.auto_start);
 	assert_string_equal(c.server, "https://a");
 	assert_int_equal(c.rdp_port, 3390);
 	assert_string_equal(c.pool, "office");
+	assert_string_equal(c.language, "pt_BR");
 	assert_string_equal(c.notice, "");
 	assert_int_equal(thin_conf_load(&c, write_conf("[terminal]\n"), NULL), 0);
 	assert_true(c.terminal);
@@ -58,6 +60,8 @@ static void refused(void **state)
 	(void)state;
 	assert_int_equal(thin_conf_load(&c, "/nonexistent", &e), -EINVAL);
 	assert_int_equal(thin_conf_load(&c, write_conf("server=a\n"), &e), -EINVAL);
+	assert_int_equal(thin_conf_load(&c, write_conf("[terminal]\nlanguage=../x\n"), &e),
+			 -EINVAL);
 	assert_int_equal(thin_conf_load(&c, write_conf("[other]\na=b\n"), &e), -EINVAL);
 	assert_int_equal(thin_conf_load(&c, write_conf("[terminal]\nrdp_port=99999\n"), &e),
 			 -EINVAL);
