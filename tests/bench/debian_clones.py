@@ -34,7 +34,6 @@ HOW = "who() { cat /etc/hostname /etc/machine-id /sys/class/net/e*/address; od -
       "echo HOW$((1+1)) >/dev/ttyS0\n"
 WHO = "who {}\n"
 LOOK_S = 0.05  # how often a new process is looked for, which takes time from it
-ECHO_S = 10  # within which a key is seen, or never
 TYPING_S = 60
 
 
@@ -64,9 +63,9 @@ class Parent:
         self.machine.ready(900)
         self.ready_s = time.monotonic() - began
         self.machine.serial("pane.waits", 300)
-        type_all([display], [HOW])
+        vm.type_in_step([display], [HOW])
         self.machine.serial("HOW2", 300)
-        type_all([display], [TYPED])
+        vm.type_in_step([display], [TYPED])
         display.close()
         began = time.monotonic()
         self.folder = self.machine.snapshot()
@@ -108,21 +107,10 @@ def first_frame_s(parent):
         return time.monotonic() - began
 
 
-def type_all(displays, texts):
-    """The keys of each, in step: the next one when the one before has changed every picture."""
-    for characters in zip(*texts):
-        for display, character in zip(displays, characters):
-            display.damage.clear()
-            display.type(character)
-        for display in displays:
-            with contextlib.suppress(TimeoutError):
-                display.wait(lambda d=display: d.damage, ECHO_S)
-
-
 def check(machines, displays):
     """Each is somebody of its own, and has heard nothing but its own keys."""
     told = []
-    type_all(displays, [WHO.format(1000 + n) for n in range(1, len(machines) + 1)])
+    vm.type_in_step(displays, [WHO.format(1000 + n) for n in range(1, len(machines) + 1)])
     for n, machine in enumerate(machines, 1):
         machine.serial(f"WHO{1000 + n}", 600)
         words = machine.text("serial").split("pane.ready")[-1].split()
@@ -178,7 +166,7 @@ def clones(parent, n):
         if n == 1:
             end = time.monotonic() + TYPING_S
             while time.monotonic() < end:
-                type_all(displays, ["echo a minute\n"])
+                vm.type_in_step(displays, ["echo a minute\n"])
             memory_row(parent, machines, "after a minute of typing")
         return each_s
     finally:

@@ -11,7 +11,7 @@ In the guest QEMU is measured as it is fast here: cache=writeback (the host's pa
 with aio=io_uring; what counts is the better of the two in each row. Where KVM is not hardware the bench runs in a lab host of its own, where the
 absolute figures mean nothing.
 
-IO_BENCH_ONLY=guest leaves the first part out. IO_BENCH_S is the seconds of a row (4), IO_BENCH_ROUNDS the rounds (1), IO_BENCH_CACHE=none adds QEMU past the page cache."""
+IO_BENCH_ONLY=guest leaves the first part out. IO_BENCH_ICOUNT=1: a lab whose clock counts instructions, where all figures repeat. IO_BENCH_S is the seconds of a row (4), IO_BENCH_ROUNDS the rounds (1), IO_BENCH_CACHE=none adds QEMU past the page cache."""
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -318,7 +318,8 @@ def show(results):
 
 def beside(file, name, programs, what, prepare, measure, data_mib):
     """measure(folder) beside QEMU, after prepare(folder): here where KVM is hardware, else by calling file with the
-    folder in a lab host of its own. What begins with NAME_BENCH_ in the environment goes along."""
+    folder in a lab host of its own. What begins with NAME_BENCH_ in the environment goes along; NAME_BENCH_ICOUNT=1 has the
+    lab's clock count instructions, so that a busy machine changes nothing."""
     missing = [p for p in programs if not shutil.which(p)]
     if missing:
         print(f"vmm {name} bench: skipped: not installed: {', '.join(missing)}")
@@ -334,7 +335,8 @@ def beside(file, name, programs, what, prepare, measure, data_mib):
     env = {"PYTHONPATH": f"{vm.SOURCE}/tests/lib:{HERE}", "PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD),
            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
            **{k: v for k, v in os.environ.items() if k.startswith(f"{name.upper()}_BENCH_")}}
-    subprocess.run([f"{vm.SOURCE}/deploy/lab/lab", "run", "--data-mib", str(data_mib), "env", *[f"{k}={v}" for k, v in env.items()],
+    icount = ["--icount"] if os.environ.get(f"{name.upper()}_BENCH_ICOUNT") == "1" else []
+    subprocess.run([f"{vm.SOURCE}/deploy/lab/lab", "run", *icount, "--data-mib", str(data_mib), "env", *[f"{k}={v}" for k, v in env.items()],
                     sys.executable, os.path.abspath(file), guest], check=False)
 
 

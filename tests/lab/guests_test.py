@@ -86,7 +86,7 @@ class Guests(unittest.TestCase):
         if kind != "hardware":
             env.update(PANE_SLOW_TIMER="250000", PANE_SHOTS="/lab/share")
             words = [os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--dir", f"{KEPT}/lab", "--data-mib", "0",
-                     "--memory", "8192" if wanted("big") else "4096", "env", *[f"{k}={v}" for k, v in env.items()], *words]
+                     "--memory", "8192" if wanted("big") or wanted("most") else "4096", "env", *[f"{k}={v}" for k, v in env.items()], *words]
         lines = []
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               env=dict(os.environ, **env)) as rows:

@@ -3,6 +3,7 @@
 
 PANE_BUILD names the build directory (default build/release below the source tree).
 """
+import contextlib
 import json
 import mmap
 import os
@@ -105,6 +106,21 @@ class Surface:
 
     def close(self):
         self.sock.close()
+
+
+def type_in_step(displays, texts, echo_s=10):
+    """The keys of each, in step: the next one when the one before has changed every picture, or does not within echo_s. What
+    was told before a key says nothing of it: a display that nobody asked since the boot has hundreds of such messages, and
+    so many keys at once are more than a keyboard keeps."""
+    for characters in zip(*texts):
+        for display, character in zip(displays, characters):
+            while display.receive(0):
+                pass
+            display.damage.clear()
+            display.type(character)
+        for display in displays:
+            with contextlib.suppress(TimeoutError):
+                display.wait(lambda d=display: d.damage, echo_s)
 
 
 class Vm:

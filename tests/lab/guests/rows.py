@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import apart
 import grubdisk
 import media
 import reference
@@ -31,7 +32,8 @@ WANTED = os.environ.get("PANE_GUESTS", "")
 REFERENCE = os.environ.get("PANE_REFERENCE")  # pictures by reference.py
 SHOTS = os.environ.get("PANE_SHOTS")          # folder for each row's last picture and serial lines
 KERNELS = os.environ.get("PANE_KERNELS")      # packages by guests_test.py, unpacked
-BIG = 5120  # MiB
+LEAST, BIG, MOST = 128, 5120, 65536  # MiB
+TOUCHED = 4096  # MiB that a Linux of MOST touches, with room: its map of the pages is a 64th
 LONG = 900  # seconds; the lab's clock may run ahead when its machine is busy
 TIMER = "/sys/module/kvm/parameters/min_timer_period_us"
 
@@ -333,22 +335,48 @@ class Rows(unittest.TestCase):
         self.assertEqual(re.findall(r"core (\d+) of package (\d+)", said), [(str(n), "0") for n in range(16)])
         self.assertTrue(all(int(n) for n in re.search(r"LOC:((?:\s+\d+){16})", said).group(1).split()), said)
 
-    @row
-    def test_big(self):
-        """Linux uses memory above the PCI hole: what it reads from its disk lands there"""
-        with open("/proc/meminfo", encoding="ascii") as file:
-            available = int(re.search(r"MemAvailable: *(\d+) kB", file.read()).group(1)) >> 10
-        if available < BIG:
-            self.skipTest(f"this machine has {available} MiB of memory left, the guest is to have {BIG}")
+    def memory_of(self, mib):
+        """A Linux of so much memory reads its disk; what it said, and how many pages of the zone that the top of its memory is in that took."""
         with open(self.path("disk"), "wb") as file:
             content = os.urandom(32 << 20)
             file.write(content)
-        guest = self.linux(scripts.MEMORY, "virtio_pci", "virtio_blk", memory=BIG, disk=self.path("disk"))
+        guest = self.linux(scripts.MEMORY, "virtio_pci", "virtio_blk", memory=mib, disk=self.path("disk"))
         said = self.ends(guest)
-        self.assertIn(f"100000000-{(4 << 30) + (BIG << 20) - 0xb0000000 - 1:x} : System RAM", said)
         self.assertIn(hashlib.md5(content).hexdigest(), said)
         before, after = (int(n) for n in re.findall(r"free (?:before|after) (\d+)", said))
-        self.assertGreater(before - after, 1024)  # pages; some come from below, so that pages of a kind lie together
+        return said, before - after
+
+    @row
+    def test_big(self):
+        """Linux uses memory above the PCI hole: what it reads from its disk lands there"""
+        if scripts.available() < BIG:
+            self.skipTest(f"this machine has {scripts.available()} MiB of memory left, the guest is to have {BIG}")
+        said, used = self.memory_of(BIG)
+        self.assertIn(scripts.top(BIG), said)
+        self.assertGreater(used, 1024)  # pages; some come from below, so that pages of a kind lie together
+
+    @row
+    def test_most(self):
+        """Linux has 64 GiB, the most there is, down to the last page, on a host that has what of it is touched"""
+        if scripts.available() < TOUCHED:
+            self.skipTest(f"this machine has {scripts.available()} MiB of memory left, the guest touches up to {TOUCHED}")
+        why = apart.enter()
+        if why:
+            self.skipTest(why)
+        with open(self.path("meminfo"), "w", encoding="ascii") as file:
+            file.write("".join(f"{name}: {128 << 20} kB\n" for name in ("MemTotal", "MemFree", "MemAvailable")))
+        subprocess.run(["mount", "--bind", self.path("meminfo"), "/proc/meminfo"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "/proc/meminfo"], check=True)
+        said, used = self.memory_of(MOST)
+        self.assertIn(scripts.top(MOST), said)
+        self.assertGreater(used, 1024)
+        self.assertGreater(int(re.search(r"total (\d+) kB", said)[1]), (MOST << 10) * 0.97)  # the kernel's own map of it takes 1/64
+
+    @row
+    def test_least(self):
+        """Linux comes up in 128 MiB, the least there is, and reads its disk"""
+        said, _ = self.memory_of(LEAST)
+        self.assertIn(f"-{(LEAST << 20) - 1:08x} : System RAM", said)
 
     @row
     def test_clocks(self):

@@ -2,6 +2,7 @@
 """What the first process of a row's Linux does, in busybox's shell; the serial line is its output. And what a row
 answers such a guest with, or asks this machine's KVM."""
 import fcntl
+import re
 import struct
 
 HELLO = 'echo "hello from $(busybox uname -rm) on $(busybox cat /sys/class/dmi/id/sys_vendor)"\nbusybox poweroff -f\n'
@@ -64,9 +65,11 @@ busybox grep LOC: /proc/interrupts
 busybox poweroff -f
 '''
 
-# The zone of what lies above 4 GiB is taken from first: what is read from the disk goes there.
+# The zone of what lies above 4 GiB is taken from first: what is read from the disk goes there. Without any, that below.
 MEMORY = '''busybox grep "System RAM" /proc/iomem
-free() { busybox awk '$3 == "zone" {zone = $4} zone == "Normal" && /nr_free_pages/ {print $2}' /proc/zoneinfo; }
+echo "total $(busybox awk '/MemTotal/ {print $2}' /proc/meminfo) kB"
+free() { busybox awk '$3 == "zone" {zone = $4} /nr_free_pages/ && $2 {free[zone] = $2}
+	END {print "Normal" in free ? free["Normal"] : free["DMA32"]}' /proc/zoneinfo; }
 echo "free before $(free)"
 busybox md5sum /dev/vda
 echo "free after $(free)"
@@ -86,6 +89,17 @@ done
 echo "stolen $steal"
 busybox poweroff -f
 '''
+
+
+def top(mib):
+    """The last line of memory in /proc/iomem of a Linux that has so much, which is more than lies below the PCI hole (vmm/mem.h)."""
+    return f"100000000-{(4 << 30) + (mib << 20) - 0xb0000000 - 1:x} : System RAM"
+
+
+def available():
+    """MiB of memory that this machine has left."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(re.search(r"MemAvailable: *(\d+) kB", file.read()).group(1)) >> 10
 
 
 def pong(frame):
