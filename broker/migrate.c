@@ -220,8 +220,8 @@ static int apply_one(struct owner *o, const char *dir, const char *name, struct 
 			       path);
 	if (known)
 		return 0;
-	r = run_file(o, name, text, "INSERT INTO pane.migration (name, checksum) VALUES ($1, $2)", 2,
-		     (const char *const[]){name, sum}, e);
+	r = run_file(o, name, text, "INSERT INTO pane.migration (name, checksum) VALUES ($1, $2)",
+		     2, (const char *const[]){name, sum}, e);
 	if (!r)
 		printf("applied %s\n", name);
 	return r;

@@ -180,7 +180,7 @@ class SitePages(ConsoleStory):
         web.check(label="Day")
         web.select(label="Chart of", value="cpu_hours")
         site.wait(lambda: "by=day%2Cpool" in web.address() and "chart=cpu_hours" in web.address(), 10, "the address")
-        self.assertEqual(web.count(selector=".pane-bars li"), 30)  # none was used today
+        site.wait(lambda: web.count(selector=".pane-bars li") == 30, 30, "thirty bars: none was used today")
         self.clean("usage-report-days")
         report = site.admin.get("/usage?by=day,pool")
         file = web.saved(press="Export CSV")
@@ -235,6 +235,22 @@ class SitePages(ConsoleStory):
         theirs.open(at="/my")
         theirs.see(text="My desktops")
         self.assertEqual(theirs.complaints(), [])
+
+    # ---- what one desktop uses ----------------------------------------------------------------------
+    def test_chart(self):
+        """a desktop's chart tells its own work, running it, its disks and network, and its display apart"""
+        web, site = self.web, self.site
+        version = site.admin.get("/images/card")["versions"][0]["version"]
+        host = fakehost.FakeHost(Door(site), "charts", fakehost.make_csr(site.run), images=[("card", version)])
+        host.start()
+        self.addCleanup(host.stop)
+        site.pool("charted", size_max=1, spare=1, memory_mib=128, hosts=["charts"])
+        site.wait(lambda: any(d["pool"] == "charted" and d["state"] == "ready" for d in site.admin.get("/desktops")["items"]), 60, "a desktop")
+        self.assertEqual(host.look(300, 50, 20, 512, 10, 1, 2, None, None, 30).status, 200)
+        web.open(at="/desktops/charted-1")
+        for line in ("Desktop: 0.3", "Running it: 0.05", "Its disks and network: 0.03", "Its display: 0.02"):
+            web.see(text=line)
+        self.clean("chart-parts")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ struct host_driver {
 	const char *name;    /* as in orders: "vm" */
 	const char *program; /* what reasons call it */
 	const char *log;     /* the file in the desktop's directory that takes its output */
-	bool weighed;	     /* the agent makes its control group (group.h); others do it themselves */
+	bool weighed; /* the agent makes its control group (group.h); others do it themselves */
 	int (*argv)(const struct host_machine_spec *s, struct host_argv *a);
 	/* Directories and the like that the command line names; NULL = none. */
 	int (*prepare)(const struct host_machine_spec *s, struct err *e);

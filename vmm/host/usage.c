@@ -37,7 +37,7 @@ struct count {
 struct known {
 	char id[40];
 	pid_t machine;
-	pid_t init; /* of a container; 0: not looked for or not found */
+	pid_t init;	 /* of a container; 0: not looked for or not found */
 	int64_t io_gone; /* ticks of I/O threads that have ended */
 	struct count c;
 };
@@ -53,10 +53,10 @@ struct process {
 
 struct host_usage {
 	char proc[64];
-	int64_t ms;	     /* of the last look; 0: none */
-	int64_t busy;	     /* ticks of the host's processors then */
+	int64_t ms;		       /* of the last look; 0: none */
+	int64_t busy;		       /* ticks of the host's processors then */
 	int64_t sum[HOST_USAGE_PARTS]; /* ticks that all desktops had, between looks */
-	struct known *known; /* owned, by id as they came */
+	struct known *known;	       /* owned, by id as they came */
 	size_t n_known;
 };
 
@@ -103,13 +103,12 @@ static bool stat_parse(const char *buf, struct process *p)
 	int parent;
 
 	*p = (struct process){.of = NOBODY};
-	if (!at ||
-	    sscanf(at + 1,
-		   " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64 " %" SCNd64
-		   " %" SCNd64 " %*d %*d %*d %*d %*u %*u %" SCNd64
-		   " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u"
-		   " %" SCNd64,
-		   &parent, &user, &system, &cuser, &csystem, &p->pages, &guest) != 7)
+	if (!at || sscanf(at + 1,
+			  " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64
+			  " %" SCNd64 " %" SCNd64 " %*d %*d %*d %*d %*u %*u %" SCNd64
+			  " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %*d %*u %*u %*u"
+			  " %" SCNd64,
+			  &parent, &user, &system, &cuser, &csystem, &p->pages, &guest) != 7)
 		return false;
 	p->parent = parent;
 	p->own = user + system;

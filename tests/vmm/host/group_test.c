@@ -65,7 +65,7 @@ static void real(void **state)
 	child = fork();
 	if (child == 0) {
 		close(hold[1]);
-		_exit(read(hold[0], &c, 1) < 0);
+		_exit(read(hold[0], &c, 1) < 0 ? 1 : 0);
 	}
 	close(hold[0]);
 	snprintf(pid, sizeof(pid), "%d", (int)child);
