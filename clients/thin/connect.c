@@ -37,6 +37,7 @@ void thin_connect_drop(struct thin_app *a)
 	thin_session_stop(a->session);
 	if (a->page.view)
 		thin_view_set_session(THIN_VIEW(a->page.view), NULL);
+	thin_page_session_microphone(&a->page, false);
 	thin_session_unref(a->session);
 	a->session = NULL;
 }
@@ -158,6 +159,8 @@ static gboolean on_events(gpointer arg)
 		shown(a);
 	if (ev & THIN_EVENT_POINTER)
 		thin_view_update_pointer(THIN_VIEW(a->page.view));
+	if (ev & THIN_EVENT_MICROPHONE)
+		thin_page_session_microphone(&a->page, thin_session_microphone(w->session));
 	if (ev & THIN_EVENT_ENDED) {
 		thin_session_error(w->session, &e);
 		if (!e.code)
@@ -192,6 +195,7 @@ static void start_session(struct thin_app *a, const struct thin_ticket *t)
 	struct thin_session_params p = {.site = &site,
 					.ticket = &t->ticket,
 					.no_sound = a->opts->no_sound,
+					.no_microphone = a->opts->no_microphone,
 					.wake = on_wake,
 					.arg = a};
 	struct err e = {0};

@@ -47,7 +47,7 @@ static int check(const struct thin_options *o, struct err *e)
 int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct err *e)
 {
 	gboolean stdin_pw = FALSE, automatic = FALSE, full = FALSE, dark = FALSE, quiet = FALSE,
-		 version = FALSE;
+		 mute = FALSE, version = FALSE;
 	const GOptionEntry entries[] = {
 		{"server", 's', 0, G_OPTION_ARG_STRING, &o->server, "Server address or URL", "URL"},
 		{"ca", 0, 0, G_OPTION_ARG_FILENAME, &o->ca, "Trust only this CA (PEM)", "FILE"},
@@ -70,6 +70,8 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 		{"no-sound", 0, 0, G_OPTION_ARG_NONE, &quiet, "Play nothing", NULL},
 		{"language", 0, 0, G_OPTION_ARG_STRING, &o->language,
 		 "Language of the pages, as de or pt_BR (that of the environment)", "LANG"},
+		{"no-microphone", 0, 0, G_OPTION_ARG_NONE, &mute, "Never open the microphone",
+		 NULL},
 		{"dark", 0, 0, G_OPTION_ARG_NONE, &dark, "Dark appearance", NULL},
 		{"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
 		 "Write a PNG of the window and exit", "FILE"},
@@ -103,6 +105,7 @@ int thin_options_parse(struct thin_options *o, int *argc, char ***argv, struct e
 	o->fullscreen = full;
 	o->dark = dark;
 	o->no_sound = quiet;
+	o->no_microphone = mute;
 	if (check(o, e))
 		return -EINVAL;
 	return stdin_pw ? read_password(&o->password, e) : 0;

@@ -16,7 +16,7 @@ struct thin_options {
 	int rdp_port;						       /* 0 = not given */
 	int after_s, timeout_s;
 	int reconnect_s; /* how long a lost session is tried for */
-	bool password_stdin, auto_connect, fullscreen, dark, no_sound;
+	bool password_stdin, auto_connect, fullscreen, dark, no_sound, no_microphone;
 	struct secret password; /* from standard input */
 };
 

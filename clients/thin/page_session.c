@@ -127,6 +127,25 @@ static void on_full_key(void *arg)
 	on_fullscreen(arg);
 }
 
+static GtkWidget *make_mark(void)
+{
+	GtkWidget *mark = thin_look_label("The microphone is on", "hint");
+
+	gtk_widget_set_halign(mark, GTK_ALIGN_END);
+	gtk_widget_set_valign(mark, GTK_ALIGN_START);
+	gtk_widget_set_margin_top(mark, 8);
+	gtk_widget_set_margin_end(mark, 8);
+	gtk_widget_set_can_target(mark, FALSE);
+	gtk_widget_set_visible(mark, FALSE);
+	return mark;
+}
+
+void thin_page_session_microphone(struct thin_page_session *p, bool open)
+{
+	if (p->microphone)
+		gtk_widget_set_visible(p->microphone, open);
+}
+
 void thin_page_session_init(struct thin_page_session *p, struct thin_app *app)
 {
 	GtkEventController *motion = gtk_event_controller_motion_new();
@@ -152,6 +171,9 @@ void thin_page_session_init(struct thin_page_session *p, struct thin_app *app)
 	gtk_widget_set_can_target(p->hint, FALSE);
 	gtk_widget_set_visible(p->hint, FALSE);
 	gtk_overlay_add_overlay(over, p->hint);
+	p->microphone = make_mark();
+	g_object_add_weak_pointer(G_OBJECT(p->microphone), (gpointer *)&p->microphone);
+	gtk_overlay_add_overlay(over, p->microphone);
 	p->toolbar = make_toolbar(p);
 	gtk_overlay_add_overlay(over, p->toolbar);
 	gtk_event_controller_set_propagation_phase(motion, GTK_PHASE_CAPTURE);

@@ -97,6 +97,7 @@ void thin_page_trust_show(struct thin_page_trust *p, const char *host,
 struct thin_page_session {
 	GtkWidget *root;
 	GtkWidget *view, *toolbar, *name, *full, *hint, *dim, *dim_title, *dim_text;
+	GtkWidget *microphone; /* the mark that it is open; NULL once its window is gone */
 	guint hint_id;
 	bool held_open;	      /* the toolbar was called by hot-key and stays */
 	struct thin_app *app; /* borrowed */
@@ -105,6 +106,8 @@ void thin_page_session_init(struct thin_page_session *p, struct thin_app *app);
 void thin_page_session_name(struct thin_page_session *p, const char *name);
 void thin_page_session_hint(struct thin_page_session *p);
 void thin_page_session_menu(struct thin_page_session *p);
+/* Says that the desktop hears what is said here, or not any more. */
+void thin_page_session_microphone(struct thin_page_session *p, bool open);
 /* Dims the last picture under a message, or not any more with NULL. */
 void thin_page_session_dim(struct thin_page_session *p, const char *title, const char *text);
 

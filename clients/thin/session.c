@@ -26,6 +26,11 @@ unsigned thin_session_events(struct thin_session *s)
 	return atomic_exchange(&s->events, 0);
 }
 
+bool thin_session_microphone(struct thin_session *s)
+{
+	return atomic_load(&s->microphone);
+}
+
 struct thin_frame *thin_session_frame(struct thin_session *s)
 {
 	return &s->frame;
@@ -230,6 +235,7 @@ struct thin_session *thin_session_start(const struct thin_session_params *p, str
 	s->height = p->height;
 	s->scale_percent = p->scale_percent;
 	s->no_sound = p->no_sound;
+	s->no_microphone = p->no_microphone;
 	s->wake = p->wake;
 	s->arg = p->arg;
 	s->kick = CreateEventA(NULL, TRUE, FALSE, NULL);

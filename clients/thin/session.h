@@ -21,10 +21,11 @@
 struct thin_session;
 
 enum thin_event {
-	THIN_EVENT_UP = 1,	/* the RDP connection is up; no picture yet */
-	THIN_EVENT_FRAME = 2,	/* something changed in the picture */
-	THIN_EVENT_POINTER = 4, /* another pointer shape */
-	THIN_EVENT_ENDED = 8,	/* the last one; see thin_session_error() */
+	THIN_EVENT_UP = 1,	    /* the RDP connection is up; no picture yet */
+	THIN_EVENT_FRAME = 2,	    /* something changed in the picture */
+	THIN_EVENT_POINTER = 4,	    /* another pointer shape */
+	THIN_EVENT_ENDED = 8,	    /* the last one; see thin_session_error() */
+	THIN_EVENT_MICROPHONE = 16, /* see thin_session_microphone() */
 };
 
 struct thin_session_params {
@@ -33,6 +34,7 @@ struct thin_session_params {
 	int width, height;	      /* wanted desktop size */
 	int scale_percent;	      /* of the screen: 100, 200, … */
 	bool no_sound;		      /* what the desktop plays is not asked for */
+	bool no_microphone;	      /* nor may it ask for what is said here */
 	/* Called in the session thread when events wait and none waited before. */
 	void (*wake)(struct thin_session *s, void *arg);
 	void *arg;
@@ -59,6 +61,8 @@ bool thin_session_wait(struct thin_session *s, int timeout_ms);
 /* The events since the last call. */
 unsigned thin_session_events(struct thin_session *s);
 struct thin_frame *thin_session_frame(struct thin_session *s); /* borrowed */
+/* Whether the desktop records what is said here. */
+bool thin_session_microphone(struct thin_session *s);
 /* A copy of the pointer shape; the caller frees bgra. */
 int thin_session_pointer(struct thin_session *s, struct thin_pointer *out) must_check;
 void thin_session_input(struct thin_session *s, const struct thin_input *in);

@@ -19,7 +19,7 @@ struct thin_session {
 	struct thin_site site;
 	struct secret ticket;
 	int width, height, scale_percent;
-	bool no_sound;
+	bool no_sound, no_microphone;
 	void (*wake)(struct thin_session *, void *);
 	void *arg;
 
@@ -27,7 +27,8 @@ struct thin_session {
 	struct thin_inputq input;
 	atomic_uint events;
 	atomic_bool stop;
-	HANDLE kick; /* owned WinPR event: input waits or stop was asked */
+	atomic_bool microphone; /* the channel is open: the desktop records */
+	HANDLE kick;		/* owned WinPR event: input waits or stop was asked */
 
 	pthread_mutex_t lock; /* pointer, err, context, ended */
 	pthread_cond_t changed;

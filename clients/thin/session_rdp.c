@@ -12,6 +12,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <freerdp/channels/audin.h>
 #include <freerdp/channels/disp.h>
 #include <freerdp/channels/rdpgfx.h>
 #include <freerdp/error.h>
@@ -68,6 +69,13 @@ static UINT on_disp_caps(DispClientContext *disp, UINT32 monitors, UINT32 a, UIN
 	return CHANNEL_RC_OK;
 }
 
+static void microphone(struct thin_session *s, bool on)
+{
+	atomic_store(&s->microphone, on);
+	log_info("session.microphone", "open=%s", on ? "yes" : "no");
+	thin_session_emit(s, THIN_EVENT_MICROPHONE);
+}
+
 static void on_channel(void *context, const ChannelConnectedEventArgs *e)
 {
 	struct thin_session *s = session_of(context);
@@ -78,6 +86,8 @@ static void on_channel(void *context, const ChannelConnectedEventArgs *e)
 		s->disp->DisplayControlCaps = on_disp_caps;
 		return;
 	}
+	if (!strcmp(e->name, AUDIN_DVC_CHANNEL_NAME))
+		microphone(s, true);
 	freerdp_client_OnChannelConnectedEventHandler(context, e);
 }
 
@@ -90,6 +100,8 @@ static void on_channel_gone(void *context, const ChannelDisconnectedEventArgs *e
 		s->disp_ready = false;
 		return;
 	}
+	if (!strcmp(e->name, AUDIN_DVC_CHANNEL_NAME))
+		microphone(s, false);
 	freerdp_client_OnChannelDisconnectedEventHandler(context, e);
 }
 
@@ -283,7 +295,6 @@ static bool set_flags(rdpSettings *st, const struct thin_session *s)
 		{FreeRDP_SupportHeartbeatPdu, TRUE},
 		{FreeRDP_HasHorizontalWheel, TRUE},
 		{FreeRDP_HasExtendedMouseEvent, TRUE},
-		{FreeRDP_AudioCapture, FALSE},
 		{FreeRDP_RedirectClipboard, FALSE},
 		{FreeRDP_DeviceRedirection, FALSE},
 		{FreeRDP_TcpKeepAlive, TRUE},
@@ -295,8 +306,10 @@ static bool set_flags(rdpSettings *st, const struct thin_session *s)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (!freerdp_settings_set_bool(st, flags[i].key, flags[i].value))
 			return false;
-	/* Played by FreeRDP's own means: PulseAudio, or ALSA. */
-	return freerdp_settings_set_bool(st, FreeRDP_AudioPlayback, !s->no_sound);
+	/* Played and recorded by FreeRDP's own means: PulseAudio, or ALSA. The microphone is opened
+	 * when the server opens its channel, which it does while the desktop records. */
+	return freerdp_settings_set_bool(st, FreeRDP_AudioPlayback, !s->no_sound) &&
+	       freerdp_settings_set_bool(st, FreeRDP_AudioCapture, !s->no_microphone);
 }
 
 static bool set_numbers(rdpSettings *st, const struct thin_session *s)

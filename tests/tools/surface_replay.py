@@ -10,6 +10,7 @@
 #   {"op":"animate","ms":16,"count":100,"what":"box|scroll|drag|type|video"}, in the background;
 #   {"op":"wait"} is answered at its end;  {"op":"prepare","what":"video|drag","x":,"y":,"w":,"h":,"frames":}
 #   {"op":"tone","hertz":,"seconds":} (with --sound), in real time;
+#   {"op":"record","rate":,"file":} (with --microphone): what viewers say is appended there; rate 0 ends it
 #   {"op":"copy","text":} and {"op":"paste"} are the clipboard;  {"op":"quit"}
 # With --react a left click paints the square around the pointer in the next of two colours, which
 # is what latency is measured with. With --follow it obeys resize requests.
@@ -33,6 +34,7 @@ from tools.content import BLACK, CELL_H  # noqa: E402
 
 HELLO, SCANOUT, DAMAGE, CURSOR_SHAPE = 1, 2, 3, 4
 AUDIO, AUDIO_POS, AUDIO_LISTEN = 6, 7, 43
+RECORD, VOICE = 8, 45
 RATE, RING, BLOCK = 44100, 16384, 1024  # frames
 KEY, POINTER, BUTTON, WHEEL, RESIZE, VIEWERS, POINTER_REL, CLIP_POLICY, KEYSYM, LAYOUT, MONITORS = range(32, 43)
 CLIP_OFFER, CLIP_REQUEST, CLIP_DATA = range(64, 67)
@@ -161,7 +163,7 @@ class Replay:
         self.cursor = None
         self.pending = []
         self.animation = None
-        self.tone, self.streams = None, 0
+        self.tone, self.streams, self.recording = None, 0, None
         self.waiting = False
         self.clip, self.clip_serial, self.offered = b"", 0, 0
         self.film, self.place = [], (0, 0, 0, 0)
@@ -210,7 +212,7 @@ class Replay:
         self.peer = peer
         self.poll.register(peer, select.POLLIN)
         self.note(event="connected")
-        self.send(message(HELLO, struct.pack("<II", 1, 1 | 2 * self.options.keysyms | 8 * self.options.sound | 4 * self.options.monitors)))  # it has a clipboard
+        self.send(message(HELLO, struct.pack("<II", 1, 1 | 2 * self.options.keysyms | 8 * self.options.sound | 16 * self.options.microphone | 4 * self.options.monitors)))  # it has a clipboard
         self.send_scanout()
         self.send_cursor()
 
@@ -229,6 +231,10 @@ class Replay:
         kind, _, n = struct.unpack_from("<HHI", data)
         if kind == CLIP_POLICY or kind >= CLIP_OFFER:
             self.clipboard(kind, struct.unpack_from("<%dI" % (n // 4), data, 8), fds)
+            return
+        if kind == VOICE:
+            with open(self.recording, "ab") as file:
+                file.write(data[16:])
             return
         words = struct.unpack_from("<%di" % (n // 4), data, 8)
         event = {"event": NAMES.get(kind, str(kind))}
@@ -325,6 +331,9 @@ class Replay:
             self.streams += 1
             self.tone = Tone(self.streams, c["hertz"], c["seconds"])
             self.send(message(AUDIO, struct.pack("<IIII", self.streams, RATE, RING, 0)), self.tone.fd)
+        elif op == "record":
+            self.recording = c.get("file", self.recording)
+            self.send(message(RECORD, struct.pack("<I", c["rate"])))
         elif op == "copy":
             self.clip, self.clip_serial = c["text"].encode(), self.clip_serial + 1
             self.send(message(CLIP_OFFER, struct.pack("<II", self.clip_serial, 1)))
@@ -440,6 +449,7 @@ def main():
     p.add_argument("--follow", action="store_true", help="obey resize requests")
     p.add_argument("--keysyms", action="store_true", help="take characters by name, and layouts")
     p.add_argument("--sound", action="store_true", help="have sound")
+    p.add_argument("--microphone", action="store_true", help="have a device to record from")
     p.add_argument("--monitors", action="store_true", help="be told of monitors")
     p.add_argument("--react", action="store_true", help="paint on a left click")
     Replay(p.parse_args()).run()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pane-thin against a real pane-gateway and pane-display: the picture is exact to the pixel, input arrives,
 the desktop follows the window, what is played there is heard, and a display that dies comes back under the same window."""
+import array
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ class RealDisplay(unittest.TestCase):
         self.gw = GatewayRig()
         self.addCleanup(self.gw.close)
         self.gw.broker.tickets = AnyTicket()
-        self.rig = Rig(replay=("--follow", "--keysyms", "--sound"))
+        self.rig = Rig(replay=("--follow", "--keysyms", "--sound", "--microphone"))
         self.addCleanup(self.rig.close)
         self.rig.env.update(HOME=self.rig.dir, XDG_CONFIG_HOME=self.rig.dir, XDG_RUNTIME_DIR=self.rig.dir,
                             GSK_RENDERER="cairo", GTK_A11Y="none", GDK_BACKEND="x11", PANE_LOG="info")
@@ -121,6 +122,40 @@ class RealDisplay(unittest.TestCase):
         wait_for("the session", lambda: self.rig.log().count("viewer.start") == 2, 20)
         self.rig.wait_equal("the desktop's picture in the window", 20)
         self.assertEqual(self.rig.events("listen")[-1]["count"], 0)
+
+    def test_microphone(self):
+        """what is said is recorded, with a mark while it is; with --no-microphone it is not even asked for"""
+        if ear.missing():
+            self.skipTest("not installed: " + ", ".join(ear.missing()))
+        mouth = ear.Mouth(self.rig, "mouth", 700)
+        recording = self.rig.dir + "/recording"
+        self.rig.env.update({k: v for k, v in mouth.env.items() if k == "PULSE_SERVER"})
+        child = self.thin()
+        wait_for("the session", lambda: self.said("session.up"), 20)
+        self.focus()
+        self.rig.wait_equal("the desktop's picture in the window", 20)
+        self.assertFalse(mouth.open())
+        self.rig.command(op="record", rate=ear.RATE, file=recording)
+        wait_for("the microphone", mouth.open)
+        wait_for("sound", lambda: os.path.exists(recording) and os.path.getsize(recording) > 2 * ear.RATE)
+        width, height, desktop = self.rig.picture()
+        wait_for("a mark that it is on", lambda: self.rig.shot(width, height) != desktop)
+        self.rig.command(op="record", rate=0)
+        wait_for("that it is closed", lambda: not mouth.open())
+        self.rig.wait_equal("that the mark is gone")
+        with open(recording, "rb") as file:
+            sound = array.array("h", file.read(2 * ear.RATE))
+        self.assertAlmostEqual(ear.pitch(sound), 700, delta=10)
+        self.assertGreater(ear.loud_s(sound), 0.3)
+        child.terminate()
+        child.wait()
+        before = self.rig.log().count("rdp.microphone")
+        self.rig.command(op="record", rate=ear.RATE)
+        self.thin("--no-microphone")
+        wait_for("the session", lambda: self.rig.log().count("viewer.start") == 2, 20)
+        self.rig.wait_equal("the desktop's picture in the window", 20)
+        self.assertFalse(mouth.open())
+        self.assertEqual(self.rig.log().count("rdp.microphone"), before)
 
     def test_screenshot(self):
         """--screenshot of a real display exits 0"""
