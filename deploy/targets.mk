@@ -33,7 +33,7 @@ image: ## build the golden image (cached; IMAGE=name of a recipe in deploy/image
 
 terminal: ## build the thin client terminal's image: USB stick and network boot (run/terminal)
 	@deploy/deps build run terminal
-	@$(again) -j$(JOBS) V=release BUILD=build/release pane-thin
+	@$(again) -j$(JOBS) V=release BUILD=build/release pane-thin catalogues
 	@deploy/thin-client/build build/release/bin $(RUN)/terminal
 
 lab: ## run CMD='...' on an emulated machine with a real KVM (in the running lab, or a throw-away one)
@@ -56,8 +56,10 @@ $(BUILD)/share/locale/$(1)/LC_MESSAGES/$(2).mo: common/messages/$(1).po
 endef
 $(foreach l,$(patsubst common/messages/%.po,%,$(wildcard common/messages/*.po)),\
 	$(foreach p,pane-thin pane-lobby,$(eval $(call catalogue_rule,$(l),$(p)))))
+.PHONY: catalogues
+catalogues: $(CATALOGUES)
 ifneq ($(shell command -v msgfmt),)
-all: $(CATALOGUES)
+all: catalogues
 else
 all: no-catalogues
 endif

@@ -14,6 +14,7 @@ import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+WRONG = "The user name, password or ticket is not right, or no longer valid."
 args = None
 tokens = set()
 waiting = {}
@@ -69,11 +70,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def login(self, body):
         if (body.get("user"), body.get("password")) != ("alice", "correct horse"):
-            self.fail(403, "login.failed", "The user name or the password is wrong.")
+            self.fail(403, "login.failed", WRONG)
             return
         if args.totp and body.get("code") != args.totp:
             if body.get("code"):
-                self.fail(403, "login.failed", "The user name or the password is wrong.")
+                self.fail(403, "login.failed", WRONG)
             else:
                 self.fail(403, "totp.required", "Your account needs the code of your authenticator app.")
             return
@@ -93,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
             waiting[pool] -= 1
             done = args.starting - waiting[pool]
             self.answer(202, {"state": "booting", "desktop": f"{pool}-1",
-                              "message": "The desktop is booting",
+                              "message": "Your desktop is booting.",
                               "percent": min(99, 100 * done // (args.starting + 1))})
         else:
             self.answer(200, {"ticket": "pt1_" + secrets.token_urlsafe(32), "expires_in_s": 30,

@@ -167,6 +167,7 @@ static void administrator(void **state)
 static int start_x(pid_t *pid)
 {
 	char text[16] = "";
+	size_t n = 0;
 	int p[2];
 
 	if (pipe(p))
@@ -182,10 +183,11 @@ static int start_x(pid_t *pid)
 		_exit(127);
 	}
 	close(p[1]);
-	if (read(p[0], text, sizeof(text) - 1) <= 0)
-		text[0] = '\0';
+	/* The line's end is a write of its own, which has to find us. */
+	while (n < sizeof(text) - 1 && !strchr(text, '\n') && read(p[0], text + n, 1) == 1)
+		n++;
 	close(p[0]);
-	return text[0] ? atoi(text) : -1;
+	return strchr(text, '\n') ? atoi(text) : -1;
 }
 
 int main(void)

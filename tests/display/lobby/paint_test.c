@@ -51,11 +51,12 @@ static void paint(struct lobby_form *f, int expected)
 	static uint32_t pixels[800 * 600];
 	struct canvas c = {800, 600, pixels};
 	struct lobby_look look = {.title = DATA};
+	char *rest = NULL;
 	int messages = 0;
 
 	drawn[0] = '\0';
 	lobby_paint(&c, &look, f, 3000);
-	for (char *line = strtok(drawn, "\n"); line; line = strtok(NULL, "\n")) {
+	for (char *line = strtok_r(drawn, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		if (!is_message(line) && strcmp(line, DATA) != 0)
 			fail_msg("not a message: %s", line);
 		messages += is_message(line);
