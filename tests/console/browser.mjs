@@ -189,21 +189,21 @@ const verbs = {
     return page.evaluate(async ([m, p, h]) => (await fetch(p, { method: m, headers: h })).status, [method, path, headers]);
   },
   /**
-   * A region is scrolled from its top to its end, 400 px a frame: how many frames, ms of the median and the longest, how many of a 60 Hz
+   * A region is scrolled from its top to its end, step px a frame: how many frames, ms of the median and the longest, how many of a 60 Hz
    * screen's were left out, tasks beyond 50 ms, and the page's own time on the processor per frame, which no other program adds to.
    */
-  async scroll({ selector }) {
+  async scroll({ selector, step = 400 }) {
     const cdp = await context.newCDPSession(page);
     await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
     const busy = async () => (await cdp.send("Performance.getMetrics")).metrics.find((m) => m.name === "TaskDuration").value * 1000;
     const before = await busy();
-    const found = await page.evaluate(async (where) => {
+    const found = await page.evaluate(async ([where, px]) => {
       const box = document.querySelector(where);
       const times = [], long = [];
       const watcher = new PerformanceObserver((list) => list.getEntries().forEach((task) => long.push(task.duration)));
       watcher.observe({ type: "longtask" });
       let last = performance.now();
-      for (let at = 0, end = false; !end; at += 400) {
+      for (let at = 0, end = false; !end; at += px) {
         box.scrollTop = at;
         // A headless browser may have stopped drawing for good: that is a frame of a second then, not an end of the story.
         await Promise.race([new Promise((done) => requestAnimationFrame(done)), new Promise((done) => setTimeout(done, 1000))]);
@@ -216,7 +216,7 @@ const verbs = {
       times.sort((a, b) => a - b);
       const dropped = times.reduce((sum, ms) => sum + Math.max(0, Math.round((ms * 60) / 1000) - 1), 0);
       return { frames: times.length, median: times[times.length >> 1], longest: times.at(-1), dropped, long: long.length };
-    }, selector);
+    }, [selector, step]);
     found.cpu = ((await busy()) - before) / found.frames;
     await cdp.detach();
     return found;
@@ -247,6 +247,10 @@ const verbs = {
   },
   async count({ selector }) {
     return page.locator(selector).count();
+  },
+  /** Where a button or an entry of a menu is, in px of the window. */
+  async place({ of }) {
+    return page.getByRole("button", { name: of, exact: true }).or(page.getByRole("menuitem", { name: of, exact: true })).first().evaluate((e) => e.getBoundingClientRect().toJSON());
   },
   async canvas() {
     return page.evaluate(() => { const c = document.querySelector(".pane-screen-view canvas"); return [c?.width, c?.height]; });

@@ -114,6 +114,8 @@ class Many(ConsoleStory):
         web.tab(name="Actions on big-1234", most=1)
         web.key(keys=["ArrowDown"])
         self.site.wait(lambda: web.focused() == "Restart", 10, "the first of the menu")
+        below = web.place(of="Restart")["top"] - web.place(of="Actions on big-1234")["bottom"]
+        self.assertLess(abs(below), 30, "the menu is at its button")
         self.clean("row-menu")
         web.key(keys=["Escape"])
         web.gone(text="Recycle")

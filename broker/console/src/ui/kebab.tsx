@@ -10,14 +10,17 @@ type Item = { title: string; isDisabled?: boolean; onClick: () => void };
 export function Kebab({ of, items }: { of: string; items: () => Item[] }) {
   const [open, setOpen] = useState<boolean>(); // undefined: not yet
   const label = `Actions on ${of}`;
-  // Once the click is over, which would shut what it opens.
-  if (open === undefined) return <MenuToggle variant="plain" aria-label={label} aria-haspopup="menu" icon={<EllipsisVIcon />} onClick={() => window.setTimeout(() => setOpen(true))} />;
+  // Once the click is over, which would shut what it opens; and open only once it is there, which is when it finds its place.
+  if (open === undefined) return <MenuToggle variant="plain" aria-label={label} aria-haspopup="menu" icon={<EllipsisVIcon />} onClick={() => window.setTimeout(() => setOpen(false))} />;
   return <Menu label={label} items={items()} open={open} setOpen={setOpen} />;
 }
 
 function Menu({ label, items, open, setOpen }: { label: string; items: Item[]; open: boolean; setOpen: (open: boolean) => void }) {
   const button = useRef<HTMLElement | null>(null);
-  useEffect(() => button.current?.focus(), []); // it was on the button whose place this one takes
+  useEffect(() => {
+    button.current?.focus(); // it was on the button whose place this one takes
+    setOpen(true);
+  }, []);
   return (
     <Dropdown
       isOpen={open} onOpenChange={setOpen} onSelect={() => setOpen(false)} popperProps={{ position: "end", appendTo: () => document.getElementById("main") ?? document.body /* no part of what scrolls sideways */ }}
