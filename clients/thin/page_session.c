@@ -129,7 +129,7 @@ static void on_full_key(void *arg)
 
 static GtkWidget *make_mark(void)
 {
-	GtkWidget *mark = thin_look_label("The microphone is on", "hint");
+	GtkWidget *mark = thin_look_label(_("The microphone is on"), "hint");
 
 	gtk_widget_set_halign(mark, GTK_ALIGN_END);
 	gtk_widget_set_valign(mark, GTK_ALIGN_START);
