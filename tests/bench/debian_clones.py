@@ -20,10 +20,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "vmm")]
 
 import debian_qemu
+import screen
 import vm
 import vmm_clone_bench as bench
 
 IMAGE = os.path.join(vm.SOURCE, "run/images/debian")
+SHOTS = os.environ.get("PANE_SHOTS")  # folder for what clones show that do not answer
+KEPT = os.path.join(vm.SOURCE, "build/clones-lab")
 MEMORY_MIB = 768
 PACE = 0.1  # seconds between keys
 ROUNDS = 3
@@ -146,32 +149,65 @@ def wait_ready(machines):
             print(f"  ... {n} of {len(machines)} are ready after {told - began:.0f} s", flush=True)
 
 
-def clones(parent, n):
+def begun(parent, n, turns):
+    """n clones that are ready: all begun at once, or as a host agent has them begin, no more at a time than this."""
+    machines = []
+    try:
+        for number in range(1, n + 1):
+            if turns and number > turns:
+                wait_ready(machines[number - turns - 1:number - turns])
+            machines.append(parent.clone(number))
+        wait_ready(machines)
+        return machines
+    except BaseException:
+        end(machines)
+        raise
+
+
+def end(machines):
+    for machine in machines:
+        machine.close()
+
+
+def keep_pictures(machines, displays):
+    """What each shows, for who looks for the reason why one does not answer."""
+    for n, (machine, display) in enumerate(zip(machines, displays), 1):
+        print(f"  office-{n}: {machine.ask(op='status')}; {machine.text('serial').split()[-12:]}; {machine.text('stderr')[-300:]}", flush=True)
+        with contextlib.suppress(OSError, EOFError):
+            picture = screen.now(display)
+            if SHOTS and picture:
+                picture.png(f"{SHOTS}/office-{n}.png")
+
+
+def clones(parent, n, turns=0):
     """The median clone's seconds to ready."""
     began = time.monotonic()
-    machines = [parent.clone(number) for number in range(1, n + 1)]
+    machines = begun(parent, n, turns)
     try:
-        wait_ready(machines)
         all_s = time.monotonic() - began
         each_s = statistics.median(m.ask(op="status")["ready_ms"] for m in machines) / 1000
-        row(f"{n} clones at once: all ready" if n > 1 else "1 clone: ready", all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
+        how = "1 clone: ready" if n == 1 else f"{n} clones, {turns} at a time: all ready" if turns else f"{n} clones at once: all ready"
+        row(how, all_s, "s", f"{all_s / n:.2f} s each; 1/{parent.ready_s / all_s * n:.0f} of a cold boot each")
         row("  each, start to ready (median)", each_s, "s",
             f"1/{parent.ready_s / each_s:.0f} of its cold boot" + (f"; {bench.bar('1/200', each_s * 200 <= parent.ready_s)}" if n == 1 else ""))
         memory_row(parent, machines, "at ready")
         displays = [m.surface() for m in machines]
-        for display in displays:
-            display.wait(lambda d=display: d.scanout, 60)
-        check(machines, displays)
+        try:
+            for display in displays:
+                display.wait(lambda d=display: d.scanout, 60)
+            check(machines, displays)
+        except BaseException:
+            keep_pictures(machines, displays)
+            raise
         print(f"  {n} clones: names, machine ids, addresses and random numbers are their own, none heard another's keys", flush=True)
         if n == 1:
-            end = time.monotonic() + TYPING_S
-            while time.monotonic() < end:
+            until = time.monotonic() + TYPING_S
+            while time.monotonic() < until:
                 vm.type_in_step(displays, ["echo a minute\n"])
             memory_row(parent, machines, "after a minute of typing")
         return each_s
     finally:
-        for machine in machines:
-            machine.close()
+        end(machines)
 
 
 # ---- the table -----------------------------------------------------------------------------------------
@@ -188,12 +224,28 @@ def here(args):
         row("restore: exec to first frame", frame, "s", f"{cpu:.1f} ms CPU to running")
         row("restore: exec to its answer", answer, "s", f"1/{parent.ready_s / answer:.0f} of its cold boot")
         teach(parent)
-        each = [clones(parent, n) for n in args.clones]
+        each = several(parent, args)
         row("clone: exec to first frame", statistics.median(first_frame_s(parent) for _ in range(ROUNDS)), "s")
     finally:
         parent.machine.close()
-    if args.qemu:
+    if args.qemu and each:
         debian_qemu.rows(row, IMAGE, cmdline(), args.memory, TYPED, ANSWER, PACE, ROUNDS, (parent.ready_s, answer, each[0]))
+
+
+FAILED = []
+
+
+def several(parent, args):
+    """Each number of clones, in turns where the host agent would, and all at once. One that fails leaves the others their figures."""
+    each = []
+    for n in args.clones:
+        for turns in (0,) if n <= args.turns else (args.turns, 0):
+            try:
+                each.append(clones(parent, n, turns))
+            except (AssertionError, RuntimeError, TimeoutError) as problem:
+                print(f"  {n} clones{f', {turns} at a time' if turns else ''}: FAILED: {problem}", flush=True)
+                FAILED.append(n)
+    return each
 
 
 def teach(parent):
@@ -207,8 +259,8 @@ def teach(parent):
 def in_lab(args):
     """Its files are in memory, which each clone needs some of, too."""
     mib = 4096 + max(args.memory, MEMORY_MIB) * (4 if args.qemu else 0) + 100 * max(args.clones)
-    env = {"PYTHONDONTWRITEBYTECODE": "1", "PANE_BUILD": os.path.abspath(vm.BUILD)}
-    return subprocess.call([os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--data-mib", "0", "--memory", str(args.lab_memory or mib),
+    env = {"PYTHONDONTWRITEBYTECODE": "1", "PANE_SHOTS": "/lab/share", "PANE_BUILD": os.path.abspath(vm.BUILD)}
+    return subprocess.call([os.path.join(vm.SOURCE, "deploy/lab/lab"), "run", "--dir", KEPT, "--data-mib", "0", "--memory", str(args.lab_memory or mib),
                             "env", *[f"{k}={v}" for k, v in env.items()], sys.executable, os.path.abspath(__file__), "--here", *sys.argv[1:]])
 
 
@@ -216,6 +268,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--here", action="store_true", help="this is the lab")
     parser.add_argument("--clones", default=[1], type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...", help="how many at once: 1; 250 at most")
+    parser.add_argument("--turns", default=4, type=int, metavar="N", help="so many at a time, as a host agent of one or two processors has them begin: 4")
     parser.add_argument("--memory", default=MEMORY_MIB, type=int, metavar="MiB", help=f"of each desktop: {MEMORY_MIB}")
     parser.add_argument("--no-qemu", dest="qemu", action="store_false", help="nothing beside it")
     parser.add_argument("--lab-memory", type=int, metavar="MiB", help="of the lab host, where one is needed: what it takes")
@@ -228,6 +281,7 @@ def main():
     if vm.why_not():
         sys.exit(f"debian clones: {vm.why_not()}")
     here(args)
+    sys.exit(1 if FAILED else 0)
 
 
 if __name__ == "__main__":
