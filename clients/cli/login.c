@@ -47,7 +47,8 @@ static int ask_password(const char *prompt, bool from_stdin, struct secret *s, s
 			"there is no terminal to ask for the password: use --password-stdin");
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	/* What was typed before the question is no answer to it; what comes after it is not lost. */
+	/* What was typed before the question is no answer to it; what comes after it is not lost.
+	 */
 	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 	fprintf(tty, "%s", prompt);
 	fflush(tty);
