@@ -117,7 +117,8 @@ def check(machines, displays):
     for n, machine in enumerate(machines, 1):
         machine.serial(f"WHO{1000 + n}", 600)
         words = machine.text("serial").split("pane.ready")[-1].split()
-        told.append(tuple(words[:4]))
+        at = words.index(f"WHO{1000 + n}")  # before it, a guest that had too little of the processor may have complained of that
+        told.append(tuple(words[at - 4:at]))
         assert [word for word in words if word.startswith("WHO")] == [f"WHO{1000 + n}"], words
     assert [t[0] for t in told] == [f"office-{n}" for n in range(1, len(machines) + 1)], told
     assert [t[2] for t in told] == [f"52:54:00:00:07:{n:02x}" for n in range(1, len(machines) + 1)], told
