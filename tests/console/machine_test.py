@@ -58,6 +58,7 @@ class Machine(ConsoleStory):
         web.picture(of=name)
         used = site.wait(lambda: site.admin.call("GET", f"/desktops/{name}/usage?range=hour")[1]["samples"], 60, "a sample")[-1]
         self.assertIsNotNone(used["disk_read"])
+        web.see(text="Only containers with a network of their own tell it.")
         for verb, state in (("Suspend", "suspended"), ("Resume", "ready")):
             web.press(name=verb)
             web.see(text=f"{verb} {name}?")
