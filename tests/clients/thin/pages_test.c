@@ -23,8 +23,7 @@ const char *__lsan_default_suppressions(void);
 /* It keeps what it read until a program ends, and does not always point at it. */
 const char *__lsan_default_suppressions(void)
 {
-	return "leak:libfontconfig"
-	       "2\n";
+	return "leak:libfontconfig";
 }
 
 static char dir[] = "/tmp/pane-pages-XXXXXX";
