@@ -108,12 +108,47 @@ static void no_weight(void **state)
 	assert_int_equal(access(dir, F_OK), -1);
 }
 
+static void put_file(const char *name, const char *text)
+{
+	char path[PATH_MAX], *slash;
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	slash = strrchr(path, '/');
+	*slash = 0;
+	assert_int_equal(dir_make(path, 0700, NULL), 0);
+	*slash = '/';
+	assert_int_equal(file_write(path, text, strlen(text), 0600, NULL), 0);
+}
+
+/* Version 2, from the top: the controller is shared out twice, then the group has its weight. The
+ * files are there already, as the kernel would make them. */
+static void version_2(void **state)
+{
+	char dir[PATH_MAX], pane[PATH_MAX];
+	struct err e = {0};
+
+	(void)state;
+	put_file("cgroup.controllers", "cpuset cpu io memory\n");
+	put_file("cgroup.subtree_control", "");
+	put_file("pane/cgroup.subtree_control", "");
+	put_file("pane/vm-x/cpu.weight", "1  ");
+	put_file("pane/vm-x/cgroup.procs", "");
+	assert_int_equal(host_group_make(top, "x", dir, &e), 0);
+	snprintf(pane, sizeof(pane), "%s/pane", top);
+	assert_true(holds(top, "cgroup.subtree_control", "+cpu"));
+	assert_true(holds(pane, "cgroup.subtree_control", "+cpu"));
+	assert_true(holds(dir, "cpu.weight", "100"));
+	host_group_join(dir, 4711);
+	assert_true(holds(dir, "cgroup.procs", "4711"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real),
 		cmocka_unit_test_setup_teardown(nothing_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(version_2, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("group", tests, NULL, NULL);
