@@ -255,7 +255,7 @@ class Console(ConsoleStory):
         site.postgres.psql(f"""DO $$ BEGIN FOR m IN REVERSE 1440..2 LOOP CONTINUE WHEN m BETWEEN 20 AND 25 OR m BETWEEN 500 AND 700;
             PERFORM pane.usage_put(h.id, jsonb_build_object('ago_s', m * 60, 'host', jsonb_build_array(900 + 500 * sin(m / 30.0), 2000 + m)::jsonb,
             'desktops', jsonb_build_array(jsonb_build_array(d.id, (300 + 250 * sin(m / 5.0))::int, 60, (20 + m % 40), 90 + m % 30, 12, (m * 37) % 900,
-            (m * 17) % 300, NULL, NULL, 15 + m % 9)))) FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id WHERE d.name = '{name}'; END LOOP; END $$""")
+            (m * 17) % 300, (m * 7) % 90, (m * 3) % 40, 15 + m % 9)))) FROM pane.desktop d JOIN pane.host h ON h.id = d.host_id WHERE d.name = '{name}'; END LOOP; END $$""")
         web.open(at=f"/desktops/{name}")
         web.see(text="Running it:")
         web.see(text="Its disks and network:")
