@@ -329,10 +329,10 @@ static int pool_policy(json_t *o, struct err *e)
 {
 	static const char *const keys[] = {"protocols",	     "clipboard", "audio",
 					   "files",	     "recording", "recording_required",
-					   "recording_days", NULL};
+					   "recording_days", "monitors",  NULL};
 	static const char *const ways[] = {"none", "in", "out", "both", NULL};
 	json_t *p = json_object_get(o, "policy"), *list, *v;
-	int64_t days;
+	int64_t days, n;
 	bool flag;
 	size_t i;
 	int r;
@@ -348,6 +348,8 @@ static int pool_policy(json_t *o, struct err *e)
 		r = json_opt_bool(p, "recording_required", &flag, e);
 	if (!r)
 		r = json_opt_int(p, "recording_days", 1, 3650, &days, e);
+	if (!r)
+		r = json_opt_int(p, "monitors", 1, 16, &n, e);
 	list = json_object_get(p, "protocols");
 	if (!r && list && (!json_is_array(list) || !json_array_size(list)))
 		r = err_set(e, -EINVAL, "\"protocols\" must be a list of rdp, rfb.");

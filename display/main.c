@@ -33,6 +33,7 @@
 struct options {
 	const char *surface, *listen, *name, *font;
 	int idle_exit_s; /* 0 = never */
+	uint32_t monitors;
 	unsigned clip_ways, audio_ways;
 };
 
@@ -58,7 +59,7 @@ static void usage(FILE *f)
 {
 	fputs("usage: pane-display --surface SOCK --listen SOCK --name NAME [--idle-exit SECONDS]\n"
 	      "                    [--clipboard both|in|out|none] [--audio both|in|out|none]\n"
-	      "                    [--font FILE]\n"
+	      "                    [--monitors N] [--font FILE]\n"
 	      "  --surface SOCK       the desktop's surface socket\n"
 	      "  --listen SOCK        where viewers' streams arrive\n"
 	      "  --name NAME          the desktop's name, shown by viewers\n"
@@ -68,6 +69,8 @@ static void usage(FILE *f)
 	      "  --audio WAYS         what is played on the desktop (out), what a microphone hears "
 	      "(in),\n"
 	      "                       both (the default), none\n"
+	      "  --monitors N         of a viewer's monitors at most so many (16), the primary one "
+	      "first\n"
 	      "  --font FILE          what messages are drawn with (" FONT ")\n"
 	      "  --help               this text\n"
 	      "  --version            the version\n",
@@ -102,6 +105,7 @@ static int parse(int argc, char **argv, struct options *o)
 					      {"idle-exit", required_argument, NULL, 'i'},
 					      {"clipboard", required_argument, NULL, 'c'},
 					      {"audio", required_argument, NULL, 'a'},
+					      {"monitors", required_argument, NULL, 'm'},
 					      {"font", required_argument, NULL, 'f'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'v'},
@@ -131,6 +135,12 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'a':
 			if (parse_ways(optarg, &o->audio_ways) < 0)
+				return -1;
+			break;
+		case 'm':
+			o->monitors = (uint32_t)strtoul(optarg, &end, 10);
+			if (*end || end == optarg || !o->monitors ||
+			    o->monitors > SURFACE_MAX_MONITORS)
 				return -1;
 			break;
 		case 'f':
@@ -246,6 +256,7 @@ static int start(struct display *d, const struct options *o, struct err *e)
 	d->source = disp_source_new(d->loop, d->dialer, &d->screen);
 	if (!d->clip || !d->sound || !d->mic || !d->source)
 		return err_set(e, -ENOMEM, "out of memory");
+	disp_source_set_most_monitors(d->source, o->monitors);
 	disp_source_set_clip(d->source, d->clip);
 	disp_source_set_sound(d->source, d->sound);
 	disp_source_set_mic(d->source, d->mic);
@@ -299,6 +310,7 @@ static void stop(struct display *d)
 int main(int argc, char **argv)
 {
 	struct options o = {.font = FONT,
+			    .monitors = SURFACE_MAX_MONITORS,
 			    .clip_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT,
 			    .audio_ways = SURFACE_CLIP_IN | SURFACE_CLIP_OUT};
 	struct display d = {0};

@@ -55,6 +55,7 @@ struct disp_source {
 	uint32_t viewers;
 	uint32_t want_width, want_height, want_scale; /* last resize, said again to a new desktop */
 	bool has_monitors;
+	uint32_t most_monitors;
 	uint32_t n_monitors; /* of the last resize */
 	struct surface_rect monitors[SURFACE_MAX_MONITORS];
 };
@@ -308,14 +309,44 @@ bool disp_source_foreign(struct disp_source *s)
 	return foreign;
 }
 
+void disp_source_set_most_monitors(struct disp_source *s, uint32_t most)
+{
+	s->most_monitors = most;
+}
+
+uint32_t disp_source_most_monitors(const struct disp_source *s)
+{
+	return s->most_monitors;
+}
+
+/* The first of them, moved so that their corner is at 0, 0 again. */
+static void keep_first(struct surface_rect *out, const struct surface_rect *rects, uint32_t n)
+{
+	int32_t x = rects[0].x, y = rects[0].y;
+
+	for (uint32_t i = 1; i < n; i++) {
+		x = rects[i].x < x ? rects[i].x : x;
+		y = rects[i].y < y ? rects[i].y : y;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = (struct surface_rect){rects[i].x - x, rects[i].y - y, rects[i].width,
+					       rects[i].height};
+}
+
 void disp_source_monitors(struct disp_source *s, uint32_t n, const struct surface_rect *rects,
 			  uint32_t scale)
 {
+	struct surface_rect first[SURFACE_MAX_MONITORS];
 	int32_t w = 0, h = 0;
 	bool say;
 
 	if (!n || n > SURFACE_MAX_MONITORS)
 		return;
+	if (n > s->most_monitors) {
+		n = s->most_monitors;
+		keep_first(first, rects, n);
+		rects = first;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		w = rects[i].x + rects[i].width > w ? rects[i].x + rects[i].width : w;
 		h = rects[i].y + rects[i].height > h ? rects[i].y + rects[i].height : h;
@@ -726,6 +757,7 @@ struct disp_source *disp_source_new(struct loop *l, struct disp_dialer *dialer,
 	s->ring.fd = -1;
 	s->retry_ms = RETRY_MIN_MS;
 	s->layout = DISP_LAYOUT_US;
+	s->most_monitors = SURFACE_MAX_MONITORS;
 	pthread_mutex_init(&s->lock, NULL);
 	s->retry = loop_timer_add(l, 0, on_retry, s);
 	if (!s->retry) {

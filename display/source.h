@@ -41,6 +41,10 @@ void disp_source_resize(struct disp_source *s, uint32_t width, uint32_t height, 
 /* The same for monitors (1 to SURFACE_MAX_MONITORS; their corner is at 0, 0), the primary first. */
 void disp_source_monitors(struct disp_source *s, uint32_t n, const struct surface_rect *rects,
 			  uint32_t scale);
+/* At most so many of what is asked for; what lies beyond is left out. Before the loop runs; without
+ * it SURFACE_MAX_MONITORS. */
+void disp_source_set_most_monitors(struct disp_source *s, uint32_t most);
+uint32_t disp_source_most_monitors(const struct disp_source *s);
 /* The monitors last asked for, where they make up this size; else one of all of it. How many. */
 uint32_t disp_source_monitors_of(struct disp_source *s, uint32_t width, uint32_t height,
 				 struct surface_rect out[SURFACE_MAX_MONITORS]);

@@ -15,11 +15,11 @@
 #define SIZE_MIN	    200 /* the smallest either way, 2.2.2.2.1 */
 #define PLACE_MAX	    32768
 
-void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE])
+void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE], uint32_t monitors)
 {
 	put_le32(out, TYPE_CAPS);
 	put_le32(out + 4, DISPCTL_CAPS_SIZE);
-	put_le32(out + 8, SURFACE_MAX_MONITORS);
+	put_le32(out + 8, monitors);
 	/* The area is the product of the three. */
 	put_le32(out + 12, SURFACE_MAX_DIM / 4);
 	put_le32(out + 16, SURFACE_MAX_DIM / 4);

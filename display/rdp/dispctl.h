@@ -19,7 +19,7 @@ struct dispctl_wish {
 };
 
 /* DISPLAYCONTROL_CAPS_PDU: as many monitors, and as large together, as a surface has room for. */
-void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE]);
+void disp_ctl_caps(uint8_t out[DISPCTL_CAPS_SIZE], uint32_t monitors);
 /* Puts the primary one in front and moves all so that they begin at 0, 0; false when a surface has
  * no room for them. Places are within +-32768, sizes at most SURFACE_MAX_DIM. */
 bool disp_ctl_place(uint32_t n, struct surface_rect *r, uint32_t primary) must_check;

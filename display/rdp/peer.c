@@ -602,7 +602,7 @@ static int greet_control(struct rdp_peer *p)
 	ULONG written;
 
 	p->control.ready = false; /* once */
-	disp_ctl_caps(caps);
+	disp_ctl_caps(caps, disp_source_most_monitors(p->viewer->source));
 	return WTSVirtualChannelWrite(p->control.handle, (PCHAR)caps, sizeof(caps), &written)
 		       ? 0
 		       : -EPIPE;

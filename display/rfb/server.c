@@ -121,7 +121,8 @@ static int on_desktop_size(int width, int height, int n, struct rfbExtDesktopScr
 	struct rfb_server *s = server_of(cl);
 	struct surface_rect rects[SURFACE_MAX_MONITORS];
 
-	if (s->viewer->mode != DISP_USER)
+	if (s->viewer->mode != DISP_USER ||
+	    (n > 1 && (uint32_t)n > disp_source_most_monitors(s->viewer->source)))
 		return rfbExtDesktopSize_ResizeProhibited;
 	if (n < 1 || n > SURFACE_MAX_MONITORS || width < 1 || height < 1 ||
 	    width > SURFACE_MAX_DIM || height > SURFACE_MAX_DIM ||

@@ -83,9 +83,10 @@ class Pools(unittest.TestCase):
         self.site.wait_state("office-1", "ready")
         order = h.sync({**h.report(), "wait_s": 0}).json["desktops"][0]
         self.assertEqual(order["policy"], {"clipboard": "in", "protocols": ["rdp"], "idle_s": 540})
-        self.b.call("PATCH", "/pools/office", {"policy": {"recording": True}})
-        self.b.wait(lambda: h.policies.get(order["id"]) == {"recording": True, "idle_s": 540}, "the new policy", 5)
-        for bad in ({"clipboard": "maybe"}, {"protocols": []}, {"protocols": ["spice"]}, {"color": 1}, {"recording": 1}):
+        self.b.call("PATCH", "/pools/office", {"policy": {"recording": True, "monitors": 2}})
+        self.b.wait(lambda: h.policies.get(order["id"]) == {"recording": True, "monitors": 2, "idle_s": 540}, "the new policy", 5)
+        for bad in ({"clipboard": "maybe"}, {"protocols": []}, {"protocols": ["spice"]}, {"color": 1}, {"recording": 1},
+                    {"monitors": 0}, {"monitors": 17}, {"monitors": "all"}):
             self.assertEqual(self.b.call("PATCH", "/pools/office", {"policy": bad}).status, 400, bad)
 
     def test_economy(self):

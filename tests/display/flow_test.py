@@ -148,6 +148,20 @@ class Flow(unittest.TestCase):
             self.assertTrue(any(self.sizes(c)[0][1:3] == (1, 3) for _ in range(30)), bad)
         self.assertEqual(len(self.rig.events("monitors")), 1)
 
+    def test_most_screens(self):
+        """With --monitors 1 a viewer's wish for two screens is refused, one is as ever"""
+        self.rig.close()
+        self.rig = Rig(size="320x200", replay=("--follow", "--monitors"), display=("--monitors", "1"))
+        self.addCleanup(self.rig.close)
+        c = Client(self.rig, [0, SIZE])
+        self.addCleanup(c.s.close)
+        self.sizes(c)
+        c.s.sendall(struct.pack(">BxHHBx", 251, 600, 300, 2) + struct.pack(">IHHHHIIHHHHI", 7, 0, 0, 400, 300, 0, 8, 400, 0, 200, 300, 0))
+        self.assertTrue(any(self.sizes(c)[0][1:3] == (1, 1) for _ in range(30)), "prohibited")
+        c.s.sendall(struct.pack(">BxHHBx", 251, 600, 300, 1) + struct.pack(">IHHHHI", 7, 0, 0, 600, 300, 0))
+        wait_for("one of that size", lambda: self.sizes(c)[-1][3] == 600)
+        self.assertEqual([len(e["rects"]) for e in self.rig.events("monitors")], [1])
+
     def test_nonsense(self):
         """A fence longer than allowed ends its client and nobody else"""
         c = self.client()

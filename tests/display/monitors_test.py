@@ -16,18 +16,22 @@ TIMEOUT = 300
 
 @unittest.skipIf(cell.why_not(), cell.why_not())
 class Monitors(unittest.TestCase):
-    def setUp(self):
-        self.machine, self.rig = desktop_rig.start(self, screen="2048x700")
+    def start(self, **more):
+        self.machine, self.rig = desktop_rig.start(self, screen="2048x700", **more)
 
     def made(self):
         """What the agent says of monitors, a word each: asked=2 made=2."""
         with open(self.machine.path("stderr"), encoding="utf-8") as f:
             return [line.split("screen.monitors ", 1)[1].strip() for line in f if "screen.monitors " in line]
 
-    def test_two(self):
-        """xfreerdp on two monitors gives the desktop two, in their places; a client with one makes it one again"""
+    def two_monitors(self):
         for name, where, output in (("left", "1024/270x700/185+0+0", "screen"), ("right", "1024/270x700/185+1024+0", "none")):
             subprocess.run(["xrandr", "--setmonitor", name, where, output], env=self.rig.env, check=True)
+
+    def test_two(self):
+        """xfreerdp on two monitors gives the desktop two, in their places; a client with one makes it one again"""
+        self.start()
+        self.two_monitors()
         client = self.rig.freerdp("/gfx", "/multimon:force", "/f", size=None)
         wait_for("two monitors", lambda: "asked=2 made=2" in self.made())
         wait_for("their picture", lambda: any(self.rig.shot(2048, 700)))
@@ -42,6 +46,19 @@ class Monitors(unittest.TestCase):
         client.wait()
         self.rig.freerdp("/gfx", size="1024x700")
         wait_for("one again", lambda: self.made()[-1] == "asked=1 made=0")
+
+    def test_most(self):
+        """where the pool allows one, xfreerdp on two monitors gets a desktop of its primary one"""
+        self.start(display=("--monitors", "1"))
+        self.two_monitors()
+        self.rig.freerdp("/gfx", "/multimon:force", "/f", size=None)
+        wait_for("the desktop's size", lambda: "asked=1 made=0" in self.made())
+        self.rig.xdo("mousemove", "300", "300", "click", "1")
+        self.rig.xdo("type", "--delay", "30", "xrandr | grep -o 'current [0-9]* x [0-9]*' >listed; touch done")
+        self.rig.xdo("key", "Return")
+        wait_for("the size", lambda: os.path.exists(self.machine.home_file("done")))
+        with open(self.machine.home_file("listed"), encoding="utf-8") as f:
+            self.assertEqual(f.read().strip(), "current 1024 x 700")
 
 
 if __name__ == "__main__":

@@ -258,6 +258,28 @@ static void on_another_layout_every_character_goes_by_name(void **state)
 	expect_key(f, KEY_Y, 1);
 }
 
+static void monitors_beyond_what_a_pool_allows_are_left_out(void **state)
+{
+	static const struct surface_rect three[] = {
+		{800, 0, 1024, 768}, {1824, 0, 640, 480}, {0, 100, 800, 600}};
+	struct surface_rect got[SURFACE_MAX_MONITORS];
+	struct fixture *f = *state;
+	struct surface_msg *m;
+
+	disp_source_set_most_monitors(f->source, 2);
+	disp_source_monitors(f->source, 3, three, 100);
+	m = next(f, SURFACE_RESIZE);
+	assert_int_equal(m->resize.width, 1664);
+	assert_int_equal(m->resize.height, 768);
+	assert_int_equal(disp_source_monitors_of(f->source, 1664, 768, got), 2);
+	assert_int_equal(got[0].x, 0); /* the corner is there, though the left one is gone */
+	assert_int_equal(got[1].x, 1024);
+	disp_source_set_most_monitors(f->source, 1);
+	disp_source_monitors(f->source, 3, three, 100);
+	m = next(f, SURFACE_RESIZE);
+	assert_int_equal(m->resize.width, 1024);
+}
+
 static void monitors_are_told_to_a_desktop_that_knows_them(void **state)
 {
 	static const struct surface_rect two[] = {{800, 0, 1024, 768}, {0, 100, 800, 600}};
@@ -415,6 +437,7 @@ int main(void)
 		one(characters_without_a_key_go_by_name),
 		one(on_another_layout_every_character_goes_by_name),
 		one(monitors_are_told_to_a_desktop_that_knows_them),
+		one(monitors_beyond_what_a_pool_allows_are_left_out),
 		one(the_pointer_stays_on_the_screen),
 		one(shift_is_pressed_where_the_character_needs_it),
 		one(shift_is_lifted_where_the_character_has_none),

@@ -248,7 +248,7 @@ static bool order_same(const struct host_order *a, const struct host_order *b)
 	       a->recording_days == b->recording_days && strcmp(a->home, b->home) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->image, b->image) == 0 &&
 	       host_share_same(&a->share, &b->share) && strcmp(a->clipboard, b->clipboard) == 0 &&
-	       strcmp(a->audio, b->audio) == 0;
+	       strcmp(a->audio, b->audio) == 0 && a->monitors == b->monitors;
 }
 
 static void order_take(struct host_desktop *d, const struct host_order *o)
@@ -267,7 +267,7 @@ static void order_take(struct host_desktop *d, const struct host_order *o)
 		d->rec.order = *o;
 		if (had.clipboard[0] && d->display &&
 		    (strcmp(had.clipboard, o->clipboard) != 0 || strcmp(had.audio, o->audio) != 0 ||
-		     had.recording != o->recording))
+		     had.recording != o->recording || had.monitors != o->monitors))
 			host_display_renew(d->display);
 		if (d->machine && o->isolation == HOST_VM &&
 		    !host_rates_same(&had.share, &o->share))

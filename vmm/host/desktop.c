@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include "common/file.h"
 #include "common/json.h"
+#include "common/surface.h"
 #include "vmm/host/parents.h"
 #include "vmm/host/tree.h"
 
@@ -49,7 +50,7 @@ static int proc_field(json_t *o, const char *key, pid_t *pid, uint64_t *started,
 static int order_fields(json_t *o, struct host_order *v, struct err *e)
 {
 	const char *want, *way = "vm", *clipboard = "both", *audio = "both";
-	int64_t cpus, memory, disk = 0, days = 0;
+	int64_t cpus, memory, disk = 0, days = 0, monitors = 0;
 	int r;
 
 	if ((r = text_field(o, "id", v->id, sizeof(v->id), e)) < 0 ||
@@ -67,6 +68,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 	    (r = json_opt_bool(o, "recording", &v->recording, e)) < 0 ||
 	    (r = json_opt_bool(o, "recording_required", &v->recording_required, e)) < 0 ||
 	    (r = json_opt_int(o, "recording_days", 0, 3650, &days, e)) < 0 ||
+	    (r = json_opt_int(o, "monitors", 0, SURFACE_MAX_MONITORS, &monitors, e)) < 0 ||
 	    (r = json_opt_bool(o, "reset", &v->reset, e)) < 0 ||
 	    (r = host_share_parse(json_object_get(o, "share"), &v->share, e)) < 0)
 		return r;
@@ -79,6 +81,7 @@ static int order_fields(json_t *o, struct host_order *v, struct err *e)
 			       "id, name, image, want, isolation, clipboard, audio or home is not "
 			       "what it should be");
 	v->recording_days = days ? (int)days : HOST_KEEP_DAYS;
+	v->monitors = (int)monitors;
 	v->cpus = (int)cpus;
 	v->memory_mib = (int)memory;
 	v->disk_mib = (int)disk;
@@ -125,21 +128,21 @@ json_t *host_record_json(const struct host_record *r)
 {
 	const struct host_order *v = &r->order;
 
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
-			 "s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b,s:b,s:i,s:o}",
-			 "id", v->id, "name", v->name, "image", v->image, "image_version",
-			 r->version, "epoch", (json_int_t)v->epoch, "want", host_want_name(v->want),
-			 "cpus", v->cpus, "memory_mib", v->memory_mib, "disk_mib", v->disk_mib,
-			 "boot", r->boot, "reason", r->reason, "ready", (int)r->ready, "fails",
-			 (int)r->fails, "vmm", proc_json(r->vmm_pid, r->vmm_started), "display",
-			 proc_json(r->display_pid, r->display_started), "isolation",
-			 host_isolation_name(v->isolation), "home", v->home, "ran_home",
-			 r->ran_home, "reset", (int)v->reset, "reset_due", (int)r->reset_due,
-			 "address", (int)r->address, "parent", r->parent, "clipboard",
-			 v->clipboard[0] ? v->clipboard : "both", "audio",
-			 v->audio[0] ? v->audio : "both", "recording", (int)v->recording,
-			 "recording_required", (int)v->recording_required, "recording_days",
-			 v->recording_days, "share", host_share_json(&v->share));
+	return json_pack(
+		"{s:s,s:s,s:s,s:s,s:I,s:s,s:i,s:i,s:i,s:s,s:s,s:b,s:i,s:o,s:o,s:s,"
+		"s:s,s:s,s:b,s:b,s:i,s:s,s:s,s:s,s:b,s:b,s:i,s:i,s:o}",
+		"id", v->id, "name", v->name, "image", v->image, "image_version", r->version,
+		"epoch", (json_int_t)v->epoch, "want", host_want_name(v->want), "cpus", v->cpus,
+		"memory_mib", v->memory_mib, "disk_mib", v->disk_mib, "boot", r->boot, "reason",
+		r->reason, "ready", (int)r->ready, "fails", (int)r->fails, "vmm",
+		proc_json(r->vmm_pid, r->vmm_started), "display",
+		proc_json(r->display_pid, r->display_started), "isolation",
+		host_isolation_name(v->isolation), "home", v->home, "ran_home", r->ran_home,
+		"reset", (int)v->reset, "reset_due", (int)r->reset_due, "address", (int)r->address,
+		"parent", r->parent, "clipboard", v->clipboard[0] ? v->clipboard : "both", "audio",
+		v->audio[0] ? v->audio : "both", "recording", (int)v->recording,
+		"recording_required", (int)v->recording_required, "recording_days",
+		v->recording_days, "monitors", v->monitors, "share", host_share_json(&v->share));
 }
 
 int host_desktop_paths(const struct host_config *c, struct host_desktop *d)

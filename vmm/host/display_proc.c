@@ -18,6 +18,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "common/surface.h"
 #include "vmm/host/display_link.h"
 
 #define TRY_FIRST_MS	5
@@ -135,7 +136,7 @@ static int display_follow(struct host_display *d)
 
 static int display_start(struct host_display *d, struct err *e)
 {
-	char surface[160], listen[160], idle[16], log[PATH_MAX];
+	char surface[160], listen[160], idle[16], monitors[16], log[PATH_MAX];
 	const char *argv[] = {d->p.config->display,
 			      "--surface",
 			      surface,
@@ -147,6 +148,8 @@ static int display_start(struct host_display *d, struct err *e)
 			      d->p.clipboard,
 			      "--audio",
 			      d->p.audio,
+			      "--monitors",
+			      monitors,
 			      "--idle-exit",
 			      idle,
 			      NULL};
@@ -158,8 +161,10 @@ static int display_start(struct host_display *d, struct err *e)
 	snprintf(surface, sizeof(surface), "%s/surface.sock", d->run);
 	snprintf(listen, sizeof(listen), "%s/display.sock", d->run);
 	snprintf(idle, sizeof(idle), "%d", d->p.config->display_idle_s);
+	snprintf(monitors, sizeof(monitors), "%d",
+		 d->p.monitors && *d->p.monitors ? *d->p.monitors : SURFACE_MAX_MONITORS);
 	if (d->p.config->display_idle_s == 0)
-		argv[11] = NULL;
+		argv[13] = NULL;
 	if ((r = path_join(log, sizeof(log), d->dir, "display.log")) < 0)
 		return err_set(e, r, "path too long");
 	unlink(listen);

@@ -24,6 +24,7 @@ struct host_display_params {
 	const struct host_config *config; /* borrowed */
 	const char *name, *dir, *run;	  /* copied */
 	const char *clipboard, *audio;	  /* borrowed; read at each start */
+	const int *monitors;		  /* likewise; 0 = all */
 	/* A viewer's last input was so long ago; NULL: nobody asks. */
 	void (*input)(void *arg, const char *conn, int64_t ago_ms);
 	/* The desktop's user has answered a message that asks; may be NULL. */

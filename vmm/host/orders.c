@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/json.h"
+#include "common/surface.h"
 
 static const char *const want_names[] = {
 	[HOST_WANT_NONE] = "none",	 [HOST_WANT_RUNNING] = "running",
@@ -156,7 +157,7 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 {
 	json_t *policy = json_object_get(o, "policy");
 	const char *clipboard = "both", *audio = "both";
-	int64_t idle = 0, days = HOST_KEEP_DAYS;
+	int64_t idle = 0, days = HOST_KEEP_DAYS, monitors = 0;
 	int r = 0;
 
 	if (json_is_object(policy))
@@ -171,11 +172,14 @@ static int order_policy(json_t *o, struct host_order *v, struct err *e)
 		r = json_opt_bool(policy, "recording_required", &v->recording_required, e);
 	if (r == 0 && json_is_object(policy))
 		r = json_opt_int(policy, "recording_days", 1, 3650, &days, e);
+	if (r == 0 && json_is_object(policy))
+		r = json_opt_int(policy, "monitors", 1, SURFACE_MAX_MONITORS, &monitors, e);
 	if (r == 0)
 		r = host_share_parse(policy, &v->share, e);
 	if (r < 0)
 		return r;
 	v->recording_days = (int)days;
+	v->monitors = (int)monitors;
 	v->idle_s = (int)idle;
 	if (host_ways_parse(clipboard, v->clipboard) < 0 || host_ways_parse(audio, v->audio) < 0)
 		return err_set(e, -EPROTO,

@@ -55,6 +55,7 @@ struct host_order {
 	int recording_days;	 /* for which they are kept */
 	char clipboard[5]; /* what its display lets through: both, in (to the desktop), out, none */
 	char audio[5];	   /* likewise */
+	int monitors;	   /* of a viewer's at most so many; 0 = as many as a display can */
 	struct host_share share;
 };
 

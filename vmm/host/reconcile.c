@@ -726,6 +726,7 @@ static struct host_display *display_make(struct host_desktop *d)
 		.run = d->run,
 		.clipboard = d->rec.order.clipboard,
 		.audio = d->rec.order.audio,
+		.monitors = &d->rec.order.monitors,
 		.input = on_input,
 		.answer = on_answer,
 		.record = on_record,

@@ -494,12 +494,12 @@ class Door(Story):
         again = Gateway(self.host)
         self.assertTrue(again.open(D1)["ok"])
         again.line()
-        self.assertIn("--clipboard\0none\0--audio\0both\0", self.display_argv())
-        self.broker.order(D1, policy={"clipboard": "none", "audio": "in"})
+        self.assertIn("--clipboard\0none\0--audio\0both\0--monitors\x0016\0", self.display_argv())
+        self.broker.order(D1, policy={"clipboard": "none", "audio": "in", "monitors": 2})
         self.assertEqual(again.sock.recv(1), b"")
         last = Gateway(self.host)
         self.assertTrue(last.open(D1)["ok"])
-        self.assertIn("--clipboard\0none\0--audio\0in\0", self.display_argv())
+        self.assertIn("--clipboard\0none\0--audio\0in\0--monitors\x002\0", self.display_argv())
 
     def test_share(self):
         """a machine begins with its pool's memory and rates; other rates reach it while it runs, also when the agent was away"""
