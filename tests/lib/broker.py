@@ -83,7 +83,8 @@ class Broker:
         self.process = None
         self.token = None
         os.makedirs(self.dir, exist_ok=True)
-        make_pki(self.pki)
+        if not os.path.isdir(self.pki): # else another broker's of this site
+            make_pki(self.pki)
         workers = policy.pop("workers", 8)
         metrics = policy.pop("metrics_listen", "")
         directory = policy.pop("directory", {})

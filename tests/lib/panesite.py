@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database, a broker and simulated hosts in a temporary directory, with an administrator logged in:
-what most stories begin with. The PostgreSQL cluster is shared by the process, the database is fresh."""
+what most stories begin with. The PostgreSQL cluster is shared by the process, the database is fresh: a copy of one that was
+migrated and has the administrator, as the keys are copies of the first site's. That is most of what a story would wait for."""
+import atexit
 import hashlib
 import os
 import shutil
@@ -9,6 +11,22 @@ import tempfile
 import broker as broker_mod
 import fakehost
 import pg
+
+
+class Mould:
+    """What new sites of a cluster are copies of."""
+
+    def __init__(self, cluster):
+        self.root, self.database = tempfile.mkdtemp(prefix="pane-"), cluster.fresh_database()
+        atexit.register(shutil.rmtree, self.root, True)
+        broker = broker_mod.Broker(self.root, cluster)
+        broker.migrate()
+        self.password = broker.admin("root")
+
+    @classmethod
+    def of(cls, cluster):
+        cluster.mould = getattr(cluster, "mould", None) or cls(cluster)
+        return cluster.mould
 
 
 class Site:
@@ -23,11 +41,12 @@ class Site:
         self.csr = None
 
     def __enter__(self):
-        self.cluster.fresh_database()
+        mould = Mould.of(self.cluster)
         try:
+            shutil.copytree(f"{mould.root}/pki", f"{self.root}/pki")
+            self.cluster.fresh_database(like=mould.database)
+            self.password = mould.password
             self.broker = broker_mod.Broker(self.root, self.cluster, **self.policy)
-            self.broker.migrate()
-            self.password = self.broker.admin("root")
             self.broker.start()
             self.broker.token = self.broker.login("root", self.password)
             self.csr = fakehost.make_csr(self.root)

@@ -85,11 +85,12 @@ class Cluster:
                               **self.identity)
         return done.returncode == 0
 
-    def fresh_database(self):
-        """A new empty database for the next test; the ones before stay until the cluster goes."""
+    def fresh_database(self, like=None):
+        """A new database for the next test, empty or like another one that nobody uses; the ones before stay until the cluster goes."""
         self.count = getattr(self, "count", 0) + 1
         self.database = f"{DATABASE}{self.count}"
-        self.sql(f"CREATE DATABASE {self.database}", database="postgres")
+        self.sql(f"CREATE DATABASE {self.database}" + (f" TEMPLATE {like}" if like else ""), database="postgres")
+        return self.database
 
     def stop(self):
         if os.path.exists(os.path.join(self.data, "postmaster.pid")):
