@@ -15,13 +15,19 @@
 #include <freerdp/channels/audin.h>
 #include <freerdp/channels/disp.h>
 #include <freerdp/channels/rdpgfx.h>
+#include <freerdp/client/cmdline.h>
 #include <freerdp/error.h>
 #include <freerdp/gdi/gdi.h>
 #include <freerdp/gdi/gfx.h>
 #include <freerdp/graphics.h>
 #include <freerdp/locale/keyboard.h>
 #include <freerdp/settings.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <winpr/wlog.h>
 
 #define ACK_TIMEOUT_MS	   10000 /* a dead network is noticed in about this time */
@@ -257,6 +263,36 @@ static void on_post_disconnect(freerdp *instance)
 	gdi_free(instance);
 }
 
+/* Whether this machine can record: FreeRDP ends the session when it is asked to and cannot. A
+ * PulseAudio (or PipeWire in its place), else a capture device of ALSA's. */
+static bool can_record(void)
+{
+	const char *run = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+	glob_t found;
+	bool any;
+
+	if (getenv("PULSE_SERVER"))
+		return true;
+	if (run && snprintf(path, sizeof(path), "%s/pulse/native", run) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		return true;
+	any = glob("/dev/snd/pcmC*c", 0, NULL, &found) == 0;
+	globfree(&found);
+	return any;
+}
+
+/* Recorded by FreeRDP's own means as well, and opened when the server opens the channel, which it
+ * does while the desktop records. PCM alone (format 1): no encoder of FreeRDP's is needed. */
+static bool set_microphone(rdpSettings *st, const struct thin_session *s)
+{
+	const char *const channel[] = {AUDIN_CHANNEL_NAME, "format:1"};
+	bool on = !s->no_microphone && can_record();
+
+	return freerdp_settings_set_bool(st, FreeRDP_AudioCapture, on) &&
+	       (!on || freerdp_client_add_dynamic_channel(st, ARRAY_LEN(channel), channel));
+}
+
 static BOOL on_new(freerdp *instance, rdpContext *context)
 {
 	(void)context;
@@ -306,10 +342,9 @@ static bool set_flags(rdpSettings *st, const struct thin_session *s)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (!freerdp_settings_set_bool(st, flags[i].key, flags[i].value))
 			return false;
-	/* Played and recorded by FreeRDP's own means: PulseAudio, or ALSA. The microphone is opened
-	 * when the server opens its channel, which it does while the desktop records. */
+	/* Played by FreeRDP's own means: PulseAudio, or ALSA. */
 	return freerdp_settings_set_bool(st, FreeRDP_AudioPlayback, !s->no_sound) &&
-	       freerdp_settings_set_bool(st, FreeRDP_AudioCapture, !s->no_microphone);
+	       set_microphone(st, s);
 }
 
 static bool set_numbers(rdpSettings *st, const struct thin_session *s)
