@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "common/wire.h"
+#include "display/rdp/wave.h"
 
 /* [MS-RDPEAI] 2.2.1 */
 enum {
@@ -19,11 +20,9 @@ enum {
 	MSG_FORMAT_CHANGE = 0x07
 };
 
-#define VERSION	    1
-#define FORMAT	    18 /* bytes of an AUDIO_FORMAT without further data, [MS-RDPEA] 2.2.2.1.1 */
-#define FORMATS	    9  /* bytes before the list, 2.2.2.2 */
-#define FORMATS_MAX 256
-#define CHANNELS    2
+#define VERSION	 1
+#define FORMATS	 9 /* bytes before the list, 2.2.2.2 */
+#define CHANNELS 2
 
 void disp_audin_init(struct audin *a, const struct audin_ops *ops, void *arg)
 {
@@ -40,18 +39,6 @@ void disp_audin_close(struct audin *a)
 
 /* ---- up to the first sound ----------------------------------------------------------------- */
 
-/* PCM, 16 bits. */
-static void put_format(uint8_t *p, uint32_t rate, unsigned channels)
-{
-	put_le16(p, 1); /* WAVE_FORMAT_PCM */
-	put_le16(p + 2, (uint16_t)channels);
-	put_le32(p + 4, rate);
-	put_le32(p + 8, rate * channels * 2);
-	put_le16(p + 12, (uint16_t)(channels * 2));
-	put_le16(p + 14, 16);
-	put_le16(p + 16, 0);
-}
-
 int disp_audin_open(struct audin *a, uint32_t rate)
 {
 	uint8_t p[5] = {MSG_VERSION};
@@ -64,7 +51,7 @@ int disp_audin_open(struct audin *a, uint32_t rate)
 
 static int on_version(struct audin *a)
 {
-	uint8_t p[FORMATS + CHANNELS * FORMAT] = {MSG_FORMATS};
+	uint8_t p[FORMATS + CHANNELS * WAVE_FORMAT] = {MSG_FORMATS};
 
 	if (a->state != AUDIN_GREETED)
 		return 0;
@@ -72,67 +59,40 @@ static int on_version(struct audin *a)
 	put_le32(p + 1, CHANNELS);
 	put_le32(p + 5, sizeof(p)); /* only the client's is looked at */
 	for (unsigned i = 0; i < CHANNELS; i++)
-		put_format(p + FORMATS + i * FORMAT, a->rate, i + 1);
+		disp_wave_put(p + FORMATS + i * WAVE_FORMAT, a->rate, i + 1);
 	return a->ops.send(a->arg, p, sizeof(p));
-}
-
-/* The client's list: those of ours that it takes, by their numbers there. */
-static int parse_formats(struct audin *a, const uint8_t *p, size_t n)
-{
-	uint32_t count = get_le32(p + 1);
-
-	a->format[0] = a->format[1] = -1;
-	p += FORMATS;
-	n -= FORMATS;
-	if (count > FORMATS_MAX)
-		return -EPROTO;
-	for (uint32_t i = 0; i < count; i++) {
-		uint8_t want[FORMAT];
-		size_t size;
-
-		if (n < FORMAT)
-			return -EPROTO;
-		size = FORMAT + (size_t)get_le16(p + 16);
-		if (n < size)
-			return -EPROTO;
-		for (unsigned k = 0; k < CHANNELS; k++) {
-			put_format(want, a->rate, k + 1);
-			if (a->format[k] < 0 && memcmp(p, want, FORMAT) == 0)
-				a->format[k] = (int)i;
-		}
-		p += size;
-		n -= size;
-	}
-	a->n_formats = count;
-	return 0;
 }
 
 /* Frames of a packet, the format to begin with by its number in the client's list and by itself,
  * which is what the device is to be opened for. [MS-RDPEAI] 2.2.2.3. */
 static int send_open(struct audin *a)
 {
-	uint8_t p[9 + FORMAT] = {MSG_OPEN};
+	uint8_t p[9 + WAVE_FORMAT] = {MSG_OPEN};
 	unsigned k = a->format[0] >= 0 ? 0 : 1;
 
 	a->state = AUDIN_OPENING;
 	a->channels = k + 1;
 	put_le32(p + 1, a->rate * AUDIN_PACKET_MS / 1000);
 	put_le32(p + 5, (uint32_t)a->format[k]);
-	put_format(p + 9, a->rate, k + 1);
+	disp_wave_put(p + 9, a->rate, k + 1);
 	return a->ops.send(a->arg, p, sizeof(p));
 }
 
 static int on_formats(struct audin *a, const uint8_t *p, size_t n)
 {
+	uint8_t ours[CHANNELS][WAVE_FORMAT];
 	int r;
 
 	if (n < FORMATS)
 		return -EPROTO;
 	if (a->state != AUDIN_OFFERED)
 		return 0;
-	r = parse_formats(a, p, n);
+	for (unsigned k = 0; k < CHANNELS; k++)
+		disp_wave_put(ours[k], a->rate, k + 1);
+	r = disp_wave_find(p + FORMATS, n - FORMATS, get_le32(p + 1), ours, CHANNELS, a->format);
 	if (r < 0)
 		return r;
+	a->n_formats = get_le32(p + 1);
 	if (a->format[0] < 0 && a->format[1] < 0) {
 		a->state = AUDIN_DUMB;
 		return 0;

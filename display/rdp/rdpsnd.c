@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "common/wire.h"
+#include "display/rdp/wave.h"
 
 enum {
 	SNDC_CLOSE = 0x01,
@@ -20,9 +21,8 @@ enum {
 
 #define HEAD	    4
 #define FORMATS	    20 /* bytes before the list, [MS-RDPEA] 2.2.2.1 and 2.2.2.2 */
-#define FORMAT	    18 /* bytes of an AUDIO_FORMAT without further data, 2.2.2.1.1 */
-#define FORMATS_MAX 256
 #define VERSION	    8
+#define CHANNELS    2
 #define BEST_MAX_MS 1000 /* a client that confirms later than that has no claim to more */
 
 static const uint32_t rates[] = {44100, 48000};
@@ -43,64 +43,17 @@ void disp_rdpsnd_init(struct rdpsnd *s, rdpsnd_send_fn send, void *arg)
 
 /* ---- before sound -------------------------------------------------------------------------- */
 
-/* PCM, 16 bits, two channels. */
-static void put_format(uint8_t *p, uint32_t rate)
-{
-	put_le16(p, 1); /* WAVE_FORMAT_PCM */
-	put_le16(p + 2, 2);
-	put_le32(p + 4, rate);
-	put_le32(p + 8, rate * DISP_SOUND_FRAME);
-	put_le16(p + 12, DISP_SOUND_FRAME);
-	put_le16(p + 14, 16);
-	put_le16(p + 16, 0);
-}
-
 int disp_rdpsnd_open(struct rdpsnd *s)
 {
-	uint8_t p[HEAD + FORMATS + ARRAY_LEN(rates) * FORMAT] = {0};
+	uint8_t p[HEAD + FORMATS + ARRAY_LEN(rates) * WAVE_FORMAT] = {0};
 
 	head(p, SNDC_FORMATS, sizeof(p) - HEAD);
 	put_le16(p + HEAD + 14, ARRAY_LEN(rates));
 	put_le16(p + HEAD + 17, VERSION);
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++)
-		put_format(p + HEAD + FORMATS + i * FORMAT, rates[i]);
+		disp_wave_put(p + HEAD + FORMATS + i * WAVE_FORMAT, rates[i], CHANNELS);
 	s->state = RDPSND_OFFERED;
 	return s->send(s->arg, p, sizeof(p));
-}
-
-static bool is_format(const uint8_t *p, uint32_t rate)
-{
-	uint8_t want[FORMAT];
-
-	put_format(want, rate);
-	return memcmp(p, want, FORMAT) == 0;
-}
-
-/* The client's list: those of ours that it takes, by their numbers there. */
-static int parse_formats(struct rdpsnd *s, const uint8_t *p, size_t n)
-{
-	uint16_t count = get_le16(p + 14);
-
-	s->format[0] = s->format[1] = -1;
-	p += FORMATS;
-	n -= FORMATS;
-	if (count > FORMATS_MAX)
-		return -EPROTO;
-	for (int i = 0; i < count; i++) {
-		size_t size;
-
-		if (n < FORMAT)
-			return -EPROTO;
-		size = FORMAT + (size_t)get_le16(p + 16);
-		if (n < size)
-			return -EPROTO;
-		for (size_t k = 0; k < ARRAY_LEN(rates); k++)
-			if (s->format[k] < 0 && is_format(p, rates[k]))
-				s->format[k] = i;
-		p += size;
-		n -= size;
-	}
-	return 0;
 }
 
 static int train(struct rdpsnd *s, int64_t now_ms)
@@ -115,6 +68,7 @@ static int train(struct rdpsnd *s, int64_t now_ms)
 
 static int on_formats(struct rdpsnd *s, const uint8_t *p, size_t n, int64_t now_ms)
 {
+	uint8_t ours[ARRAY_LEN(rates)][WAVE_FORMAT];
 	int r;
 
 	if (n < FORMATS)
@@ -122,7 +76,10 @@ static int on_formats(struct rdpsnd *s, const uint8_t *p, size_t n, int64_t now_
 	if (s->state != RDPSND_OFFERED)
 		return 0;
 	s->wave2 = get_le16(p + 17) >= VERSION;
-	r = parse_formats(s, p, n);
+	for (size_t k = 0; k < ARRAY_LEN(rates); k++)
+		disp_wave_put(ours[k], rates[k], CHANNELS);
+	r = disp_wave_find(p + FORMATS, n - FORMATS, get_le16(p + 14), ours, ARRAY_LEN(rates),
+			   s->format);
 	if (r < 0)
 		return r;
 	if (s->format[0] < 0 && s->format[1] < 0) {

@@ -19,6 +19,7 @@
 #include "common/sock.h"
 #include "common/surface.h"
 #include "common/surface_server.h"
+#include "tests/common/surface_next.h"
 
 struct desk {
 	struct loop *loop;
@@ -86,13 +87,6 @@ static void on_voice(void *arg, uint32_t rate, const uint8_t *p, size_t frames)
 	loop_stop(d->loop);
 }
 
-static void on_readable(void *arg, int fd, unsigned events)
-{
-	(void)fd;
-	(void)events;
-	loop_stop(arg);
-}
-
 static void on_limit(void *arg)
 {
 	(void)arg;
@@ -111,16 +105,7 @@ static void until_heard(struct desk *d)
 /* The next message the display gets. */
 static struct surface_msg *next(struct desk *d)
 {
-	int r;
-
-	while ((r = surface_recv(d->sock, d->m)) == -EAGAIN) {
-		struct loop_io *io = loop_io_add(d->loop, d->sock, LOOP_READ, on_readable, d->loop);
-
-		assert_int_equal(loop_run(d->loop), 0);
-		loop_io_del(io);
-	}
-	assert_int_equal(r, 1);
-	return d->m;
+	return surface_next(d->loop, d->sock, d->m);
 }
 
 static void say(struct desk *d, enum surface_type t, uint32_t a, uint32_t b)

@@ -23,6 +23,8 @@
 #include "common/surface.h"
 #include "common/surface_server.h"
 #include "vmm/cell/microphone.h"
+#include "tests/common/run_for.h"
+#include "tests/common/surface_next.h"
 
 #define PACKET 882 /* frames: 20 ms */
 
@@ -45,46 +47,16 @@ static void on_voice(void *arg, uint32_t rate, const uint8_t *p, size_t frames)
 	cell_mic_voice(d->mic, p, frames);
 }
 
-static void on_readable(void *arg, int fd, unsigned events)
-{
-	(void)fd;
-	(void)events;
-	loop_stop(arg);
-}
-
 static void on_limit(void *arg)
 {
 	(void)arg;
 	fail_msg("nothing came within 10 s");
 }
 
-static void on_time(void *arg)
-{
-	loop_stop(arg);
-}
-
 /* The next message the display gets. */
 static struct surface_msg *next(struct desk *d)
 {
-	int r;
-
-	while ((r = surface_recv(d->sock, d->m)) == -EAGAIN) {
-		struct loop_io *io = loop_io_add(d->loop, d->sock, LOOP_READ, on_readable, d->loop);
-
-		assert_int_equal(loop_run(d->loop), 0);
-		loop_io_del(io);
-	}
-	assert_int_equal(r, 1);
-	return d->m;
-}
-
-/* Lets the loop run for so long. */
-static void run_for(struct desk *d, int ms)
-{
-	struct loop_timer *t = loop_timer_add(d->loop, ms, on_time, d->loop);
-
-	assert_int_equal(loop_run(d->loop), 0);
-	loop_timer_del(t);
+	return surface_next(d->loop, d->sock, d->m);
 }
 
 static bool said(struct desk *d)
@@ -157,7 +129,7 @@ static void appear(struct desk *d)
 	assert_int_equal(mkfifo(d->pipe, 0600), 0);
 	d->fifo = open(d->pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	assert_true(d->fifo >= 0);
-	run_for(d, 20);
+	run_for(d->loop, 20);
 }
 
 /* All that is there: frames. */
@@ -184,7 +156,7 @@ static void speak(struct desk *d, uint8_t what)
 	d->m->voice.n = PACKET;
 	memset(d->m->voice.frames, what, sizeof(d->m->voice.frames));
 	assert_int_equal(surface_send(d->sock, d->m), 0);
-	run_for(d, 1);
+	run_for(d->loop, 1);
 }
 
 static void expect_record(struct desk *d, uint32_t rate)
@@ -198,7 +170,7 @@ static void nobody_records_before_somebody_reads(void **state)
 	struct desk *d = *state;
 
 	appear(d);
-	run_for(d, 150);
+	run_for(d->loop, 150);
 	assert_false(said(d));
 	assert_int_equal(waiting(d), SURFACE_VOICE_FRAME);
 	speak(d, 7); /* to nobody */
@@ -259,7 +231,7 @@ static void without_a_microphone_silence_comes_as_fast_as_sound(void **state)
 	for (took = 0; took < 1000; took = clock_ms() - began) {
 		size_t n;
 
-		run_for(d, 10);
+		run_for(d->loop, 10);
 		n = take(d);
 		for (size_t k = 0; k < 2 * n; k++)
 			assert_int_equal(d->read[k], 0);
@@ -277,10 +249,10 @@ static void only_a_fifo_is_opened(void **state)
 
 	assert_true(fd >= 0);
 	assert_int_equal(symlink(d->other, d->pipe), 0);
-	run_for(d, 20);
+	run_for(d->loop, 20);
 	assert_int_equal(unlink(d->pipe), 0);
 	assert_int_equal(link(d->other, d->pipe), 0);
-	run_for(d, 20);
+	run_for(d->loop, 20);
 	assert_int_equal(unlink(d->pipe), 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, 0); /* nothing was written there */

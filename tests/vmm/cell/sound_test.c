@@ -21,6 +21,8 @@
 #include "common/surface.h"
 #include "common/surface_server.h"
 #include "vmm/cell/sound.h"
+#include "tests/common/run_for.h"
+#include "tests/common/surface_next.h"
 
 #define PART 4096 /* bytes of a write: whole or not at all */
 
@@ -42,46 +44,16 @@ static void on_listen(void *arg, bool on)
 	cell_sound_listen(d->sound, on);
 }
 
-static void on_readable(void *arg, int fd, unsigned events)
-{
-	(void)fd;
-	(void)events;
-	loop_stop(arg);
-}
-
 static void on_limit(void *arg)
 {
 	(void)arg;
 	fail_msg("nothing came within 5 s");
 }
 
-static void on_time(void *arg)
-{
-	loop_stop(arg);
-}
-
 /* The next message the display gets. */
 static struct surface_msg *next(struct desk *d)
 {
-	int r;
-
-	while ((r = surface_recv(d->sock, d->m)) == -EAGAIN) {
-		struct loop_io *io = loop_io_add(d->loop, d->sock, LOOP_READ, on_readable, d->loop);
-
-		assert_int_equal(loop_run(d->loop), 0);
-		loop_io_del(io);
-	}
-	assert_int_equal(r, 1);
-	return d->m;
-}
-
-/* Lets the loop run for so long. */
-static void run_for(struct desk *d, int ms)
-{
-	struct loop_timer *t = loop_timer_add(d->loop, ms, on_time, d->loop);
-
-	assert_int_equal(loop_run(d->loop), 0);
-	loop_timer_del(t);
+	return surface_next(d->loop, d->sock, d->m);
 }
 
 static void listen_now(struct desk *d, bool on)
@@ -93,7 +65,7 @@ static void listen_now(struct desk *d, bool on)
 	m->listen = on;
 	assert_int_equal(surface_send(d->sock, m), 0);
 	free(m);
-	run_for(d, 20);
+	run_for(d->loop, 20);
 }
 
 static int make(void **state)
@@ -161,7 +133,7 @@ static void nothing_is_taken_before_somebody_listens(void **state)
 	size_t stale = put(d, 1, 1000), pos = 0;
 
 	assert_in_range(stale, 8192, 65536); /* full: the rest is the writer's to drop */
-	run_for(d, 50);
+	run_for(d->loop, 50);
 	assert_int_equal(write(d->fifo, d->part, PART), -1);
 	listen_now(d, true);
 	assert_int_equal(put(d, 2, 1), PART);
@@ -188,7 +160,7 @@ static void silence_is_no_stream(void **state)
 
 	listen_now(d, true);
 	put(d, 0, 2);
-	run_for(d, 50);
+	run_for(d->loop, 50);
 	put(d, 3, 1);
 	assert_int_equal(next(d)->type, SURFACE_AUDIO); /* and not before */
 	first = d->m->audio.stream;
@@ -201,7 +173,7 @@ static void silence_is_no_stream(void **state)
 	assert_int_equal(d->m->type, SURFACE_AUDIO);
 	assert_int_equal(d->m->audio.stream, first);
 	assert_int_equal(d->m->audio.frames, 0);
-	run_for(d, 100);
+	run_for(d->loop, 100);
 	put(d, 4, 1);
 	assert_int_equal(next(d)->type, SURFACE_AUDIO);
 	assert_int_not_equal(d->m->audio.stream, first);
@@ -216,7 +188,7 @@ static void a_writer_that_is_too_fast_is_held_to_the_rate(void **state)
 	listen_now(d, true);
 	for (int64_t end = clock_ms() + 1000; clock_ms() < end;) {
 		n += put(d, 5, 100);
-		run_for(d, 1);
+		run_for(d->loop, 1);
 		while (surface_recv(d->sock, d->m) == 1)
 			cleanup_close_fn(&d->m->fd);
 	}
@@ -234,9 +206,9 @@ static void a_display_that_leaves_is_no_listener(void **state)
 	assert_int_equal(next(d)->type, SURFACE_AUDIO);
 	close(d->m->fd);
 	close(d->sock);
-	run_for(d, 50);
+	run_for(d->loop, 50);
 	put(d, 7, 1000);
-	run_for(d, 50);
+	run_for(d->loop, 50);
 	assert_int_equal(write(d->fifo, d->part, PART), -1); /* still full */
 	d->sock = -1;
 }
