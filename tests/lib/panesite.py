@@ -22,6 +22,10 @@ class Mould:
         broker = broker_mod.Broker(self.root, cluster)
         broker.migrate()
         self.password = broker.admin("root")
+        # A sequence may give some numbers before it writes to the log again; in a copy these were told to no log, and come twice
+        # after a crash or at a standby. setval() takes them back.
+        cluster.sql("SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, start_value), "
+                    "last_value IS NOT NULL) FROM pg_sequences WHERE schemaname = 'pane'")
 
     @classmethod
     def of(cls, cluster):
